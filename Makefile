@@ -1,0 +1,66 @@
+# Everything a developer runs. All that is generated stands under build/.
+
+PYTHON ?= python3
+RUN := $(PYTHON) tools/run.py
+HOSTS := $(PYTHON) tools/testhosts.py
+
+# The stages of `make test`, in order.
+STAGES := lint sanity unit integration molecule e2e
+
+# make molecule SCENARIO=alternative, make unit ARGS='-k grants -x'
+SCENARIO ?=
+ARGS ?=
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help demo test $(STAGES) toolchain toolchain-mlflow build hosts format lock clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: toolchain-mlflow build ## Deploy two teams on throwaway hosts, to look at
+	@$(RUN) python tools/demo.py $(ARGS)
+
+test: toolchain-mlflow ## Run all of the checks below; the exit code is the verdict
+	@$(RUN) python tools/check.py $(STAGES)
+
+lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog
+	@$(RUN) python tools/lint.py $(ARGS)
+
+sanity: toolchain ## ansible-test sanity, without exceptions
+	@$(RUN) python tools/sanity.py $(ARGS)
+
+unit: toolchain ## Unit tests of the plugins
+	@$(RUN) pytest tests/unit $(ARGS)
+
+integration: toolchain-mlflow build ## The modules against real MLflow servers
+	@$(RUN) python tools/integration.py $(ARGS)
+
+molecule: build ## The roles on systemd hosts (SCENARIO=… for one)
+	@$(RUN) python tools/scenarios.py $(SCENARIO)
+
+e2e: toolchain-mlflow build ## Whole stories on systemd hosts
+	@$(RUN) pytest tests/e2e $(ARGS)
+
+build: toolchain ## Build the collection and install it in build/collections
+	@$(RUN) python tools/build.py
+
+toolchain: ## Install system packages and build/venv
+	@$(PYTHON) tools/toolchain.py
+
+toolchain-mlflow:
+	@$(PYTHON) tools/toolchain.py --mlflow
+
+hosts: ## List the throwaway hosts that run
+	@$(HOSTS) list
+
+format: toolchain ## Format the Python code
+	@$(RUN) ruff format .
+	@$(RUN) ruff check --fix-only --quiet .
+
+lock: ## Pin what the requirements lead to
+	@$(PYTHON) tools/toolchain.py --lock
+
+clean: ## Remove everything: hosts, network, images, build/
+	@code=0; if command -v podman >/dev/null; then $(HOSTS) purge || code=$$?; fi; \
+		rm -rf build; exit $$code
