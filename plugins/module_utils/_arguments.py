@@ -1,0 +1,62 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The arguments that several modules share."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import env_fallback
+
+from ._client import Client
+
+# From MLflow 3.13 on; NO_PERMISSIONS is no grant there: having none says the same.
+LEVELS = ("READ", "USE", "EDIT", "MANAGE", "DENY")
+
+RESOURCE_TYPES = ("experiment", "registered_model")
+
+
+def connection_spec() -> dict[str, t.Any]:
+    """The argument spec documented by the C(connection) fragment."""
+    return {
+        "tracking_uri": {
+            "type": "str",
+            "required": True,
+            "fallback": (env_fallback, ["MLFLOW_TRACKING_URI"]),
+        },
+        "unix_socket": {"type": "path"},
+        "username": {
+            "type": "str",
+            "required": True,
+            "fallback": (env_fallback, ["MLFLOW_TRACKING_USERNAME"]),
+        },
+        "password": {
+            "type": "str",
+            "required": True,
+            "no_log": True,
+            "fallback": (env_fallback, ["MLFLOW_TRACKING_PASSWORD"]),
+        },
+        "ca_path": {"type": "path"},
+        "validate_certs": {"type": "bool", "default": True},
+        "timeout": {"type": "int", "default": 30},
+    }
+
+
+def client_from(params: dict[str, t.Any], read_only: bool) -> Client:
+    """The client that the connection arguments describe."""
+    return Client(read_only=read_only, **{name: params[name] for name in connection_spec()})
+
+
+def grant_spec() -> dict[str, t.Any]:
+    """One grant as the inventory writes it: a resource of one type, and a level."""
+    return {
+        "experiment": {"type": "str"},
+        "registered_model": {"type": "str"},
+        "permission": {"type": "str", "choices": list(LEVELS)},
+    }
+
+
+def resource_of(grant: dict[str, t.Any]) -> tuple[str, str]:
+    """The resource type and name that a grant speaks of."""
+    return next((kind, grant[kind]) for kind in RESOURCE_TYPES if grant.get(kind) is not None)

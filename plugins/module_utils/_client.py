@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTP to one MLflow server: authenticated JSON requests, and nothing about users or experiments."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from http.client import HTTPException
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+
+from ansible.module_utils.urls import open_url
+
+from ._errors import InvalidRequest, RequestRefused, TransportError
+
+# A duplicate user answers with the failed INSERT statement, password hash included.
+DATABASE_DETAILS = re.compile(r"(\s*Error: \(|\n\[SQL:).*", re.DOTALL)
+
+
+class Client:
+    """One server and the account that manages it.
+
+    With C(read_only) every writing request is refused here, so that check mode cannot write even
+    by mistake.
+    """
+
+    def __init__(
+        self,
+        tracking_uri: str,
+        username: str,
+        password: str,
+        unix_socket: str | None = None,
+        ca_path: str | None = None,
+        validate_certs: bool = True,
+        timeout: int = 30,
+        read_only: bool = False,
+    ) -> None:
+        if not tracking_uri.startswith(("http://", "https://")):
+            raise InvalidRequest(f"tracking_uri: '{tracking_uri}' does not begin with http:// or https://")
+        self.tracking_uri = tracking_uri.rstrip("/")
+        self.username = username
+        self.password = password
+        self.read_only = read_only
+        self._version: str | None = None
+        self._options = {
+            "unix_socket": unix_socket,
+            "ca_path": ca_path,
+            "validate_certs": validate_certs,
+            "timeout": timeout,
+        }
+
+    def get(self, path: str, **query: object) -> dict[str, t.Any]:
+        """Return the JSON answer of a GET; raise RequestRefused on any error answer."""
+        return self._json("GET", path, query=query)
+
+    def find(self, path: str, **query: object) -> dict[str, t.Any] | None:
+        """Like C(get), but None where the server says that there is no such thing."""
+        try:
+            return self.get(path, **query)
+        except RequestRefused as refusal:
+            if refusal.status == 404 and refusal.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+
+    @property
+    def version(self) -> str:
+        """The server's own version, asked once."""
+        if self._version is None:
+            self._version = self._send("GET", "/version", None, None, self.username, self.password).strip()
+        return self._version
+
+    def write(self, method: str, path: str, **body: object) -> dict[str, t.Any]:
+        """Send a request that changes the server's state."""
+        if self.read_only:
+            raise InvalidRequest(f"{method} {path} was about to be sent in check mode; this is a bug of the module")
+        return self._json(method, path, body=body)
+
+    def login_works(self, username: str, password: str) -> bool:
+        """Whether the server accepts these credentials: the only way to compare a password."""
+        try:
+            self._send("GET", "/api/2.0/mlflow/users/current", None, None, username, password)
+        except RequestRefused as refusal:
+            if refusal.status == 401:
+                return False
+            raise
+        return True
+
+    def _json(
+        self, method: str, path: str, query: dict[str, t.Any] | None = None, body: dict[str, t.Any] | None = None
+    ) -> dict[str, t.Any]:
+        text = self._send(method, path, query, body, self.username, self.password)
+        try:
+            return json.loads(text) if text.strip() else {}
+        except ValueError:
+            raise TransportError(
+                f"{method} {path}: the answer is not JSON; is {self.tracking_uri} an MLflow server?"
+            ) from None
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, t.Any] | None,
+        body: dict[str, t.Any] | None,
+        username: str,
+        password: str,
+    ) -> str:
+        url = self.tracking_uri + path + ("?" + urlencode(query) if query else "")
+        try:
+            with open_url(
+                url,
+                method=method,
+                data=None if body is None else json.dumps(body),
+                headers={"Content-Type": "application/json"},
+                url_username=username,
+                url_password=password,
+                force_basic_auth=True,
+                # A redirect would carry the credentials to a server that nobody named.
+                follow_redirects="none",
+                **self._options,
+            ) as answer:
+                return answer.read().decode("utf-8")
+        except HTTPError as error:
+            raise self._refusal(method, path, error, username) from None
+        except (OSError, HTTPException, ValueError) as error:
+            raise TransportError(f"{method} {self.tracking_uri}{path}: {error}") from None
+
+    def _refusal(self, method: str, path: str, error: HTTPError, username: str) -> RequestRefused:
+        text = error.read().decode("utf-8", "replace")
+        code = None
+        try:
+            answer = json.loads(text)
+            text, code = answer["message"], answer["error_code"]
+        except (ValueError, KeyError, TypeError):
+            pass
+        if error.code == 401:
+            text = f"the server does not accept the credentials of user '{username}'"
+        elif error.code == 403:
+            text = f"user '{username}' is not allowed to do this; log in as an admin"
+        elif 300 <= error.code < 400:
+            text = f"redirected to {error.headers.get('Location')}; give the final address as tracking_uri"
+        detail = DATABASE_DETAILS.sub("", text).strip()[:500]
+        return RequestRefused(f"{method} {path}: {error.code} {detail}", error.code, code)

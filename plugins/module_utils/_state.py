@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a module runs: observe, plan, write only the difference, tell what happened."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ._arguments import client_from, connection_spec
+from ._client import Client
+from ._errors import MlflowError
+
+Shown = t.Optional[t.Dict[str, t.Any]]
+Step = t.Callable[[], t.Any]
+Observe = t.Callable[[Client, t.Dict[str, t.Any]], t.Any]
+Show = t.Callable[[Client, t.Dict[str, t.Any], t.Any], Shown]
+Plan = t.Callable[[Client, t.Dict[str, t.Any], t.Any], t.Tuple[Shown, t.List[Step]]]
+
+
+def as_observed(client: Client, params: dict[str, t.Any], state: Shown) -> Shown:
+    """The C(show) of a module whose observation is already what the user is to see."""
+    return state
+
+
+def ensure_module(
+    noun: str,
+    argument_spec: dict[str, t.Any],
+    observe: Observe,
+    plan: Plan,
+    show: Show = as_observed,
+    **options: t.Any,
+) -> None:
+    """Bring one thing into its wanted state and return it under its noun.
+
+    C(observe) reads the server. C(plan) returns what will be shown afterwards and the steps that
+    lead there: no steps, no change. Check mode stops before the steps, so both modes show the
+    same diff.
+    """
+    module = AnsibleModule(argument_spec={**connection_spec(), **argument_spec}, supports_check_mode=True, **options)
+    params = module.params
+    try:
+        client = client_from(params, read_only=module.check_mode)
+        state = observe(client, params)
+        before = show(client, params, state)
+        after, steps = plan(client, params, state)
+        result = after
+        if steps and not module.check_mode:
+            for step in steps:
+                step()
+            result = show(client, params, observe(client, params))
+    except MlflowError as error:
+        module.fail_json(msg=str(error), failure=error.failure)
+    module.exit_json(
+        changed=bool(steps),
+        diff={"before": before or {}, "after": after or {}},
+        **{noun: result or {}},
+    )
+
+
+def info_module(
+    noun: str, argument_spec: dict[str, t.Any], read: t.Callable[..., t.List[t.Any]], **options: t.Any
+) -> None:
+    """Return a list under its noun, also for one name and for none."""
+    module = AnsibleModule(argument_spec={**connection_spec(), **argument_spec}, supports_check_mode=True, **options)
+    try:
+        found = read(client_from(module.params, read_only=True), module.params)
+    except MlflowError as error:
+        module.fail_json(msg=str(error), failure=error.failure)
+    module.exit_json(changed=False, **{noun: found})
