@@ -1,0 +1,303 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: teams
+short_description: The MLflow teams that the inventory declares
+version_added: 0.1.0
+author: The mlops.mlflow authors (@mlops-mlflow)
+description:
+  - Returns the teams that the present host is to serve, with every default filled in.
+  - A team stands in the list O(mlflow_teams), or in a variable of its own whose name begins with
+    C(mlflow_team_), so that adding a team is adding a file of variables. Both may be used together.
+  - A declaration with anything wrong in it is refused as a whole, with one line for each fault.
+options:
+  _terms:
+    description: Names of the teams to return. All by default.
+    type: list
+    elements: str
+  problems:
+    description: Return what is wrong with the declaration, a line each, instead of the teams.
+    type: bool
+    default: false
+  mlflow_version:
+    description: The MLflow version of the teams that name none. All three numbers are needed.
+    type: str
+    default: 3.17.2
+    vars:
+      - name: mlflow_version
+  mlflow_listen_address:
+    description: Address that the servers of the teams that name none listen on.
+    type: str
+    default: 127.0.0.1
+    vars:
+      - name: mlflow_listen_address
+  mlflow_teams:
+    description: The teams.
+    type: list
+    elements: dict
+    vars:
+      - name: mlflow_teams
+    suboptions:
+      name:
+        description:
+          - Name of the team, 1 to 24 lower-case letters, digits and hyphens, beginning with a letter.
+          - It names the unit (C(mlflow@vision)), the account (C(mlflow-vision)) and the directories.
+          - It cannot begin with C(health) or C(static); under a path of that name MLflow lets everybody in.
+        type: str
+        required: true
+      description:
+        description: What the team does, in a line.
+        type: str
+        default: ""
+      port:
+        description: TCP port of the team's server, from 1024 to 65535. Teams on one host need different ones.
+        type: int
+        required: true
+      servers:
+        description: Inventory names of the hosts that run this team. All hosts of the play by default.
+        type: list
+        elements: str
+        default: []
+      state:
+        description: V(stopped) keeps all there is, and no server running.
+        type: str
+        choices: [present, stopped]
+        default: present
+      version:
+        description: The team's MLflow version, with all three numbers. That of O(mlflow_version) by default.
+        type: str
+      admin_username:
+        description: The team's admin. Ansible logs in as this user.
+        type: str
+        default: admin
+      admin_password:
+        description:
+          - The admin's password, at least 12 printable ASCII characters.
+          - Changing it here changes it on the server.
+        type: str
+        required: true
+      users:
+        description: The team's users.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the user, printable ASCII without a colon.
+            type: str
+            required: true
+          password:
+            description: The user's password, at least 12 printable ASCII characters.
+            type: str
+            required: true
+          admin:
+            description: Whether the user may do everything in the team.
+            type: bool
+            default: false
+      groups:
+        description: Groups of users. MLflow calls them roles.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the group.
+            type: str
+            required: true
+          description:
+            description: What the group is for.
+            type: str
+          members:
+            description: Names of users of this team.
+            type: list
+            elements: str
+            default: []
+          grants:
+            description: What the members may do. Each names one experiment or one registered model.
+            type: list
+            elements: dict
+            default: []
+            suboptions:
+              experiment:
+                description: Name of an experiment, or V(*) for all.
+                type: str
+              registered_model:
+                description: Name of a registered model, or V(*) for all.
+                type: str
+              permission:
+                description: V(READ), V(USE), V(EDIT), V(MANAGE) or V(DENY).
+                type: str
+                required: true
+      experiments:
+        description: Experiments that are to exist.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the experiment.
+            type: str
+            required: true
+          tags:
+            description: Tags to set.
+            type: dict
+            default: {}
+          artifact_location:
+            description: URI under which its runs keep their artifacts. The server chooses by default.
+            type: str
+          grants:
+            description: Levels by user name.
+            type: dict
+            default: {}
+      registered_models:
+        description: Registered models that are to exist.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the model.
+            type: str
+            required: true
+          description:
+            description: What the model is for.
+            type: str
+          tags:
+            description: Tags to set.
+            type: dict
+            default: {}
+          grants:
+            description: Levels by user name.
+            type: dict
+            default: {}
+      default_permission:
+        description: What a user may do with what nothing was granted on. By default it is not even visible.
+        type: str
+        choices: [NO_PERMISSIONS, READ, USE, EDIT, MANAGE]
+        default: NO_PERMISSIONS
+      backend_store_uri:
+        description:
+          - SQLAlchemy URI of the tracking database. One SQLite file in the team's directory by default.
+          - Name the driver in it, as in C(postgresql+psycopg://).
+        type: str
+      auth_database_uri:
+        description:
+          - SQLAlchemy URI of the database with users and permissions.
+          - The same as the tracking database by default, so that one snapshot is the whole truth.
+        type: str
+      artifacts:
+        description: Where artifacts are kept. By default the server passes them on to the team's directory.
+        type: dict
+        suboptions:
+          serve:
+            description: Whether clients send artifacts through the server, and so need no account elsewhere.
+            type: bool
+            default: true
+          destination:
+            description: URI where the server puts artifacts, in any scheme that MLflow takes.
+            type: str
+          root:
+            description: URI where clients put artifacts themselves, when O(mlflow_teams[].artifacts.serve=false).
+            type: str
+      listen_address:
+        description: Address that the server listens on. O(mlflow_listen_address) by default.
+        type: str
+      private_network:
+        description:
+          - Whether the server has no network but the connections its socket hands it.
+          - By default it has none where databases and artifacts are on the host, and has one where they are not.
+          - Webhooks and other calls to the outside need V(false).
+        type: bool
+      allowed_hosts:
+        description:
+          - Values of the Host header that are answered. Local names and private addresses by default.
+          - C(localhost) and C(127.0.0.1) are always added, since the role itself uses them.
+        type: list
+        elements: str
+        default: []
+      cors_allowed_origins:
+        description: Origins, such as C(https://mlflow.example.org), whose pages may use the server.
+        type: list
+        elements: str
+        default: []
+      workers:
+        description: Number of server processes. More than one accept a changed password later than at once.
+        type: int
+        default: 1
+      auth_cache_ttl_seconds:
+        description: Seconds for which a successful log-in is remembered, which saves 0.1 s of hashing a request.
+        type: int
+        default: 60
+      environment:
+        description: Further environment variables of the server, such as C(AWS_ACCESS_KEY_ID).
+        type: dict
+        default: {}
+"""
+
+EXAMPLES = r"""
+- name: Show which teams this host serves
+  ansible.builtin.debug:
+    msg: "{{ query('mlops.mlflow.teams') | map(attribute='name') }}"
+"""
+
+RETURN = r"""
+_list:
+  description: The teams, or the problems.
+  type: list
+  elements: raw
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
+
+DEFAULT_VERSION = "3.17.2"
+DEFAULT_ADDRESS = "127.0.0.1"
+PREFIX = "mlflow_team_"
+
+
+class LookupModule(LookupBase):
+    """Reads all of the host's variables, since a team may stand in any of them."""
+
+    def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
+        variables = variables or {}
+        problems: list[str] = []
+        declared = self._plain(variables.get("mlflow_teams", []))
+        if not isinstance(declared, list):
+            declared, problems = [], ["mlflow_teams: is no list of teams"]
+        declared = declared + [self._plain(variables[name]) for name in sorted(variables) if name.startswith(PREFIX)]
+        defaults = {
+            "version": str(self._plain(variables.get("mlflow_version", DEFAULT_VERSION))),
+            "listen_address": self._plain(variables.get("mlflow_listen_address", DEFAULT_ADDRESS)),
+        }
+        teams, found = read_teams(declared, team_schema(DOCUMENTATION), defaults)
+        problems += found
+        known = {team["name"] for team in teams}
+        for name in terms:
+            if name not in known:
+                problems.append(f"team: no team '{name}' is declared; there is {', '.join(sorted(known)) or 'none'}")
+        if kwargs.get("problems"):
+            return problems
+        if problems:
+            raise AnsibleLookupError("\n".join(problems))
+        host = variables.get("inventory_hostname")
+        return [
+            team
+            for team in teams
+            if (not terms or team["name"] in terms) and (not team["servers"] or host in team["servers"])
+        ]
+
+    def _plain(self, value: t.Any) -> t.Any:
+        """The value with its templates and vaults resolved, in built-in containers."""
+        value = t.cast(t.Any, self._templar).template(value)
+        if isinstance(value, dict):
+            return {key: self._plain(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._plain(item) for item in value]
+        return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
