@@ -111,8 +111,8 @@ def unit_actions(
                 read, f"{unit_dir}/mlflow@.", f"{unit_dir}/mlflow@{name}.", f"{config_dir}/{name}/"
             ),
         }
-        for unit, time in configured.items():
-            action = action_for(team["state"], known.get(unit, {}), time)
+        for unit, changed in configured.items():
+            action = action_for(team["state"], known.get(unit, {}), changed)
             if action:
                 actions.append({"unit": unit, "action": action})
     return actions

@@ -91,13 +91,28 @@ options:
             type: str
             required: true
           password:
-            description: The user's password, at least 12 printable ASCII characters.
+            description: The user's password, at least 12 printable ASCII characters. Only a new user needs one.
             type: str
-            required: true
           admin:
             description: Whether the user may do everything in the team.
             type: bool
             default: false
+          grants:
+            description: What the user may do, for grants on all experiments or models. Each names one thing.
+            type: list
+            elements: dict
+            default: []
+            suboptions:
+              experiment:
+                description: Name of an experiment, or V(*) for all.
+                type: str
+              registered_model:
+                description: Name of a registered model, or V(*) for all.
+                type: str
+              permission:
+                description: V(READ), V(USE), V(EDIT), V(MANAGE) or V(DENY).
+                type: str
+                required: true
       groups:
         description: Groups of users. MLflow calls them roles.
         type: list
@@ -153,6 +168,9 @@ options:
             description: Levels by user name.
             type: dict
             default: {}
+          rename_from:
+            description: Former name. Where it is there and the new one is not, it gets the new name.
+            type: str
       registered_models:
         description: Registered models that are to exist.
         type: list
@@ -174,6 +192,26 @@ options:
             description: Levels by user name.
             type: dict
             default: {}
+          rename_from:
+            description: Former name. Where it is there and the new one is not, it gets the new name.
+            type: str
+      access_policy:
+        description:
+          - V(exclusive) removes users, groups, memberships and grants that are not declared here.
+          - V(additive) only adds and changes.
+        type: str
+        choices: [exclusive, additive]
+        default: exclusive
+      keep_users:
+        description: Users who are left as they are though they are not declared here.
+        type: list
+        elements: str
+        default: []
+      update_password:
+        description: V(on_create) sets users' passwords once, so that they may change them; V(always) sets them again.
+        type: str
+        choices: [always, on_create]
+        default: always
       default_permission:
         description: What a user may do with what nothing was granted on. By default it is not even visible.
         type: str
@@ -268,10 +306,11 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         variables = variables or {}
         problems: list[str] = []
-        declared = self._plain(variables.get("mlflow_teams", []))
-        if not isinstance(declared, list):
-            declared, problems = [], ["mlflow_teams: is no list of teams"]
-        declared = declared + [self._plain(variables[name]) for name in sorted(variables) if name.startswith(PREFIX)]
+        listed = self._plain(variables.get("mlflow_teams", []))
+        if not isinstance(listed, list):
+            listed, problems = [], ["mlflow_teams: is no list of teams"]
+        declared = [(f"mlflow_teams: number {number}", team) for number, team in enumerate(listed, 1)]
+        declared += [(name, self._plain(variables[name])) for name in sorted(variables) if name.startswith(PREFIX)]
         defaults = {
             "version": str(self._plain(variables.get("mlflow_version", DEFAULT_VERSION))),
             "listen_address": self._plain(variables.get("mlflow_listen_address", DEFAULT_ADDRESS)),

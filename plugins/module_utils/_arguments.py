@@ -10,11 +10,11 @@ import typing as t
 from ansible.module_utils.basic import env_fallback
 
 from ._client import Client
+from ._dialect import RESOURCE_TYPES, Resource
+from ._errors import InvalidRequest
 
 # From MLflow 3.13 on; NO_PERMISSIONS is no grant there: having none says the same.
 LEVELS = ("READ", "USE", "EDIT", "MANAGE", "DENY")
-
-RESOURCE_TYPES = ("experiment", "registered_model")
 
 
 def connection_spec() -> dict[str, t.Any]:
@@ -57,6 +57,29 @@ def grant_spec() -> dict[str, t.Any]:
     }
 
 
-def resource_of(grant: dict[str, t.Any]) -> tuple[str, str]:
-    """The resource type and name that a grant speaks of."""
-    return next((kind, grant[kind]) for kind in RESOURCE_TYPES if grant.get(kind) is not None)
+def grant_list_spec() -> dict[str, t.Any]:
+    """A list of grants, each with one resource and a level."""
+    options = grant_spec()
+    options["permission"]["required"] = True
+    return {
+        "type": "list",
+        "elements": "dict",
+        "options": options,
+        "mutually_exclusive": [RESOURCE_TYPES],
+        "required_one_of": [RESOURCE_TYPES],
+    }
+
+
+def resource_of(grant: dict[str, t.Any]) -> Resource:
+    """The resource that a grant speaks of, by its name."""
+    return next(Resource(kind, grant[kind]) for kind in RESOURCE_TYPES if grant.get(kind) is not None)
+
+
+def wanted_grants(grants: list[dict[str, t.Any]]) -> dict[Resource, str]:
+    """The level on each resource; two levels on one are an error."""
+    wanted: dict[Resource, str] = {}
+    for grant in grants:
+        resource, level = resource_of(grant), grant["permission"]
+        if wanted.setdefault(resource, level) != level:
+            raise InvalidRequest(f"grants: {resource.kind} {resource.key} has two levels")
+    return wanted

@@ -81,7 +81,8 @@ class Client:
     def login_works(self, username: str, password: str) -> bool:
         """Whether the server accepts these credentials: the only way to compare a password."""
         try:
-            self._send("GET", "/api/2.0/mlflow/users/current", None, None, username, password)
+            # Everybody may read their own user, on every version.
+            self._send("GET", "/api/2.0/mlflow/users/get", {"username": username}, None, username, password)
         except RequestRefused as refusal:
             if refusal.status == 401:
                 return False
@@ -129,8 +130,11 @@ class Client:
             raise TransportError(f"{method} {self.tracking_uri}{path}: {error}") from None
 
     def _refusal(self, method: str, path: str, error: HTTPError, username: str) -> RequestRefused:
-        text = error.read().decode("utf-8", "replace")
         code = None
+        try:
+            text = error.read().decode("utf-8", "replace")
+        except (OSError, HTTPException):
+            text = "the answer broke off"
         try:
             answer = json.loads(text)
             text, code = answer["message"], answer["error_code"]

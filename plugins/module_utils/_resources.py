@@ -9,21 +9,89 @@ import typing as t
 
 from ._client import Client
 from ._dialect import Resource
-from ._errors import InvalidRequest
 
 EXPERIMENTS = "/api/2.0/mlflow/experiments/"
 MODELS = "/api/2.0/mlflow/registered-models/"
 
+# As a name in a grant: all resources of the kind.
 EVERY = "*"
 
+Facts = t.Dict[str, t.Any]
 
-def find_experiment(client: Client, name: str) -> dict[str, t.Any] | None:
+
+class Directory:
+    """Everything a server holds, by name. Steps of a plan use it to find what earlier ones made."""
+
+    def __init__(self, client: Client) -> None:
+        self.experiments = {found["name"]: found for found in search_experiments(client, "all")}
+        self.models = {found["name"]: found for found in search_models(client)}
+        self._experiment_names = {found["experiment_id"]: name for name, found in self.experiments.items()}
+
+    def add_experiment(self, name: str, answer: Facts) -> None:
+        """Take note of an experiment that was just made."""
+        self.experiments[name] = {"name": name, "lifecycle_stage": "active", **answer}
+
+    def rename(self, kind: str, old: str, new: str) -> None:
+        """Plan on as if it had its new name already."""
+        things = self.experiments if kind == "experiment" else self.models
+        thing = things[new] = {**things.pop(old), "name": new}
+        if kind == "experiment":
+            self._experiment_names[thing["experiment_id"]] = new
+
+    def exists(self, kind: str, name: str) -> bool:
+        """Whether something can be granted on it: deleted experiments cannot be worked with."""
+        if kind == "experiment":
+            return name == EVERY or self.experiments.get(name, {}).get("lifecycle_stage") == "active"
+        return name == EVERY or name in self.models
+
+    def keyed(self, resource: Resource) -> Resource:
+        """A resource known by its name as grants call it: an experiment by its id."""
+        if resource.kind != "experiment" or resource.key == EVERY:
+            return resource
+        return Resource("experiment", self.experiments[resource.key]["experiment_id"])
+
+    def name(self, resource: Resource) -> str | None:
+        """What people call it; None where the grant has outlived what it was on."""
+        if resource.key == EVERY or resource.kind not in ("experiment", "registered_model"):
+            return resource.key
+        if resource.kind == "experiment":
+            return self._experiment_names.get(resource.key)
+        return resource.key if resource.key in self.models else None
+
+
+def find_experiment(client: Client, name: str) -> Facts | None:
     """The experiment of this name, deleted ones included; None where there is none."""
     answer = client.find(EXPERIMENTS + "get-by-name", experiment_name=name)
     return answer and experiment_facts(answer["experiment"])
 
 
-def experiment_facts(experiment: dict[str, t.Any]) -> dict[str, t.Any]:
+def find_model(client: Client, name: str) -> Facts | None:
+    """The registered model of this name; None where there is none."""
+    answer = client.find(MODELS + "get", name=name)
+    return answer and model_facts(answer["registered_model"])
+
+
+def search_experiments(client: Client, view: str) -> list[Facts]:
+    """All experiments the account can see; C(view) is C(active), C(deleted) or C(all)."""
+    stage = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}[view]
+    return [experiment_facts(found) for found in _pages(client, EXPERIMENTS + "search", "experiments", view_type=stage)]
+
+
+def search_models(client: Client) -> list[Facts]:
+    """All registered models the account can see."""
+    return [model_facts(found) for found in _pages(client, MODELS + "search", "registered_models")]
+
+
+def _pages(client: Client, path: str, key: str, **query: object) -> t.Iterator[Facts]:
+    while True:
+        answer = client.get(path, max_results=1000, **query)
+        yield from answer.get(key, [])
+        if not answer.get("next_page_token"):
+            return
+        query["page_token"] = answer["next_page_token"]
+
+
+def experiment_facts(experiment: Facts) -> Facts:
     """What the modules return about an experiment."""
     return {
         "name": experiment["name"],
@@ -34,61 +102,15 @@ def experiment_facts(experiment: dict[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def find_model(client: Client, name: str) -> dict[str, t.Any] | None:
-    """The registered model of this name; None where there is none."""
-    answer = client.find(MODELS + "get", name=name)
-    if not answer:
-        return None
-    model = answer["registered_model"]
-    return {
-        "name": model["name"],
-        "description": model.get("description", ""),
-        "tags": tags_of(model),
-    }
+def model_facts(model: Facts) -> Facts:
+    """What the modules return about a registered model."""
+    return {"name": model["name"], "description": model.get("description", ""), "tags": tags_of(model)}
 
 
-def search_experiments(client: Client, view: str) -> list[dict[str, t.Any]]:
-    """All experiments the account can see; C(view) is C(active), C(deleted) or C(all)."""
-    stage = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}[view]
-    found: list[dict[str, t.Any]] = []
-    page: dict[str, t.Any] = {}
-    while True:
-        answer = client.get(EXPERIMENTS + "search", view_type=stage, max_results=1000, **page)
-        found += map(experiment_facts, answer.get("experiments", []))
-        if not answer.get("next_page_token"):
-            return found
-        page = {"page_token": answer["next_page_token"]}
-
-
-def tags_of(thing: dict[str, t.Any]) -> dict[str, str]:
+def tags_of(thing: Facts) -> dict[str, str]:
     return {tag["key"]: tag.get("value", "") for tag in thing.get("tags", [])}
 
 
 def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
     """Tags as MLflow's requests carry them."""
     return [{"key": key, "value": value} for key, value in tags.items()]
-
-
-def resolve(client: Client, kind: str, name: str, missing_ok: bool) -> Resource:
-    """The resource a grant names; a missing one is an error unless C(missing_ok).
-
-    A missing experiment gets a key that nothing on the server has.
-    """
-    if name == EVERY:
-        return Resource(kind, EVERY)
-    found = find_model(client, name) if kind == "registered_model" else find_experiment(client, name)
-    if found and found.get("lifecycle_stage") == "deleted":
-        found = None
-    if not found and not missing_ok:
-        raise InvalidRequest(f"{kind}: '{name}' does not exist on the server, so nothing can be granted on it")
-    if kind == "registered_model":
-        return Resource(kind, name)
-    return Resource(kind, found["experiment_id"] if found else f"new:{name}")
-
-
-def display_name(client: Client, resource: Resource) -> str:
-    """The name a person knows a resource by; C(#id) where an experiment is gone."""
-    if resource.kind != "experiment" or resource.key == EVERY:
-        return resource.key
-    answer = client.find(EXPERIMENTS + "get", experiment_id=resource.key)
-    return answer["experiment"]["name"] if answer else f"#{resource.key}"

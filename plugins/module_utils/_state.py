@@ -12,17 +12,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ._arguments import client_from, connection_spec
 from ._client import Client
 from ._errors import MlflowError
+from ._steps import Step, in_order
 
 Shown = t.Optional[t.Dict[str, t.Any]]
-Step = t.Callable[[], t.Any]
 Observe = t.Callable[[Client, t.Dict[str, t.Any]], t.Any]
 Show = t.Callable[[Client, t.Dict[str, t.Any], t.Any], Shown]
 Plan = t.Callable[[Client, t.Dict[str, t.Any], t.Any], t.Tuple[Shown, t.List[Step]]]
-
-
-def as_observed(client: Client, params: dict[str, t.Any], state: Shown) -> Shown:
-    """The C(show) of a module whose observation is already what the user is to see."""
-    return state
 
 
 def ensure_module(
@@ -30,7 +25,7 @@ def ensure_module(
     argument_spec: dict[str, t.Any],
     observe: Observe,
     plan: Plan,
-    show: Show = as_observed,
+    show: Show,
     **options: t.Any,
 ) -> None:
     """Bring one thing into its wanted state and return it under its noun.
@@ -48,8 +43,8 @@ def ensure_module(
         after, steps = plan(client, params, state)
         result = after
         if steps and not module.check_mode:
-            for step in steps:
-                step()
+            for step in in_order(steps):
+                step.do()
             result = show(client, params, observe(client, params))
     except MlflowError as error:
         module.fail_json(msg=str(error), failure=error.failure)

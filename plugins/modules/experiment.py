@@ -38,6 +38,9 @@ options:
     type: str
     choices: [restore, fail]
     default: restore
+  rename_from:
+    description: Former name. Where it is there and O(name) is not, it gets the new name and keeps its grants.
+    type: str
   state:
     description: V(absent) deletes the experiment softly, with its runs.
     type: str
@@ -84,66 +87,45 @@ failure:
 """
 
 import typing as t
-from functools import partial
 
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
-from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest
-from ansible_collections.mlops.mlflow.plugins.module_utils._resources import EXPERIMENTS, find_experiment, tag_list
-from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, Step, ensure_module
+from ansible_collections.mlops.mlflow.plugins.module_utils._resources import find_experiment
+from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, ensure_module
+from ansible_collections.mlops.mlflow.plugins.module_utils._steps import Step
+from ansible_collections.mlops.mlflow.plugins.module_utils._things import experiment_steps, rename_step, texts
 
 
-def observe(client: Client, params: dict[str, t.Any]) -> Shown:
-    return find_experiment(client, params["name"])
+class Observed(t.NamedTuple):
+    present: Shown
+    source: Shown
 
 
-def plan(client: Client, params: dict[str, t.Any], present: Shown) -> tuple[Shown, list[Step]]:
+def observe(client: Client, params: dict[str, t.Any]) -> Observed:
+    present = find_experiment(client, params["name"])
+    former = params["rename_from"] if not present and params["state"] == "present" else None
+    return Observed(present, find_experiment(client, former) if former else None)
+
+
+def show(client: Client, params: dict[str, t.Any], observed: Observed) -> Shown:
+    return observed.present or observed.source
+
+
+def plan(client: Client, params: dict[str, t.Any], observed: Observed) -> tuple[Shown, list[Step]]:
+    present, steps = observed.present, []
+    if observed.source:
+        steps.append(rename_step(client, "experiment", observed.source, params["name"]))
+        present = {**observed.source, "name": params["name"]}
+    steps += experiment_steps(client, present, params)
     if params["state"] == "absent":
-        return plan_absent(client, present)
-    tags = {key: str(value) for key, value in (params["tags"] or {}).items()}
-    if present is None:
-        return plan_creation(client, params, tags)
-    refuse_what_cannot_be(params, present)
-    identity = {"experiment_id": present["experiment_id"]}
-    steps: list[Step] = []
-    if present["lifecycle_stage"] == "deleted":
-        steps.append(partial(client.write, "POST", EXPERIMENTS + "restore", **identity))
-    for key, value in tags.items():
-        if present["tags"].get(key) != value:
-            tag = {"key": key, "value": value, **identity}
-            steps.append(partial(client.write, "POST", EXPERIMENTS + "set-experiment-tag", **tag))
-    return {**present, "lifecycle_stage": "active", "tags": {**present["tags"], **tags}}, steps
-
-
-def plan_absent(client: Client, present: Shown) -> tuple[Shown, list[Step]]:
-    if present is None or present["lifecycle_stage"] == "deleted":
-        return present, []
-    step = partial(client.write, "POST", EXPERIMENTS + "delete", experiment_id=present["experiment_id"])
-    return {**present, "lifecycle_stage": "deleted"}, [step]
-
-
-def plan_creation(client: Client, params: dict[str, t.Any], tags: dict[str, str]) -> tuple[Shown, list[Step]]:
-    body: dict[str, t.Any] = {"name": params["name"], "tags": tag_list(tags)}
-    if params["artifact_location"]:
-        body["artifact_location"] = params["artifact_location"]
-    after = {
+        return (present and {**present, "lifecycle_stage": "deleted"}), steps
+    # The server chooses the id, and the location where none is asked for.
+    before = present or {
         "name": params["name"],
         "experiment_id": None,
         "artifact_location": params["artifact_location"],
-        "lifecycle_stage": "active",
-        "tags": tags,
+        "tags": {},
     }
-    return after, [partial(client.write, "POST", EXPERIMENTS + "create", **body)]
-
-
-def refuse_what_cannot_be(params: dict[str, t.Any], present: dict[str, t.Any]) -> None:
-    name, location = params["name"], params["artifact_location"]
-    if present["lifecycle_stage"] == "deleted" and params["on_deleted"] == "fail":
-        raise InvalidRequest(f"name: experiment '{name}' was deleted, and on_deleted is 'fail'")
-    if location and location.rstrip("/") != present["artifact_location"].rstrip("/"):
-        raise InvalidRequest(
-            f"artifact_location: experiment '{name}' keeps its artifacts at {present['artifact_location']}, "
-            "and MLflow cannot change that"
-        )
+    return {**before, "lifecycle_stage": "active", "tags": {**before["tags"], **texts(params["tags"])}}, steps
 
 
 def main() -> None:
@@ -154,10 +136,12 @@ def main() -> None:
             "artifact_location": {"type": "str"},
             "tags": {"type": "dict"},
             "on_deleted": {"type": "str", "choices": ["restore", "fail"], "default": "restore"},
+            "rename_from": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         observe,
         plan,
+        show,
     )
 
 

@@ -139,7 +139,7 @@ def wanted(spec: Spec, secrets: dict[str, str], check_mode: bool) -> Facts:
         "mode": f"{int(spec['mode'], 8):04o}",
     }
     if spec["state"] == "file":
-        facts["content"] = secrets.get(spec["path"], spec["content"])
+        facts["content"] = str(secrets.get(spec["path"], spec["content"]))
     return facts
 
 
@@ -195,7 +195,8 @@ def difference(path: str, present: Facts, after: Facts, secret: bool) -> Facts:
     sides = {}
     for side, facts, other in (("before", present, after), ("after", after, present)):
         lines = [f"{key}: {facts[key]}\n" for key in facts if key != "content" and facts[key] != other.get(key)]
-        if present.get("content") != after.get("content") and "content" in facts:
+        # What is removed may be a secret that the task has no text of.
+        if after["state"] == "file" and present.get("content") != after["content"] and "content" in facts:
             lines.append(f"{side}: {HIDDEN}" if secret else facts["content"])
         sides[side] = "".join(lines)
     return {"before_header": path, "after_header": path, **sides}

@@ -94,123 +94,60 @@ failure:
 """
 
 import typing as t
-from functools import partial
 
-from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import grant_spec, resource_of
+from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import grant_list_spec, wanted_grants
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
-from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Access, Group, Resource, dialect_of
+from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Resource
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest
-from ansible_collections.mlops.mlflow.plugins.module_utils._grants import grant_steps
-from ansible_collections.mlops.mlflow.plugins.module_utils._resources import display_name, resolve
-from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, Step, ensure_module
+from ansible_collections.mlops.mlflow.plugins.module_utils._people import grant_list, group_facts, group_steps
+from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
+from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, ensure_module
+from ansible_collections.mlops.mlflow.plugins.module_utils._steps import Step
 
 
-def observe(client: Client, params: dict[str, t.Any]) -> Access:
-    return dialect_of(client).observe()
+def show(client: Client, params: dict[str, t.Any], server: Server) -> Shown:
+    return group_facts(server, params["name"]) if params["name"] in server.access.groups else None
 
 
-def show(client: Client, params: dict[str, t.Any], access: Access) -> Shown:
-    group = access.groups.get(params["name"])
-    if not group:
-        return None
-    grants = [(resource.kind, display_name(client, resource), grant.level) for resource, grant in group.grants.items()]
-    return group_facts(group.name, group.description, group.members, grants)
-
-
-def group_facts(
-    name: str, description: str, members: t.Iterable[str], grants: t.Iterable[tuple[str, str, str]]
-) -> dict[str, t.Any]:
-    return {
-        "name": name,
-        "description": description,
-        "members": sorted(members),
-        "grants": [{kind: resource, "permission": level} for kind, resource, level in sorted(grants)],
-    }
-
-
-def plan(client: Client, params: dict[str, t.Any], access: Access) -> tuple[Shown, list[Step]]:
-    group = access.groups.get(params["name"])
-    dialect = dialect_of(client)
+def plan(client: Client, params: dict[str, t.Any], server: Server) -> tuple[Shown, list[Step]]:
+    grants = None if params["grants"] is None else wanted_grants(params["grants"])
+    refuse_what_is_missing(params, grants or {}, server)
+    steps = group_steps(server, {**params, "grants": grants})
     if params["state"] == "absent":
-        return None, [partial(dialect.delete_group, group)] if group else []
-    refuse_unknown_members(client, params, access)
-    wanted = wanted_grants(client, params["grants"])
-    if group:
-        return changed_group(client, params, access, group, wanted)
-    after = group_facts(params["name"], params["description"] or "", params["members"] or [], shown(params["grants"]))
-    return after, [partial(create, client, params, wanted)]
-
-
-def wanted_grants(client: Client, grants: list[dict[str, t.Any]] | None) -> dict[Resource, str]:
-    wanted: dict[Resource, str] = {}
-    for grant in grants or []:
-        # In check mode an earlier task may have been about to create it.
-        resource = resolve(client, *resource_of(grant), missing_ok=client.read_only)
-        if wanted.setdefault(resource, grant["permission"]) != grant["permission"]:
-            raise InvalidRequest(f"grants: {' '.join(resource_of(grant))} has two levels")
-    return wanted
-
-
-def shown(grants: list[dict[str, t.Any]] | None) -> set[tuple[str, str, str]]:
-    return {(*resource_of(grant), grant["permission"]) for grant in grants or []}
-
-
-def changed_group(
-    client: Client, params: dict[str, t.Any], access: Access, group: Group, wanted: dict[Resource, str]
-) -> tuple[Shown, list[Step]]:
-    after = t.cast(t.Dict[str, t.Any], show(client, params, access))
-    dialect = dialect_of(client)
-    steps: list[Step] = []
+        return None, steps
+    after = show(client, params, server) or {"name": params["name"], "description": "", "members": [], "grants": []}
+    if params["description"] is not None:
+        after["description"] = params["description"]
     if params["members"] is not None:
         after["members"] = sorted(set(params["members"]))
-        steps += [partial(dialect.remove_member, group, name) for name in group.members - set(params["members"])]
-    if params["grants"] is not None:
-        after = group_facts(group.name, group.description, after["members"], shown(params["grants"]))
-        steps += grant_steps(dialect, group, wanted, purge=True)
-    # Whoever joins comes last: by then the group grants no more than it should.
-    if params["members"] is not None:
-        steps += [partial(dialect.add_member, group, name) for name in set(params["members"]) - group.members]
-    if params["description"] not in (None, group.description):
-        after["description"] = params["description"]
-        steps.append(partial(dialect.describe_group, group, params["description"]))
+    if grants is not None:
+        after["grants"] = grant_list(grants)
     return after, steps
 
 
-def create(client: Client, params: dict[str, t.Any], wanted: dict[Resource, str]) -> None:
-    dialect = dialect_of(client)
-    group = dialect.create_group(params["name"], params["description"] or "")
-    for step in grant_steps(dialect, group, wanted, purge=True):
-        step()
-    for name in params["members"] or []:
-        dialect.add_member(group, name)
-
-
-def refuse_unknown_members(client: Client, params: dict[str, t.Any], access: Access) -> None:
-    unknown = set(params["members"] or []) - set(access.users)
-    # In check mode an earlier task may have been about to create them.
-    if unknown and not client.read_only:
-        raise InvalidRequest(f"members: no such user on the server: {', '.join(sorted(unknown))}")
+def refuse_what_is_missing(params: dict[str, t.Any], grants: dict[Resource, str], server: Server) -> None:
+    # In check mode an earlier task may have been about to make it.
+    if server.client.read_only or params["state"] == "absent":
+        return
+    unknown = sorted(set(params["members"] or []) - set(server.access.users))
+    if unknown:
+        raise InvalidRequest(f"members: no such user on the server: {', '.join(unknown)}")
+    for kind, name in grants:
+        if not server.directory.exists(kind, name):
+            raise InvalidRequest(f"{kind}: '{name}' does not exist on the server, so nothing can be granted on it")
 
 
 def main() -> None:
-    grant = grant_spec()
-    grant["permission"]["required"] = True
     ensure_module(
         "group",
         {
             "name": {"type": "str", "required": True},
             "description": {"type": "str"},
             "members": {"type": "list", "elements": "str"},
-            "grants": {
-                "type": "list",
-                "elements": "dict",
-                "options": grant,
-                "mutually_exclusive": [("experiment", "registered_model")],
-                "required_one_of": [("experiment", "registered_model")],
-            },
+            "grants": grant_list_spec(),
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
-        observe,
+        lambda client, params: Server(client, params["members"] or []),
         plan,
         show,
     )

@@ -67,57 +67,51 @@ failure:
 """
 
 import typing as t
-from functools import partial
 
 from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import grant_spec, resource_of
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
-from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Group, Resource, User, dialect_of
+from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Holder
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest
-from ansible_collections.mlops.mlflow.plugins.module_utils._grants import grant_steps
-from ansible_collections.mlops.mlflow.plugins.module_utils._resources import resolve
-from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, Step, ensure_module
+from ansible_collections.mlops.mlflow.plugins.module_utils._people import grant_steps
+from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
+from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, ensure_module
+from ansible_collections.mlops.mlflow.plugins.module_utils._steps import Step
 
 
-class Observed(t.NamedTuple):
-    holder: User | Group | None
-    resource: Resource
+def holder_of(params: dict[str, t.Any]) -> Holder:
+    return Holder("user", params["user"]) if params["user"] is not None else Holder("group", params["group"])
 
 
-def observe(client: Client, params: dict[str, t.Any]) -> Observed:
-    access = dialect_of(client).observe()
-    kind, name = holder_of(params)
-    holder = access.users.get(name) if kind == "user" else access.groups.get(name)
-    # What is to have no grant need not exist, nor what the grant would be on.
-    lenient = client.read_only or params["state"] == "absent"
-    if holder is None and not lenient:
-        raise InvalidRequest(f"{kind}: '{name}' does not exist on the server")
-    return Observed(holder, resolve(client, *resource_of(params), missing_ok=lenient))
-
-
-def holder_of(params: dict[str, t.Any]) -> tuple[str, str]:
-    return ("user", params["user"]) if params["user"] is not None else ("group", params["group"])
-
-
-def show(client: Client, params: dict[str, t.Any], observed: Observed) -> Shown:
-    grant = observed.holder and observed.holder.grants.get(observed.resource)
+def show(client: Client, params: dict[str, t.Any], server: Server) -> Shown:
+    grant = server.grants(holder_of(params)).get(resource_of(params))
     return facts(params, grant.level) if grant else None
 
 
 def facts(params: dict[str, t.Any], level: str) -> dict[str, t.Any]:
-    (holder_kind, holder), (kind, resource) = holder_of(params), resource_of(params)
-    return {holder_kind: holder, kind: resource, "permission": level}
+    holder, resource = holder_of(params), resource_of(params)
+    return {holder.kind: holder.name, resource.kind: resource.key, "permission": level}
 
 
-def plan(client: Client, params: dict[str, t.Any], observed: Observed) -> tuple[Shown, list[Step]]:
-    holder, resource = observed
-    dialect = dialect_of(client)
+def plan(client: Client, params: dict[str, t.Any], server: Server) -> tuple[Shown, list[Step]]:
+    holder, resource = holder_of(params), resource_of(params)
     if params["state"] == "absent":
-        grant = holder and holder.grants.get(resource)
-        return None, [partial(dialect.revoke, grant)] if grant else []
+        return None, grant_steps(server, holder, {}, surplus=lambda present, _: present == resource)
+    refuse_what_is_missing(params, server)
     level = params["permission"]
-    if holder is None:
-        holder = User(holder_of(params)[1], False, frozenset(), {})
-    return facts(params, level), grant_steps(dialect, holder, {resource: level}, purge=False)
+    return facts(params, level), grant_steps(server, holder, {resource: level}, surplus=lambda *_: False)
+
+
+def refuse_what_is_missing(params: dict[str, t.Any], server: Server) -> None:
+    holder, resource = holder_of(params), resource_of(params)
+    # In check mode an earlier task may have been about to make it.
+    if server.client.read_only:
+        return
+    if not server.exists(holder):
+        raise InvalidRequest(f"{holder.kind}: '{holder.name}' does not exist on the server")
+    if not server.directory.exists(*resource):
+        raise InvalidRequest(
+            f"{resource.kind}: '{resource.key}' does not exist on the server, so nothing can be granted on it"
+        )
 
 
 def main() -> None:
@@ -129,7 +123,7 @@ def main() -> None:
             **grant_spec(),
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
-        observe,
+        lambda client, params: Server(client, [params["user"]] if params["user"] else []),
         plan,
         show,
         mutually_exclusive=[("user", "group"), ("experiment", "registered_model")],

@@ -27,6 +27,9 @@ options:
   tags:
     description: Tags to set. Others are left as they are.
     type: dict
+  rename_from:
+    description: Former name. Where it is there and O(name) is not, it gets the new name and keeps its grants.
+    type: str
   state:
     description: V(absent) deletes the model with all its versions, for good.
     type: str
@@ -66,34 +69,40 @@ failure:
 """
 
 import typing as t
-from functools import partial
 
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
-from ansible_collections.mlops.mlflow.plugins.module_utils._resources import MODELS, find_model, tag_list
-from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, Step, ensure_module
+from ansible_collections.mlops.mlflow.plugins.module_utils._resources import find_model
+from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, ensure_module
+from ansible_collections.mlops.mlflow.plugins.module_utils._steps import Step
+from ansible_collections.mlops.mlflow.plugins.module_utils._things import model_steps, rename_step, texts
 
 
-def observe(client: Client, params: dict[str, t.Any]) -> Shown:
-    return find_model(client, params["name"])
+class Observed(t.NamedTuple):
+    present: Shown
+    source: Shown
 
 
-def plan(client: Client, params: dict[str, t.Any], present: Shown) -> tuple[Shown, list[Step]]:
-    name = {"name": params["name"]}
+def observe(client: Client, params: dict[str, t.Any]) -> Observed:
+    present = find_model(client, params["name"])
+    former = params["rename_from"] if not present and params["state"] == "present" else None
+    return Observed(present, find_model(client, former) if former else None)
+
+
+def show(client: Client, params: dict[str, t.Any], observed: Observed) -> Shown:
+    return observed.present or observed.source
+
+
+def plan(client: Client, params: dict[str, t.Any], observed: Observed) -> tuple[Shown, list[Step]]:
+    present, steps = observed.present, []
+    if observed.source:
+        steps.append(rename_step(client, "registered_model", observed.source, params["name"]))
+        present = {**observed.source, "name": params["name"]}
+    steps += model_steps(client, present, params)
     if params["state"] == "absent":
-        return None, [partial(client.write, "DELETE", MODELS + "delete", **name)] if present else []
-    tags = {key: str(value) for key, value in (params["tags"] or {}).items()}
-    description = params["description"]
-    if present is None:
-        after = {**name, "description": description or "", "tags": tags}
-        return after, [partial(client.write, "POST", MODELS + "create", **{**after, "tags": tag_list(tags)})]
-    steps: list[Step] = []
-    if description is not None and description != present["description"]:
-        steps.append(partial(client.write, "PATCH", MODELS + "update", description=description, **name))
-        present = {**present, "description": description}
-    for key, value in tags.items():
-        if present["tags"].get(key) != value:
-            steps.append(partial(client.write, "POST", MODELS + "set-tag", key=key, value=value, **name))
-    return {**present, "tags": {**present["tags"], **tags}}, steps
+        return None, steps
+    before = present or {"name": params["name"], "description": "", "tags": {}}
+    description = before["description"] if params["description"] is None else params["description"]
+    return {**before, "description": description, "tags": {**before["tags"], **texts(params["tags"])}}, steps
 
 
 def main() -> None:
@@ -103,10 +112,12 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "description": {"type": "str"},
             "tags": {"type": "dict"},
+            "rename_from": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         observe,
         plan,
+        show,
     )
 
 

@@ -89,60 +89,46 @@ failure:
 """
 
 import typing as t
-from functools import partial
 
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
 from ansible_collections.mlops.mlflow.plugins.module_utils._credentials import password_problem, username_problem
-from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import User, dialect_of, user_facts
+from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import user_facts
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest
-from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, Step, ensure_module
+from ansible_collections.mlops.mlflow.plugins.module_utils._people import user_steps
+from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
+from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, ensure_module
+from ansible_collections.mlops.mlflow.plugins.module_utils._steps import TAKE, Step
 
 
-def observe(client: Client, params: dict[str, t.Any]) -> User | None:
-    return dialect_of(client).observe().users.get(params["name"])
-
-
-def show(client: Client, params: dict[str, t.Any], user: User | None) -> Shown:
+def show(client: Client, params: dict[str, t.Any], server: Server) -> Shown:
+    user = server.access.users.get(params["name"])
     return user_facts(user) if user else None
 
 
-def plan(client: Client, params: dict[str, t.Any], user: User | None) -> tuple[Shown, list[Step]]:
+def plan(client: Client, params: dict[str, t.Any], server: Server) -> tuple[Shown, list[Step]]:
+    name, password = params["name"], params["user_password"]
+    refuse_what_cannot_work(params, is_new=name not in server.access.users)
+    steps = user_steps(server, {**params, "password": password})
     if params["state"] == "absent":
-        return plan_absent(client, params["name"], user)
-    name, password, dialect = params["name"], params["user_password"], dialect_of(client)
-    refuse_what_cannot_work(name, password, user)
-    steps: list[Step] = []
-    after = user_facts(user) if user else {"name": name, "admin": False, "groups": []}
-    if not user:
-        steps.append(partial(dialect.create_user, name, password))
-    elif password and params["update_password"] == "always" and not client.login_works(name, password):
-        steps.append(partial(dialect.set_password, name, password))
-        after["password"] = "changed"
-    if params["admin"] is not None and params["admin"] != after["admin"]:
-        if name == client.username:
-            raise InvalidRequest(f"admin: '{name}' is the account this module logs in as, which must stay an admin")
-        steps.append(partial(dialect.set_admin, name, params["admin"]))
+        return None, steps
+    present = server.access.users.get(name)
+    after = user_facts(present) if present else {"name": name, "admin": False, "groups": []}
+    if params["admin"] is not None:
         after["admin"] = params["admin"]
+    if any(step.phase == TAKE and "password" in step.line for step in steps):
+        after["password"] = "changed"
     return after, steps
 
 
-def plan_absent(client: Client, name: str, user: User | None) -> tuple[Shown, list[Step]]:
-    if not user:
-        return None, []
-    if name == client.username:
-        raise InvalidRequest(f"name: '{name}' is the account this module logs in as, which cannot delete itself")
-    return None, [partial(dialect_of(client).delete_user, name)]
-
-
-def refuse_what_cannot_work(name: str, password: str | None, user: User | None) -> None:
-    problem = username_problem(name)
+def refuse_what_cannot_work(params: dict[str, t.Any], is_new: bool) -> None:
+    if params["state"] == "absent":
+        return
+    if is_new and params["user_password"] is None:
+        raise InvalidRequest(f"user_password: '{params['name']}' does not exist yet and needs one")
+    problem = username_problem(params["name"])
     if problem:
         raise InvalidRequest(f"name: {problem}")
-    if password is None:
-        if not user:
-            raise InvalidRequest(f"user_password: '{name}' does not exist yet and needs one")
-        return
-    problem = password_problem(password)
+    problem = password_problem(params["user_password"]) if params["user_password"] is not None else None
     if problem:
         raise InvalidRequest(f"user_password: {problem}")
 
@@ -162,7 +148,7 @@ def main() -> None:
             "admin": {"type": "bool"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
-        observe,
+        lambda client, params: Server(client, [params["name"]]),
         plan,
         show,
     )

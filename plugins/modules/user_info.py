@@ -57,12 +57,13 @@ failure:
 import typing as t
 
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
-from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import dialect_of, user_facts
+from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import user_facts
+from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
 from ansible_collections.mlops.mlflow.plugins.module_utils._state import info_module
 
 
 def read(client: Client, params: dict[str, t.Any]) -> list[dict[str, t.Any]]:
-    users = dialect_of(client).observe().users
+    users = Server(client, [params["name"]] if params["name"] else []).access.users
     return [user_facts(users[name]) for name in sorted(users) if params["name"] in (None, name)]
 
 

@@ -15,13 +15,15 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
-from ..module_utils._arguments import LEVELS, RESOURCE_TYPES
-from ..module_utils._credentials import password_problem, username_problem
+from ..module_utils._declared import access_problems, account_problems, repeated
 
-TEAM_NAME = re.compile(r"^[a-z][a-z0-9-]{0,23}$")
+TEAM_NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
 # Under a path that begins so, MLflow takes every request for one that needs no credentials.
 OPEN_PATHS = ("health", "static")
-PINNED_VERSION = re.compile(r"^\d+\.\d+\.\d+(rc\d+)?$")
+ADDRESS = re.compile(r"[0-9.]+|[0-9a-fA-F:.]+")
+PINNED_VERSION = re.compile(r"\d+\.\d+\.\d+(rc\d+)?")
+# Ansible shows a value of the wrong type, which may be a password.
+VALUE = re.compile(r"(?<=unable to convert to )(?P<type>\w+): .*|(?<=^Value )'.*'(?= in the sub parameter)", re.DOTALL)
 # The permission API that the modules speak begins here.
 OLDEST_VERSION = (3, 13)
 
@@ -47,36 +49,38 @@ def _argument_spec(options: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def read_teams(
-    declared: list[t.Any], schema: dict[str, t.Any], defaults: dict[str, str]
+    declared: list[tuple[str, t.Any]], schema: dict[str, t.Any], defaults: dict[str, str]
 ) -> tuple[list[Team], list[str]]:
     """The teams with every default filled in, and what is wrong with them, a line each.
 
-    C(defaults) holds what the inventory says for all teams that do not say it themselves.
+    C(declared) has each team with the place it stands in. C(defaults) holds what the inventory says
+    for all teams that do not say it themselves.
     """
     teams, problems = [], []
-    for position, team in enumerate(declared):
-        label = team.get("name", f"number {position + 1}") if isinstance(team, dict) else f"number {position + 1}"
+    for place, team in declared:
         if not isinstance(team, dict):
-            problems.append(f"mlflow_teams: {label}: is no mapping of a team's settings")
+            problems.append(f"{place}: is no mapping of a team's settings")
             continue
+        label = f"mlflow_teams: {team['name']}" if isinstance(team.get("name"), str) else place
         checked = ArgumentSpecValidator(schema).validate(team)
         found = [
-            f"unknown key: {error.msg}" if isinstance(error, UnsupportedError) else error.msg
+            f"unknown key: {error.msg}" if isinstance(error, UnsupportedError) else VALUE.sub(r"\g<type>", error.msg)
             for error in checked.errors
         ]
         if not found:
             completed = _completed(checked.validated_parameters, defaults)
             teams.append(completed)
             found = list(_team_problems(completed))
-        problems += [f"mlflow_teams: {label}: {problem}" for problem in found]
+        problems += [f"{label}: {problem}" for problem in found]
     return teams, problems + list(_collisions(teams))
 
 
 def _completed(team: Team, defaults: dict[str, str]) -> Team:
     team = {**team, **{key: team[key] or default for key, default in defaults.items()}}
     # Where to reach the server from its own host; a wildcard is no address to connect to.
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(team["listen_address"], team["listen_address"])
-    team["tracking_uri"] = f"http://{host}:{team['port']}"
+    address = str(team["listen_address"])
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+    team["tracking_uri"] = f"http://{f'[{host}]' if ':' in host else host}:{team['port']}"
     if team["private_network"] is None:
         artifacts = team["artifacts"] or {}
         stores = (
@@ -86,6 +90,10 @@ def _completed(team: Team, defaults: dict[str, str]) -> Team:
             artifacts.get("root"),
         )
         team["private_network"] = all(map(_is_local, stores))
+    for holder in team["users"] + team["groups"]:
+        # A key without a value counts as given where one of two is wanted.
+        grants = [{key: value for key, value in grant.items() if value is not None} for grant in holder["grants"]]
+        holder["grants"] = grants
     return team
 
 
@@ -98,22 +106,15 @@ def _team_problems(team: Team) -> t.Iterator[str]:
     if not 1024 <= team["port"] <= 65535:
         yield f"port: {team['port']} is outside 1024-65535"
     yield from _version_problems(team["version"])
-    accounts = [{"name": team["admin_username"], "password": team["admin_password"]}, *team["users"]]
-    for account in accounts:
-        field = "admin_username" if account is accounts[0] else "users"
-        problem = username_problem(account["name"])
-        if problem:
-            yield f"{field}: {problem}"
-        problem = password_problem(account["password"])
-        if problem:
-            label = "admin_password" if account is accounts[0] else f"users: {account['name']}: password"
-            yield f"{label}: {problem}"
-    for key in ("users", "groups", "experiments", "registered_models"):
-        names = [thing["name"] for thing in team[key]]
-        yield from (f"{key}: '{name}' stands there twice" for name in _repeated(names))
-    if team["admin_username"] in {user["name"] for user in team["users"]}:
-        yield f"users: '{team['admin_username']}' is the team's admin already (admin_username)"
-    yield from _access_problems(team)
+    if team["workers"] < 1:
+        yield f"workers: {team['workers']} is no number of processes; 1 is the least"
+    if not ADDRESS.fullmatch(team["listen_address"]):
+        yield f"listen_address: '{team['listen_address']}' is no IP address"
+    admin = {"name": team["admin_username"], "password": team["admin_password"]}
+    yield from account_problems(admin, "admin_username", "admin_password")
+    if admin["name"] in {user["name"] for user in team["users"]}:
+        yield f"users: '{admin['name']}' is the team's admin already (admin_username)"
+    yield from access_problems(team)
     artifacts = team["artifacts"] or {}
     if artifacts and not artifacts["serve"] and not artifacts["root"]:
         yield "artifacts: root: is needed where serve is false, since clients then go there themselves"
@@ -122,7 +123,7 @@ def _team_problems(team: Team) -> t.Iterator[str]:
 
 
 def _name_problems(name: str) -> t.Iterator[str]:
-    if not TEAM_NAME.match(name):
+    if not TEAM_NAME.fullmatch(name):
         yield (
             f"name: '{name}' is no valid name; use 1 to 24 lower-case letters, digits and hyphens, "
             "beginning with a letter"
@@ -135,38 +136,14 @@ def _name_problems(name: str) -> t.Iterator[str]:
 
 
 def _version_problems(version: str) -> t.Iterator[str]:
-    if not PINNED_VERSION.match(version):
+    if not PINNED_VERSION.fullmatch(version):
         yield f"version: '{version}' is not pinned; give all three numbers, like 3.17.2"
     elif tuple(map(int, version.split(".")[:2])) < OLDEST_VERSION:
         yield f"version: {version} is too old; this collection deploys {'.'.join(map(str, OLDEST_VERSION))} and later"
 
 
-def _access_problems(team: Team) -> t.Iterator[str]:
-    users = {user["name"] for user in team["users"]}
-    for group in team["groups"]:
-        for member in group["members"]:
-            if member not in users:
-                yield f"groups: {group['name']}: members: '{member}' is no user of this team"
-        for grant in group["grants"]:
-            if sum(grant[kind] is not None for kind in RESOURCE_TYPES) != 1:
-                yield f"groups: {group['name']}: grants: name one of {' and '.join(RESOURCE_TYPES)} in each"
-            yield from _level_problems(f"groups: {group['name']}: grants", grant["permission"])
-    for key in ("experiments", "registered_models"):
-        for resource in team[key]:
-            where = f"{key}: {resource['name']}: grants"
-            for user, level in resource["grants"].items():
-                if user not in users:
-                    yield f"{where}: '{user}' is no user of this team"
-                yield from _level_problems(f"{where}: {user}", level)
-
-
-def _level_problems(where: str, level: object) -> t.Iterator[str]:
-    if level not in LEVELS:
-        yield f"{where}: '{level}' is no level; use one of {', '.join(LEVELS)}"
-
-
 def _collisions(teams: list[Team]) -> t.Iterator[str]:
-    for name in _repeated([team["name"] for team in teams]):
+    for name in repeated(teams):
         yield f"mlflow_teams: name: two teams are called '{name}'"
     for position, team in enumerate(teams):
         for other in teams[:position]:
@@ -174,7 +151,3 @@ def _collisions(teams: list[Team]) -> t.Iterator[str]:
             together = not team["servers"] or not other["servers"] or set(team["servers"]) & set(other["servers"])
             if team["port"] == other["port"] and team["name"] != other["name"] and together:
                 yield f"mlflow_teams: port: '{other['name']}' and '{team['name']}' both want {team['port']}"
-
-
-def _repeated(names: list[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1})

@@ -1,0 +1,159 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the difference is between a whole server and its declaration."""
+
+from __future__ import annotations
+
+import typing as t
+from functools import partial
+
+from ._arguments import wanted_grants
+from ._declared import access_problems
+from ._dialect import RANKS, RESOURCE_TYPES, ROLES_ONLY_SINCE, ROLES_SINCE, Grant, Holder, Resource, unsupported
+from ._errors import InvalidRequest
+from ._people import Levels, grant_steps, group_steps, spell, stale_steps, user_steps
+from ._server import Server
+from ._steps import TAKE, Step
+from ._things import experiment_steps, model_steps, rename_step
+
+Declaration = t.Dict[str, t.Any]
+
+
+def access_steps(server: Server, declared: Declaration) -> list[Step]:
+    """All steps from the server as it is to the declaration; refuses one that cannot be carried out."""
+    refuse_what_cannot_work(server, declared)
+    levels = user_levels(declared)
+    if declared["on_missing_roles"] == "expand" and server.version < ROLES_SINCE:
+        levels = expanded(levels, declared["groups"])
+        declared = {**declared, "groups": []}
+    refuse_denied_members(server, declared, levels)
+    steps = [*rename_steps(server, declared), *stale_steps(server)]
+    for wanted in declared["experiments"]:
+        present = server.directory.experiments.get(wanted["name"])
+        steps += experiment_steps(server.client, present, wanted, server.directory.add_experiment)
+    for wanted in declared["registered_models"]:
+        present = server.directory.models.get(wanted["name"])
+        steps += model_steps(server.client, present, wanted)
+    exclusive = declared["policy"] == "exclusive"
+    for wanted in declared["groups"]:
+        grants = None if wanted["grants"] is None else wanted_grants(wanted["grants"])
+        steps += group_steps(server, {**wanted, "grants": grants}, purge=exclusive)
+    denied = denied_users(declared, levels)
+    surplus = surplus_test(server, declared)
+    for wanted in declared["users"]:
+        # Without a grant nobody has more than they are to have, but without a denial they may.
+        # Who may set their own password would be locked out if the second one never came.
+        closed = wanted["name"] in denied and declared["update_password"] == "always"
+        user = {**wanted, "update_password": declared["update_password"]}
+        steps += user_steps(server, user, closed)
+        if wanted["state"] == "present":
+            steps += grant_steps(server, Holder("user", wanted["name"]), levels[wanted["name"]], surplus)
+    return steps + (purge_steps(server, declared) if exclusive else [])
+
+
+def rename_steps(server: Server, declared: Declaration) -> list[Step]:
+    """Renames; all that is planned after them sees the new names."""
+    steps = []
+    for kind in RESOURCE_TYPES:
+        for wanted in declared[f"{kind}s"]:
+            things = server.directory.experiments if kind == "experiment" else server.directory.models
+            old, new = wanted["rename_from"], wanted["name"]
+            if old in things and new not in things:
+                steps.append(rename_step(server.client, kind, things[old], new))
+                server.rename(kind, old, new)
+    return steps
+
+
+def user_levels(declared: Declaration) -> dict[str, Levels]:
+    """What each declared user is to have, out of the grants that stand with the user and the resources."""
+    levels = {user["name"]: wanted_grants(user["grants"] or []) for user in declared["users"]}
+    for kind in RESOURCE_TYPES:
+        for resource in declared[f"{kind}s"]:
+            for user, level in (resource["grants"] or {}).items() if resource["state"] == "present" else ():
+                levels[user][Resource(kind, resource["name"])] = level
+    return levels
+
+
+def expanded(levels: dict[str, Levels], groups: list[Declaration]) -> dict[str, Levels]:
+    """The groups' grants given to each member, for a server without groups."""
+    levels = {user: dict(own) for user, own in levels.items()}
+    for group in groups:
+        for member in group["members"] or [] if group["state"] == "present" else ():
+            for resource, level in wanted_grants(group["grants"] or []).items():
+                given = [level, levels[member].get(resource, level)]
+                levels[member][resource] = "DENY" if "DENY" in given else max(given, key=lambda word: RANKS[word])
+    return levels
+
+
+def denied_users(declared: Declaration, levels: dict[str, Levels]) -> set[str]:
+    """Users who are denied something, themselves or in a group."""
+    denied = {user for user, own in levels.items() if "DENY" in own.values()}
+    for group in declared["groups"]:
+        if any(grant["permission"] == "DENY" for grant in group["grants"] or []):
+            denied |= set(group["members"] or [])
+    return denied
+
+
+def surplus_test(server: Server, declared: Declaration) -> t.Callable[[Resource, Grant], bool]:
+    """Which of a declared user's undeclared grants are revoked."""
+    if declared["policy"] != "exclusive":
+        return lambda resource, grant: False
+    if declared["revoke_creators"]:
+        return lambda resource, grant: True
+    creators = server.creators()
+    ours = {Resource(kind, thing["name"]) for kind in RESOURCE_TYPES for thing in declared[f"{kind}s"]}
+
+    def surplus(resource: Resource, grant: Grant) -> bool:
+        if grant.row is None:
+            # An old server does not tell who came first: take who manages a thing nobody declared for its creator.
+            return grant.level != "MANAGE" or resource in ours
+        return grant.row not in creators
+
+    return surplus
+
+
+def purge_steps(server: Server, declared: Declaration) -> list[Step]:
+    """Users and groups that nobody declared are removed; experiments and models never are."""
+    users = {user["name"] for user in declared["users"]} | set(declared["keep_users"]) | {server.client.username}
+    groups = {group["name"] for group in declared["groups"]}
+    delete_user, delete_group = server.dialect.delete_user, server.dialect.delete_group
+    return [
+        Step(TAKE, f"- user {name}", partial(delete_user, user))
+        for name, user in sorted(server.access.users.items())
+        if name not in users
+    ] + [
+        Step(TAKE, f"- group {name}", partial(delete_group, name))
+        for name in sorted(set(server.access.groups) - groups)
+    ]
+
+
+def refuse_what_cannot_work(server: Server, declared: Declaration) -> None:
+    """Everything that would fail half-way is refused before the first step."""
+    others = () if declared["policy"] == "exclusive" else server.access.users
+    for problem in (*access_problems(declared, others), *_missing_things(server, declared)):
+        raise InvalidRequest(problem)
+
+
+def _missing_things(server: Server, declared: Declaration) -> t.Iterator[str]:
+    made = {
+        (kind, thing["name"])
+        for kind in RESOURCE_TYPES
+        for thing in declared[f"{kind}s"]
+        if thing["state"] == "present"
+    }
+    for key in ("users", "groups"):
+        for holder in declared[key]:
+            for resource in wanted_grants(holder["grants"] or []):
+                if resource not in made and not server.directory.exists(*resource):
+                    yield f"{key}: {holder['name']}: grants: {spell(resource)} does not exist on the server"
+
+
+def refuse_denied_members(server: Server, declared: Declaration, levels: dict[str, Levels]) -> None:
+    """Before 3.13 a group's level won over the denial of a member."""
+    if not ROLES_SINCE <= server.version < ROLES_ONLY_SINCE:
+        return
+    members = {member for group in declared["groups"] for member in group["members"] or []}
+    for user in sorted(members):
+        if "DENY" in levels.get(user, {}).values():
+            raise unsupported(server.client, f"DENY for '{user}', who is in a group,", ROLES_ONLY_SINCE)

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be wrong with declared users, groups and grants, whatever the server.
+
+The inventory is checked with it on the controller, and the C(access) module checks its options.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._arguments import LEVELS
+from ._credentials import password_problem, username_problem
+from ._dialect import RESOURCE_TYPES
+from ._dialect_roles import HIDDEN_ROLE
+from ._resources import EVERY
+
+Declared = t.Dict[str, t.Any]
+Problems = t.Iterator[str]
+
+
+def access_problems(declared: Declared, known: t.Iterable[str] = ()) -> Problems:
+    """A line for each fault; C(known) are further users who may be members of groups."""
+    present = {user["name"] for user in declared["users"] if user.get("state") != "absent"}
+    for user in declared["users"]:
+        if user["name"] in present:
+            yield from account_problems(user, "users", f"users: {user['name']}: password")
+    for key in ("users", "groups", *(f"{kind}s" for kind in RESOURCE_TYPES)):
+        yield from (f"{key}: '{name}' stands there twice" for name in repeated(declared[key]))
+        yield from _name_problems(key, declared[key])
+    for key in ("users", "groups"):
+        for holder in declared[key]:
+            yield from _grant_problems(f"{key}: {holder['name']}", holder["grants"] or [])
+    yield from _member_problems(declared["groups"], present | set(known))
+    for kind in RESOURCE_TYPES:
+        for resource in declared[f"{kind}s"]:
+            yield from _level_problems(f"{kind}s: {resource['name']}: grants", resource["grants"] or {}, present)
+
+
+def account_problems(account: Declared, name_label: str, password_label: str) -> Problems:
+    """Why nobody could work with this name or password. The password is never shown."""
+    problem = username_problem(account["name"])
+    if problem:
+        yield f"{name_label}: {problem}"
+    problem = None if account["password"] is None else password_problem(account["password"])
+    if problem:
+        yield f"{password_label}: {problem}"
+
+
+def repeated(things: list[Declared]) -> list[str]:
+    """Names that more than one thing has."""
+    names = [thing["name"] for thing in things]
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def _name_problems(key: str, things: list[Declared]) -> Problems:
+    for name in (thing["name"] for thing in things):
+        if not name.strip():
+            yield f"{key}: a name must not be empty"
+        elif name == EVERY:
+            yield f"{key}: '{EVERY}' is no name; in a grant it means all"
+        elif key == "groups" and HIDDEN_ROLE.match(name):
+            yield f"{key}: '{name}' is a name that MLflow keeps for itself"
+        elif key == "registered_models" and set(name) & set("/:"):
+            yield f"{key}: '{name}' has a slash or a colon, which MLflow refuses in names of models"
+
+
+def _grant_problems(where: str, grants: list[Declared]) -> Problems:
+    for grant in grants:
+        if sum(grant.get(kind) is not None for kind in RESOURCE_TYPES) != 1:
+            yield f"{where}: grants: name one of {' and '.join(RESOURCE_TYPES)} in each"
+        yield from _level_problem(f"{where}: grants", grant["permission"])
+
+
+def _member_problems(groups: list[Declared], users: set[str]) -> Problems:
+    for group in groups:
+        for member in group["members"] or []:
+            if member not in users:
+                yield f"groups: {group['name']}: members: '{member}' is not among the users"
+
+
+def _level_problems(where: str, grants: dict[str, object], users: set[str]) -> Problems:
+    for user, level in grants.items():
+        if user not in users:
+            yield f"{where}: '{user}' is not among the users"
+        yield from _level_problem(f"{where}: {user}", level)
+
+
+def _level_problem(where: str, level: object) -> Problems:
+    if level not in LEVELS:
+        yield f"{where}: '{level}' is no level; use one of {', '.join(LEVELS)}"

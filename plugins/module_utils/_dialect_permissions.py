@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The dialect of MLflow up to 3.12: grants of users have routes of their own, for each kind of resource."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._client import Client
+from ._dialect import ROLES_SINCE, USER_LIST_SINCE, USERS, Access, Grant, Group, Holder, Resource, User
+from ._dialect_roles import Roles, as_group
+
+# By kind: the routes, and what the resource is called in them.
+ROUTES = {
+    "experiment": ("/api/2.0/mlflow/experiments/permissions/", "experiment_id"),
+    "registered_model": ("/api/2.0/mlflow/registered-models/permissions/", "name"),
+}
+
+# What denies a user here; from 3.13 on it is called DENY.
+DENIED = "NO_PERMISSIONS"
+
+
+class PermissionDialect(Roles):
+    """MLflow 2.22 to 3.12. Groups are there from 3.12 on; users can be listed from 3.10 on."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self.has_groups = self.version >= ROLES_SINCE
+
+    def observe(self, names: t.Iterable[str]) -> Access:
+        found = [answer["user"] for answer in map(self._read_user, self._usernames(names)) if answer]
+        by_id = {user["id"]: user["username"] for user in found}
+        groups: dict[str, Group] = {}
+        for role in self.visible_roles() if self.has_groups else ():
+            members = [by_id[number] for number in self.member_ids(role["id"]) if number in by_id]
+            groups[role["name"]] = as_group(role, members)
+        users = {}
+        for user in found:
+            name = user["username"]
+            joined = frozenset(group.name for group in groups.values() if name in group.members)
+            users[name] = User(name, user["is_admin"], joined, user_grants(user))
+        return Access(users, groups)
+
+    def _usernames(self, names: t.Iterable[str]) -> t.Iterable[str]:
+        if self.version < USER_LIST_SINCE:
+            return sorted({*names, self._client.username})
+        return [user["username"] for user in self._client.get(USERS + "list")["users"]]
+
+    def _read_user(self, name: str) -> dict[str, t.Any] | None:
+        return self._client.find(USERS + "get", username=name)
+
+    def grant(self, holder: Holder, resource: Resource, level: str) -> None:
+        if holder.kind == "group":
+            super().grant(holder, resource, level)
+        else:
+            self._write("POST", "create", holder, resource, permission=spoken(level))
+
+    def change_level(self, holder: Holder, resource: Resource, grant: Grant, level: str) -> None:
+        if holder.kind == "group":
+            super().change_level(holder, resource, grant, level)
+        else:
+            self._write("PATCH", "update", holder, resource, permission=spoken(level))
+
+    def revoke(self, holder: Holder, resource: Resource, grant: Grant) -> None:
+        if holder.kind == "group":
+            super().revoke(holder, resource, grant)
+        else:
+            self._write("DELETE", "delete", holder, resource)
+
+    def delete_user(self, user: User) -> None:
+        # These versions refuse to delete somebody who still has grants or groups.
+        for resource, grant in user.grants.items():
+            self.revoke(Holder("user", user.name), resource, grant)
+        for group in user.groups & set(self._ids):
+            self.remove_member(group, user.name)
+        self._client.write("DELETE", USERS + "delete", username=user.name)
+
+    def _write(self, method: str, verb: str, holder: Holder, resource: Resource, **body: str) -> None:
+        path, identity = ROUTES[resource.kind]
+        self._client.write(method, path + verb, username=holder.name, **{identity: resource.key}, **body)
+
+
+def user_grants(user: dict[str, t.Any]) -> dict[Resource, Grant]:
+    """A user's own grants; MLflow does not tell their rows."""
+    return {
+        Resource(kind, row[identity]): Grant("DENY" if row["permission"] == DENIED else row["permission"], None)
+        for kind, (_path, identity) in ROUTES.items()
+        for row in user[f"{kind}_permissions"]
+    }
+
+
+def spoken(level: str) -> str:
+    """The word of these versions for a level."""
+    return DENIED if level == "DENY" else level

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""MLflow's roles, which are our groups; and the dialect of MLflow 3.13 and later, where all grants are roles'."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ._client import Client
+from ._dialect import USERS, Access, Grant, Group, Holder, Resource, User, version_of
+
+GRANTS = "/api/3.0/mlflow/users/permissions/"
+ROLES = "/api/3.0/mlflow/roles/"
+
+# Without workspaces every role lives in this one.
+WORKSPACE = "default"
+
+# MLflow keeps a user's own grants on a role of this name; it is never a group of ours.
+HIDDEN_ROLE = re.compile(r"^__user_\d+__$")
+
+
+class Roles:
+    """The requests on roles, which are the same since MLflow 3.12."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._ids: dict[str, int] = {}
+        self.version = version_of(client)
+
+    def visible_roles(self) -> list[dict[str, t.Any]]:
+        """All roles but the hidden ones, those without members too."""
+        roles = self._client.get(ROLES + "list", workspace=WORKSPACE)["roles"]
+        roles = [role for role in roles if not HIDDEN_ROLE.match(role["name"])]
+        self._ids = {role["name"]: role["id"] for role in roles}
+        return roles
+
+    def member_ids(self, role_id: int) -> list[int]:
+        """Ids of the users who have a role."""
+        answer = self._client.get(ROLES + "users/list", role_id=role_id)
+        return [row["user_id"] for row in answer["assignments"]]
+
+    def create_group(self, name: str, description: str) -> None:
+        answer = self._client.write("POST", ROLES + "create", name=name, workspace=WORKSPACE, description=description)
+        self._ids[name] = answer["role"]["id"]
+
+    def describe_group(self, name: str, description: str) -> None:
+        self._client.write("PATCH", ROLES + "update", role_id=self._ids[name], description=description)
+
+    def delete_group(self, name: str) -> None:
+        self._client.write("DELETE", ROLES + "delete", role_id=self._ids.pop(name))
+
+    def add_member(self, group: str, username: str) -> None:
+        self._client.write("POST", ROLES + "assign", role_id=self._ids[group], username=username)
+
+    def remove_member(self, group: str, username: str) -> None:
+        self._client.write("DELETE", ROLES + "unassign", role_id=self._ids[group], username=username)
+
+    def grant(self, holder: Holder, resource: Resource, level: str) -> None:
+        body = {"resource_type": resource.kind, "resource_pattern": resource.key, "permission": level}
+        self._client.write("POST", ROLES + "permissions/add", role_id=self._ids[holder.name], **body)
+
+    def change_level(self, holder: Holder, resource: Resource, grant: Grant, level: str) -> None:
+        self._client.write("PATCH", ROLES + "permissions/update", role_permission_id=grant.row, permission=level)
+
+    def revoke(self, holder: Holder, resource: Resource, grant: Grant) -> None:
+        self._client.write("DELETE", ROLES + "permissions/remove", role_permission_id=grant.row)
+
+
+class RoleDialect(Roles):
+    """MLflow 3.13 and later: one answer tells who has what, and all grants have rows of roles."""
+
+    def observe(self, names: t.Iterable[str]) -> Access:
+        users: dict[str, User] = {}
+        members: dict[int, set[str]] = {}
+        for user in self._client.get(USERS + "list")["users"]:
+            own = [role for role in user["roles"] if HIDDEN_ROLE.match(role["name"])]
+            others = [role for role in user["roles"] if not HIDDEN_ROLE.match(role["name"])]
+            for role in others:
+                members.setdefault(role["id"], set()).add(user["username"])
+            users[user["username"]] = User(
+                user["username"],
+                user["is_admin"],
+                frozenset(role["name"] for role in others),
+                {resource: grant for role in own for resource, grant in role_grants(role).items()},
+            )
+        groups = [as_group(role, members.get(role["id"], ())) for role in self.visible_roles()]
+        return Access(users, {group.name: group for group in groups})
+
+    def grant(self, holder: Holder, resource: Resource, level: str) -> None:
+        if holder.kind == "group":
+            super().grant(holder, resource, level)
+            return
+        body = {"resource_type": resource.kind, "resource_id": resource.key, "permission": level}
+        self._client.write("POST", GRANTS + "grant", username=holder.name, **body)
+
+    def delete_user(self, user: User) -> None:
+        self._client.write("DELETE", USERS + "delete", username=user.name)
+
+
+def as_group(role: dict[str, t.Any], members: t.Iterable[str]) -> Group:
+    return Group(role["name"], role["description"] or "", frozenset(members), role_grants(role))
+
+
+def role_grants(role: dict[str, t.Any]) -> dict[Resource, Grant]:
+    return {
+        Resource(row["resource_type"], row["resource_pattern"]): Grant(row["permission"], row["id"])
+        for row in role["permissions"]
+    }

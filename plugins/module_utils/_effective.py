@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user may do in effect, and why."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._client import Client
+from ._dialect import RANKS, ROLES_ONLY_SINCE, Group, Holder, Resource, User
+from ._resources import EVERY
+from ._server import Server
+
+NONE = "NO_PERMISSIONS"
+
+
+class Reason(t.NamedTuple):
+    """One of the things that give a user a level."""
+
+    level: str
+    why: str
+
+
+def effective(server: Server, default: str | None) -> list[dict[str, t.Any]]:
+    """The level of every user on every experiment and model, with all that speaks for it."""
+    creators = server.creators()
+    things = [Resource("experiment", name) for name, found in server.directory.experiments.items() if is_active(found)]
+    things += [Resource("registered_model", name) for name in server.directory.models]
+    return [
+        judged(server, user, thing, default, creators)
+        for _name, user in sorted(server.access.users.items())
+        for thing in sorted(things)
+    ]
+
+
+def is_active(experiment: dict[str, t.Any]) -> bool:
+    return experiment["lifecycle_stage"] == "active"
+
+
+def judged(server: Server, user: User, thing: Resource, default: str | None, creators: set[int]) -> dict[str, t.Any]:
+    reasons = list(reasons_for(server, user, thing, creators))
+    # A grant never takes away what everybody has from 3.13 on; before, a user's own grant replaces it.
+    own = [reason for reason in reasons if reason.why.startswith(("granted", "created"))]
+    if default and (server.version >= ROLES_ONLY_SINCE or not own) and (default != NONE or not reasons):
+        reasons.append(Reason(default, "default permission"))
+    level = decided([reason.level for reason in reasons], user.admin)
+    return {
+        "user": user.name,
+        thing.kind: thing.key,
+        "permission": level,
+        "reasons": [f"{reason.level}: {reason.why}" for reason in reasons],
+    }
+
+
+def reasons_for(server: Server, user: User, thing: Resource, creators: set[int]) -> t.Iterator[Reason]:
+    if user.admin:
+        yield Reason("MANAGE", "admin")
+    holders = [Holder("user", user.name)] + [Holder("group", name) for name in sorted(user.groups)]
+    for holder in holders:
+        grants = server.grants(holder)
+        for resource in (thing, Resource(thing.kind, EVERY)):
+            grant = grants.get(resource)
+            if grant is None:
+                continue
+            where = " on all" if resource.key == EVERY else ""
+            if holder.kind == "group":
+                why = f"group {holder.name}"
+            else:
+                why = "created it" if grant.row in creators else "granted"
+            yield Reason(grant.level, why + where)
+
+
+def decided(levels: list[str], admin: bool) -> str:
+    """DENY wins over all but being admin; otherwise the highest level counts."""
+    if admin:
+        return "MANAGE"
+    if "DENY" in levels:
+        return "DENY"
+    return max((level for level in levels if level in RANKS), key=lambda level: RANKS[level], default=NONE)
+
+
+def ask_default(client: Client, server: Server) -> str | None:
+    """The server's default permission, from what somebody may do with a thing that nobody has.
+
+    None where nobody can be asked about: before 3.13, or when every user has a grant on all.
+    """
+    if server.version < ROLES_ONLY_SINCE:
+        return None
+    for name, user in sorted(server.access.users.items()):
+        holders: list[User | Group] = [user, *(server.access.groups[group] for group in user.groups)]
+        everything = Resource("experiment", EVERY)
+        if not user.admin and not any(everything in holder.grants for holder in holders):
+            query = {"username": name, "resource_type": "experiment", "resource_id": "nothing has this id"}
+            return client.get("/api/3.0/mlflow/users/permissions/get", **query)["permission"]
+    return None

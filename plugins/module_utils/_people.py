@@ -1,0 +1,179 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the difference is between the people a server has and those it should have."""
+
+from __future__ import annotations
+
+import secrets
+import typing as t
+from functools import partial
+
+from ._dialect import (
+    RANKS,
+    ROLES_ONLY_SINCE,
+    ROLES_SINCE,
+    USE_SINCE,
+    Grant,
+    Holder,
+    Resource,
+    create_user,
+    set_admin,
+    set_password,
+    unsupported,
+)
+from ._errors import InvalidRequest
+from ._resources import EVERY
+from ._server import Server
+from ._steps import GIVE, JOIN, MAKE, OPEN, TAKE, Step
+
+Wanted = t.Dict[str, t.Any]
+Levels = t.Dict[Resource, str]
+
+
+def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Step]:
+    """Bring a user about. C(closed) keeps a new one from logging in until its grants are there."""
+    name, password = wanted["name"], wanted["password"]
+    user = server.access.users.get(name)
+    client = server.client
+    own_account = name == client.username
+    if wanted["state"] == "absent":
+        if user and own_account:
+            raise InvalidRequest(f"name: '{name}' is the account this module logs in as, which cannot delete itself")
+        return [Step(TAKE, f"- user {name}", partial(server.dialect.delete_user, user))] if user else []
+    steps = []
+    if not user:
+        if password is None:
+            raise InvalidRequest(f"'{name}' does not exist yet and needs a password")
+        first = secrets.token_urlsafe(32) if closed else password
+        steps.append(Step(MAKE, f"+ user {name}", partial(create_user, client, name, first)))
+        if closed:
+            steps.append(Step(OPEN, "", partial(set_password, client, name, password)))
+    elif password and wanted["update_password"] == "always" and not client.login_works(name, password):
+        change = partial(set_password, client, name, password)
+        steps.append(Step(TAKE, f"~ user {name} password changed", change))
+    is_admin = bool(user and user.admin)
+    if wanted["admin"] is not None and wanted["admin"] != is_admin:
+        if own_account:
+            raise InvalidRequest(f"admin: '{name}' is the account this module logs in as, which must stay an admin")
+        phase, sign = (OPEN, "+") if wanted["admin"] else (TAKE, "-")
+        change = partial(set_admin, client, name, wanted["admin"])
+        steps.append(Step(phase, f"{sign} user {name} is admin", change))
+    return steps
+
+
+def group_steps(server: Server, wanted: Wanted, purge: bool = True) -> list[Step]:
+    """Bring a group about; members and grants of None are left as they are."""
+    name, dialect = wanted["name"], server.dialect
+    group = server.access.groups.get(name)
+    if wanted["state"] == "absent":
+        return [Step(TAKE, f"- group {name}", partial(dialect.delete_group, name))] if group else []
+    if server.version < ROLES_SINCE:
+        raise unsupported(server.client, f"group '{name}'", ROLES_SINCE)
+    steps = []
+    if not group:
+        description = wanted["description"] or ""
+        steps.append(Step(MAKE, f"+ group {name}", partial(dialect.create_group, name, description)))
+    elif wanted["description"] not in (None, group.description):
+        describe = partial(dialect.describe_group, name, wanted["description"])
+        steps.append(Step(MAKE, f"~ group {name} description", describe))
+    present = group.members if group else frozenset()
+    members = present if wanted["members"] is None else set(wanted["members"])
+    for member in sorted(present - members) if purge else []:
+        steps.append(Step(TAKE, f"- {member} in group {name}", partial(dialect.remove_member, name, member)))
+    for member in sorted(members - present):
+        steps.append(Step(JOIN, f"+ {member} in group {name}", partial(dialect.add_member, name, member)))
+    if wanted["grants"] is not None:
+        steps += grant_steps(server, Holder("group", name), wanted["grants"], surplus=lambda *_: purge)
+    return steps
+
+
+def grant_steps(
+    server: Server, holder: Holder, wanted: Levels, surplus: t.Callable[[Resource, Grant], bool]
+) -> list[Step]:
+    """Bring the holder's grants about; C(surplus) says which of those not wanted are revoked."""
+    present = server.grants(holder)
+    who = called(holder)
+    steps = [
+        Step(TAKE, f"- {who} {grant.level} {spell(resource)}", partial(_revoke, server, holder, resource, grant))
+        for resource, grant in present.items()
+        if resource not in wanted and surplus(resource, grant)
+    ]
+    for resource, level in wanted.items():
+        refuse_unknown_words(server, holder, resource, level)
+        grant = present.get(resource)
+        if grant is None:
+            give = partial(_grant, server, holder, resource, level)
+            steps.append(Step(GIVE, f"+ {who} {level} {spell(resource)}", give))
+        elif grant.level != level:
+            phase = TAKE if RANKS[level] < RANKS.get(grant.level, len(RANKS)) else GIVE
+            change = partial(_change_level, server, holder, resource, grant, level)
+            steps.append(Step(phase, f"~ {who} {grant.level} to {level} {spell(resource)}", change))
+    return steps
+
+
+def refuse_unknown_words(server: Server, holder: Holder, resource: Resource, level: str) -> None:
+    """A word that this version does not have, or that means something else there, is an error."""
+    where = f"{level} for {holder.kind} '{holder.name}' on {resource.kind} '{resource.key}'"
+    if level == "USE" and server.version < USE_SINCE:
+        raise unsupported(server.client, where, USE_SINCE)
+    if server.version >= ROLES_ONLY_SINCE:
+        return
+    if holder.kind == "user" and resource.key == EVERY:
+        raise unsupported(server.client, where, ROLES_ONLY_SINCE)
+    # Before, a level that a group gives won over the denial of a member.
+    user = server.access.users.get(holder.name)
+    if level == "DENY" and (holder.kind == "group" or (user and user.groups)):
+        raise unsupported(server.client, f"{where}, among groups,", ROLES_ONLY_SINCE)
+
+
+def stale_steps(server: Server) -> list[Step]:
+    """Revoke what has outlived its experiment or model."""
+    return [
+        Step(
+            TAKE,
+            f"- {called(stale.holder)} {stale.grant.level} {stale.resource.kind} {stale.resource.key}, which is gone",
+            partial(server.dialect.revoke, stale.holder, stale.resource, stale.grant),
+        )
+        for stale in server.stale_grants()
+    ]
+
+
+def group_facts(server: Server, name: str) -> dict[str, t.Any]:
+    """What the modules return about a group."""
+    group = server.access.groups[name]
+    levels = {resource: grant.level for resource, grant in server.grants(Holder("group", name)).items()}
+    return {
+        "name": name,
+        "description": group.description,
+        "members": sorted(group.members),
+        "grants": grant_list(levels),
+    }
+
+
+def grant_list(levels: Levels) -> list[dict[str, str]]:
+    """Grants as the inventory writes them, sorted."""
+    return [{kind: key, "permission": level} for (kind, key), level in sorted(levels.items())]
+
+
+def called(holder: Holder) -> str:
+    """A holder in a line of a change list."""
+    return holder.name if holder.kind == "user" else f"group {holder.name}"
+
+
+def spell(resource: Resource) -> str:
+    """A resource in a line of a change list."""
+    return f"{resource.kind} {resource.key}"
+
+
+def _grant(server: Server, holder: Holder, resource: Resource, level: str) -> None:
+    # Only now does everything that an earlier step made have its id.
+    server.dialect.grant(holder, server.directory.keyed(resource), level)
+
+
+def _change_level(server: Server, holder: Holder, resource: Resource, grant: Grant, level: str) -> None:
+    server.dialect.change_level(holder, server.directory.keyed(resource), grant, level)
+
+
+def _revoke(server: Server, holder: Holder, resource: Resource, grant: Grant) -> None:
+    server.dialect.revoke(holder, server.directory.keyed(resource), grant)

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One difference between what is and what should be: how it reads, and how it is carried out."""
+
+from __future__ import annotations
+
+import typing as t
+
+# The order in which steps are carried out. At no point has anybody more access than before and
+# after: first what is taken away, last what lets people in.
+RENAME = -1  # keeps who has what, under another name
+TAKE = 0  # revoke, demote, remove, change a password
+MAKE = 1  # users nobody can log in as yet, groups without members, experiments, models
+GIVE = 2  # grants, raised levels
+JOIN = 3  # members of groups
+OPEN = 4  # new users' own passwords, admin flags
+
+
+class Step(t.NamedTuple):
+    """One writing request. Steps with no C(line) belong to the one that has it."""
+
+    phase: int
+    line: str
+    do: t.Callable[[], t.Any]
+
+
+def in_order(steps: t.Iterable[Step]) -> list[Step]:
+    """The steps in the order of their phases, otherwise as they come."""
+    return sorted(steps, key=lambda step: step.phase)
+
+
+def lines(steps: t.Iterable[Step]) -> list[str]:
+    """What a person signs off: a line a difference, such as C(+ alice MANAGE experiment resnet)."""
+    return [step.line for step in in_order(steps) if step.line]

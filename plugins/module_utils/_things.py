@@ -1,0 +1,111 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the difference is between the experiments and models a server has and those it should have."""
+
+from __future__ import annotations
+
+import typing as t
+from functools import partial
+
+from ._client import Client
+from ._errors import InvalidRequest
+from ._resources import EXPERIMENTS, MODELS, Facts, tag_list
+from ._steps import MAKE, RENAME, TAKE, Step
+
+Register = t.Callable[[str, t.Dict[str, t.Any]], t.Any]
+
+
+def experiment_steps(
+    client: Client, present: Facts | None, wanted: Facts, register: Register | None = None
+) -> list[Step]:
+    """Bring an experiment about. C(register) is told the name and the server's answer when it is made."""
+    name = wanted["name"]
+    if wanted["state"] == "absent":
+        if present is None or present["lifecycle_stage"] == "deleted":
+            return []
+        delete = partial(client.write, "POST", EXPERIMENTS + "delete", experiment_id=present["experiment_id"])
+        return [Step(TAKE, f"- experiment {name}", delete)]
+    if present is None:
+        return [Step(MAKE, f"+ experiment {name}", partial(_create_experiment, client, wanted, register))]
+    refuse_what_cannot_be(wanted, present)
+    identity = {"experiment_id": present["experiment_id"]}
+    steps = []
+    if present["lifecycle_stage"] == "deleted":
+        restore = partial(client.write, "POST", EXPERIMENTS + "restore", **identity)
+        steps.append(Step(MAKE, f"+ experiment {name} restored", restore))
+    return steps + _tag_steps(client, EXPERIMENTS + "set-experiment-tag", identity, "experiment", present, wanted)
+
+
+def rename_step(client: Client, kind: str, source: Facts, name: str) -> Step:
+    """Give an experiment or a model another name; its grants go with it."""
+    old = source["name"]
+    if source.get("lifecycle_stage") == "deleted":
+        raise InvalidRequest(f"rename_from: {kind} '{old}' was deleted; restore it first")
+    if kind == "experiment":
+        body = {"experiment_id": source["experiment_id"], "new_name": name}
+        rename = partial(client.write, "POST", EXPERIMENTS + "update", **body)
+    else:
+        rename = partial(client.write, "POST", MODELS + "rename", name=old, new_name=name)
+    return Step(RENAME, f"~ {kind} {old} renamed to {name}", rename)
+
+
+def refuse_what_cannot_be(wanted: Facts, present: Facts) -> None:
+    name, location = wanted["name"], wanted["artifact_location"]
+    if present["lifecycle_stage"] == "deleted" and wanted["on_deleted"] == "fail":
+        raise InvalidRequest(f"name: experiment '{name}' was deleted, and on_deleted is 'fail'")
+    if location and location.rstrip("/") != present["artifact_location"].rstrip("/"):
+        raise InvalidRequest(
+            f"artifact_location: experiment '{name}' keeps its artifacts at {present['artifact_location']}, "
+            "and MLflow cannot change that"
+        )
+
+
+def model_steps(client: Client, present: Facts | None, wanted: Facts, register: Register | None = None) -> list[Step]:
+    """Bring a registered model about. C(register) is told the name and the answer when it is made."""
+    name, description = wanted["name"], wanted["description"]
+    if wanted["state"] == "absent":
+        delete = partial(client.write, "DELETE", MODELS + "delete", name=name)
+        return [Step(TAKE, f"- registered_model {name}", delete)] if present else []
+    if present is None:
+        return [Step(MAKE, f"+ registered_model {name}", partial(_create_model, client, wanted, register))]
+    steps = []
+    if description not in (None, present["description"]):
+        describe = partial(client.write, "PATCH", MODELS + "update", name=name, description=description)
+        steps.append(Step(MAKE, f"~ registered_model {name} description", describe))
+    return steps + _tag_steps(client, MODELS + "set-tag", {"name": name}, "registered_model", present, wanted)
+
+
+def _tag_steps(
+    client: Client, path: str, identity: dict[str, str], kind: str, present: Facts, wanted: Facts
+) -> list[Step]:
+    return [
+        Step(
+            MAKE,
+            f"~ {kind} {wanted['name']} tag {key}",
+            partial(client.write, "POST", path, key=key, value=value, **identity),
+        )
+        for key, value in texts(wanted["tags"]).items()
+        if present["tags"].get(key) != value
+    ]
+
+
+def texts(tags: dict[str, t.Any] | None) -> dict[str, str]:
+    """Tags as MLflow keeps them: all values are text."""
+    return {key: str(value) for key, value in (tags or {}).items()}
+
+
+def _create_experiment(client: Client, wanted: Facts, register: Register | None) -> None:
+    body: Facts = {"name": wanted["name"], "tags": tag_list(texts(wanted["tags"]))}
+    if wanted["artifact_location"]:
+        body["artifact_location"] = wanted["artifact_location"]
+    answer = client.write("POST", EXPERIMENTS + "create", **body)
+    if register:
+        register(wanted["name"], answer)
+
+
+def _create_model(client: Client, wanted: Facts, register: Register | None) -> None:
+    body = {"name": wanted["name"], "description": wanted["description"] or "", "tags": tag_list(texts(wanted["tags"]))}
+    answer = client.write("POST", MODELS + "create", **body)
+    if register:
+        register(wanted["name"], answer)

@@ -1,0 +1,116 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: access_info
+short_description: Tell who can do what on an MLflow server, and why
+version_added: 0.1.0
+description:
+  - Returns everybody on a server and everything they are declared to have, in the words of
+    M(mlops.mlflow.access), and what each user may do in effect on each experiment and model.
+  - Giving C(access_info.declaration) back to M(mlops.mlflow.access) changes nothing.
+author: The mlops.mlflow authors (@mlops-mlflow)
+extends_documentation_fragment:
+  - mlops.mlflow.connection
+  - mlops.mlflow.attributes.info
+  - mlops.mlflow.attributes.action_group
+options:
+  default_permission:
+    description:
+      - The server's C(default_permission), which MLflow does not tell.
+      - From MLflow 3.13 on it is found out where there is a user without a grant on all experiments.
+    type: str
+    choices: [NO_PERMISSIONS, READ, USE, EDIT, MANAGE]
+  names:
+    description: Users to ask about on a server before MLflow 3.10, which cannot list them.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: See who can do what
+  mlops.mlflow.access_info:
+    tracking_uri: http://127.0.0.1:5001
+    username: admin
+    password: "{{ vault_admin_password }}"
+  register: result
+"""
+
+RETURN = r"""
+access_info:
+  description: Who can do what.
+  returned: success
+  type: dict
+  contains:
+    version:
+      description: The server's version.
+      type: str
+    default_permission:
+      description: What everybody may do with what was not granted. None where it could not be found out.
+      type: str
+    effective:
+      description: One entry for each user and each active experiment and registered model.
+      type: list
+      elements: dict
+      sample:
+        - user: bob
+          experiment: resnet
+          permission: EDIT
+          reasons: ["EDIT: granted", "READ: group annotators on all"]
+    declaration:
+      description:
+        - The options C(users), C(groups), C(experiments) and C(registered_models) of M(mlops.mlflow.access)
+          that describe the server. Passwords cannot be read.
+      type: dict
+failure:
+  description: What the server answered.
+  returned: failure
+  type: dict
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import client_from, connection_spec
+from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
+from ansible_collections.mlops.mlflow.plugins.module_utils._declaration import declaration
+from ansible_collections.mlops.mlflow.plugins.module_utils._effective import ask_default, effective
+from ansible_collections.mlops.mlflow.plugins.module_utils._errors import MlflowError
+from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
+
+
+def read(client: Client, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    server = Server(client, params["names"])
+    default = params["default_permission"] or ask_default(client, server)
+    return {
+        "version": client.version,
+        "default_permission": default,
+        "effective": effective(server, default),
+        "declaration": declaration(server),
+    }
+
+
+def main() -> None:
+    levels = ["NO_PERMISSIONS", "READ", "USE", "EDIT", "MANAGE"]
+    module = AnsibleModule(
+        argument_spec={
+            **connection_spec(),
+            "default_permission": {"type": "str", "choices": levels},
+            "names": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        found = read(client_from(module.params, read_only=True), module.params)
+    except MlflowError as error:
+        module.fail_json(msg=str(error), failure=error.failure)
+    module.exit_json(changed=False, access_info=found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""A server as it was observed, and a client that only records what would be written."""
+
+from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Access, Grant, Group, Resource, User
+from ansible_collections.mlops.mlflow.plugins.module_utils._resources import Directory
+from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
+from ansible_collections.mlops.mlflow.plugins.module_utils._steps import in_order
+
+
+class RecordingClient:
+    """Takes down each writing request, and knows which passwords work."""
+
+    tracking_uri = "http://127.0.0.1:1"
+    username = "admin"
+    password = "admin-password"
+    read_only = False
+
+    def __init__(self, version="3.17.2", passwords=()):
+        self.version = version
+        self.passwords = dict(passwords)
+        self.written = []
+
+    def write(self, method, path, **body):
+        self.written.append((method, path.rsplit("mlflow/", 1)[1], body))
+        return {"experiment_id": "99", "role": {"id": 99}}
+
+    def login_works(self, username, password):
+        return self.passwords.get(username) == password
+
+
+def server(users=(), groups=(), experiments=(), models=(), version="3.17.2", passwords=()):
+    """A server with these people and things; experiments are named and get the ids 1, 2, 3 …"""
+    observed = Server(RecordingClient(version, passwords))
+    people = {"admin": User("admin", True, frozenset(), {})} | {user.name: user for user in users}
+    observed._access = Access(people, {group.name: group for group in groups})
+    observed._directory = Directory.__new__(Directory)
+    observed._directory.experiments = {
+        name: {"name": name, "experiment_id": str(number), "lifecycle_stage": "active", "tags": {}}
+        | {"artifact_location": f"mlflow-artifacts:/{number}"}
+        for number, name in enumerate(experiments, 1)
+    }
+    observed._directory.models = {name: {"name": name, "description": "", "tags": {}} for name in models}
+    observed._directory._experiment_names = {
+        found["experiment_id"]: name for name, found in observed._directory.experiments.items()
+    }
+    observed.dialect._ids = {group.name: number for number, group in enumerate(groups, 50)}
+    return observed
+
+
+def user(name, admin=False, groups=(), **grants):
+    """A user; C(experiment_1="EDIT") is a grant on the experiment with the id 1."""
+    return User(name, admin, frozenset(groups), _grants(grants))
+
+
+def group(name, members=(), description="", **grants):
+    return Group(name, description, frozenset(members), _grants(grants))
+
+
+def _grants(grants):
+    found = {}
+    for row, (words, level) in enumerate(grants.items(), 1):
+        kind, key = words.rsplit("_", 1)
+        word, _at, at = level.partition("@")
+        found[Resource(kind, "*" if key == "all" else key)] = Grant(word, int(at or 100 + row))
+    return found
+
+
+def apply(steps):
+    for step in in_order(steps):
+        step.do()

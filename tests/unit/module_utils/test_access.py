@@ -1,0 +1,211 @@
+"""What the access module decides to do, and in which order."""
+
+import pytest
+from ansible_collections.mlops.mlflow.plugins.module_utils._access import access_steps
+from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest, Unsupported
+from ansible_collections.mlops.mlflow.plugins.module_utils._steps import lines
+from unit.engine import apply, group, server, user
+
+PASSWORD = "a password of theirs"
+
+
+def declared(**options):
+    """Options of the module, with the defaults that its argument spec fills in."""
+    filled = {
+        "users": {"password": PASSWORD, "admin": False, "grants": None, "state": "present"},
+        "groups": {"description": None, "members": None, "grants": None, "state": "present"},
+        "experiments": {"tags": None, "artifact_location": None, "grants": None, "on_deleted": "restore"},
+        "registered_models": {"tags": None, "description": None, "grants": None},
+    }
+    things = {
+        key: [{"rename_from": None, "state": "present", **defaults, **thing} for thing in options.pop(key, [])]
+        for key, defaults in filled.items()
+    }
+    policy = {"policy": "exclusive", "keep_users": [], "revoke_creators": False, "update_password": "always"}
+    return {**policy, "on_missing_roles": "fail", **things, **options}
+
+
+def plan(observed, **options):
+    return lines(access_steps(observed, declared(**options)))
+
+
+def test_nothing_to_do_is_nothing():
+    observed = server([user("alice", experiment_1="EDIT")], experiments=["resnet"], passwords={"alice": PASSWORD})
+    wanted = {"users": [{"name": "alice"}], "experiments": [{"name": "resnet", "grants": {"alice": "EDIT"}}]}
+    assert plan(observed, **wanted) == []
+
+
+def test_exclusive_removes_what_nobody_declared():
+    observed = server(
+        [user("alice", experiment_1="EDIT@9"), user("mallory")],
+        [group("old", ["mallory"])],
+        experiments=["resnet"],
+        models=["detector"],
+        passwords={"alice": PASSWORD},
+    )
+    assert plan(observed, users=[{"name": "alice"}]) == [
+        "- alice EDIT experiment resnet",
+        "- user mallory",
+        "- group old",
+    ]
+
+
+def test_exclusive_never_deletes_experiments_and_models():
+    assert plan(server(experiments=["resnet"], models=["detector"])) == []
+
+
+def test_additive_removes_nothing():
+    observed = server([user("mallory", experiment_1="MANAGE@9")], [group("old", ["mallory"])], experiments=["resnet"])
+    wanted = [{"name": "old", "members": [], "grants": []}]
+    assert plan(observed, policy="additive", groups=wanted) == []
+
+
+def test_keep_users_and_the_own_account_stay():
+    assert plan(server([user("robot")]), keep_users=["robot"]) == []
+
+
+@pytest.mark.parametrize(("revoke", "expected"), [(False, []), (True, ["- alice MANAGE experiment own"])])
+def test_creators_keep_what_they_created_unless_told(revoke, expected):
+    observed = server([user("alice", experiment_1="MANAGE@3")], experiments=["own"], passwords={"alice": PASSWORD})
+    assert plan(observed, users=[{"name": "alice"}], revoke_creators=revoke) == expected
+
+
+def test_a_manage_that_was_not_first_is_no_creators():
+    people = [user("alice", experiment_1="MANAGE@3"), user("bob", experiment_1="MANAGE@4")]
+    observed = server(people, experiments=["own"], passwords={"alice": PASSWORD, "bob": PASSWORD})
+    assert plan(observed, users=[{"name": "alice"}, {"name": "bob"}]) == ["- bob MANAGE experiment own"]
+
+
+def test_removals_come_before_everything_else():
+    observed = server(
+        [user("alice", experiment_1="MANAGE@9", experiment_2="READ@10"), user("mallory")],
+        [group("readers", ["mallory"], experiment_all="EDIT@11")],
+        experiments=["one", "two"],
+    )
+    steps = plan(
+        observed,
+        users=[{"name": "alice"}, {"name": "bob"}],
+        groups=[{"name": "readers", "members": ["bob"], "grants": [{"experiment": "*", "permission": "READ"}]}],
+        experiments=[{"name": "one", "grants": {"alice": "READ"}}, {"name": "two", "grants": {"alice": "EDIT"}}],
+    )
+    assert steps == [
+        "- mallory in group readers",
+        "~ group readers EDIT to READ experiment *",
+        "~ user alice password changed",
+        "~ alice MANAGE to READ experiment one",
+        "- user mallory",
+        "+ user bob",
+        "~ alice READ to EDIT experiment two",
+        "+ bob in group readers",
+    ]
+
+
+def test_a_new_user_who_is_denied_something_gets_the_password_last():
+    observed = server(experiments=["secret"])
+    wanted = {"users": [{"name": "bob"}], "experiments": [{"name": "secret", "grants": {"bob": "DENY"}}]}
+    apply(access_steps(observed, declared(**wanted)))
+    written = [(path, body.get("password")) for _method, path, body in observed.client.written]
+    paths = [path for path, _password in written]
+    assert paths == ["users/create", "users/permissions/grant", "users/update-password"]
+    assert written[0][1] != PASSWORD
+    assert written[2][1] == PASSWORD
+
+
+def test_a_new_user_who_is_denied_nothing_costs_one_request():
+    observed = server()
+    apply(access_steps(observed, declared(users=[{"name": "bob"}])))
+    assert [path for _method, path, _body in observed.client.written] == ["users/create"]
+
+
+def test_grants_that_outlived_their_experiment_are_removed_from_everybody():
+    observed = server([user("alice", experiment_7="MANAGE@9")], [group("readers", experiment_8="READ@10")])
+    assert plan(observed, policy="additive") == [
+        "- alice MANAGE experiment 7, which is gone",
+        "- group readers READ experiment 8, which is gone",
+    ]
+
+
+def test_grants_on_new_experiments_use_the_id_that_the_server_chose():
+    observed = server([user("alice")], passwords={"alice": PASSWORD})
+    wanted = {"users": [{"name": "alice"}], "experiments": [{"name": "new", "grants": {"alice": "EDIT"}}]}
+    apply(access_steps(observed, declared(**wanted)))
+    assert observed.client.written[-1][2]["resource_id"] == "99"
+
+
+def test_a_renamed_model_takes_its_users_grants_along_but_not_its_groups():
+    observed = server(
+        [user("alice", registered_model_old="EDIT@9")],
+        [group("readers", registered_model_old="READ@10")],
+        models=["old"],
+        passwords={"alice": PASSWORD},
+    )
+    steps = plan(
+        observed,
+        users=[{"name": "alice"}],
+        groups=[{"name": "readers", "grants": [{"registered_model": "new", "permission": "READ"}]}],
+        registered_models=[{"name": "new", "rename_from": "old", "grants": {"alice": "EDIT"}}],
+    )
+    assert steps == [
+        "~ registered_model old renamed to new",
+        "- group readers READ registered_model old, which is gone",
+        "+ group readers READ registered_model new",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"experiments": [{"name": "e", "grants": {"bob": "READ"}}]}, "experiments: e: grants: 'bob' is not among"),
+        ({"groups": [{"name": "g", "members": ["bob"]}]}, "groups: g: members: 'bob' is not among the users"),
+        ({"users": [{"name": "a:b"}]}, "has a colon"),
+        ({"users": [{"name": "bob"}, {"name": "bob"}]}, "users: 'bob' stands there twice"),
+        ({"users": [{"name": "bob", "password": None}]}, "'bob' does not exist yet and needs a password"),
+        (
+            {"groups": [{"name": "g", "grants": [{"experiment": "nowhere", "permission": "READ"}]}]},
+            "groups: g: grants: experiment nowhere does not exist",
+        ),
+        ({"users": [{"name": "admin", "state": "absent"}]}, "cannot delete itself"),
+    ],
+)
+def test_what_would_fail_half_way_is_refused_first(options, message):
+    observed = server()
+    with pytest.raises(InvalidRequest, match=message):
+        access_steps(observed, declared(**options))
+    assert observed.client.written == []
+
+
+GROUPS = [{"name": "readers", "members": ["bob"], "grants": [{"experiment": "resnet", "permission": "READ"}]}]
+
+
+def test_groups_name_the_version_they_need():
+    with pytest.raises(Unsupported, match=r"MLflow 2\.22\.4; group 'readers' needs 3\.12"):
+        plan(server(version="2.22.4", experiments=["resnet"]), users=[{"name": "bob"}], groups=GROUPS)
+
+
+def test_groups_are_given_to_their_members_where_asked():
+    observed = server(version="2.22.4", experiments=["resnet"])
+    expanded = plan(observed, users=[{"name": "bob"}], groups=GROUPS, on_missing_roles="expand")
+    assert expanded == ["+ user bob", "+ bob READ experiment resnet"]
+
+
+def test_a_members_own_level_and_the_groups_make_the_higher_one():
+    observed = server(version="2.22.4", experiments=["resnet"])
+    wanted = [{"name": "resnet", "grants": {"bob": "EDIT"}}]
+    steps = plan(observed, users=[{"name": "bob"}], groups=GROUPS, experiments=wanted, on_missing_roles="expand")
+    assert steps == ["+ user bob", "+ bob EDIT experiment resnet"]
+
+
+@pytest.mark.parametrize(("version", "level", "needed"), [("2.22.4", "USE", "3.9"), ("3.12.0", "DENY", "3.13")])
+def test_a_word_that_means_nothing_or_something_else_there_is_an_error(version, level, needed):
+    observed = server([user("bob", groups=["readers"])], [group("readers", ["bob"])], ["resnet"], version=version)
+    wanted = [{"name": "resnet", "grants": {"bob": level}}]
+    with pytest.raises(Unsupported, match=f"needs {needed}"):
+        plan(observed, policy="additive", users=[{"name": "bob"}], experiments=wanted)
+
+
+def test_a_denial_is_spoken_as_the_server_speaks():
+    observed = server(version="2.22.4", experiments=["resnet"])
+    wanted = {"users": [{"name": "bob"}], "experiments": [{"name": "resnet", "grants": {"bob": "DENY"}}]}
+    apply(access_steps(observed, declared(**wanted)))
+    grants = [body["permission"] for _method, path, body in observed.client.written if "permissions" in path]
+    assert grants == ["NO_PERMISSIONS"]

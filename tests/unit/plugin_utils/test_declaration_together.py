@@ -1,0 +1,148 @@
+"""Teams beside each other, and what is filled in where a team says nothing."""
+
+import pytest
+from ansible_collections.mlops.mlflow.plugins.lookup.teams import DOCUMENTATION
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
+
+SCHEMA = team_schema(DOCUMENTATION)
+DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1"}
+
+
+def team(name="vision", port=5001, **settings):
+    return {"name": name, "port": port, "admin_password": "some-pass-word", **settings}
+
+
+def read(*teams, **defaults):
+    return read_teams(
+        [(f"mlflow_teams: number {n}", each) for n, each in enumerate(teams, 1)], SCHEMA, {**DEFAULTS, **defaults}
+    )
+
+
+def test_two_teams_of_one_name():
+    assert read(team(), team(port=5002))[1] == ["mlflow_teams: name: two teams are called 'vision'"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "clash"),
+    [
+        ([], [], True),
+        ([], ["one"], True),
+        (["one"], [], True),
+        (["one"], ["one"], True),
+        (["one", "two"], ["two", "three"], True),
+        (["one"], ["two"], False),
+    ],
+)
+def test_two_teams_on_one_port(first, second, clash):
+    found = read(team(servers=first), team("nlp", servers=second))[1]
+    assert found == (["mlflow_teams: port: 'vision' and 'nlp' both want 5001"] if clash else [])
+
+
+def test_three_teams_on_one_port_are_three_pairs():
+    assert len(read(team("a"), team("b"), team("c"))[1]) == 3
+
+
+def test_defaults_are_filled_in():
+    (found,), problems = read(team())
+    assert problems == []
+    assert set(found) == {*SCHEMA, "tracking_uri"}
+    assert found == {
+        **team(),
+        "access_policy": "exclusive",
+        "keep_users": [],
+        "update_password": "always",
+        "admin_username": "admin",
+        "allowed_hosts": [],
+        "artifacts": None,
+        "auth_cache_ttl_seconds": 60,
+        "auth_database_uri": None,
+        "backend_store_uri": None,
+        "cors_allowed_origins": [],
+        "default_permission": "NO_PERMISSIONS",
+        "description": "",
+        "environment": {},
+        "experiments": [],
+        "groups": [],
+        "listen_address": "127.0.0.1",
+        "private_network": True,
+        "registered_models": [],
+        "servers": [],
+        "state": "present",
+        "tracking_uri": "http://127.0.0.1:5001",
+        "users": [],
+        "version": "3.17.2",
+        "workers": 1,
+    }
+
+
+def test_defaults_of_what_is_inside():
+    (found,), problems = read(
+        team(
+            users=[{"name": "al", "password": "some-pass-word"}],
+            groups=[{"name": "g", "grants": [{"experiment": "*", "permission": "READ"}]}],
+            experiments=[{"name": "e"}],
+            registered_models=[{"name": "m"}],
+            artifacts={},
+        )
+    )
+    assert problems == []
+    assert found["users"][0]["admin"] is False
+    assert found["groups"][0] == {
+        "name": "g",
+        "description": None,
+        "members": [],
+        "grants": [{"experiment": "*", "permission": "READ"}],
+    }
+    assert found["experiments"][0] == {
+        "name": "e",
+        "tags": {},
+        "grants": {},
+        "artifact_location": None,
+        "rename_from": None,
+    }
+    assert found["registered_models"][0] == {
+        "name": "m",
+        "tags": {},
+        "grants": {},
+        "description": None,
+        "rename_from": None,
+    }
+    assert found["artifacts"] == {"serve": True, "destination": None, "root": None}
+
+
+def test_a_team_s_own_word_wins():
+    own = team(version="3.16.1", listen_address="10.0.0.1")
+    (found,), problems = read(own, version="3.13.0", listen_address="0.0.0.0")
+    assert problems == []
+    assert (found["version"], found["listen_address"]) == ("3.16.1", "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("10.0.0.1", "10.0.0.1")],
+)
+def test_where_the_host_itself_reaches_the_server(address, host):
+    assert read(team(listen_address=address))[0][0]["tracking_uri"] == f"http://{host}:5001"
+
+
+def test_brackets_around_ipv6_addresses():
+    assert read(team(listen_address="fd00::1"))[0][0]["tracking_uri"] == "http://[fd00::1]:5001"
+
+
+@pytest.mark.parametrize(
+    ("settings", "private"),
+    [
+        ({}, True),
+        ({"backend_store_uri": "sqlite:////var/lib/x.db"}, True),
+        ({"backend_store_uri": "postgresql+psycopg://db/mlflow"}, False),
+        ({"auth_database_uri": "postgresql+psycopg://db/mlflow"}, False),
+        ({"artifacts": {"destination": "/srv/artifacts"}}, True),
+        ({"artifacts": {"destination": "file:///srv/artifacts"}}, True),
+        ({"artifacts": {"destination": "s3://bucket"}}, False),
+        ({"artifacts": {"serve": False, "root": "s3://bucket"}}, False),
+        ({"backend_store_uri": "postgresql+psycopg://db/mlflow", "private_network": True}, True),
+        ({"private_network": False}, False),
+    ],
+)
+def test_a_network_only_where_it_is_needed(settings, private):
+    assert read(team(**settings))[0][0]["private_network"] is private

@@ -1,0 +1,22 @@
+"""No module without tests, and none outside the action group."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(file.stem for file in (ROOT / "plugins" / "modules").glob("*.py"))
+# Modules that do not speak with a server.
+LOCAL = {"files"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_has_an_integration_target(module):
+    tasks = ROOT / "tests" / "integration" / "targets" / module / "tasks"
+    assert f"mlops.mlflow.{module}:" in "".join(file.read_text() for file in tasks.glob("*.yml"))
+
+
+def test_every_module_that_speaks_with_a_server_is_in_the_action_group():
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
+    assert sorted(runtime["action_groups"]["mlflow"]) == [module for module in MODULES if module not in LOCAL]
