@@ -11,6 +11,6 @@ else
         --requirement "$workshop/requirements.txt" --constraint "$workshop/constraints.txt"
 fi
 # Scripts name their interpreter by the path they were installed under.
-grep -rlIF "$workshop" "$workshop/bin" | xargs -r sed -i "s|$workshop|$environment|g"
+grep -rlIFZ "$workshop" "$workshop/bin" | xargs -r0 sed -i "s|$workshop|$environment|g"
 rm -rf "$environment"
 mv -T "$workshop" "$environment"
