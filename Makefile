@@ -13,7 +13,7 @@ ARGS ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test $(STAGES) toolchain toolchain-mlflow build hosts format lock clean
+.PHONY: help demo test bench $(STAGES) toolchain toolchain-mlflow build hosts format lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ molecule: build ## The roles on systemd hosts (SCENARIO=… for one)
 
 e2e: toolchain-mlflow build ## Whole stories on systemd hosts
 	@$(RUN) pytest tests/e2e $(ARGS)
+
+bench: toolchain-mlflow build ## Measure, side by side in one run, and print tables
+	@$(RUN) python bench/access.py $(ARGS)
 
 build: toolchain ## Build the collection and install it in build/collections
 	@$(RUN) python tools/build.py

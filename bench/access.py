@@ -5,17 +5,20 @@ The two slow ways are measured on a part and extrapolated by the number of their
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-import measure
-import people
-import project
-from measure import Run, Server
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+
+import measure  # noqa: E402
+import people  # noqa: E402
+import project  # noqa: E402
+from measure import Run, Server  # noqa: E402
 
 HERE = Path(__file__).parent
-SIZE = 100
-PART = 10
-GROWTH = (25, 50, 100)
+SIZE = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+PART = max(SIZE // 10, 2)
+GROWTH = (SIZE // 4, SIZE // 2, SIZE)
 Row = tuple[str, str, Run, str]
 
 

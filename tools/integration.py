@@ -80,7 +80,7 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def settings(home: Path, password: str) -> dict[str, str]:
+def settings(home: Path, password: str, *, stock: bool) -> dict[str, str]:
     """Return the environment of a server that keeps all it has under its home."""
     ini = configparser.RawConfigParser()
     database = f"sqlite:///{home}/mlflow.db"
@@ -88,7 +88,7 @@ def settings(home: Path, password: str) -> dict[str, str]:
         "admin_username": "admin",
         "default_permission": "NO_PERMISSIONS",
         "database_uri": database.replace("%", "%%"),
-        "auth_cache_ttl_seconds": "60",
+        "auth_cache_ttl_seconds": "0" if stock else "60",
     }
     with (home / "basic_auth.ini").open("w", encoding="utf-8") as file:
         ini.write(file)
@@ -101,7 +101,7 @@ def settings(home: Path, password: str) -> dict[str, str]:
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(),
         "MLFLOW_BACKEND_STORE_URI": database,
         "MLFLOW_ARTIFACTS_DESTINATION": str(home / "artifacts"),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if stock else "false",
         "MLFLOW_ENABLE_AI_GATEWAY": "false",
         "MLFLOW_MODEL_CATALOG_URI": "",
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -110,18 +110,22 @@ def settings(home: Path, password: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(venv: Path, home: Path, password: str) -> Iterator[str]:
-    """Run one fresh server; give its address when it answers, and stop it whatever happens."""
+def serving(venv: Path, home: Path, password: str, *, stock: bool = False) -> Iterator[str]:
+    """Run one fresh server; give its address when it answers, and stop it whatever happens.
+
+    It is lean, as the role configures servers, or stock: as MLflow ships it.
+    """
     home.mkdir(parents=True, mode=0o700)
     address = ("127.0.0.1", free_port())
-    command = [str(venv / "bin" / "python"), "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1"]
+    command = [str(venv / "bin" / "python"), "-m", "mlflow", "server", "--app-name", "basic-auth"]
+    command += [] if stock else ["--workers", "1"]
     command += ["--host", address[0], "--port", str(address[1])]
     with (home / "server.log").open("w") as log:
         # A group of its own, so that its workers can be stopped with it.
         process = subprocess.Popen(
             command,
             cwd=home,
-            env=settings(home, password),
+            env=settings(home, password, stock=stock),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
