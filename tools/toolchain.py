@@ -21,6 +21,7 @@ PACKAGES = [
     "ca-certificates",
     "git",
     "python3-venv",
+    "shellcheck",  # ansible-test sanity leaves its test out without it
     # Throwaway systemd hosts: tools/testhosts.py.
     "podman",
     "netavark",
