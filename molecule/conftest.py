@@ -1,31 +1,147 @@
-"""Run the scenarios' tests on every host, in molecule or by plain pytest.
+"""Run the scenarios' tests on every host and team, in molecule or by plain pytest.
 
 The podman backend is ten times faster than Ansible's own.
 """
 
+import base64
+import functools
+import json
+import os
+import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
+import demo
+import project
 import pytest
 import testhosts
 import testinfra
 
 MOLECULE_HOSTS = ("debian12", "debian13")
+SCENARIO = os.environ.get("MOLECULE_SCENARIO_NAME", "default")
+INVENTORIES = [project.INVENTORY, project.ROOT / "molecule" / SCENARIO / "inventory"]
+
+# Runs on the host: most servers listen there only. Reads what to ask, so that no password is in `ps`.
+ASK = """
+import json, sys, urllib.error, urllib.request
+asked = json.load(sys.stdin)
+body = asked.pop("body")
+request = urllib.request.Request(data=None if body is None else json.dumps(body).encode(), **asked)
+try:
+    answer = urllib.request.urlopen(request, timeout=180)
+except urllib.error.HTTPError as error:
+    answer = error
+print(json.dumps([answer.status, answer.read().decode("utf-8", "replace")]))
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said."""
+
+    status: int
+    text: str
+
+    @property
+    def json(self) -> Any:
+        """The text as data."""
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True)
+class Server:
+    """One team's server on one host."""
+
+    host: testinfra.host.Host
+    machine: testhosts.Host
+    team: demo.Team
+
+    @property
+    def name(self) -> str:
+        """The team's name."""
+        return str(self.team["name"])
+
+    @property
+    def admin(self) -> tuple[str, str]:
+        """Who manages it."""
+        return self.team["admin_username"], self.team["admin_password"]
+
+    def feed(self, text: str, *command: str) -> str:
+        """Run a command on the host with this input, and return its output."""
+        run = ["podman", "exec", "-i", self.machine.container, *command]
+        return subprocess.run(
+            run, input=text, env=project.environment(), text=True, check=False, capture_output=True
+        ).stdout
+
+    def ask(
+        self, path: str, login: tuple[str, str] | None = None, method: str = "GET", body: Any = None, **headers: str
+    ) -> Answer:
+        """Send one request from the host itself."""
+        if login:
+            headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
+        headers = {"Content-Type": "application/json", **headers}
+        asked = {"url": self.team["tracking_uri"] + path, "method": method, "headers": headers, "body": body}
+        return Answer(*json.loads(self.feed(json.dumps(asked), "python3", "-c", ASK)))
+
+    def show(self, unit: str, *names: str) -> list[str]:
+        """Return properties of a unit."""
+        lines = self.host.check_output("systemctl show --property=%s %s", ",".join(names), unit).splitlines()
+        found = dict(line.split("=", 1) for line in lines)
+        return [found[name] for name in names]
+
+    def secrets(self) -> list[str]:
+        """Return everything that nobody else may see."""
+        found = [self.team["admin_password"], *(user["password"] for user in self.team["users"])]
+        kept = self.host.file(f"/etc/mlflow/{self.name}/secrets.env").content_string.splitlines()
+        return found + [line.split("=", 1)[1] for line in kept if "=" in line]
+
+
+@functools.cache
+def running() -> dict[str, testhosts.Host]:
+    """Return the scenarios' hosts."""
+    found = testhosts.running()
+    missing = [name for name in MOLECULE_HOSTS if name not in found]
+    if missing:
+        pytest.exit(f"not running: {', '.join(missing)}; `molecule create` makes them")
+    return {name: found[name] for name in MOLECULE_HOSTS}
+
+
+@functools.cache
+def servers() -> list[Server]:
+    """Return all servers of the scenario."""
+    found = []
+    for name, machine in running().items():
+        host = testinfra.get_host(f"podman://{machine.container}")
+        found += [Server(host, machine, team) for team in demo.declared_teams(INVENTORIES, name)]
+    return found
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test each server that is to run."""
+    if "server" in metafunc.fixturenames:
+        up = [server for server in servers() if server.team["state"] == "present"]
+        metafunc.parametrize("server", up, ids=lambda server: f"{server.machine.name}-{server.name}", scope="session")
 
 
 @pytest.fixture(scope="session", params=MOLECULE_HOSTS)
 def host(request: pytest.FixtureRequest) -> testinfra.host.Host:
     """Return one of the hosts."""
-    found = testhosts.running().get(request.param)
-    if found is None:
-        pytest.fail(f"{request.param} is not running: molecule create")
-    return testinfra.get_host(f"podman://{found.container}")
+    return testinfra.get_host(f"podman://{running()[request.param].container}")
+
+
+@pytest.fixture(scope="session")
+def find_server() -> Any:
+    """Return how to get a server by its host and team."""
+    return lambda host, team: next(it for it in servers() if (it.machine.name, it.name) == (host, team))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Show the end of the journal beside a failed test: the reason is seldom in the assertion."""
     report = yield
-    host = getattr(item, "funcargs", {}).get("host")
+    arguments = getattr(item, "funcargs", {})
+    host = arguments.get("host") or getattr(arguments.get("server"), "host", None)
     if report.when == "call" and report.failed and host is not None:
         journal = host.run("journalctl --no-pager --lines 40 --priority info")
         report.sections.append(("journal", journal.stdout))

@@ -1,7 +1,23 @@
-"""What the scenario promises, seen from the hosts themselves."""
+"""What the least declaration leads to, beside what holds for every team."""
 
-import testinfra
+from typing import Any
 
 
-def test_systemd_is_up(host: testinfra.host.Host) -> None:
+def test_nothing_listens_to_other_machines(server: Any) -> None:
+    assert server.team["listen_address"] == "127.0.0.1"
+    assert server.host.run("curl --silent http://$(hostname --ip-address):5001/health").rc != 0
+
+
+def test_comes_back_by_itself_after_a_restart(server: Any) -> None:
+    server.host.check_output("systemctl restart mlflow@main")
+    assert server.show("mlflow@main.service", "ActiveState") == ["active"]
+    assert server.ask("/api/2.0/mlflow/users/current", server.admin).status == 200
+
+
+def test_everything_is_in_one_database(server: Any) -> None:
+    listed = server.host.check_output("find /var/lib/mlflow/main -name '*.db'")
+    assert listed == "/var/lib/mlflow/main/mlflow.db"
+
+
+def test_the_host_is_well(host: Any) -> None:
     assert host.check_output("systemctl is-system-running") == "running"

@@ -1,0 +1,134 @@
+"""What only this scenario declares, seen from the hosts and over MLflow's API."""
+
+from typing import Any
+
+import pytest
+
+API = "/api/2.0/mlflow"
+ALPHA = ["debian12", "debian13"]
+AWKWARD = r"""$HOME ${HOME} "quoted" 'single' \ \n `id` 100% #hash ; end"""
+ENVIRONMENT = "/srv/mlflow environments/3.16.1"
+
+
+@pytest.fixture(params=ALPHA)
+def alpha(request: pytest.FixtureRequest, find_server: Any) -> Any:
+    return find_server(request.param, "alpha-1")
+
+
+@pytest.fixture
+def beta(find_server: Any) -> Any:
+    return find_server("debian12", "beta")
+
+
+def login(server: Any, name: str) -> tuple[str, str]:
+    return name, next(user["password"] for user in server.team["users"] if user["name"] == name)
+
+
+def experiment(server: Any, name: str, who: tuple[str, str] | None = None) -> Any:
+    return server.ask(f"{API}/experiments/get-by-name?experiment_name={name}", who or server.admin)
+
+
+def create_run(server: Any, name: str, who: tuple[str, str]) -> int:
+    wanted = experiment(server, name).json["experiment"]["experiment_id"]
+    return int(server.ask(f"{API}/runs/create", who, "POST", {"experiment_id": wanted}).status)
+
+
+def test_runs_the_version_from_where_it_was_told(alpha: Any) -> None:
+    assert alpha.ask("/version", alpha.admin).text == "3.16.1"
+    assert alpha.host.file("/etc/mlflow/alpha-1/venv").linked_to == ENVIRONMENT
+
+
+def test_installed_what_was_asked_for_and_no_more(host: Any) -> None:
+    code = "import importlib.metadata as m; print(*(d.name + '=' + d.version for d in m.distributions()), sep='\\n')"
+    found = dict(line.split("=") for line in host.check_output("%s/bin/python -c %s", ENVIRONMENT, code).split())
+    assert found["cachetools"] == "6.2.0"
+    assert "psycopg" in found
+    assert "boto3" not in found
+
+
+def test_environment_arrives_as_it_was_written(alpha: Any) -> None:
+    (pid,) = alpha.show("mlflow@alpha-1.service", "MainPID")
+    entries = alpha.host.file(f"/proc/{pid}/environ").content_string.split("\0")
+    found = dict(entry.split("=", 1) for entry in entries if entry)
+    assert (found["AWKWARD"], found["EMPTY"], found["NUMBER"]) == (AWKWARD, "", "7")
+
+
+def test_answers_to_the_names_it_was_given(alpha: Any) -> None:
+    path = f"{API}/users/current"
+    assert alpha.ask(path, alpha.admin, Host="mlflow.example.org").status == 200
+    assert alpha.ask(path, alpha.admin, Host="other.example.org").status == 403
+
+
+def test_takes_posts_from_pages_of_its_origins_only(alpha: Any) -> None:
+    def post(origin: str) -> int:
+        body = {"max_results": 1}
+        return int(alpha.ask(f"{API}/experiments/search", alpha.admin, "POST", body, Origin=origin).status)
+
+    assert post("https://mlflow.example.org") == 200
+    assert post("https://other.example.org") == 403
+
+
+def test_reads_by_default_and_writes_by_grant(alpha: Any) -> None:
+    ada, ben = login(alpha, "ada@example.org"), login(alpha, "ben")
+    assert experiment(alpha, "tagged", ben).status == 200
+    assert create_run(alpha, "tagged", ben) == 403
+    assert create_run(alpha, "tagged", ada) == 200
+    assert create_run(alpha, "nobody's", ben) == 403
+
+
+def test_a_user_may_be_admin(alpha: Any) -> None:
+    assert alpha.ask(f"{API}/users/list", login(alpha, "second admin")).status == 200
+    assert alpha.ask(f"{API}/users/list", login(alpha, "ben")).json.keys() == {"users"}
+
+
+def test_sets_tags_descriptions_and_places(alpha: Any) -> None:
+    tagged = experiment(alpha, "tagged").json["experiment"]
+    tags = {tag["key"]: tag["value"] for tag in tagged["tags"]}
+    assert (tags["owner"], tags["mlflow.note.content"]) == ("ada", '50% "done"')
+    assert experiment(alpha, "nobody's").json["experiment"]["artifact_location"] == "mlflow-artifacts:/named"
+    model = alpha.ask(f"{API}/registered-models/get?name=scorer", alpha.admin).json["registered_model"]
+    assert (model["description"], model["tags"]) == ("Scores", [{"key": "stage", "value": "trial"}])
+
+
+def test_keeps_people_and_work_apart(alpha: Any) -> None:
+    code = "import sqlite3, sys; print([r[0] for r in sqlite3.connect(sys.argv[1]).execute(sys.argv[2])])"
+    sql = "select name from sqlite_master where name in ('users', 'runs')"
+    for file, tables in (("auth.db", "['users']"), ("mlflow.db", "['runs']")):
+        assert alpha.host.check_output("python3 -c %s /var/lib/mlflow/alpha-1/%s %s", code, file, sql) == tables
+
+
+def test_artifacts_go_to_their_destination(alpha: Any) -> None:
+    path = "/api/2.0/mlflow-artifacts/artifacts/named/note.txt"
+    assert alpha.ask(path, alpha.admin, "PUT", "a note").status == 200
+    assert alpha.host.file("/var/lib/mlflow/alpha-1/elsewhere/named/note.txt").content_string == '"a note"'
+
+
+def test_both_stores_are_in_postgresql(beta: Any) -> None:
+    assert create_run(beta, "direct", login(beta, "beate")) == 200
+    as_postgres = "setpriv --reuid=postgres --regid=postgres --init-groups psql -At beta -c "
+    sql = "select (select count(*) from users), (select count(*) from runs) > 0"
+    assert beta.host.check_output(as_postgres + "%s", sql) == "2|t"
+    assert not beta.host.file("/var/lib/mlflow/beta/mlflow.db").exists
+
+
+def test_artifacts_that_are_not_served_have_their_root(beta: Any) -> None:
+    place = experiment(beta, "direct").json["experiment"]["artifact_location"]
+    assert place.removeprefix("file://").startswith("/srv/beta-artifacts/")
+    assert beta.ask("/api/2.0/mlflow-artifacts/artifacts/x.txt", beta.admin, "PUT", "x").status >= 400
+
+
+def test_a_team_runs_only_where_it_is_declared(find_server: Any, host: Any) -> None:
+    here = host.check_output("hostname") == "debian12"
+    assert host.file("/etc/mlflow/beta").exists is here
+    assert host.service("mlflow@beta").is_running is here
+
+
+def test_a_stopped_team_keeps_everything_but_running(host: Any) -> None:
+    for unit in ("mlflow@main.service", "mlflow-listen@main.socket", "mlflow-listen@main.service"):
+        assert not host.service(unit).is_running
+    for unit in ("mlflow@main.service", "mlflow-listen@main.socket"):
+        assert host.check_output("systemctl show --property=UnitFileState --value %s", unit) == "disabled"
+    assert not host.socket("tcp://127.0.0.1:5001").is_listening
+    assert host.file("/etc/mlflow/main/secrets.env").exists
+    if host.file("/etc/mlflow/main/admin_password").exists:
+        assert host.file("/var/lib/mlflow/main/mlflow.db").size > 0
