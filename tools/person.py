@@ -1,0 +1,110 @@
+"""What one person does with MLflow's own client: build/mlflow/bin/python tools/person.py …
+
+Who they are is in the environment, as MLflow wants it. Prints one line of JSON, in which
+"refused" is the status that the server refused them with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import mlflow  # type: ignore[import-not-found,unused-ignore]  # only build/mlflow has it
+
+LOSSES = [0.9, 0.5, 0.3, 0.2]
+NOTE = "what the picture shows"
+
+
+def log(experiment: str) -> dict[str, Any]:
+    """Log a run with a bit of everything, then read it back."""
+    mlflow.set_experiment(experiment)
+    with mlflow.start_run(run_name="demo") as run:
+        mlflow.log_params({"layers": 18, "rate": 0.1})
+        for step, loss in enumerate(LOSSES):
+            mlflow.log_metric("loss", loss, step=step)
+        mlflow.log_text(NOTE, "notes/first.txt")
+        model = log_model()
+    return {"run": run.info.run_id, "model": model, "kept": read(run.info.run_id) and model_works(model)}
+
+
+def log_model() -> str:
+    """Log a model that is nothing but a few lines of Python."""
+    with tempfile.TemporaryDirectory() as folder:
+        code = Path(folder) / "model.py"
+        code.write_text(
+            "import mlflow\n"
+            "class Doubler(mlflow.pyfunc.PythonModel):\n"
+            "    def predict(self, context, model_input, params=None):\n"
+            "        return [2 * number for number in model_input]\n"
+            "mlflow.models.set_model(Doubler())\n"
+        )
+        info = mlflow.pyfunc.log_model(name="doubler", python_model=str(code), pip_requirements=[])
+    return str(info.model_uri)
+
+
+def model_works(uri: str) -> bool:
+    """Say whether the model comes back and computes."""
+    return list(mlflow.pyfunc.load_model(uri).predict([1, 2])) == [2, 4]
+
+
+def read(run: str) -> bool:
+    """Say whether all of a run is there."""
+    client = mlflow.MlflowClient()
+    data = client.get_run(run).data
+    losses = [metric.value for metric in sorted(client.get_metric_history(run, "loss"), key=lambda it: it.step)]
+    note = mlflow.artifacts.load_text(f"runs:/{run}/notes/first.txt")
+    return data.params == {"layers": "18", "rate": "0.1"} and losses == LOSSES and note == NOTE
+
+
+def see(experiment: str, run: str) -> dict[str, Any]:
+    """Read somebody's run."""
+    return {"seen": mlflow.get_experiment_by_name(experiment) is not None and read(run)}
+
+
+def write(experiment: str) -> dict[str, Any]:
+    """Try to begin a run."""
+    found = mlflow.get_experiment_by_name(experiment)
+    client = mlflow.MlflowClient()
+    return {"run": client.create_run(found.experiment_id).info.run_id}
+
+
+def stream(experiment: str, seconds: float) -> dict[str, Any]:
+    """Log one metric after the other; say how many were acknowledged, and how many are there."""
+    mlflow.set_experiment(experiment)
+    client, sent, longest = mlflow.MlflowClient(), 0, 0.0
+    with mlflow.start_run(run_name="stream") as run:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            before = time.monotonic()
+            client.log_metric(run.info.run_id, "step", sent, step=sent)
+            sent, longest = sent + 1, max(longest, time.monotonic() - before)
+    history = client.get_metric_history(run.info.run_id, "step")
+    return {"sent": sent, "kept": len({metric.step for metric in history}), "longest": longest}
+
+
+def main() -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("action", choices=["log", "see", "write", "stream"])
+    parser.add_argument("experiment")
+    parser.add_argument("--run", help="for see")
+    parser.add_argument("--seconds", type=float, default=10, help="for stream")
+    options = parser.parse_args()
+    more = {"see": [options.run], "stream": [options.seconds]}.get(options.action, [])
+    try:
+        answer = globals()[options.action](options.experiment, *more)
+    except mlflow.MlflowException as error:
+        refused = re.search(r"error code (40[13])\b|^(40[13]) Client Error", str(error))
+        if not refused:
+            raise
+        answer = {"refused": int(refused.group(1) or refused.group(2))}
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()
