@@ -10,10 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
-import measure  # noqa: E402
-import people  # noqa: E402
-import project  # noqa: E402
-from measure import Run, Server  # noqa: E402
+import measure
+import people
+import project
+from measure import Run, Server
 
 HERE = Path(__file__).parent
 SIZE = int(sys.argv[1]) if len(sys.argv) > 1 else 100

@@ -1,0 +1,59 @@
+"""The demo's host is where most stories play; a host that ran before is left as the example says."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import demo
+import project
+import pytest
+import testhosts
+from e2e import stage
+
+
+def run_demo() -> subprocess.CompletedProcess[str]:
+    """Run the demo as a person would."""
+    command = [sys.executable, str(project.ROOT / "tools" / "demo.py")]
+    done = subprocess.run(command, env=project.environment(), text=True, check=False, capture_output=True)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+    return done
+
+
+@pytest.fixture(scope="session")
+def first_demo() -> Iterator[subprocess.CompletedProcess[str]]:
+    """Run the demo once, and tidy up behind all stories."""
+    shutil.rmtree(stage.WORK, ignore_errors=True)
+    ran_before = demo.HOST in testhosts.running()
+    try:
+        yield run_demo()
+    finally:
+        if ran_before:
+            stage.forget(stage.Stage(testhosts.running()[demo.HOST]), "audio")
+            run_demo()
+        else:
+            testhosts.down([demo.HOST])
+        # It holds passwords.
+        shutil.rmtree(stage.WORK, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def converged(first_demo: subprocess.CompletedProcess[str]) -> stage.Stage:
+    """Return the host with both teams."""
+    return stage.Stage(testhosts.running()[demo.HOST])
+
+
+@pytest.fixture(scope="session")
+def second_demo(first_demo: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    """Run it again on what the first one left."""
+    return run_demo()
+
+
+@pytest.fixture(scope="session")
+def bare() -> Iterator[stage.Stage]:
+    """Return a host with nothing on it."""
+    testhosts.down(["bare"])
+    yield stage.Stage(testhosts.up("bare"))
+    testhosts.down(["bare"])

@@ -1,0 +1,119 @@
+"""What the whole stories share: a host, runs of the playbooks on it, and looks at it from outside."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import demo
+import project
+import testhosts
+import yaml
+
+WORK = project.BUILD / "e2e"
+WHO_AM_I = "/api/2.0/mlflow/users/current"
+TEAMS = Path("group_vars") / "mlflow_servers"
+# Where a role or a server could leave a secret behind.
+TREES = "/etc /home /opt /root /run /srv /tmp /usr/local /var/lib/mlflow /var/log /var/tmp"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A host that plays mlflow1, and the inventory that is applied to it."""
+
+    host: testhosts.Host
+    inventory: Path = demo.EXAMPLE
+
+    def play(self, name: str, *more: str, **overrides: Any) -> demo.Play:
+        """Run a playbook, with variables in place of the inventory's."""
+        reach = demo.reach(self.host, WORK / f"{self.host.name}.json")
+        if overrides:
+            file = WORK / f"{self.host.name}-{project.digest(json.dumps(overrides))}.json"
+            write_private(file, json.dumps(overrides))
+            more = (*more, f"--extra-vars=@{file}")
+        return demo.play(name, [self.inventory, reach], *more)
+
+    def sh(self, command: str, feed: str = "", check: bool = True) -> str:
+        """Run a shell command on the host; return what it prints."""
+        run = ["podman", "exec", "-i", self.host.container, "sh", "-c", command]
+        done = subprocess.run(run, input=feed, env=project.environment(), text=True, check=False, capture_output=True)
+        assert done.returncode == 0 or not check, f"{command}: {done.stderr}"
+        return done.stdout
+
+    def url(self, port: int) -> str:
+        """Return where a team is reached from here."""
+        return f"http://{self.host.address}:{port}"
+
+    def login(self, port: int, name: str, password: str) -> int:
+        """Return the status a log-in is answered with; 0 where nobody listens."""
+        credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
+        # Never through a proxy, unlike urllib: the host is on this machine.
+        connection = http.client.HTTPConnection(self.host.address, port, timeout=60)
+        try:
+            connection.request("GET", WHO_AM_I, headers={"Authorization": f"Basic {credentials}"})
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
+    def lives(self, *teams: str) -> dict[str, str]:
+        """Return what is new after any restart of the teams' units."""
+        units = [f"{unit}@{team}" for team in teams for unit in ("mlflow", "mlflow-listen")]
+        found = {
+            unit: self.sh(f"systemctl show --value --property=InvocationID {unit}.service").strip() for unit in units
+        }
+        assert all(found.values())
+        return found
+
+    def leaks(self, *secrets: str) -> list[str]:
+        """Return where on the host others can see any of these."""
+        channels = {
+            "journal": "journalctl --no-pager --output cat",
+            "processes": "ps axww -o args",
+            "units": "systemctl show --all 'mlflow*'; systemctl cat 'mlflow*'",
+        }
+        found = [name for name, command in channels.items() if any(it in self.sh(command) for it in secrets)]
+        # One that all may read shows that the search works.
+        patterns = "\n".join([*secrets, "root:x:0:0"]) + "\n"
+        nobody = "setpriv --reuid=nobody --regid=nogroup --clear-groups"
+        search = f"{nobody} grep -rlFs --devices=skip --exclude-dir=site-packages -f - {TREES}"
+        files = self.sh(search, feed=patterns, check=False).splitlines()
+        assert "/etc/passwd" in files
+        return found + [file for file in files if not file.startswith("/etc/passwd")]
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file with passwords in it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(text)
+
+
+def example(team: str, **changes: Any) -> dict[str, Any]:
+    """Return a team of the example, changed."""
+    text = (demo.EXAMPLE / TEAMS / f"team_{team}.yml").read_text()
+    return {**yaml.safe_load(text)[f"mlflow_team_{team}"], **changes}
+
+
+def with_team(team: dict[str, Any]) -> Path:
+    """Return a copy of the example inventory with one team's file more."""
+    copy = WORK / "inventory"
+    if not copy.exists():
+        shutil.copytree(demo.EXAMPLE, copy)
+    write_private(copy / TEAMS / f"team_{team['name']}.yml", yaml.safe_dump({f"mlflow_team_{team['name']}": team}))
+    return copy
+
+
+def forget(stage: Stage, team: str) -> None:
+    """Remove all that a host has of a team, by hand."""
+    units = f"mlflow@{team}.service mlflow-listen@{team}.socket mlflow-listen@{team}.service"
+    stage.sh(f"systemctl disable --quiet --now {units}", check=False)
+    places = " ".join([f"/etc/mlflow/{team}", f"/var/lib/mlflow/{team}", f"/etc/systemd/system/mlflow*@{team}.*"])
+    stage.sh(f"rm -rf {places}; userdel mlflow-{team}; systemctl daemon-reload; systemctl reset-failed", check=False)
