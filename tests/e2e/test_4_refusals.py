@@ -53,7 +53,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "colon": (vision(users=user("a:b")), "mlflow_teams: vision: users: 'a:b' has a colon"),
     "grant to nobody": (
         vision(experiments=resnet(zoe="READ")),
-        "mlflow_teams: vision: experiments: resnet: grants: 'zoe' is no user of this team",
+        "mlflow_teams: vision: experiments: resnet: grants: 'zoe' is not among the users",
     ),
     "level": (
         vision(experiments=resnet(alice="WRITE")),
