@@ -97,7 +97,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._errors import Invali
 from ansible_collections.mlops.mlflow.plugins.module_utils._people import user_steps
 from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
 from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, ensure_module
-from ansible_collections.mlops.mlflow.plugins.module_utils._steps import TAKE, Step
+from ansible_collections.mlops.mlflow.plugins.module_utils._steps import Step
 
 
 def show(client: Client, params: dict[str, t.Any], server: Server) -> Shown:
@@ -115,7 +115,7 @@ def plan(client: Client, params: dict[str, t.Any], server: Server) -> tuple[Show
     after = user_facts(present) if present else {"name": name, "admin": False, "groups": []}
     if params["admin"] is not None:
         after["admin"] = params["admin"]
-    if any(step.phase == TAKE and "password" in step.line for step in steps):
+    if any(step.line.endswith(" password changed") for step in steps):
         after["password"] = "changed"
     return after, steps
 
