@@ -54,7 +54,9 @@ def test_requests_wait_while_a_killed_server_comes_back(server: Any) -> None:
     (before,) = server.show(unit, "MainPID")
     server.host.check_output("kill -9 %s", before)
     answers: list[Any] = []
-    clients = [threading.Thread(target=lambda: answers.append(server.ask(WHO_AM_I, server.admin))) for _ in range(3)]
+    clients = [
+        threading.Thread(target=lambda: answers.append(server.ask(WHO_AM_I, server.admin))) for _count in range(3)
+    ]
     for client in clients:
         client.start()
     for client in clients:

@@ -80,7 +80,7 @@ def runs(converged: Stage) -> Iterator[dict[str, Future[demo.Play]]]:
     path = "/usr/local/bin/old-python"
     converged.sh(f"cat > {path}; chmod 755 {path}", feed=OLD_PYTHON)
     with ThreadPoolExecutor(2) as pool:
-        yield {name: pool.submit(converged.play, "site", **overrides) for name, (overrides, _) in CASES.items()}
+        yield {name: pool.submit(converged.play, "site", **overrides) for name, (overrides, _message) in CASES.items()}
     converged.sh(f"rm {path}")
 
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Installs what requirements.txt in the workshop asks for, then puts the environment in its place.
 python=$1 workshop=$2 environment=$3
 if command -v uv >/dev/null; then

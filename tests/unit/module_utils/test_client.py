@@ -38,7 +38,7 @@ def test_what_a_read_sends(server):
     (request,) = server.requests
     assert (request["method"], request["body"]) == ("GET", "")
     assert request["path"] == "/api/x?name=a+b%26c%3Dd%2F%C3%BC%3F%25&number=5"
-    kind, _, word = request["headers"]["Authorization"].partition(" ")
+    kind, _space, word = request["headers"]["Authorization"].partition(" ")
     assert (kind, base64.b64decode(word).decode()) == ("Basic", f"admin:{PASSWORD}")
 
 
