@@ -57,7 +57,7 @@ def rename_steps(server: Server, declared: Declaration) -> list[Step]:
     steps = []
     for kind in RESOURCE_TYPES:
         for wanted in declared[f"{kind}s"]:
-            things = server.directory.experiments if kind == "experiment" else server.directory.models
+            things = server.directory.things(kind)
             old, new = wanted["rename_from"], wanted["name"]
             if old in things and new not in things:
                 steps.append(rename_step(server.client, kind, things[old], new))

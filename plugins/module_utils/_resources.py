@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ._client import Client
-from ._dialect import Resource
+from ._dialect import RESOURCE_TYPES, Resource
 
 EXPERIMENTS = "/api/2.0/mlflow/experiments/"
 MODELS = "/api/2.0/mlflow/registered-models/"
@@ -31,9 +31,13 @@ class Directory:
         """Take note of an experiment that was just made."""
         self.experiments[name] = {"name": name, "lifecycle_stage": "active", **answer}
 
+    def things(self, kind: str) -> dict[str, Facts]:
+        """All of one kind, by name."""
+        return self.experiments if kind == "experiment" else self.models
+
     def rename(self, kind: str, old: str, new: str) -> None:
         """Plan on as if it had its new name already."""
-        things = self.experiments if kind == "experiment" else self.models
+        things = self.things(kind)
         thing = things[new] = {**things.pop(old), "name": new}
         if kind == "experiment":
             self._experiment_names[thing["experiment_id"]] = new
@@ -52,7 +56,7 @@ class Directory:
 
     def name(self, resource: Resource) -> str | None:
         """What people call it; None where the grant has outlived what it was on."""
-        if resource.key == EVERY or resource.kind not in ("experiment", "registered_model"):
+        if resource.key == EVERY or resource.kind not in RESOURCE_TYPES:
             return resource.key
         if resource.kind == "experiment":
             return self._experiment_names.get(resource.key)
