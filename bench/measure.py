@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import integration
 import project
+import servers
 
 HOME = project.BUILD / "bench"
 
@@ -55,5 +55,5 @@ def server(name: str, *, stock: bool = False) -> Iterator[Server]:
     home = HOME / name
     shutil.rmtree(home, ignore_errors=True)
     password = secrets.token_urlsafe(24)
-    with integration.serving(project.MLFLOW, home, password, stock=stock) as uri:
+    with servers.serving(project.MLFLOW, home, password, stock=stock) as uri:
         yield Server(uri, password, home / "server.log")

@@ -1,0 +1,114 @@
+"""Real MLflow servers on loopback, with authentication on, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+import typing as t
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import project
+
+PATIENCE = 180
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read, from its first byte on."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def settings(home: Path, password: str, *, stock: bool) -> dict[str, str]:
+    """Return the environment of a server that keeps all it has under its home."""
+    ini = configparser.RawConfigParser()
+    database = f"sqlite:///{home}/mlflow.db"
+    ini["mlflow"] = {
+        "admin_username": "admin",
+        "default_permission": "NO_PERMISSIONS",
+        "database_uri": database.replace("%", "%%"),
+        "auth_cache_ttl_seconds": "0" if stock else "60",
+    }
+    with (home / "basic_auth.ini").open("w", encoding="utf-8") as file:
+        ini.write(file)
+    return {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": str(home),
+        "LC_ALL": "C.UTF-8",
+        "MLFLOW_AUTH_CONFIG_PATH": str(home / "basic_auth.ini"),
+        "MLFLOW_AUTH_ADMIN_PASSWORD": password,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(),
+        "MLFLOW_BACKEND_STORE_URI": database,
+        "MLFLOW_ARTIFACTS_DESTINATION": str(home / "artifacts"),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if stock else "false",
+        "MLFLOW_ENABLE_AI_GATEWAY": "false",
+        "MLFLOW_MODEL_CATALOG_URI": "",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_UVICORN_OPTS": "--timeout-graceful-shutdown 2",
+    }
+
+
+@contextlib.contextmanager
+def serving(venv: Path, home: Path, password: str, *, stock: bool = False) -> Iterator[str]:
+    """Run one fresh server; give its address when it answers, and stop it whatever happens.
+
+    It is lean, as the role configures servers, or stock: as MLflow ships it.
+    """
+    home.mkdir(parents=True, mode=0o700)
+    address = ("127.0.0.1", free_port())
+    command = [str(venv / "bin" / "python"), "-m", "mlflow", "server", "--app-name", "basic-auth"]
+    command += [] if stock else ["--workers", "1"]
+    command += ["--host", address[0], "--port", str(address[1])]
+    with (home / "server.log").open("w") as log:
+        # A group of its own, so that its workers can be stopped with it.
+        process = subprocess.Popen(
+            command,
+            cwd=home,
+            env=settings(home, password, stock=stock),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    uri = f"http://{address[0]}:{address[1]}"
+    try:
+        wait_until_healthy(process, uri, home / "server.log")
+        yield uri
+    finally:
+        stop(process)
+
+
+def wait_until_healthy(process: subprocess.Popen[bytes], uri: str, log: Path) -> None:
+    """Return when the server answers; say what it wrote when it does not."""
+    give_up = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < give_up:
+        try:
+            with urllib.request.urlopen(f"{uri}/health", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.3)
+    last = "\n".join(log.read_text().splitlines()[-30:])
+    raise project.ToolError(f"MLflow did not come up; the end of {log}:\n{last}")
+
+
+def stop(process: subprocess.Popen[t.Any]) -> None:
+    """Stop a process with all that it started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
