@@ -49,7 +49,13 @@ def main() -> None:
         if not archive.exists():
             STAMP.unlink(missing_ok=True)
         wanted = project.fingerprint(shipped(galaxy["build_ignore"]))
-        project.once(STAMP, wanted, lambda: build(archive))
+
+        def work() -> None:
+            # A run on hosts goes on with the code that it began with.
+            with project.lock("hosts"):
+                build(archive)
+
+        project.once(STAMP, wanted, work)
 
 
 if __name__ == "__main__":

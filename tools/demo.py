@@ -180,7 +180,13 @@ def tell(teams: list[Team], urls: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Deploy, work, tell."""
+    """Deploy, work, tell, with no other run on hosts meanwhile."""
+    with project.lock("hosts"):
+        show_it_all()
+
+
+def show_it_all() -> None:
+    """Do the steps of the demo one after the other."""
     host = testhosts.up(HOST)
     inventories = [EXAMPLE, reach(host)]
     project.say("ansible-playbook mlops.mlflow.site")

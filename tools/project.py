@@ -23,6 +23,8 @@ MLFLOW = BUILD / "mlflow"
 COLLECTIONS = BUILD / "collections"
 INVENTORY = BUILD / "inventory" / "hosts.yml"
 CONTAINERS_CONF = BUILD / "containers.conf"
+# Names of the locks that a process has from who started it.
+HELD_LOCKS = "MLOPS_MLFLOW_HELD_LOCKS"
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 # Two checkouts on one machine must not share containers, networks or images.
@@ -118,7 +120,11 @@ def once(stamp: Path, wanted: str, work: Callable[[], None]) -> bool:
 
 @contextlib.contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Let one process of this checkout at a time do the thing called name."""
+    """Let one process of this checkout, with all that it starts, do the thing called name."""
+    held = os.environ.get(HELD_LOCKS, "").split()
+    if name in held:
+        yield
+        return
     path = BUILD / "locks" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
@@ -127,7 +133,11 @@ def lock(name: str) -> Iterator[None]:
         except BlockingIOError:
             say(f"waiting for another run to finish with: {name}")
             fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        os.environ[HELD_LOCKS] = " ".join([*held, name])
+        try:
+            yield
+        finally:
+            os.environ[HELD_LOCKS] = " ".join(held)
 
 
 def sources(*under: str) -> list[Path]:

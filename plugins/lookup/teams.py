@@ -110,7 +110,7 @@ options:
                 description: Name of a registered model, or V(*) for all.
                 type: str
               permission:
-                description: V(READ), V(USE), V(EDIT), V(MANAGE) or V(DENY).
+                description: V(READ), V(USE), V(EDIT), V(MANAGE) or, from MLflow 3.17 on, V(DENY).
                 type: str
                 required: true
       groups:
@@ -144,7 +144,7 @@ options:
                 description: Name of a registered model, or V(*) for all.
                 type: str
               permission:
-                description: V(READ), V(USE), V(EDIT), V(MANAGE) or V(DENY).
+                description: V(READ), V(USE), V(EDIT), V(MANAGE) or, from MLflow 3.17 on, V(DENY).
                 type: str
                 required: true
       experiments:
@@ -221,6 +221,7 @@ options:
         description:
           - SQLAlchemy URI of the tracking database. One SQLite file in the team's directory by default.
           - Name the driver in it, as in C(postgresql+psycopg://).
+          - The directory of another SQLite file is made for the team alone, or has to belong to its account.
         type: str
       auth_database_uri:
         description:
@@ -236,7 +237,9 @@ options:
             type: bool
             default: true
           destination:
-            description: URI where the server puts artifacts, in any scheme that MLflow takes.
+            description:
+              - URI where the server puts artifacts, in any scheme that MLflow takes.
+              - A local directory is made for the team alone. One that is there has to belong to its account.
             type: str
           root:
             description: URI where clients put artifacts themselves, when O(mlflow_teams[].artifacts.serve=false).
@@ -250,6 +253,14 @@ options:
           - By default it has none where databases and artifacts are on the host, and has one where they are not.
           - Webhooks and other calls to the outside need V(false).
         type: bool
+      allowed_networks:
+        description:
+          - What a server with a network may talk to, as addresses, networks such as C(10.0.0.0/8), or C(localhost).
+            An empty list allows all.
+          - By default it is the host itself where all remote stores are on it, and else everything.
+          - Where stores are known by names, the name servers belong here too.
+        type: list
+        elements: str
       allowed_hosts:
         description:
           - Values of the Host header that are answered. Local names and private addresses by default.

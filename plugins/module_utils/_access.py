@@ -10,7 +10,7 @@ from functools import partial
 
 from ._arguments import wanted_grants
 from ._declared import access_problems
-from ._dialect import RANKS, RESOURCE_TYPES, ROLES_ONLY_SINCE, ROLES_SINCE, Grant, Holder, Resource, unsupported
+from ._dialect import RANKS, RESOURCE_TYPES, ROLES_SINCE, Grant, Holder, Resource, refuse_denial
 from ._errors import InvalidRequest
 from ._people import Levels, grant_steps, group_steps, spell, stale_steps, user_steps
 from ._server import Server
@@ -150,10 +150,8 @@ def _missing_things(server: Server, declared: Declaration) -> t.Iterator[str]:
 
 
 def refuse_denied_members(server: Server, declared: Declaration, levels: dict[str, Levels]) -> None:
-    """Before 3.13 a group's level won over the denial of a member."""
-    if not ROLES_SINCE <= server.version < ROLES_ONLY_SINCE:
-        return
+    """Those who are to join a group are not in it yet, but it will have a say in what they may do."""
     members = {member for group in declared["groups"] for member in group["members"] or []}
     for user in sorted(members):
         if "DENY" in levels.get(user, {}).values():
-            raise unsupported(server.client, f"DENY for '{user}', who is in a group,", ROLES_ONLY_SINCE)
+            refuse_denial(server.client, f"DENY for '{user}', who is in a group,", grouped=True)

@@ -13,7 +13,7 @@ from ._client import Client
 from ._dialect import RESOURCE_TYPES, Resource
 from ._errors import InvalidRequest
 
-# From MLflow 3.13 on; NO_PERMISSIONS is no grant there: having none says the same.
+# NO_PERMISSIONS is none of them: from MLflow 3.13 on it is no grant, and having none says the same.
 LEVELS = ("READ", "USE", "EDIT", "MANAGE", "DENY")
 
 

@@ -27,6 +27,7 @@ USE_SINCE = (3, 9)
 USER_LIST_SINCE = (3, 10)
 ROLES_SINCE = (3, 12)
 ROLES_ONLY_SINCE = (3, 13)
+DENY_SINCE = (3, 17)
 
 
 class Resource(t.NamedTuple):
@@ -128,6 +129,17 @@ def unsupported(client: Client, what: str, since: tuple[int, int]) -> Unsupporte
     return Unsupported(
         f"the server runs MLflow {client.version}; {what} needs {needed} or later", version=client.version
     )
+
+
+def refuse_denial(client: Client, what: str, grouped: bool) -> None:
+    """Raise where the server cannot deny; C(grouped) tells whether groups have a say in it.
+
+    Up to 3.12 a user can be denied with NO_PERMISSIONS, but a level that a group gives wins over it.
+    From 3.13 on that word is gone, and DENY, which wins over all, only came with 3.17.
+    """
+    version = version_of(client)
+    if version < DENY_SINCE and (grouped or version >= ROLES_ONLY_SINCE):
+        raise unsupported(client, what, DENY_SINCE)
 
 
 def user_facts(user: User) -> dict[str, t.Any]:

@@ -17,7 +17,7 @@ ROUTES = {
     "registered_model": ("/api/2.0/mlflow/registered-models/permissions/", "name"),
 }
 
-# What denies a user here; from 3.13 on it is called DENY.
+# What denies a user here; DENY came with 3.17.
 DENIED = "NO_PERMISSIONS"
 
 

@@ -18,6 +18,7 @@ from ._dialect import (
     Holder,
     Resource,
     create_user,
+    refuse_denial,
     set_admin,
     set_password,
     unsupported,
@@ -117,14 +118,11 @@ def refuse_unknown_words(server: Server, holder: Holder, resource: Resource, lev
     where = f"{level} for {holder.kind} '{holder.name}' on {resource.kind} '{resource.key}'"
     if level == "USE" and server.version < USE_SINCE:
         raise unsupported(server.client, where, USE_SINCE)
-    if server.version >= ROLES_ONLY_SINCE:
-        return
-    if holder.kind == "user" and resource.key == EVERY:
+    if server.version < ROLES_ONLY_SINCE and holder.kind == "user" and resource.key == EVERY:
         raise unsupported(server.client, where, ROLES_ONLY_SINCE)
-    # Before, a level that a group gives won over the denial of a member.
-    user = server.access.users.get(holder.name)
-    if level == "DENY" and (holder.kind == "group" or (user and user.groups)):
-        raise unsupported(server.client, f"{where}, among groups,", ROLES_ONLY_SINCE)
+    if level == "DENY":
+        user = server.access.users.get(holder.name)
+        refuse_denial(server.client, where, grouped=holder.kind == "group" or bool(user and user.groups))
 
 
 def stale_steps(server: Server) -> list[Step]:

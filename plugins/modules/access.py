@@ -89,7 +89,7 @@ options:
             description: Name of a registered model, or V(*) for all.
             type: str
           permission:
-            description: The level. V(DENY) wins over all others.
+            description: The level. V(DENY) wins over all others; see M(mlops.mlflow.permission) for where there is one.
             type: str
             choices: [READ, USE, EDIT, MANAGE, DENY]
             required: true
@@ -127,7 +127,7 @@ options:
             description: Name of a registered model, or V(*) for all.
             type: str
           permission:
-            description: The level. V(DENY) wins over all others.
+            description: The level. V(DENY) wins over all others; see M(mlops.mlflow.permission) for where there is one.
             type: str
             choices: [READ, USE, EDIT, MANAGE, DENY]
             required: true

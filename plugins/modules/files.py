@@ -19,7 +19,9 @@ extends_documentation_fragment:
   - mlops.mlflow.attributes
 options:
   files:
-    description: The files, in the order in which they are handled. A directory comes before what is in it.
+    description:
+      - The files, in the order in which they are handled. A directory comes before what is in it.
+      - The parents of a directory are made where they are missing, owned by root and with mode 0755.
     type: list
     elements: dict
     required: true
@@ -159,6 +161,7 @@ def apply(path: str, present: Facts, after: Facts) -> None:
         os.unlink(path)
     if state == "directory":
         if present["state"] != "directory":
+            os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
             os.mkdir(path, 0o700)
         os.chown(path, after["owner"], after["group"])
         os.chmod(path, int(after["mode"], 8))

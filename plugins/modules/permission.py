@@ -33,6 +33,8 @@ options:
   permission:
     description:
       - The level. Each one includes those before it, and V(DENY) wins over all others.
+      - V(DENY) is there from MLflow 3.17 on. Up to 3.12 it is set for users who are in no group, under the name
+        of C(NO_PERMISSIONS). Elsewhere it is an error, since no word of the server means the same.
       - Required when O(state=present).
     type: str
     choices: [READ, USE, EDIT, MANAGE, DENY]

@@ -16,6 +16,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
 from ..module_utils._declared import access_problems, account_problems, repeated
+from ..module_utils._dialect import DENY_SINCE, RESOURCE_TYPES, ROLES_ONLY_SINCE
+from .network import network_defaults, network_problems
+from .storage import state_dir, storage_collisions, storage_dirs, storage_problems
 
 TEAM_NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
 # Under a path that begins so, MLflow takes every request for one that needs no credentials.
@@ -25,7 +28,7 @@ PINNED_VERSION = re.compile(r"\d+\.\d+\.\d+(rc\d+)?")
 # Ansible shows a value of the wrong type, which may be a password.
 VALUE = re.compile(r"(?<=unable to convert to )(?P<type>\w+): .*|(?<=^Value )'.*'(?= in the sub parameter)", re.DOTALL)
 # The permission API that the modules speak begins here.
-OLDEST_VERSION = (3, 13)
+OLDEST_VERSION = ROLES_ONLY_SINCE
 
 Team = t.Dict[str, t.Any]
 
@@ -81,24 +84,15 @@ def _completed(team: Team, defaults: dict[str, str]) -> Team:
     address = str(team["listen_address"])
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
     team["tracking_uri"] = f"http://{f'[{host}]' if ':' in host else host}:{team['port']}"
-    if team["private_network"] is None:
-        artifacts = team["artifacts"] or {}
-        stores = (
-            team["backend_store_uri"],
-            team["auth_database_uri"],
-            artifacts.get("destination"),
-            artifacts.get("root"),
-        )
-        team["private_network"] = all(map(_is_local, stores))
+    team["artifacts"] = {"serve": True, "destination": None, "root": None, **(team["artifacts"] or {})}
+    team["state_dir"] = str(state_dir(team))
+    team["storage_dirs"] = storage_dirs(team)
+    team.update(network_defaults(team))
     for holder in team["users"] + team["groups"]:
         # A key without a value counts as given where one of two is wanted.
         grants = [{key: value for key, value in grant.items() if value is not None} for grant in holder["grants"]]
         holder["grants"] = grants
     return team
-
-
-def _is_local(uri: str | None) -> bool:
-    return not uri or uri.startswith(("sqlite:", "file:", "/"))
 
 
 def _team_problems(team: Team) -> t.Iterator[str]:
@@ -115,10 +109,13 @@ def _team_problems(team: Team) -> t.Iterator[str]:
     if admin["name"] in {user["name"] for user in team["users"]}:
         yield f"users: '{admin['name']}' is the team's admin already (admin_username)"
     yield from access_problems(team)
-    artifacts = team["artifacts"] or {}
-    if artifacts and not artifacts["serve"] and not artifacts["root"]:
+    yield from _denial_problems(team)
+    yield from storage_problems(team)
+    yield from network_problems(team)
+    artifacts = team["artifacts"]
+    if not artifacts["serve"] and not artifacts["root"]:
         yield "artifacts: root: is needed where serve is false, since clients then go there themselves"
-    if artifacts and artifacts["serve"] and artifacts["root"]:
+    if artifacts["serve"] and artifacts["root"]:
         yield "artifacts: root: only has a meaning where serve is false; give destination instead"
 
 
@@ -138,8 +135,32 @@ def _name_problems(name: str) -> t.Iterator[str]:
 def _version_problems(version: str) -> t.Iterator[str]:
     if not PINNED_VERSION.fullmatch(version):
         yield f"version: '{version}' is not pinned; give all three numbers, like 3.17.2"
-    elif tuple(map(int, version.split(".")[:2])) < OLDEST_VERSION:
-        yield f"version: {version} is too old; this collection deploys {'.'.join(map(str, OLDEST_VERSION))} and later"
+    elif _release(version) < OLDEST_VERSION:
+        yield f"version: {version} is too old; this collection deploys {_spelled(OLDEST_VERSION)} and later"
+
+
+def _denial_problems(team: Team) -> t.Iterator[str]:
+    """Said before anything is deployed; the server itself would be asked too late for that."""
+    if not PINNED_VERSION.fullmatch(team["version"]) or _release(team["version"]) >= DENY_SINCE:
+        return
+    wanted = {
+        f"{key}: {thing['name']}": [grant["permission"] for grant in thing["grants"]]
+        for key in ("users", "groups")
+        for thing in team[key]
+    }
+    for kind in RESOURCE_TYPES:
+        wanted.update({f"{kind}s: {thing['name']}": list(thing["grants"].values()) for thing in team[f"{kind}s"]})
+    for place, levels in wanted.items():
+        if "DENY" in levels:
+            yield f"{place}: grants: DENY needs MLflow {_spelled(DENY_SINCE)} or later; this team has {team['version']}"
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")[:2]))
+
+
+def _spelled(release: tuple[int, ...]) -> str:
+    return ".".join(map(str, release))
 
 
 def _collisions(teams: list[Team]) -> t.Iterator[str]:
@@ -149,5 +170,8 @@ def _collisions(teams: list[Team]) -> t.Iterator[str]:
         for other in teams[:position]:
             # No list means every host, so it meets any other team's.
             together = not team["servers"] or not other["servers"] or set(team["servers"]) & set(other["servers"])
-            if team["port"] == other["port"] and team["name"] != other["name"] and together:
+            if not together or team["name"] == other["name"]:
+                continue
+            if team["port"] == other["port"]:
                 yield f"mlflow_teams: port: '{other['name']}' and '{team['name']}' both want {team['port']}"
+            yield from storage_collisions(team, other)

@@ -22,8 +22,15 @@ def run_demo() -> subprocess.CompletedProcess[str]:
     return done
 
 
+@pytest.fixture(scope="session", autouse=True)
+def alone() -> Iterator[None]:
+    """Keep other runs on hosts waiting."""
+    with project.lock("hosts"):
+        yield
+
+
 @pytest.fixture(scope="session")
-def first_demo() -> Iterator[subprocess.CompletedProcess[str]]:
+def first_demo(alone: None) -> Iterator[subprocess.CompletedProcess[str]]:
     """Run the demo once, and tidy up behind all stories."""
     shutil.rmtree(stage.WORK, ignore_errors=True)
     ran_before = demo.HOST in testhosts.running()
@@ -52,7 +59,7 @@ def second_demo(first_demo: subprocess.CompletedProcess[str]) -> subprocess.Comp
 
 
 @pytest.fixture(scope="session")
-def bare() -> Iterator[stage.Stage]:
+def bare(alone: None) -> Iterator[stage.Stage]:
     """Return a host with nothing on it."""
     testhosts.down(["bare"])
     yield stage.Stage(testhosts.up("bare"))

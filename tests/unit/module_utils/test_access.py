@@ -195,12 +195,27 @@ def test_a_members_own_level_and_the_groups_make_the_higher_one():
     assert steps == ["+ user bob", "+ bob EDIT experiment resnet"]
 
 
-@pytest.mark.parametrize(("version", "level", "needed"), [("2.22.4", "USE", "3.9"), ("3.12.0", "DENY", "3.13")])
+@pytest.mark.parametrize(("version", "level", "needed"), [("2.22.4", "USE", "3.9"), ("3.12.0", "DENY", "3.17")])
 def test_a_word_that_means_nothing_or_something_else_there_is_an_error(version, level, needed):
     observed = server([user("bob", groups=["readers"])], [group("readers", ["bob"])], ["resnet"], version=version)
     wanted = [{"name": "resnet", "grants": {"bob": level}}]
     with pytest.raises(Unsupported, match=f"needs {needed}"):
         plan(observed, policy="additive", users=[{"name": "bob"}], experiments=wanted)
+
+
+@pytest.mark.parametrize("version", ["3.13.0", "3.16.1"])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"users": [{"name": "bob"}], "experiments": [{"name": "resnet", "grants": {"bob": "DENY"}}]},
+        {"groups": [{"name": "readers", "grants": [{"experiment": "resnet", "permission": "DENY"}]}]},
+    ],
+    ids=["user", "group"],
+)
+def test_a_server_that_cannot_deny_is_an_error(version, wanted):
+    observed = server([user("bob")], [], ["resnet"], version=version)
+    with pytest.raises(Unsupported, match=rf"MLflow {version}; DENY .*needs 3\.17"):
+        plan(observed, policy="additive", **wanted)
 
 
 def test_a_denial_is_spoken_as_the_server_speaks():

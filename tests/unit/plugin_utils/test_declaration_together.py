@@ -45,7 +45,7 @@ def test_three_teams_on_one_port_are_three_pairs():
 def test_defaults_are_filled_in():
     (found,), problems = read(team())
     assert problems == []
-    assert set(found) == {*SCHEMA, "tracking_uri"}
+    assert set(found) == {*SCHEMA, "tracking_uri", "state_dir", "storage_dirs"}
     assert found == {
         **team(),
         "access_policy": "exclusive",
@@ -53,7 +53,8 @@ def test_defaults_are_filled_in():
         "update_password": "always",
         "admin_username": "admin",
         "allowed_hosts": [],
-        "artifacts": None,
+        "allowed_networks": [],
+        "artifacts": {"serve": True, "destination": None, "root": None},
         "auth_cache_ttl_seconds": 60,
         "auth_database_uri": None,
         "backend_store_uri": None,
@@ -68,6 +69,8 @@ def test_defaults_are_filled_in():
         "registered_models": [],
         "servers": [],
         "state": "present",
+        "state_dir": "/var/lib/mlflow/vision",
+        "storage_dirs": [],
         "tracking_uri": "http://127.0.0.1:5001",
         "users": [],
         "version": "3.17.2",

@@ -1,0 +1,79 @@
+"""What on this host stands in the way of the teams that the argument holds as JSON: a line each. Changes nothing."""
+
+import configparser
+import errno
+import json
+import os
+import pwd
+import socket
+import stat
+import subprocess
+import sys
+
+
+def port_obstacles(team):
+    """Somebody else has the port; the team's own socket may hold it already."""
+    unit = f"mlflow-listen@{team['name']}.socket"
+    shown = ["systemctl", "show", "--property=ActiveState,Listen", unit]
+    lines = subprocess.run(shown, capture_output=True, text=True, check=True).stdout.splitlines()
+    address, port = team["listen_address"], team["port"]
+    if "ActiveState=active" in lines and any(f":{port} (" in line for line in lines):
+        return
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        socket.create_server((address, port), family=family).close()
+    except OSError as error:
+        # The address may come later: systemd binds without it.
+        if error.errno == errno.EADDRINUSE:
+            yield f"port: {port} is in use at {address}; choose another, or stop what listens there (see ss -ltnp)"
+
+
+def storage_obstacles(team):
+    """A directory that the team is to have alone is somebody else's, with whatever is in it."""
+    account = f"mlflow-{team['name']}"
+    for path in team["storage_dirs"]:
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:
+            continue
+        except NotADirectoryError:
+            yield f"'{path}' is below a file"
+            continue
+        owner = name_of(found.st_uid)
+        if not stat.S_ISDIR(found.st_mode):
+            yield f"'{path}' is no directory; name one, or one that the role is to make"
+        elif owner != account:
+            yield f"'{path}' belongs to {owner}; name a directory that is not there yet, or chown it to {account}"
+
+
+def name_of(uid):
+    """The account's name, or its number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def admin_obstacles(team, config_dir):
+    """MLflow asks for this account at every start, so that another name would keep it from starting."""
+    directory = os.path.join(config_dir, team["name"])
+    if not os.path.exists(os.path.join(directory, "admin_password")):
+        return
+    settings = configparser.ConfigParser()
+    settings.read(os.path.join(directory, "basic_auth.ini"), encoding="utf-8")
+    former = settings.get("mlflow", "admin_username", fallback=team["admin_username"])
+    if former != team["admin_username"]:
+        yield (
+            f"admin_username: the team was set up with '{former}', which MLflow wants at every start; "
+            "put it back, and declare further admins among the users"
+        )
+
+
+def main(config_dir, teams):
+    for team in teams:
+        running = port_obstacles(team) if team["state"] == "present" else ()
+        for obstacle in (*running, *storage_obstacles(team), *admin_obstacles(team, config_dir)):
+            print(f"mlflow_teams: {team['name']}: {obstacle}")
+
+
+main(sys.argv[1], json.loads(sys.argv[2]))
