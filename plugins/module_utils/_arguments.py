@@ -10,11 +10,8 @@ import typing as t
 from ansible.module_utils.basic import env_fallback
 
 from ._client import Client
-from ._dialect import RESOURCE_TYPES, Resource
+from ._dialect import LEVELS, RESOURCE_TYPES, Resource
 from ._errors import InvalidRequest
-
-# NO_PERMISSIONS is none of them: from MLflow 3.13 on it is no grant, and having none says the same.
-LEVELS = ("READ", "USE", "EDIT", "MANAGE", "DENY")
 
 
 def connection_spec() -> dict[str, t.Any]:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ._arguments import LEVELS
 from ._credentials import password_problem, username_problem
-from ._dialect import RESOURCE_TYPES
+from ._dialect import LEVELS, RESOURCE_TYPES
 from ._dialect_roles import HIDDEN_ROLE
 from ._resources import EVERY
 

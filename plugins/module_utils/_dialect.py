@@ -16,8 +16,10 @@ from ._errors import Unsupported
 
 USERS = "/api/2.0/mlflow/users/"
 
+# NO_PERMISSIONS is none of them: from MLflow 3.13 on it is no grant, and having none says the same.
+LEVELS = ("READ", "USE", "EDIT", "MANAGE", "DENY")
 # From less to more. A step down is carried out before a step up.
-RANKS = {"DENY": 0, "READ": 1, "USE": 2, "EDIT": 3, "MANAGE": 4}
+RANKS = {level: rank for rank, level in enumerate(("DENY", *LEVELS[:-1]))}
 
 # What the inventory can grant on.
 RESOURCE_TYPES = ("experiment", "registered_model")

@@ -16,6 +16,32 @@ from ._steps import MAKE, RENAME, TAKE, Step
 Register = t.Callable[[str, t.Dict[str, t.Any]], t.Any]
 
 
+class Observed(t.NamedTuple):
+    """A thing under its wanted name, and where there is none, under the one it had before."""
+
+    present: Facts | None
+    source: Facts | None
+
+
+def observe_thing(find: t.Callable[[Client, str], Facts | None], client: Client, wanted: Facts) -> Observed:
+    """Look for an experiment or a model; C(find) does that by a name."""
+    present = find(client, wanted["name"])
+    former = wanted["rename_from"] if not present and wanted["state"] == "present" else None
+    return Observed(present, find(client, former) if former else None)
+
+
+def show_thing(client: Client, wanted: Facts, observed: Observed) -> Facts | None:
+    """What a module returns about it."""
+    return observed.present or observed.source
+
+
+def renamed(client: Client, kind: str, wanted: Facts, observed: Observed) -> tuple[Facts | None, list[Step]]:
+    """The thing with its wanted name, and the step that gives it to it where it has another."""
+    if not observed.source:
+        return observed.present, []
+    return {**observed.source, "name": wanted["name"]}, [rename_step(client, kind, observed.source, wanted["name"])]
+
+
 def experiment_steps(
     client: Client, present: Facts | None, wanted: Facts, register: Register | None = None
 ) -> list[Step]:

@@ -69,34 +69,24 @@ failure:
 """
 
 import typing as t
+from functools import partial
 
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
 from ansible_collections.mlops.mlflow.plugins.module_utils._resources import find_model
 from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, ensure_module
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import Step
-from ansible_collections.mlops.mlflow.plugins.module_utils._things import model_steps, rename_step, texts
-
-
-class Observed(t.NamedTuple):
-    present: Shown
-    source: Shown
-
-
-def observe(client: Client, params: dict[str, t.Any]) -> Observed:
-    present = find_model(client, params["name"])
-    former = params["rename_from"] if not present and params["state"] == "present" else None
-    return Observed(present, find_model(client, former) if former else None)
-
-
-def show(client: Client, params: dict[str, t.Any], observed: Observed) -> Shown:
-    return observed.present or observed.source
+from ansible_collections.mlops.mlflow.plugins.module_utils._things import (
+    Observed,
+    model_steps,
+    observe_thing,
+    renamed,
+    show_thing,
+    texts,
+)
 
 
 def plan(client: Client, params: dict[str, t.Any], observed: Observed) -> tuple[Shown, list[Step]]:
-    present, steps = observed.present, []
-    if observed.source:
-        steps.append(rename_step(client, "registered_model", observed.source, params["name"]))
-        present = {**observed.source, "name": params["name"]}
+    present, steps = renamed(client, "registered_model", params, observed)
     steps += model_steps(client, present, params)
     if params["state"] == "absent":
         return None, steps
@@ -115,9 +105,9 @@ def main() -> None:
             "rename_from": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
-        observe,
+        partial(observe_thing, find_model),
         plan,
-        show,
+        show_thing,
     )
 
 
