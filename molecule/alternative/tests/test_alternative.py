@@ -93,14 +93,19 @@ def test_sets_tags_descriptions_and_places(alpha: Any) -> None:
 def test_keeps_people_and_work_apart(alpha: Any) -> None:
     code = "import sqlite3, sys; print([r[0] for r in sqlite3.connect(sys.argv[1]).execute(sys.argv[2])])"
     sql = "select name from sqlite_master where name in ('users', 'runs')"
-    for file, tables in (("auth.db", "['users']"), ("mlflow.db", "['runs']")):
-        assert alpha.host.check_output("python3 -c %s /var/lib/mlflow/alpha-1/%s %s", code, file, sql) == tables
+    people, work = "/srv/alpha 100% people/auth.db", "/var/lib/mlflow/alpha-1/mlflow.db"
+    for file, tables in ((people, "['users']"), (work, "['runs']")):
+        assert alpha.host.check_output("python3 -c %s %s %s", code, file, sql) == tables
 
 
 def test_artifacts_go_to_their_destination(alpha: Any) -> None:
     path = "/api/2.0/mlflow-artifacts/artifacts/named/note.txt"
     assert alpha.ask(path, alpha.admin, "PUT", "a note").status == 200
-    assert alpha.host.file("/var/lib/mlflow/alpha-1/elsewhere/named/note.txt").content_string == '"a note"'
+    place = "/srv/big disk/alpha/artifacts"
+    assert alpha.host.file(f"{place}/named/note.txt").content_string == '"a note"'
+    for directory, owner in ((place, ("mlflow-alpha-1", 0o700)), ("/srv/big disk/alpha", ("root", 0o755))):
+        found = alpha.host.file(directory)
+        assert (found.user, found.mode) == owner
 
 
 def test_both_stores_are_in_postgresql(beta: Any) -> None:
@@ -109,6 +114,17 @@ def test_both_stores_are_in_postgresql(beta: Any) -> None:
     sql = "select (select count(*) from users), (select count(*) from runs) > 0"
     assert beta.host.check_output(as_postgres + "%s", sql) == "2|t"
     assert not beta.host.file("/var/lib/mlflow/beta/mlflow.db").exists
+
+
+def test_a_server_with_its_database_on_the_host_reaches_nothing_else(beta: Any) -> None:
+    # A shell that joins the server's control group has the server's firewall.
+    joined = "echo $$ > /sys/fs/cgroup$(systemctl show --value -p ControlGroup mlflow@beta)/cgroup.procs && exec "
+    code = "import socket, sys; socket.create_connection((sys.argv[1], 5432), timeout=3)"
+    others = beta.host.check_output("hostname -I").split()[0]
+    for address, reached in (("127.0.0.1", True), (others, False)):
+        tried = beta.host.run(joined + "python3 -c %s %s", code, address)
+        assert (tried.rc == 0) is reached, tried.stderr
+        assert reached or "timed out" in tried.stderr
 
 
 def test_artifacts_that_are_not_served_have_their_root(beta: Any) -> None:

@@ -48,7 +48,7 @@ def test_directories_the_role_has_to_make(team, found):
         ("/srv", "'/srv' is to belong to the team alone; use a directory below it"),
         ("/", "'/' is to belong to the team alone; use a directory below it"),
         ("/home/vision/artifacts", "is below /home, which the unit does not see"),
-        ("/tmp/artifacts", "is below /tmp, which the unit does not see"),
+        ("/tmp/artifacts", "is below /tmp, which the unit does not see"),  # noqa: S108 - to be refused
         ("/var/lib/mlflow/other/artifacts", "is below /var/lib/mlflow, but not the team's own"),
         ("/srv/a/../../etc", "has quotes, dollars, backslashes or '..'; use a plain path"),
         ("/srv/a$HOME", "use a plain path"),
