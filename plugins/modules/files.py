@@ -161,8 +161,7 @@ def apply(path: str, present: Facts, after: Facts) -> None:
         os.unlink(path)
     if state == "directory":
         if present["state"] != "directory":
-            os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-            os.mkdir(path, 0o700)
+            make_directory(path)
         os.chown(path, after["owner"], after["group"])
         os.chmod(path, int(after["mode"], 8))
     elif state == "file" and present.get("content") == after["content"]:
@@ -171,6 +170,15 @@ def apply(path: str, present: Facts, after: Facts) -> None:
         os.chmod(path, int(after["mode"], 8))
     elif state in ("file", "link"):
         replace(path, after)
+
+
+def make_directory(path: str) -> None:
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        make_directory(parent)
+        # Whatever the umask: who owns the directory has to get there.
+        os.chmod(parent, 0o755)
+    os.mkdir(path, 0o700)
 
 
 def replace(path: str, after: Facts) -> None:

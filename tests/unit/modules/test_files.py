@@ -155,3 +155,14 @@ def test_a_secret_that_is_removed(files, tmp_path):
     path.write_text(CANARY)
     path.chmod(0o600)
     files({"path": path, "state": "absent"})
+
+
+def test_parents_that_are_missing_let_the_owner_through(files, tmp_path):
+    folder = tmp_path / "one" / "two" / "three"
+    umask = os.umask(0o077)
+    try:
+        assert files({"path": folder, "state": "directory", "mode": "0700"}).changed is True
+    finally:
+        os.umask(umask)
+    modes = [mode(path) for path in (folder.parent.parent, folder.parent, folder)]
+    assert modes == ["0755", "0755", "0700"]
