@@ -177,7 +177,7 @@ def make_directory(path: str) -> None:
     if not os.path.isdir(parent):
         make_directory(parent)
         # Whatever the umask: who owns the directory has to get there.
-        os.chmod(parent, 0o755)
+        os.chmod(parent, 0o755)  # noqa: S103 - as others make them
     os.mkdir(path, 0o700)
 
 

@@ -43,7 +43,8 @@ def test_installed_what_was_asked_for_and_no_more(host: Any) -> None:
     found = dict(line.split("=") for line in host.check_output("%s/bin/python -c %s", ENVIRONMENT, code).split())
     assert found["cachetools"] == "6.2.0"
     assert "psycopg" in found
-    assert "boto3" not in found
+    assert "boto3" in found
+    assert "PyMySQL" not in found
 
 
 def test_environment_arrives_as_it_was_written(alpha: Any) -> None:
@@ -117,14 +118,24 @@ def test_both_stores_are_in_postgresql(beta: Any) -> None:
 
 
 def test_a_server_with_its_database_on_the_host_reaches_nothing_else(beta: Any) -> None:
-    # A shell that joins the server's control group has the server's firewall.
-    joined = "echo $$ > /sys/fs/cgroup$(systemctl show --value -p ControlGroup mlflow@beta)/cgroup.procs && exec "
+    firewall = [
+        f"-p {name}={' '.join(beta.show('mlflow@beta', name))!r}" for name in ("IPAddressAllow", "IPAddressDeny")
+    ]
+    beside = f"systemd-run --quiet --pipe {' '.join(firewall)} "
     code = "import socket, sys; socket.create_connection((sys.argv[1], 5432), timeout=3)"
     others = beta.host.check_output("hostname -I").split()[0]
     for address, reached in (("127.0.0.1", True), (others, False)):
-        tried = beta.host.run(joined + "python3 -c %s %s", code, address)
+        tried = beta.host.run(beside + "python3 -c %s %s", code, address)
         assert (tried.rc == 0) is reached, tried.stderr
         assert reached or "timed out" in tried.stderr
+
+
+def test_artifacts_go_through_the_server_into_an_object_store(find_server: Any) -> None:
+    gamma = find_server("debian13", "gamma")
+    path = "/api/2.0/mlflow-artifacts/artifacts/0/note.txt"
+    assert gamma.ask(path, gamma.admin, "PUT", "a note").status == 200
+    assert gamma.host.file("/srv/s3/gamma/artifacts/0/note.txt").content_string == '"a note"'
+    assert gamma.ask(path, gamma.admin).text == '"a note"'
 
 
 def test_artifacts_that_are_not_served_have_their_root(beta: Any) -> None:
