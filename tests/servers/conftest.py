@@ -17,7 +17,7 @@ import mlflow_proxy
 import project
 import pytest
 import servers
-from lab import Lab
+from lab import Lab, module_server
 from mlflow_reader import reader_for
 
 HOME = project.BUILD / "servers"
@@ -33,7 +33,7 @@ def wanted(session: pytest.Session) -> list[str]:
 
 
 @contextlib.contextmanager
-def laboratory(name: str) -> Iterator[Lab]:
+def laboratory(name: str, modules: Path) -> Iterator[Lab]:
     """One server with all that belongs to it."""
     venv, home = project.BUILD / name, HOME / name
     password = f'admin: "{secrets.token_hex(8)}" %'
@@ -48,7 +48,7 @@ def laboratory(name: str) -> Iterator[Lab]:
     ):
         if version < (3, 0):
             hurry(home / database, password)
-        yield Lab(uri, proxy, person, reader_for(uri, password, version), password)
+        yield Lab(uri, modules, proxy, person, reader_for(uri, password, version), password)
 
 
 def hurry(database: Path, password: str) -> None:
@@ -67,7 +67,8 @@ def labs(request: pytest.FixtureRequest) -> Iterator[dict[str, Lab]]:
     HOME.mkdir(parents=True)
     names = wanted(request.session)
     with contextlib.ExitStack() as stack, ThreadPoolExecutor() as pool:
-        started = pool.map(lambda name: stack.enter_context(laboratory(name)), names)
+        modules = stack.enter_context(module_server(HOME))
+        started = pool.map(lambda name: stack.enter_context(laboratory(name, modules)), names)
         yield dict(zip(names, started, strict=True))
 
 

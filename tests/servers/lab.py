@@ -5,53 +5,44 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import tempfile
+import time
 import typing as t
+from collections.abc import Iterator
 from pathlib import Path
 
 import ansible
+import module_server as module_server_script
 import project
 from mlflow_reader import Reader
-
-MODULES = project.BUILD / "modules"
-CHECKOUT = project.BUILD / "checkout"
 
 # What only a database says: a statement, or how MLflow keeps passwords.
 NEVER_SHOWN = ("scrypt:", "pbkdf2:", "INSERT INTO", "[SQL", "Traceback")
 
 
-class Module(subprocess.Popen):
-    """A module that runs, the way Ansible runs it: a process of its own, arguments and answer in JSON.
+class Module:
+    """A module that runs, the way Ansible runs it: a process of its own, arguments and answer in JSON."""
 
-    It has no Python library but Ansible's, as on a host.
-    """
-
-    def __init__(self, name: str, arguments: dict[str, t.Any], check: bool) -> None:
-        MODULES.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            (MODULES / "ansible").symlink_to(Path(ansible.__file__).parent)
-        module = f"ansible_collections.mlops.mlflow.plugins.modules.{name}"
-        super().__init__(
-            [sys.executable, "-S", "-m", module],
-            env={
-                "PATH": os.environ["PATH"],
-                "LC_ALL": "C.UTF-8",
-                "PYTHONPATH": f"{MODULES}:{CHECKOUT}",
-                "PYTHONPYCACHEPREFIX": str(project.BUILD / "cache" / "modules"),
-            },
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def __init__(self, modules: Path, name: str, arguments: dict[str, t.Any], check: bool) -> None:
         given = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_verbosity": 3}
         self.secrets = set(secrets_in(arguments))
-        self.given = json.dumps({"ANSIBLE_MODULE_ARGS": given})
+        self.files = [tempfile.TemporaryFile("w+") for _stream in range(3)]  # noqa: SIM115 - closed by result
+        json.dump({"ANSIBLE_MODULE_ARGS": given}, self.files[0])
+        self.files[0].seek(0)
+        self.running = socket.socket(socket.AF_UNIX)
+        self.running.settimeout(120)
+        self.running.connect(str(modules))
+        socket.send_fds(self.running, [name.encode()], [file.fileno() for file in self.files])
 
     def result(self) -> dict[str, t.Any]:
         """Return what the module answered; no answer may show a secret."""
-        out, err = self.communicate(self.given, timeout=120)
+        with self.running:
+            self.running.recv(1)
+        out, err = (read_again(file) for file in self.files[1:])
+        self.files[0].close()
         shown = out + err
         for secret in self.secrets:
             assert secret not in shown, "a password was shown"
@@ -62,6 +53,35 @@ class Module(subprocess.Popen):
             return json.loads(out)
         except ValueError:
             raise AssertionError(f"no answer, but: {shown}") from None
+
+
+def read_again(file: t.TextIO) -> str:
+    """What was written to a file, by whatever process."""
+    with file:
+        file.seek(0)
+        return file.read()
+
+
+@contextlib.contextmanager
+def module_server(home: Path) -> Iterator[Path]:
+    """Run what starts modules; give the path of its socket.
+
+    Modules have no Python library but Ansible's there, as on a host.
+    """
+    (home / "ansible").symlink_to(Path(ansible.__file__).parent)
+    path = home / "modules.sock"
+    server = subprocess.Popen(
+        [sys.executable, "-S", module_server_script.__file__, path],
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "PYTHONPATH": f"{home}:{project.BUILD / 'checkout'}"},
+    )
+    try:
+        while not path.exists():
+            assert server.poll() is None, "the module server does not start"
+            time.sleep(0.05)
+        yield path
+    finally:
+        server.kill()
+        server.wait()
 
 
 def secrets_in(value: t.Any, key: str = "") -> t.Iterator[str]:
@@ -79,21 +99,21 @@ def secrets_in(value: t.Any, key: str = "") -> t.Iterator[str]:
 class Lab:
     """A server with a proxy before it, through which the modules go."""
 
-    def __init__(self, uri: str, proxy: t.Any, person: t.Any, reader: Reader, password: str) -> None:
+    def __init__(self, uri: str, modules: Path, proxy: t.Any, person: t.Any, reader: Reader, password: str) -> None:
         self.uri = uri
+        self.modules = modules
         self.proxy = proxy
         self.person = person
         self.reader = reader
         self.version = reader.version
         self.password = password
-        # None has more people from earlier tests.
         self.has_groups = reader.version >= (3, 12)
         self.can_list = reader.version >= (3, 10)
 
     def start(self, module: str, check: bool = False, **arguments: t.Any) -> Module:
         """Start a module and let it run."""
         connection = {"tracking_uri": self.proxy.uri, "username": "admin", "password": self.password}
-        return Module(module, {**connection, **arguments}, check)
+        return Module(self.modules, module, {**connection, **arguments}, check)
 
     def run(self, module: str, check: bool = False, **arguments: t.Any) -> dict[str, t.Any]:
         """Run a module; in check mode it must not write."""
