@@ -61,13 +61,19 @@ def hurry(database: Path, password: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def labs(request: pytest.FixtureRequest) -> Iterator[dict[str, Lab]]:
-    """All servers that are needed, by name."""
+def modules() -> Iterator[Path]:
+    """What runs the modules."""
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
+    with module_server(HOME) as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def labs(request: pytest.FixtureRequest, modules: Path) -> Iterator[dict[str, Lab]]:
+    """All servers that are needed, by name."""
     names = wanted(request.session)
     with contextlib.ExitStack() as stack, ThreadPoolExecutor() as pool:
-        modules = stack.enter_context(module_server(HOME))
         started = pool.map(lambda name: stack.enter_context(laboratory(name, modules)), names)
         yield dict(zip(names, started, strict=True))
 

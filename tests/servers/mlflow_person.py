@@ -35,7 +35,9 @@ class Person:
 
     def transfers(self, who: tuple[str, str], experiment_id: str) -> bool:
         """Whether somebody can store an artifact and get it back."""
-        return self.ask(who, "transfer", experiment_id=experiment_id) == "hello"
+        answer = self.ask(who, "transfer", experiment_id=experiment_id)
+        assert answer == "hello" or "403" in answer["error"] or "ermission denied" in answer["error"], answer
+        return answer == "hello"
 
 
 @contextlib.contextmanager
@@ -74,7 +76,7 @@ def level(client: t.Any, kind: str, key: str) -> str:
     if kind == "experiment":
         attempts = [
             ("READ", lambda: client.get_experiment(key)),
-            ("EDIT", lambda: client.set_terminated(client.create_run(key).info.run_id)),
+            ("EDIT", lambda: client.set_experiment_tag(key, "tried", "yes")),
             ("MANAGE", lambda: (client.delete_experiment(key), client.restore_experiment(key))),
         ]
     else:

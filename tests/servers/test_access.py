@@ -65,12 +65,26 @@ def test_exclusive_removes_whom_nobody_declared_where_users_can_be_listed(lab, t
     lab.unchanged("access", **team, policy="additive")
     if not lab.can_list:
         done = lab.unchanged("access", **team, keep_users=[kept])
-        assert any("cannot list its users" in warning for warning in done["warnings"])
+        assert "cannot list its users" in str(done["warnings"])
         assert lab.reader.user(extra)
         team["users"].append({"name": extra, "state": "absent"})
     lab.converge("access", **team, keep_users=[kept])
     assert lab.reader.user(extra) is None
     assert len(lab.reader.user(kept)["grants"]) == 1
+
+
+def test_kept_users_and_the_own_account_stay_in_groups(lab, team, some, secret):
+    if not lab.has_groups:
+        pytest.skip("no groups")
+    kept, extra, group = some("kept"), some("extra"), some("everybody")
+    for name in (kept, extra):
+        lab.reader.create_user(name, secret())
+    ann = names(team, "users")[0]
+    team["groups"] = [{"name": group, "members": [ann], "grants": []}]
+    lab.ok("access", **team, policy="additive")
+    lab.ok("group", name=group, members=["admin", ann, kept, extra])
+    lab.converge("access", **team, keep_users=[kept])
+    assert lab.reader.role(group)["members"] == {lab.reader.user(name)["id"] for name in ("admin", ann, kept)}
 
 
 def test_undeclared_grants_are_revoked_but_creators_keep_theirs(lab, team):
