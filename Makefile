@@ -13,7 +13,7 @@ ARGS ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench $(STAGES) toolchain toolchain-mlflow build hosts format lock clean
+.PHONY: help demo test bench $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ help: ## Show this help
 demo: toolchain-mlflow build ## Deploy two teams on throwaway hosts, to look at
 	@$(RUN) python tools/demo.py $(ARGS)
 
-test: toolchain-mlflow ## Run all of the checks below; the exit code is the verdict
+test: toolchain-servers ## Run all of the checks below; the exit code is the verdict
 	@$(RUN) python tools/check.py $(STAGES)
 
 lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog
@@ -33,7 +33,7 @@ sanity: toolchain ## ansible-test sanity, without exceptions
 unit: toolchain ## Unit tests of the plugins
 	@$(RUN) pytest tests/unit $(ARGS)
 
-integration: toolchain-mlflow build ## The modules against real MLflow servers
+integration: toolchain-servers build ## The modules against real MLflow servers
 	@$(RUN) python tools/integration.py $(ARGS)
 
 molecule: build ## The roles on systemd hosts (SCENARIO=… for one)
@@ -53,6 +53,9 @@ toolchain: ## Install system packages and build/venv
 
 toolchain-mlflow:
 	@$(PYTHON) tools/toolchain.py --mlflow
+
+toolchain-servers:
+	@$(PYTHON) tools/toolchain.py --servers
 
 hosts: ## List the throwaway hosts that run
 	@$(HOSTS) list

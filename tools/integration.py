@@ -1,6 +1,7 @@
-"""Run the modules against real MLflow servers, with `ansible-test integration`.
+"""Run the modules against real MLflow servers: the newest with `ansible-test integration`, then every
+supported version with tests/servers.
 
-Arguments name targets below tests/integration/targets, or are ansible-test's own:
+Arguments name targets below tests/integration/targets, or are ansible-test's own; then only these run:
 make integration ARGS='user group -v'
 """
 
@@ -28,7 +29,7 @@ import servers
 INTEGRATION = project.BUILD / "integration"
 COPY = INTEGRATION / "ansible_collections" / "mlops" / "mlflow"
 
-# The virtual environment of each server to test against.
+# The virtual environment of each server to run the targets against.
 SERVERS = [project.MLFLOW]
 
 
@@ -141,6 +142,8 @@ def main() -> int:
         # Else ansible-test asks the checkout's git, which ignores all under build/.
         project.run(["git", "init", "-q", COPY], quiet=True)
         results = [test(venv, words) for venv in SERVERS]
+        if not words:
+            results.append(project.run(["pytest", "tests/servers"], check=False).returncode == 0)
     return 0 if all(results) else 1
 
 

@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 VENV = BUILD / "venv"
 MLFLOW = BUILD / "mlflow"
+# Further servers that the modules are tested against, each in a directory of its name under build/.
+OLDER_MLFLOWS = ("mlflow-2.22.4", "mlflow-3.12.0")
 COLLECTIONS = BUILD / "collections"
 INVENTORY = BUILD / "inventory" / "hosts.yml"
 CONTAINERS_CONF = BUILD / "containers.conf"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import contextlib
+import io
 import os
 import secrets
 import signal
@@ -33,18 +34,20 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def settings(home: Path, password: str, *, stock: bool) -> dict[str, str]:
+def settings(home: Path, password: str, *, stock: bool, auth_database: str) -> dict[str, str]:
     """Return the environment of a server that keeps all it has under its home."""
     ini = configparser.RawConfigParser()
-    database = f"sqlite:///{home}/mlflow.db"
     ini["mlflow"] = {
         "admin_username": "admin",
+        # Before 3.16 it was only read from here.
+        "admin_password": password.replace("%", "%%"),
         "default_permission": "NO_PERMISSIONS",
-        "database_uri": database.replace("%", "%%"),
+        "database_uri": f"sqlite:///{home}/{auth_database}".replace("%", "%%"),
         "auth_cache_ttl_seconds": "0" if stock else "60",
     }
-    with (home / "basic_auth.ini").open("w", encoding="utf-8") as file:
-        ini.write(file)
+    text = io.StringIO()
+    ini.write(text)
+    write_private(home / "basic_auth.ini", text.getvalue())
     return {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(home),
@@ -52,7 +55,7 @@ def settings(home: Path, password: str, *, stock: bool) -> dict[str, str]:
         "MLFLOW_AUTH_CONFIG_PATH": str(home / "basic_auth.ini"),
         "MLFLOW_AUTH_ADMIN_PASSWORD": password,
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(),
-        "MLFLOW_BACKEND_STORE_URI": database,
+        "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{home}/mlflow.db",
         "MLFLOW_ARTIFACTS_DESTINATION": str(home / "artifacts"),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if stock else "false",
         "MLFLOW_ENABLE_AI_GATEWAY": "false",
@@ -63,10 +66,13 @@ def settings(home: Path, password: str, *, stock: bool) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(venv: Path, home: Path, password: str, *, stock: bool = False) -> Iterator[str]:
+def serving(
+    venv: Path, home: Path, password: str, *, stock: bool = False, auth_database: str = "mlflow.db"
+) -> Iterator[str]:
     """Run one fresh server; give its address when it answers, and stop it whatever happens.
 
-    It is lean, as the role configures servers, or stock: as MLflow ships it.
+    It is lean, as the role configures servers, or stock: as MLflow ships it. Users and experiments
+    share a database, which 2.22 cannot: name another one for its users.
     """
     home.mkdir(parents=True, mode=0o700)
     address = ("127.0.0.1", free_port())
@@ -78,7 +84,7 @@ def serving(venv: Path, home: Path, password: str, *, stock: bool = False) -> It
         process = subprocess.Popen(
             command,
             cwd=home,
-            env=settings(home, password, stock=stock),
+            env=settings(home, password, stock=stock, auth_database=auth_database),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -124,7 +124,7 @@ def uv_pip_install(where: Path, *arguments: str | Path) -> None:
 
 def lock() -> None:
     """Pin everything below the requirements, for every supported Python."""
-    for name in ("dev", "mlflow"):
+    for name in ("dev", "mlflow", *project.OLDER_MLFLOWS):
         target = project.ROOT / "tools" / "locks" / f"{name}.txt"
         project.say(f"resolving requirements-{name}.txt")
         project.run(
@@ -144,13 +144,16 @@ def main() -> None:
     """Parse the command line and do it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mlflow", action="store_true", help="also build/mlflow, a real MLflow")
+    parser.add_argument("--servers", action="store_true", help="also every MLflow that the modules are tested against")
     parser.add_argument("--lock", action="store_true", help="renew tools/locks/ instead")
     options = parser.parse_args()
     install_packages()
     with project.lock("toolchain"):
         make_venv("dev", project.VENV)
-        if options.mlflow:
+        if options.mlflow or options.servers:
             make_venv("mlflow", project.MLFLOW)
+        for name in project.OLDER_MLFLOWS if options.servers else ():
+            make_venv(name, project.BUILD / name)
         if options.lock:
             lock()
 

@@ -20,3 +20,8 @@ def test_every_module_has_an_integration_target(module):
 def test_every_module_that_speaks_with_a_server_is_in_the_action_group():
     runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
     assert sorted(runtime["action_groups"]["mlflow"]) == [module for module in MODULES if module not in LOCAL]
+
+
+def test_every_module_that_speaks_with_a_server_is_tested_where_servers_fail():
+    tests = (ROOT / "tests" / "servers" / "test_failures.py").read_text()
+    assert [module for module in MODULES if module not in LOCAL and f'    "{module}": ' not in tests] == []

@@ -1,0 +1,103 @@
+"""Three MLflow servers, started together; `lab` is one of them, `newest` the newest alone."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+import shutil
+import sqlite3
+import typing as t
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import mlflow_person
+import mlflow_proxy
+import project
+import pytest
+import servers
+from lab import Lab, module_server
+from mlflow_reader import reader_for
+
+HOME = project.BUILD / "servers"
+NEWEST = project.MLFLOW.name
+VENVS = [*project.OLDER_MLFLOWS, NEWEST]
+
+
+def wanted(session: pytest.Session) -> list[str]:
+    """The servers that the chosen tests need."""
+    needed = {item.callspec.params.get("lab") for item in session.items if hasattr(item, "callspec")}
+    needed |= {NEWEST for item in session.items if "newest" in getattr(item, "fixturenames", ())}
+    return [name for name in VENVS if name in needed]
+
+
+@contextlib.contextmanager
+def laboratory(name: str, modules: Path) -> Iterator[Lab]:
+    """One server with all that belongs to it."""
+    venv, home = project.BUILD / name, HOME / name
+    password = f'admin: "{secrets.token_hex(8)}" %'
+    found = project.run([venv / "bin" / "python", "-m", "mlflow", "--version"], quiet=True).stdout.split()[-1]
+    version = (int(found.split(".")[0]), int(found.split(".")[1]))
+    # 2.22 cannot keep its users beside its experiments.
+    database = "mlflow.db" if version >= (3, 0) else "auth.db"
+    with (
+        servers.serving(venv, home, password, auth_database=database) as uri,
+        mlflow_person.working(venv, uri, home) as person,
+        mlflow_proxy.listening(mlflow_proxy.Proxy(uri)) as proxy,
+    ):
+        if version < (3, 0):
+            hurry(home / database, password)
+        yield Lab(uri, modules, proxy, person, reader_for(uri, password, version), password)
+
+
+def hurry(database: Path, password: str) -> None:
+    """Give the admin a hash that is quick to check, where no cache spares a request three slow checks."""
+    salt = secrets.token_hex(8)
+    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), 1).hex()
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        hashed = f"pbkdf2:sha256:1${salt}${digest}"
+        connection.execute("UPDATE users SET password_hash = ? WHERE username = 'admin'", [hashed])
+
+
+@pytest.fixture(scope="session")
+def modules() -> Iterator[Path]:
+    """What runs the modules."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    HOME.mkdir(parents=True)
+    with module_server(HOME) as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def labs(request: pytest.FixtureRequest, modules: Path) -> Iterator[dict[str, Lab]]:
+    """All servers that are needed, by name."""
+    names = wanted(request.session)
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor() as pool:
+        started = pool.map(lambda name: stack.enter_context(laboratory(name, modules)), names)
+        yield dict(zip(names, started, strict=True))
+
+
+@pytest.fixture(params=VENVS)
+def lab(request: pytest.FixtureRequest, labs: dict[str, Lab]) -> Lab:
+    """Each server in turn."""
+    return labs[request.param]
+
+
+@pytest.fixture
+def newest(labs: dict[str, Lab]) -> Lab:
+    """The newest server."""
+    return labs[NEWEST]
+
+
+@pytest.fixture
+def some(request: pytest.FixtureRequest) -> t.Callable[[str], str]:
+    """Names that no other test uses."""
+    mark = secrets.token_hex(3)
+    return lambda word: f"{word}-{mark}"
+
+
+@pytest.fixture
+def secret() -> t.Callable[[], str]:
+    """Passwords that no other test uses."""
+    return lambda: f"p:a \"s'{secrets.token_hex(8)}"

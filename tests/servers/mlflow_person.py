@@ -1,0 +1,124 @@
+"""Somebody who works with MLflow's own client, in the virtual environment of a server's version.
+
+Run there as a script, it does what it is told by lines of JSON, and answers with lines of JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class Person:
+    """The process, and what tests ask it to do."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def ask(self, who: tuple[str, str], task: str, **values: t.Any) -> t.Any:
+        """Let somebody do a task; an answer with a key `error` is what MLflow refused."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps({"who": who, "task": task, "values": values}) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def level(self, who: tuple[str, str], kind: str, key: str) -> str:
+        """The level that somebody turns out to have, by trying."""
+        return self.ask(who, "level", kind=kind, key=key)
+
+    def transfers(self, who: tuple[str, str], experiment_id: str) -> bool:
+        """Whether somebody can store an artifact and get it back."""
+        answer = self.ask(who, "transfer", experiment_id=experiment_id)
+        assert answer == "hello" or "403" in answer["error"] or "ermission denied" in answer["error"], answer
+        return answer == "hello"
+
+
+@contextlib.contextmanager
+def working(venv: Path, uri: str, home: Path) -> Iterator[Person]:
+    """Start somebody, and send them home."""
+    with (home / "person.log").open("w") as log:
+        process = subprocess.Popen(
+            [str(venv / "bin" / "python"), __file__],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(home),
+                "LC_ALL": "C.UTF-8",
+                "MLFLOW_TRACKING_URI": uri,
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        yield Person(process)
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            pipe.close()
+
+
+def level(client: t.Any, kind: str, key: str) -> str:
+    """Try from less to more, until something is refused."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - only there
+
+    if kind == "experiment":
+        attempts = [
+            ("READ", lambda: client.get_experiment(key)),
+            ("EDIT", lambda: client.set_experiment_tag(key, "tried", "yes")),
+            ("MANAGE", lambda: (client.delete_experiment(key), client.restore_experiment(key))),
+        ]
+    else:
+        attempts = [
+            ("READ", lambda: client.get_registered_model(key)),
+            ("EDIT", lambda: client.set_registered_model_tag(key, "tried", "yes")),
+        ]
+    found = "NO_PERMISSIONS"
+    for name, attempt in attempts:
+        try:
+            attempt()
+        except MlflowException as refusal:
+            if "ermission denied" not in str(refusal) and "403" not in str(refusal):
+                raise
+            break
+        found = name
+    return found
+
+
+def transfer(client: t.Any, experiment_id: str) -> str:
+    """Store an artifact through the server, and get it back."""
+    import mlflow  # noqa: PLC0415 - only there
+
+    run = client.create_run(experiment_id).info.run_id
+    client.log_text(run, "hello", "a/word.txt")
+    return mlflow.artifacts.load_text(f"runs:/{run}/a/word.txt")
+
+
+def main() -> None:
+    from mlflow import MlflowClient  # noqa: PLC0415 - only there
+
+    answers, sys.stdout = sys.stdout, sys.stderr
+    tasks = {"level": level, "transfer": transfer}
+    for line in sys.stdin:
+        order = json.loads(line)
+        os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = order["who"]
+        try:
+            answer = tasks[order["task"]](MlflowClient(), **order["values"])
+        except Exception as error:  # noqa: BLE001 - the test is to tell
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

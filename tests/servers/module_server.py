@@ -1,0 +1,55 @@
+"""Starts modules quickly: it has imported what they share, and forks a process for each.
+
+Run as a script with the path of a Unix socket. Whoever connects sends a module's name with the three
+files that are to be its standard input, output and error; the connection ends when the module does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import runpy
+import signal
+import socket
+import sys
+
+COLLECTION = "ansible_collections.mlops.mlflow.plugins"
+
+
+def preload() -> None:
+    """Import what every module would import again."""
+    shared = importlib.import_module(f"{COLLECTION}.module_utils")
+    for found in pkgutil.iter_modules(shared.__path__):
+        importlib.import_module(f"{COLLECTION}.module_utils.{found.name}")
+
+
+def become(name: str, files: list[int]) -> None:
+    """Be the module, in this process, until it exits."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+    sys.argv = [name]
+    runpy.run_module(f"{COLLECTION}.modules.{name}", run_name="__main__", alter_sys=True)
+
+
+def main() -> None:
+    preload()
+    # Nobody waits for the modules here.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(sys.argv[1])
+        listener.listen()
+        while True:
+            connection, _address = listener.accept()
+            name, files, _flags, _sender = socket.recv_fds(connection, 100, 3)
+            if os.fork() == 0:
+                become(name.decode(), files)
+                return
+            for file in files:
+                os.close(file)
+            connection.close()
+
+
+if __name__ == "__main__":
+    main()

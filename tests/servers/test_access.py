@@ -1,0 +1,169 @@
+"""A whole server in one call, on every server."""
+
+import pytest
+
+
+@pytest.fixture
+def team(lab, some, secret):
+    """A declaration of a team with hostile names, without groups."""
+    ann, bob, eve = some("ann o'neil"), some("bob/100%"), some('"eve"')
+    return {
+        "users": [{"name": name, "password": secret()} for name in (ann, bob, eve)],
+        "experiments": [
+            {"name": some("实验 a/b:c"), "tags": {"owner": ann}, "grants": {ann: "MANAGE", bob: "EDIT"}},
+            {"name": some("plain"), "grants": {bob: "READ", eve: "READ"}},
+        ],
+        "registered_models": [{"name": some("modèl 100%"), "description": "It's", "grants": {ann: "EDIT"}}],
+    }
+
+
+def names(declared, key):
+    return [thing["name"] for thing in declared[key]]
+
+
+def numbers(lab, declared):
+    """The ids of the declared experiments."""
+    found = lab.reader.experiments()
+    return [found[name]["experiment_id"] for name in names(declared, "experiments")]
+
+
+def test_a_team_comes_and_changes(lab, team, some, secret):
+    done = lab.converge("access", **team)
+    ann, bob, eve = names(team, "users")
+    hard, plain = numbers(lab, team)
+    model = team["registered_models"][0]["name"]
+    assert f"+ {ann} MANAGE experiment {team['experiments'][0]['name']}" in done["access"]["changes"]
+    assert lab.reader.user(ann)["grants"] == {("experiment", hard): "MANAGE", ("registered_model", model): "EDIT"}
+    assert lab.reader.user(bob)["grants"] == {("experiment", hard): "EDIT", ("experiment", plain): "READ"}
+    for user in team["users"]:
+        assert lab.reader.logs_in(user["name"], user["password"])
+    who = {user["name"]: (user["name"], user["password"]) for user in team["users"]}
+    assert lab.person.level(who[bob], "experiment", hard) == "EDIT"
+    assert lab.person.level(who[eve], "experiment", hard) == "NO_PERMISSIONS"
+    assert lab.person.level(who[ann], "registered_model", model) == "EDIT"
+    # Lowered, raised, taken away, renamed, a changed password, and an admin.
+    new, password = some("renamed"), secret()
+    team["experiments"][0].update(name=new, rename_from=team["experiments"][0]["name"], grants={ann: "READ"})
+    team["experiments"][1]["grants"] = {bob: "MANAGE"}
+    team["users"][1]["password"] = password
+    team["users"][2]["admin"] = True
+    lab.converge("access", **team)
+    assert numbers(lab, team) == [hard, plain]
+    assert lab.reader.user(ann)["grants"][("experiment", hard)] == "READ"
+    assert lab.reader.user(bob)["grants"] == {("experiment", plain): "MANAGE"}
+    assert lab.reader.user(eve) | {"id": 0} == {"id": 0, "admin": True, "grants": {}}
+    assert lab.reader.logs_in(bob, password)
+    assert not lab.reader.logs_in(*who[bob])
+
+
+def test_exclusive_removes_whom_nobody_declared_where_users_can_be_listed(lab, team, some, secret):
+    kept, extra = some("kept"), some("extra")
+    lab.ok("access", **team, keep_users=[kept])
+    for name in (kept, extra):
+        lab.reader.create_user(name, secret())
+        lab.reader.grant(name, "experiment", numbers(lab, team)[0], "EDIT")
+    lab.unchanged("access", **team, policy="additive")
+    if not lab.can_list:
+        done = lab.unchanged("access", **team, keep_users=[kept])
+        assert "cannot list its users" in str(done["warnings"])
+        assert lab.reader.user(extra)
+        team["users"].append({"name": extra, "state": "absent"})
+    lab.converge("access", **team, keep_users=[kept])
+    assert lab.reader.user(extra) is None
+    assert len(lab.reader.user(kept)["grants"]) == 1
+
+
+def test_kept_users_and_the_own_account_stay_in_groups(lab, team, some, secret):
+    if not lab.has_groups:
+        pytest.skip("no groups")
+    kept, extra, group = some("kept"), some("extra"), some("everybody")
+    for name in (kept, extra):
+        lab.reader.create_user(name, secret())
+    ann = names(team, "users")[0]
+    team["groups"] = [{"name": group, "members": [ann], "grants": []}]
+    lab.ok("access", **team, policy="additive")
+    lab.ok("group", name=group, members=["admin", ann, kept, extra])
+    lab.converge("access", **team, keep_users=[kept])
+    assert lab.reader.role(group)["members"] == {lab.reader.user(name)["id"] for name in ("admin", ann, kept)}
+
+
+def test_undeclared_grants_are_revoked_but_creators_keep_theirs(lab, team):
+    lab.ok("access", **team)
+    eve = names(team, "users")[2]
+    who = (eve, team["users"][2]["password"])
+    own = lab.reader.ask("POST", "/api/2.0/mlflow/experiments/create", who, name=eve + "'s own")["experiment_id"]
+    lab.reader.grant(eve, "experiment", numbers(lab, team)[0], "EDIT")
+    lab.converge("access", **team)
+    assert lab.reader.user(eve)["grants"] == {
+        ("experiment", numbers(lab, team)[1]): "READ",
+        ("experiment", own): "MANAGE",
+    }
+    lab.converge("access", **team, revoke_creators=True)
+    assert lab.reader.user(eve)["grants"] == {("experiment", numbers(lab, team)[1]): "READ"}
+
+
+def test_a_team_goes(lab, team):
+    lab.ok("access", **team)
+    for key in ("users", "experiments", "registered_models"):
+        for thing in team[key]:
+            thing["state"] = "absent"
+            thing.pop("grants", None)
+    lab.converge("access", **team)
+    assert [lab.reader.user(name) for name in names(team, "users")] == [None] * 3
+    experiments = lab.reader.experiments()
+    assert all(experiments[name]["lifecycle_stage"] == "deleted" for name in names(team, "experiments"))
+    assert not set(names(team, "registered_models")) & set(lab.reader.models())
+
+
+def test_groups_or_what_they_grant(lab, team, some):
+    ann, bob, eve = names(team, "users")
+    resource, group = team["experiments"][1]["name"], some("readers")
+    grants = [{"experiment": resource, "permission": "EDIT"}]
+    team["groups"] = [{"name": group, "description": "All", "members": [ann, bob, eve], "grants": grants}]
+    team["experiments"][1]["grants"] = {bob: "MANAGE", eve: "READ"}
+    who = {user["name"]: (user["name"], user["password"]) for user in team["users"]}
+    if not lab.has_groups:
+        assert "3.12 or later" in lab.refused("access", **team)
+        assert [lab.reader.user(name) for name in who] == [None] * 3
+    done = lab.converge("access", **team, on_missing_roles="expand")
+    assert (f"+ group {group}" in done["access"]["changes"]) is lab.has_groups
+    _hard, plain = numbers(lab, team)
+    if lab.has_groups:
+        role = lab.reader.role(group)
+        assert role["members"] == {lab.reader.user(name)["id"] for name in who}
+        assert role["grants"] == {("experiment", plain): "EDIT"}
+    else:
+        # What was given is the higher of the two.
+        assert [lab.reader.user(name)["grants"][("experiment", plain)] for name in who] == ["EDIT", "MANAGE", "EDIT"]
+    assert [lab.person.level(who[name], "experiment", plain) for name in who] == ["EDIT", "MANAGE", "EDIT"]
+    del team["groups"][0]
+    lab.converge("access", **team, on_missing_roles="expand")
+    assert [lab.person.level(who[name], "experiment", plain) for name in who] == ["NO_PERMISSIONS", "MANAGE", "READ"]
+
+
+def test_use_and_all_of_a_kind_are_refused_before_anything_is_done(lab, team):
+    ann, _bob, _eve = names(team, "users")
+    if lab.version < (3, 9):
+        team["experiments"][1]["grants"] = {ann: "USE"}
+        assert "3.9 or later" in lab.refused("access", **team)
+    if lab.version < (3, 13):
+        team["experiments"][1]["grants"] = {}
+        team["users"][0]["grants"] = [{"experiment": "*", "permission": "READ"}]
+        assert "3.13 or later" in lab.refused("access", **team)
+        assert lab.reader.user(ann) is None
+        return
+    team["experiments"][1]["grants"] = {ann: "USE"}
+    team["users"][0]["grants"] = [{"registered_model": "*", "permission": "READ"}]
+    lab.converge("access", **team)
+
+
+def test_a_denied_user_has_nothing(lab, team):
+    ann, _bob, _eve = names(team, "users")
+    team["experiments"][0]["grants"] = {ann: "DENY"}
+    lab.converge("access", **team)
+    hard, _plain = numbers(lab, team)
+    level = "NO_PERMISSIONS" if lab.version < (3, 13) else "DENY"
+    assert lab.reader.user(ann)["grants"][("experiment", hard)] == level
+    assert lab.person.level((ann, team["users"][0]["password"]), "experiment", hard) == "NO_PERMISSIONS"
+    # Before its grants were there the new user could not log in: the password came last.
+    assert lab.reader.logs_in(ann, team["users"][0]["password"])
