@@ -58,6 +58,20 @@ def test_the_file_says_who_is_there(as_admin: Stage, tmp_path: Path) -> None:
     assert experiments["scratch"] == {"frank": "MANAGE"}
 
 
+@pytest.mark.parametrize("name", ["{{ lookup('pipe', 'id') }}", "with {% raw %} in it", "a {# remark"])
+def test_what_an_inventory_would_carry_out_is_refused(as_admin: Stage, tmp_path: Path, name: str) -> None:
+    # Any user can make an experiment, whose name would be a template in a file of variables.
+    as_admin.client("vision", "create", "erin", name)
+    try:
+        run = as_admin.play("export_access", team="vision", team_port="5001", dest=str(tmp_path / "team.yml"))
+    finally:
+        as_admin.client("vision", "delete", name)
+    assert run.code != 0
+    assert "the inventory would take these for templates; give them other names or tags first" in run.output
+    assert name in run.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_check_mode_writes_nothing(as_admin: Stage, tmp_path: Path) -> None:
     dest = tmp_path / "team.yml"
     run = as_admin.play("export_access", "--check", team="vision", team_port="5001", dest=str(dest))

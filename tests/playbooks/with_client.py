@@ -35,6 +35,12 @@ def create(name, experiment):
         client.create_experiment(experiment)
 
 
+def delete(experiment):
+    """Delete an experiment as the admin."""
+    with person("admin") as client:
+        client.delete_experiment(client.get_experiment_by_name(experiment).experiment_id)
+
+
 def level(*attempts):
     """The level that as many attempts are a proof of, each taking more than the one before."""
     succeeded = [allowed(*attempt) for attempt in attempts]
@@ -68,4 +74,4 @@ def levels():
     return found
 
 
-print(json.dumps({"create": create, "levels": levels}[sys.argv[1]](*sys.argv[2:])))
+print(json.dumps({"create": create, "delete": delete, "levels": levels}[sys.argv[1]](*sys.argv[2:])))
