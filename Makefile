@@ -33,7 +33,7 @@ sanity: toolchain ## ansible-test sanity, without exceptions
 unit: toolchain ## Unit tests of the plugins
 	@$(RUN) pytest tests/unit $(ARGS)
 
-integration: toolchain-servers build ## The modules against real MLflow servers
+integration: toolchain-servers build ## The modules and playbooks against real MLflow servers
 	@$(RUN) python tools/integration.py $(ARGS)
 
 molecule: build ## The roles on systemd hosts (SCENARIO=… for one)
@@ -42,7 +42,7 @@ molecule: build ## The roles on systemd hosts (SCENARIO=… for one)
 e2e: toolchain-mlflow build ## Whole stories on systemd hosts
 	@$(RUN) pytest tests/e2e $(ARGS)
 
-bench: toolchain-mlflow build ## Measure, side by side in one run, and print tables
+bench: toolchain-mlflow build ## Measure managing access, side by side in one run (ARGS=users)
 	@$(RUN) python bench/access.py $(ARGS)
 
 build: toolchain ## Build the collection and install it in build/collections

@@ -1,101 +1,132 @@
-"""Manage 100 users, 100 experiments and 2,000 grants: the access module, a uri loop, MLflow's own client.
+"""Manage users, experiments and grants in four ways, side by side: how long, and in how many requests.
 
-The two slow ways are measured on a part and extrapolated by the number of their requests; the table says so.
+make bench [ARGS=users]: 100 users, 100 experiments and 2,000 grants unless told otherwise. The slow ways are
+measured on a part and extrapolated. A run of the full size is also written to docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
 import measure
 import people
 import project
+import report
 from measure import Run, Server
+from people import Size
+from report import Row
 
 HERE = Path(__file__).parent
-SIZE = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-PART = max(SIZE // 10, 2)
-GROWTH = (SIZE // 4, SIZE // 2, SIZE)
-Row = tuple[str, str, Run, str]
+MINUTES = 15
+FULL = 100
+NUMBER = int(sys.argv[1]) if len(sys.argv) > 1 else FULL
+WHOLE = Size(NUMBER, NUMBER)
+PART = Size(max(NUMBER // 20, 2), min(NUMBER, 10))
+GROWTH = [Size(number, number) for number in (NUMBER // 4, NUMBER // 2, NUMBER)]
+Command = Callable[[Path], list[str]]
 
 
-def playbook(name: str, wanted: Path, **variables: str) -> list[str]:
-    """Return the command that runs one of the playbooks here."""
+def declared(size: Size, *, changed: bool = False) -> Path:
+    """Return a file of the declaration."""
+    return people.write(measure.HOME / "declaration.json", size, changed=changed)
+
+
+def playbook(name: str, **variables: str) -> Command:
+    """Return what runs one of the playbooks here."""
     extra = [word for key, value in variables.items() for word in ("-e", f"{key}={value}")]
-    return ["ansible-playbook", str(HERE / name), "-e", f"@{wanted}", *extra]
+    return lambda wanted: ["ansible-playbook", str(HERE / name), "-e", f"@{wanted}", *extra]
 
 
-def with_client(wanted: Path) -> list[str]:
-    """Return the command that runs the script on MLflow's client."""
-    return [str(project.MLFLOW / "bin" / "python"), str(HERE / "with_client.py"), str(wanted)]
+def with_client(*options: str) -> Command:
+    """Return what runs the script on MLflow's client."""
+    python = str(project.MLFLOW / "bin" / "python")
+    return lambda wanted: [python, str(HERE / "with_client.py"), str(wanted), *options]
 
 
-def ours(size: int) -> list[Row]:
+def ours(size: Size) -> Iterator[Row]:
     """Measure the module at one size."""
-    wanted = measure.HOME / f"people-{size}.json"
-    people.write(wanted, size)
-    how = "measured"
-    with measure.server(f"access-{size}") as server:
-        rows = [
-            (f"access, {size}", "from empty", server.measure(playbook("access.yml", wanted)), how),
-            (f"access, {size}", "nothing to change", server.measure(playbook("access.yml", wanted)), how),
-        ]
-        always = playbook("access.yml", wanted, update_password="always")
-        rows.append((f"access, {size}", "nothing, passwords tried", server.measure(always), how))
-        people.changed(wanted)
-        rows.append((f"access, {size}", "one grant changed", server.measure(playbook("access.yml", wanted)), how))
-    return rows
+    command = playbook("access.yml")
+    with measure.server("access") as server:
+        for what in ("from empty", "nothing to change"):
+            yield Row("access", size, what, server.measure(f"access, {size.users}, {what}", command(declared(size))))
+        what = "one grant changed"
+        wanted = declared(size, changed=True)
+        yield Row("access", size, what, server.measure(f"access, {size.users}, {what}", command(wanted)))
+        if size == WHOLE:
+            what = "nothing to change, passwords tried"
+            command = playbook("access.yml", update_password="always")
+            yield Row("access", size, what, server.measure(f"access, {what}", command(wanted)))
 
 
-def both(server: Server, name: str, command: list[str], factor: float, how: str) -> list[Row]:
-    """Measure another way from empty and with nothing to change, and scale both."""
-    rows = []
-    for what in ("from empty", "nothing to change"):
-        run = server.measure(command)
-        rows.append((name, what, Run(run.seconds * factor, round(run.requests * factor)), how))
-    return rows
+def other(way: str, command: Command, server: Server, size: Size, blind: Command | None = None) -> Iterator[Row]:
+    """Measure another way; what was measured on a part is extrapolated by its requests, after its start."""
+    nothing = command(declared(Size(0, 0)))
+    # Twice, since whatever this takes too long would be taken off many times over.
+    starts = [server.measure(f"{way}, start", nothing).seconds for _ in range(2)] if size != WHOLE else [0]
+    runs = [("from empty", command, declared(size), 2), ("nothing to change", command, declared(size), 1)]
+    if blind:
+        # Of other names, so that nothing of it is there.
+        runs.append(("writes only", blind, people.write(measure.HOME / "others.json", size, prefix="new"), 1))
+    for what, run_with, wanted, times in runs:
+        run = server.measure(f"{way}, {what}", run_with(wanted))
+        if run.requests != times * size.things:
+            raise project.ToolError(f"{way}, {what}: {run.requests} requests where {times * size.things} were expected")
+        seconds = min(starts) + (run.seconds - min(starts)) * WHOLE.things / size.things
+        part = None if size == WHOLE else run
+        yield Row(way, WHOLE, what, Run(seconds, times * WHOLE.things), part)
 
 
-def others() -> list[Row]:
-    """Measure the other ways."""
-    whole, part = measure.HOME / "whole.json", measure.HOME / "part.json"
-    people.write(whole, SIZE)
-    people.write(part, PART)
-    # A part has fewer grants for each user, so that the number of its grants and not of its users scales.
-    factor = grants(SIZE) / grants(PART)
-    extrapolated = f"from {PART} users, times {factor:.0f}"
-    with measure.server("client") as server:
-        rows = both(server, f"client, {SIZE}", with_client(whole), 1, "measured")
+def others(hashing: dict[str, tuple[float, float]]) -> Iterator[Row]:
+    """Measure the other ways, and what an answer takes from either kind of server."""
+    look, blind = with_client(), with_client("--writes-only")
     with measure.server("uri") as server:
-        rows += both(server, f"uri loop, {SIZE}", playbook("uri_loop.yml", part), factor, extrapolated)
+        yield from other("uri loop", playbook("uri_loop.yml"), server, PART)
+    with measure.server("client") as server:
+        yield from other("client", look, server, WHOLE, blind)
+        what = "one grant changed"
+        yield Row("client", WHOLE, what, server.measure(f"client, {what}", look(declared(WHOLE, changed=True))))
+        hashing["lean"] = answer_times(server)
     with measure.server("stock", stock=True) as server:
-        rows += both(server, f"client, {SIZE}, stock server", with_client(part), factor, extrapolated)
-    return rows
+        yield from other("client, stock server", look, server, PART, blind)
+        hashing["stock"] = answer_times(server)
 
 
-def grants(size: int) -> int:
-    """Return how many grants there are at a size."""
-    return sum(len(experiment["grants"]) for experiment in people.declaration(size)["experiments"])
+def answer_times(server: Server) -> tuple[float, float]:
+    """Return the milliseconds that an answer takes, without proving who one is and with it."""
+    without, own = (1000 * server.answer_time(path) for path in ("/health", "/api/2.0/mlflow/users/current"))
+    return without, own
 
 
-def table(rows: list[Row]) -> str:
-    """Return the rows as Markdown, with each way's ratio to the module's."""
-    base = {what: run.seconds for name, what, run, _how in rows if name == f"access, {SIZE}"}
-    lines = ["| way, users | what | seconds | requests | times access | how |", "|---|---|---:|---:|---:|---|"]
-    for name, what, run, how in rows:
-        ratio = f"{run.seconds / base[what]:.1f}"
-        lines.append(f"| {name} | {what} | {run.seconds:.1f} | {run.requests} | {ratio} | {how} |")
-    return "\n".join(lines)
+def stopped(number: int, frame: FrameType | None) -> NoReturn:
+    """Stop the servers also when this tool is told to end, or has no time left."""
+    if number == signal.SIGALRM:
+        raise project.ToolError(f"not done after {MINUTES} minutes; `make bench ARGS={NUMBER // 2}` takes half as long")
+    raise KeyboardInterrupt
 
 
 def main() -> None:
-    """Measure everything in one run, and print a table."""
-    measure.HOME.mkdir(parents=True, exist_ok=True)
-    rows = [row for size in GROWTH for row in ours(size)]
-    print(table(rows + others()))
+    """Measure everything in one run, print it, and keep it if it is the full size."""
+    for number in (signal.SIGALRM, signal.SIGTERM):
+        signal.signal(number, stopped)
+    signal.alarm(MINUTES * 60)
+    with project.lock("bench"):
+        measure.HOME.mkdir(parents=True, exist_ok=True)
+        hashing: dict[str, tuple[float, float]] = {}
+        rows = [row for size in GROWTH for row in ours(size)] + list(others(hashing))
+        text = report.document(rows, WHOLE, report.hashing(*hashing["stock"], *hashing["lean"]))
+    print(text)
+    if NUMBER == FULL:
+        target = project.ROOT / "docs" / "benchmarks.md"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(text + "\n")
+        project.say(f"written to {target.relative_to(project.ROOT)}")
 
 
 if __name__ == "__main__":

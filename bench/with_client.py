@@ -1,4 +1,7 @@
-"""The same declaration with MLflow's own Python client: look, and write what is missing, one by one."""
+"""The same declaration with MLflow's own Python client: look, and write what is missing, one by one.
+
+With --writes-only nothing is looked for: it only works on an empty server.
+"""
 
 import json
 import sys
@@ -8,30 +11,42 @@ from mlflow.exceptions import MlflowException
 from mlflow.server.auth.client import AuthServiceClient
 
 DECLARATION = json.load(open(sys.argv[1]))  # noqa: SIM115
+LOOK = "--writes-only" not in sys.argv
 uri = mlflow.get_tracking_uri()
 auth, tracking = AuthServiceClient(uri), mlflow.MlflowClient(uri)
 
 
-def ensure_user(name, password):
-    """Look for the user, and make it."""
+def has_user(name):
+    """Look for a user."""
     try:
         auth.get_user(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
+        return False
+    return True
+
+
+def ensure_user(name, password):
+    """Make the user if need be."""
+    if not (LOOK and has_user(name)):
         auth.create_user(name, password)
 
 
 def ensure_experiment(name):
-    """Look for the experiment, and make it; return its id."""
-    found = tracking.get_experiment_by_name(name)
+    """Make the experiment if need be; return its id."""
+    found = tracking.get_experiment_by_name(name) if LOOK else None
     return found.experiment_id if found else tracking.create_experiment(name)
 
 
 def ensure_grant(user, experiment, level):
-    """Look what the user may do, and grant it."""
-    if auth.get_user_permission(user, "experiment", experiment).permission != level:
-        auth.grant_user_permission(user, "experiment", experiment, level)
+    """Grant the level if the user has another one, or none."""
+    held = auth.get_user_permission(user, "experiment", experiment).permission if LOOK else "NO_PERMISSIONS"
+    if held == level:
+        return
+    if held != "NO_PERMISSIONS":
+        auth.revoke_user_permission(user, "experiment", experiment)
+    auth.grant_user_permission(user, "experiment", experiment, level)
 
 
 for person in DECLARATION["users"]:

@@ -1,8 +1,8 @@
 """Run the modules against real MLflow servers: the newest with `ansible-test integration`, then every
-supported version with tests/servers.
+supported version and the playbooks with suites of pytest.
 
-Arguments name targets below tests/integration/targets, or are ansible-test's own; then only these run:
-make integration ARGS='user group -v'
+Arguments name targets below tests/integration/targets or suites, or are ansible-test's own:
+make integration ARGS='user group playbooks -v'
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ import servers
 INTEGRATION = project.BUILD / "integration"
 COPY = INTEGRATION / "ansible_collections" / "mlops" / "mlflow"
 
-# The virtual environment of each server to run the targets against.
-SERVERS = [project.MLFLOW]
+# What pytest runs below tests/ when no names are given, or these.
+SUITES = ["servers", "playbooks"]
 
 
 class Redirector(http.server.BaseHTTPRequestHandler):
@@ -96,6 +96,17 @@ def test(venv: Path, words: list[str]) -> bool:
     return not faults
 
 
+def targets(words: list[str]) -> bool:
+    """Run the targets."""
+    with project.lock("sanity"):
+        sanity.HOME.mkdir(parents=True, exist_ok=True)
+        sanity.bootstrap_pip()
+    project.copy_sources(COPY)
+    # Else ansible-test asks the checkout's git, which ignores all under build/.
+    project.run(["git", "init", "-q", COPY], quiet=True)
+    return test(project.MLFLOW, words)
+
+
 def watched(command: list[str], password: str) -> list[str]:
     """Run a command, show what it says, and return what is wrong with that."""
     faults = []
@@ -124,26 +135,30 @@ def watched(command: list[str], password: str) -> list[str]:
     return faults
 
 
+def suite(name: str) -> bool:
+    """Run one suite of pytest."""
+    return project.run(["pytest", project.ROOT / "tests" / name], check=False).returncode == 0
+
+
 def interrupted(number: int, frame: FrameType | None) -> t.NoReturn:
     """Stop the servers also when this tool is told to end."""
     raise KeyboardInterrupt
 
 
 def main() -> int:
-    """Run the targets named, or all, against every server."""
+    """Run the targets and suites named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words = parser.parse_known_args()[1]
+    suites = [name for name in SUITES if name in words]
+    words = [word for word in words if word not in suites]
+    named = [word for word in words if not word.startswith("-")]
     signal.signal(signal.SIGTERM, interrupted)
-    with project.lock("sanity"):
-        sanity.HOME.mkdir(parents=True, exist_ok=True)
-        sanity.bootstrap_pip()
+    results = []
     with project.lock("integration"):
-        project.copy_sources(COPY)
-        # Else ansible-test asks the checkout's git, which ignores all under build/.
-        project.run(["git", "init", "-q", COPY], quiet=True)
-        results = [test(venv, words) for venv in SERVERS]
-        if not words:
-            results.append(project.run(["pytest", "tests/servers"], check=False).returncode == 0)
+        if named or not suites:
+            results.append(targets(words))
+        if suites or not named:
+            results += [suite(name) for name in suites or SUITES]
     return 0 if all(results) else 1
 
 

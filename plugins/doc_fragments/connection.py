@@ -19,7 +19,8 @@ options:
   unix_socket:
     description:
       - Path of a Unix socket on the target to connect through.
-      - The host name in O(tracking_uri) is then only what the server is told.
+      - The host name in O(tracking_uri) is then only what the server is told, and proxies of the environment
+        are left aside.
     type: path
   username:
     description:

@@ -1,16 +1,10 @@
 """How the client reaches a server, and what it says when it does not."""
 
-import datetime
-import ipaddress
 import socket
-import ssl
 
 import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import MlflowError, TransportError
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 CANARY = "canary-pass-word"
 
@@ -69,41 +63,6 @@ def test_through_a_unix_socket(unix_server):
 def test_a_unix_socket_that_is_not_there(tmp_path):
     message = complaint(client_of("http://mlflow.example", unix_socket=str(tmp_path / "none")))
     assert "No such file or directory" in message
-
-
-@pytest.fixture
-def tls_server(server, tmp_path):
-    """The scripted server behind TLS, with a certificate nobody trusts yet, at its `certificate`."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    server.certificate = tmp_path / "server.pem"
-    server.certificate.write_bytes(pem)
-    both = tmp_path / "both.pem"
-    both.write_bytes(private + pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
-    # Not at accept, where a client that turns away would end the thread that accepts.
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    server.handle_error = lambda *arguments: None
-    server.uri = server.uri.replace("http:", "https:")
-    return server
 
 
 def test_a_certificate_that_is_not_trusted(tls_server):

@@ -1,0 +1,89 @@
+"""What mlops.mlflow.export_access writes is the declaration of the server it read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from playbooks.stage import Stage, mode
+
+
+@pytest.fixture
+def as_admin(untouched: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Give the address and the admin of vision in the way the mlflow client takes them."""
+    stage = untouched
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", stage.addresses["vision"])
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", stage.passwords["vision"]["admin"])
+    return stage
+
+
+def exported(stage: Stage, dest: Path) -> dict[str, Any]:
+    """Export vision; return the file's contents."""
+    port = stage.addresses["vision"].rpartition(":")[2]
+    run = stage.play("export_access", "-vvv", "--diff", team="vision", team_port=port, dest=str(dest))
+    assert run.code == 0, run.output
+    assert stage.shown(run.output) == []
+    assert stage.shown(dest.read_text()) == []
+    return yaml.safe_load(dest.read_text())
+
+
+def test_the_file_given_back_changes_nothing(as_admin: Stage, tmp_path: Path) -> None:
+    stage = as_admin
+    variables = exported(stage, tmp_path / "team_vision.yml")
+    assert list(variables) == ["mlflow_team_vision"]
+    vault = {"vault_mlflow_passwords": {"vision": {"admin": stage.passwords["vision"]["admin"]}}}
+    before = stage.users("vision")
+    run = stage.fill("--diff", inventory=stage.declare("exported.json", {**variables, **vault}))
+    assert run.changed == 0, run.output
+    assert stage.users("vision") == before
+
+
+def test_the_file_says_who_is_there(as_admin: Stage, tmp_path: Path) -> None:
+    dest = tmp_path / "team_vision.yml"
+    team = exported(as_admin, dest)["mlflow_team_vision"]
+    assert mode(dest) == "0o640"
+    assert team["name"] == "vision"
+    assert team["default_permission"] == "NO_PERMISSIONS"
+    assert {user["name"] for user in team["users"]} == set(as_admin.users("vision")) - {"admin"}
+    assert [user["name"] for user in team["users"] if user.get("admin")] == ["dora"]
+    assert not any("password" in user for user in team["users"])
+    assert team["admin_password"] == "{{ vault_mlflow_passwords.vision.admin }}"
+    (group,) = team["groups"]
+    assert group["members"] == ["carol", "gina"]
+    experiments = {thing["name"]: thing.get("grants") for thing in team["experiments"]}
+    assert experiments["resnet"] == {"alice": "MANAGE", "bob": "EDIT"}
+    assert experiments["scratch"] == {"frank": "MANAGE"}
+
+
+@pytest.mark.parametrize("name", ["{{ lookup('pipe', 'id') }}", "with {% raw %} in it", "a {# remark"])
+def test_what_an_inventory_would_carry_out_is_refused(as_admin: Stage, tmp_path: Path, name: str) -> None:
+    # Any user can make an experiment, whose name would be a template in a file of variables.
+    as_admin.client("vision", "create", "erin", name)
+    try:
+        run = as_admin.play("export_access", team="vision", team_port="5001", dest=str(tmp_path / "team.yml"))
+    finally:
+        as_admin.client("vision", "delete", name)
+    assert run.code != 0
+    assert "the inventory would take these for templates; give them other names or tags first" in run.output
+    assert name in run.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_mode_writes_nothing(as_admin: Stage, tmp_path: Path) -> None:
+    dest = tmp_path / "team.yml"
+    run = as_admin.play("export_access", "--check", team="vision", team_port="5001", dest=str(dest))
+    assert run.code == 0, run.output
+    assert not dest.exists()
+
+
+@pytest.mark.parametrize("missing", ["team", "team_port", "dest"])
+def test_what_only_the_operator_knows_is_asked_for(running: Stage, tmp_path: Path, missing: str) -> None:
+    given = {"team": "vision", "team_port": "5001", "dest": str(tmp_path / "team.yml")}
+    del given[missing]
+    run = running.play("export_access", **given)
+    assert run.code != 0
+    assert "team, team_port, dest: give the team's name, its future port and the file to write" in run.output
+    assert list(tmp_path.iterdir()) == []

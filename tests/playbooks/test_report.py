@@ -1,0 +1,112 @@
+"""What mlops.mlflow.report_access tells is what people can do."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playbooks.stage import ODD, TEAMS, Stage, mode
+
+NOTHING = "NO_PERMISSIONS"
+
+
+@pytest.fixture(scope="module")
+def reports(untouched: Stage, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the reports of both teams stand, without ending."""
+    target = tmp_path_factory.mktemp("reports") / "new"
+    run = untouched.play("report_access", "-vvv", "--diff", mlflow_access_report_dir=str(target))
+    assert run.code == 0, run.output
+    assert untouched.shown(run.output) == []
+    return target / "mlflow1"
+
+
+@pytest.fixture(scope="module")
+def told(reports: Path) -> dict[str, Any]:
+    """Return the report as data."""
+    return json.loads(reports.with_suffix(".json").read_text())
+
+
+def lines(told: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Return the report as a table of team, user, kind, name, level and reasons."""
+    return [
+        (team, entry["user"], kind, entry[kind], entry["permission"], "; ".join(entry["reasons"]))
+        for team in TEAMS
+        for entry in told[team]["effective"]
+        for kind in ("experiment", "registered_model")
+        if kind in entry
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("alice", "experiment", "resnet", "MANAGE", "MANAGE: granted"),
+        ("bob", "experiment", "resnet", "EDIT", "EDIT: granted"),
+        ("bob", "registered_model", "detector", "READ", "READ: granted"),
+        ("carol", "experiment", "resnet", "READ", "READ: group annotators on all"),
+        ("dora", "experiment", "resnet", "MANAGE", "MANAGE: admin"),
+        ("erin", "experiment", "resnet", NOTHING, f"{NOTHING}: default permission"),
+        ("frank", "experiment", "scratch", "MANAGE", "MANAGE: created it"),
+        ("gina", "experiment", "segmentation", "DENY", "DENY: granted; READ: group annotators on all"),
+    ],
+)
+def test_each_kind_of_reason_is_told(told: dict[str, Any], line: tuple[str, ...]) -> None:
+    assert ("vision", *line) in lines(told)
+
+
+def test_nobody_and_nothing_is_left_out(told: dict[str, Any], running: Stage) -> None:
+    for team, found in told.items():
+        assert found["default_permission"] == NOTHING
+        assert {entry["user"] for entry in found["effective"]} == set(running.users(team))
+    things = {(team, name) for team, _user, _kind, name, *_rest in lines(told)}
+    vision = {"Default", "resnet", "segmentation", ODD, "scratch", "detector"}
+    assert things >= {("nlp", "Default"), ("nlp", "tokens")}
+    assert {name for team, name in things if team == "vision"} == vision
+
+
+@pytest.mark.parametrize("team", ["vision", "nlp"])
+def test_people_can_do_what_is_told(told: dict[str, Any], running: Stage, team: str) -> None:
+    reported = {f"{user} {kind} {name}": level for where, user, kind, name, level, _why in lines(told) if where == team}
+    words = {NOTHING: "none", "DENY": "none"}
+    expected = {
+        what: "EDIT" if level == "MANAGE" and " registered_model " in what else words.get(level, level)
+        for what, level in reported.items()
+    }
+    assert running.client(team, "levels") == expected
+
+
+def test_the_table_says_the_same(reports: Path, told: dict[str, Any]) -> None:
+    with reports.with_suffix(".csv").open(newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["team", "user", "kind", "name", "permission", "reasons"]
+    # Else a spreadsheet would take it for a formula.
+    assert rows == [[f"'{cell}" if cell == ODD else cell for cell in line] for line in lines(told)]
+
+
+def test_the_text_says_what_people_may(reports: Path, told: dict[str, Any]) -> None:
+    text = reports.with_suffix(".md").read_text()
+    found = [line for line in text.splitlines() if line.startswith("| ")]
+    expected = [
+        f"| {user} | {kind.replace('_', ' ')} {name} | {level} | {why} |".replace(ODD, ODD.replace("|", "\\|"))
+        for _team, user, kind, name, level, why in lines(told)
+        if level != NOTHING
+    ]
+    assert [line for line in found if not line.startswith("| user |")] == expected
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "# Who can do what on mlflow1",
+        "## vision",
+        "## nlp",
+    ]
+
+
+def test_only_who_ran_it_can_read_the_report(reports: Path) -> None:
+    assert mode(reports.parent) == "0o750"
+    assert {mode(reports.with_suffix(kind)) for kind in (".json", ".csv", ".md")} == {"0o640"}
+
+
+def test_a_second_report_changes_nothing(reports: Path, running: Stage) -> None:
+    first, second = (running.play("report_access", mlflow_access_report_dir=str(reports.parent)) for _ in range(2))
+    assert (first.code, second.code, second.changed) == (0, 0, 0), second.output
