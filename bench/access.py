@@ -69,7 +69,7 @@ def other(way: str, command: Command, server: Server, size: Size, blind: Command
     """Measure another way; what was measured on a part is extrapolated by its requests, after its start."""
     nothing = command(declared(Size(0, 0)))
     # Twice, since whatever this takes too long would be taken off many times over.
-    starts = [server.measure(f"{way}, start", nothing).seconds for _ in range(2)] if size != WHOLE else [0]
+    starts = [server.measure(f"{way}, start", nothing).seconds for _try in range(2)] if size != WHOLE else [0]
     runs = [("from empty", command, declared(size), 2), ("nothing to change", command, declared(size), 1)]
     if blind:
         # Of other names, so that nothing of it is there.

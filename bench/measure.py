@@ -61,7 +61,7 @@ class Server:
         """Return the median of the seconds that an answer takes, each over a new connection."""
         word = base64.b64encode(f"admin:{self.password}".encode()).decode()
         taken = []
-        for _ in range(times):
+        for _try in range(times):
             started = time.monotonic()
             connection = http.client.HTTPConnection(urlsplit(self.uri).netloc, timeout=60)
             connection.request("GET", path, headers={"Authorization": f"Basic {word}"})

@@ -108,5 +108,5 @@ def test_only_who_ran_it_can_read_the_report(reports: Path) -> None:
 
 
 def test_a_second_report_changes_nothing(reports: Path, running: Stage) -> None:
-    first, second = (running.play("report_access", mlflow_access_report_dir=str(reports.parent)) for _ in range(2))
+    first, second = (running.play("report_access", mlflow_access_report_dir=str(reports.parent)) for _try in range(2))
     assert (first.code, second.code, second.changed) == (0, 0, 0), second.output
