@@ -132,7 +132,7 @@ def every_version() -> bool:
         try:
             return process.wait() == 0
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait(timeout=60)
             raise
 

@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import secrets
 import shutil
+import signal
 import sqlite3
 import typing as t
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 
 import mlflow_person
 import mlflow_proxy
@@ -51,6 +53,11 @@ def laboratory(name: str, modules: Path) -> Iterator[Lab]:
         yield Lab(uri, modules, proxy, person, reader_for(uri, password, version), password)
 
 
+def interrupted(number: int, frame: FrameType | None) -> t.NoReturn:
+    """Stop the servers also when the tests are told to end."""
+    raise KeyboardInterrupt
+
+
 def hurry(database: Path, password: str) -> None:
     """Give the admin a hash that is quick to check, where no cache spares a request three slow checks."""
     salt = secrets.token_hex(8)
@@ -63,6 +70,7 @@ def hurry(database: Path, password: str) -> None:
 @pytest.fixture(scope="session")
 def modules() -> Iterator[Path]:
     """What runs the modules."""
+    signal.signal(signal.SIGTERM, interrupted)
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     with module_server(HOME) as path:
