@@ -1,7 +1,10 @@
 """Let the tests import ansible_collections.mlops.mlflow from this checkout, unbuilt."""
 
 import os
+import signal
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
@@ -21,6 +24,12 @@ def link_checkout() -> None:
             link.symlink_to(ROOT)
 
 
+def interrupted(number: int, frame: FrameType | None) -> NoReturn:
+    """Tidy up, as after Ctrl-C, also when the tests are told to end."""
+    raise KeyboardInterrupt
+
+
+signal.signal(signal.SIGTERM, interrupted)
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(HOME)
 link_checkout()
 _AnsibleCollectionFinder(paths=[str(HOME)])._install()
