@@ -38,7 +38,7 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
     exclusive = declared["policy"] == "exclusive"
     for wanted in declared["groups"]:
         grants = None if wanted["grants"] is None else wanted_grants(wanted["grants"])
-        steps += group_steps(server, {**wanted, "grants": grants}, purge=exclusive)
+        steps += group_steps(server, {**wanted, "grants": grants}, exclusive, kept_users(server, declared))
     denied = denied_users(declared, levels)
     surplus = surplus_test(server, declared)
     for wanted in declared["users"]:
@@ -115,7 +115,7 @@ def surplus_test(server: Server, declared: Declaration) -> t.Callable[[Resource,
 
 def purge_steps(server: Server, declared: Declaration) -> list[Step]:
     """Users and groups that nobody declared are removed; experiments and models never are."""
-    users = {user["name"] for user in declared["users"]} | set(declared["keep_users"]) | {server.client.username}
+    users = {user["name"] for user in declared["users"]} | kept_users(server, declared)
     groups = {group["name"] for group in declared["groups"]}
     delete_user, delete_group = server.dialect.delete_user, server.dialect.delete_group
     return [
@@ -126,6 +126,11 @@ def purge_steps(server: Server, declared: Declaration) -> list[Step]:
         Step(TAKE, f"- group {name}", partial(delete_group, name))
         for name in sorted(set(server.access.groups) - groups)
     ]
+
+
+def kept_users(server: Server, declared: Declaration) -> set[str]:
+    """Users who are left alone though nobody declared them."""
+    return {*declared["keep_users"], server.client.username}
 
 
 def refuse_what_cannot_work(server: Server, declared: Declaration) -> None:

@@ -21,6 +21,17 @@ from ._errors import InvalidRequest, RequestRefused, TransportError
 DATABASE_DETAILS = re.compile(r"(\s*Error: \(|\n\[SQL:).*", re.DOTALL)
 
 
+class Answer(t.Dict[str, t.Any]):
+    """A JSON object from a server. What it lacks is an error that a person can read."""
+
+    def __init__(self, answer: dict[str, t.Any], error: t.Callable[[str], Exception]) -> None:
+        super().__init__(answer)
+        self._error = error
+
+    def __missing__(self, key: str) -> t.NoReturn:
+        raise self._error(key)
+
+
 class Client:
     """One server and the account that manages it.
 
@@ -101,11 +112,15 @@ class Client:
     ) -> dict[str, t.Any]:
         text = self._send(method, path, query, body, self.username, self.password)
         try:
-            return json.loads(text) if text.strip() else {}
+            answer = json.loads(text) if text.strip() else {}
         except ValueError:
-            raise TransportError(
-                f"{method} {path}: the answer is not JSON; is {self.tracking_uri} an MLflow server?"
-            ) from None
+            answer = None
+        if not isinstance(answer, dict):
+            raise self._no_mlflow(method, path, "is no JSON object")
+        return Answer(answer, lambda key: self._no_mlflow(method, path, f"has no '{key}'"))
+
+    def _no_mlflow(self, method: str, path: str, what: str) -> TransportError:
+        return TransportError(f"{method} {path}: the answer {what}; is {self.tracking_uri} an MLflow server?")
 
     def _send(
         self,

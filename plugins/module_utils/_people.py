@@ -63,8 +63,8 @@ def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Ste
     return steps
 
 
-def group_steps(server: Server, wanted: Wanted, purge: bool = True) -> list[Step]:
-    """Bring a group about; members and grants of None are left as they are."""
+def group_steps(server: Server, wanted: Wanted, purge: bool = True, keep: t.Iterable[str] = ()) -> list[Step]:
+    """Bring a group about; members and grants of None are left as they are, and so are users to C(keep)."""
     name, dialect = wanted["name"], server.dialect
     group = server.access.groups.get(name)
     if wanted["state"] == "absent":
@@ -80,7 +80,7 @@ def group_steps(server: Server, wanted: Wanted, purge: bool = True) -> list[Step
         steps.append(Step(MAKE, f"~ group {name} description", describe))
     present = group.members if group else frozenset()
     members = present if wanted["members"] is None else set(wanted["members"])
-    for member in sorted(present - members) if purge else []:
+    for member in sorted(present - members - set(keep)) if purge else []:
         steps.append(Step(TAKE, f"- {member} in group {name}", partial(dialect.remove_member, name, member)))
     for member in sorted(members - present):
         steps.append(Step(JOIN, f"+ {member} in group {name}", partial(dialect.add_member, name, member)))

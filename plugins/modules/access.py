@@ -36,7 +36,9 @@ options:
     choices: [exclusive, additive]
     default: exclusive
   keep_users:
-    description: Users who are left as they are though nobody declared them. The account that logs in always is.
+    description:
+      - Users who are left as they are though nobody declared them, in their groups too.
+      - The account that logs in always is.
     type: list
     elements: str
     default: []
@@ -99,7 +101,9 @@ options:
         choices: [present, absent]
         default: present
   groups:
-    description: The groups, which MLflow calls roles.
+    description:
+      - The groups, which MLflow calls roles.
+      - On MLflow 3.12 a group's level on an experiment does not reach its runs, so members cannot store artifacts.
     type: list
     elements: dict
     default: []

@@ -32,6 +32,7 @@ options:
   grants:
     description:
       - The grants the group is to have, and no others. Left as they are by default.
+      - On MLflow 3.12 a group's level on an experiment does not reach its runs.
       - One grant names one of O(grants[].experiment) and O(grants[].registered_model).
     type: list
     elements: dict

@@ -34,6 +34,8 @@ class Scripted(http.server.BaseHTTPRequestHandler):
 
     def answer(self):
         status, kind, body = self.server.script
+        if self.path == "/version" and self.server.version:
+            status, kind, body = 200, "text/plain", self.server.version
         data = body.encode()
         self.send_response(status)
         self.send_header("Content-Type", kind)
@@ -52,6 +54,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def scripted():
     with mlflow_proxy.listening(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scripted)) as server:
+        server.version = None
         server.uri = f"http://127.0.0.1:{server.server_address[1]}"
         yield server
 
@@ -88,6 +91,15 @@ def failing(request, modules):
 def test_answers_that_are_no_help(failing, scripted, script, said):
     scripted.script = script
     assert said in failing(scripted.uri)["msg"]
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "not JSON"])
+@pytest.mark.parametrize("version", ["3.12.0", "3.17.2"])
+def test_answers_without_what_was_asked_for(failing, scripted, version, body):
+    scripted.version = version
+    scripted.script = (200, "application/json", body)
+    message = failing(scripted.uri)["msg"]
+    assert f"is {scripted.uri} an MLflow server?" in message or "does not exist" in message
 
 
 def test_nobody_listens(failing):

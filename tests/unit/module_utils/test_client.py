@@ -160,8 +160,16 @@ def test_whether_a_password_works(server):
     assert refusal(client.login_works, "al", "canary").status == 503
 
 
-@pytest.mark.parametrize("body", ["<html>hello</html>", "{", "OK"])
-def test_an_answer_that_is_not_json(server, body):
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("<html>hello</html>", "is no JSON object"),
+        ("{", "is no JSON object"),
+        ("[]", "is no JSON object"),
+        ("{}", "has no 'users'"),
+    ],
+)
+def test_an_answer_that_is_not_what_was_asked_for(server, body, fault):
     server.answers(200, body)
-    with pytest.raises(TransportError, match=rf"^GET /x: the answer is not JSON; is {server.uri} an MLflow server\?$"):
-        client_of(server).get("/x")
+    with pytest.raises(TransportError, match=rf"^GET /x: the answer {fault}; is {server.uri} an MLflow server\?$"):
+        _users = client_of(server).get("/x")["users"]
