@@ -55,9 +55,10 @@ def hurry(database: Path, password: str) -> None:
     """Give the admin a hash that is quick to check, where no cache spares a request three slow checks."""
     salt = secrets.token_hex(8)
     digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), 1).hex()
-    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
         hashed = f"pbkdf2:sha256:1${salt}${digest}"
         connection.execute("UPDATE users SET password_hash = ? WHERE username = 'admin'", [hashed])
+        connection.commit()
 
 
 @pytest.fixture(scope="session")

@@ -125,7 +125,7 @@ def test_a_server_that_dies_in_the_middle(newest, team, number, fate):
 
 
 def test_two_runs_at_the_same_time(newest, team):
-    running = [newest.start("access", **team) for _ in range(2)]
+    running = [newest.start("access", **team) for _count in range(2)]
     results = [module.result() for module in running]
     assert not all(result.get("failed") for result in results)
     for result in results:
@@ -139,7 +139,7 @@ def test_two_runs_at_the_same_time(newest, team):
 def test_two_runs_that_take_away_at_the_same_time(newest, team):
     newest.ok("access", **team)
 
-    running = [newest.start("access") for _ in range(2)]
+    running = [newest.start("access") for _count in range(2)]
     for module in running:
         result = module.result()
         assert not result.get("failed"), result["msg"]
