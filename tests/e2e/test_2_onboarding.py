@@ -129,8 +129,7 @@ def test_a_port_that_is_taken_shows_it(converged: Stage, onboard: Onboard) -> No
     run = onboard(rotated(port=OTHER_PORT))
     converged.sh("systemctl stop squatter")
     assert run.code == 2
-    assert "mlflow-listen@audio.socket did not start on mlflow1" in run.output
-    assert "Address already in use" in run.output
+    assert f"mlflow_teams: audio: port: {OTHER_PORT} is in use at 0.0.0.0" in run.output
 
 
 def test_a_team_comes_back_with_its_people_and_work(converged: Stage, onboard: Onboard) -> None:
