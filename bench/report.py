@@ -35,8 +35,10 @@ def document(rows: list[Row], whole: Size, *notes: str) -> str:
         f"Printed by `make bench`. {whole}, on fresh MLflow servers on the same machine, one after the other. "
         "*client* is a script on MLflow's own Python client; it and the *uri loop* look for each user, experiment and "
         "grant, and write what is missing. The server is configured as `mlflow_server` does, unless it says *stock*: "
-        "there it runs as MLflow ships it. Seconds are a command's from start to end; requests were counted in the "
-        "server's log.",
+        "there it runs as MLflow ships it. Seconds are a command's from start to end, of which Ansible takes about one "
+        "before its first request; requests were counted in the server's log. *access* sets passwords on new users "
+        "only (`update_password: on_create`), as the others do, unless it says that they were tried: that is "
+        "a log-in each.",
         side_by_side([row for row in rows if row.size == whole]),
         "Extrapolated: a smaller declaration was managed in this way; its seconds, without those that the command "
         "takes with nothing declared, were multiplied by the number of requests.",
