@@ -121,7 +121,7 @@ def test_a_server_with_its_database_on_the_host_reaches_nothing_else(beta: Any) 
     firewall = [
         f"-p {name}={' '.join(beta.show('mlflow@beta', name))!r}" for name in ("IPAddressAllow", "IPAddressDeny")
     ]
-    beside = f"systemd-run --quiet --pipe {' '.join(firewall)} "
+    beside = f"systemd-run --quiet --collect --pipe {' '.join(firewall)} "
     code = "import socket, sys; socket.create_connection((sys.argv[1], 5432), timeout=3)"
     others = beta.host.check_output("hostname -I").split()[0]
     for address, reached in (("127.0.0.1", True), (others, False)):
