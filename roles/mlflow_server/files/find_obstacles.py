@@ -5,19 +5,28 @@ import errno
 import json
 import os
 import pwd
+import re
 import socket
 import stat
 import subprocess
 import sys
 
 
-def port_obstacles(team):
+def sockets_held(teams):
+    """What systemd says of the teams' sockets that listen, by team; one call asks about them all."""
+    shown = ["systemctl", "show", "--property=Id,ActiveState,Listen"]
+    shown += [f"mlflow-listen@{team['name']}.socket" for team in teams]
+    found = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
+    blocks = {
+        re.search(r"^Id=mlflow-listen@(.*)\.socket$", block, re.MULTILINE)[1]: block for block in found.split("\n\n")
+    }
+    return {name: block for name, block in blocks.items() if "ActiveState=active" in block.splitlines()}
+
+
+def port_obstacles(team, held):
     """Somebody else has the port; the team's own socket may hold it already."""
-    unit = f"mlflow-listen@{team['name']}.socket"
-    shown = ["systemctl", "show", "--property=ActiveState,Listen", unit]
-    lines = subprocess.run(shown, capture_output=True, text=True, check=True).stdout.splitlines()
     address, port = team["listen_address"], team["port"]
-    if "ActiveState=active" in lines and any(f":{port} (" in line for line in lines):
+    if f":{port} (" in held.get(team["name"], ""):
         return
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
@@ -70,8 +79,9 @@ def admin_obstacles(team, config_dir):
 
 
 def main(config_dir, teams):
+    held = sockets_held(teams) if teams else {}
     for team in teams:
-        running = port_obstacles(team) if team["state"] == "present" else ()
+        running = port_obstacles(team, held) if team["state"] == "present" else ()
         for obstacle in (*running, *storage_obstacles(team), *admin_obstacles(team, config_dir)):
             print(f"mlflow_teams: {team['name']}: {obstacle}")
 
