@@ -104,17 +104,15 @@ def answer_times(server: Server) -> tuple[float, float]:
     return without, own
 
 
-def stopped(number: int, frame: FrameType | None) -> NoReturn:
-    """Stop the servers also when this tool is told to end, or has no time left."""
-    if number == signal.SIGALRM:
-        raise project.ToolError(f"not done after {MINUTES} minutes; `make bench ARGS={NUMBER // 2}` takes half as long")
-    raise KeyboardInterrupt
+def too_late(number: int, frame: FrameType | None) -> NoReturn:
+    """Stop the servers also when there is no time left."""
+    raise project.ToolError(f"not done after {MINUTES} minutes; `make bench ARGS={NUMBER // 2}` takes half as long")
 
 
 def main() -> None:
     """Measure everything in one run, print it, and keep it if it is the full size."""
-    for number in (signal.SIGALRM, signal.SIGTERM):
-        signal.signal(number, stopped)
+    project.tidy_up_when_told_to_end()
+    signal.signal(signal.SIGALRM, too_late)
     signal.alarm(MINUTES * 60)
     with project.lock("bench"):
         measure.HOME.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,6 @@ import http.client
 import secrets
 import shutil
 import statistics
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -76,20 +75,8 @@ class Server:
 
 def run_whole(command: Sequence[str | Path], environment: dict[str, str]) -> None:
     """Run a command, and stop it with all it started when this tool is told to end."""
-    with subprocess.Popen(
-        command,
-        env=environment,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as process:
-        try:
-            output = process.communicate()[0]
-        except BaseException:
-            servers.stop(process)
-            raise
+    with servers.listened_to(command, env=environment) as process:
+        output = process.communicate()[0]
     if process.returncode != 0:
         raise project.ToolError(f"failed ({process.returncode}): {Path(command[1]).name}\n{output[-3000:]}")
 

@@ -1,11 +1,9 @@
 """Let the tests import ansible_collections.mlops.mlflow from this checkout, unbuilt."""
 
 import os
-import signal
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
+import project
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,12 +22,7 @@ def link_checkout() -> None:
             link.symlink_to(ROOT)
 
 
-def interrupted(number: int, frame: FrameType | None) -> NoReturn:
-    """Tidy up, as after Ctrl-C, also when the tests are told to end."""
-    raise KeyboardInterrupt
-
-
-signal.signal(signal.SIGTERM, interrupted)
+project.tidy_up_when_told_to_end()
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(HOME)
 link_checkout()
 _AnsibleCollectionFinder(paths=[str(HOME)])._install()

@@ -13,14 +13,11 @@ import http.server
 import json
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import threading
-import typing as t
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 import project
 import sanity
@@ -110,26 +107,13 @@ def targets(words: list[str]) -> bool:
 def watched(command: list[str], password: str) -> list[str]:
     """Run a command, show what it says, and return what is wrong with that."""
     faults = []
-    with subprocess.Popen(
-        command,
-        cwd=COPY,
-        env=sanity.environment(),
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as process:
-        try:
-            for line in process.stdout or ():
-                print(line, end="", flush=True)
-                if line.startswith(("[WARNING]", "[DEPRECATION WARNING]")):
-                    faults.append(f"Ansible warns: {line.strip()}")
-                if password in line:
-                    faults.append("the admin's password was shown")
-        except BaseException:
-            servers.stop(process)
-            raise
+    with servers.listened_to(command, cwd=COPY, env=sanity.environment()) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            if line.startswith(("[WARNING]", "[DEPRECATION WARNING]")):
+                faults.append(f"Ansible warns: {line.strip()}")
+            if password in line:
+                faults.append("the admin's password was shown")
     if process.returncode != 0:
         faults.append(f"FAILED ({process.returncode})")
     return faults
@@ -148,11 +132,6 @@ def suite(name: str) -> bool:
             raise
 
 
-def interrupted(number: int, frame: FrameType | None) -> t.NoReturn:
-    """Stop the servers also when this tool is told to end."""
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     """Run the targets and suites named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -160,7 +139,7 @@ def main() -> int:
     suites = [name for name in SUITES if name in words]
     words = [word for word in words if word not in suites]
     named = [word for word in words if not word.startswith("-")]
-    signal.signal(signal.SIGTERM, interrupted)
+    project.tidy_up_when_told_to_end()
     results = []
     with project.lock("integration"):
         if named or not suites:

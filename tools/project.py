@@ -10,11 +10,14 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -161,6 +164,15 @@ def copy_sources(target: Path) -> None:
 def fingerprint(files: Iterable[Path]) -> str:
     """Return a hash of the names, modes and contents of files."""
     return digest(*(f"{file}\0{file.stat().st_mode & 0o111}\0".encode() + file.read_bytes() for file in files))
+
+
+def tidy_up_when_told_to_end() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, by way of everything that stops and removes."""
+
+    def interrupted(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupted)
 
 
 def main(work: Callable[[], int | None]) -> None:

@@ -14,7 +14,7 @@ import time
 import typing as t
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import project
@@ -118,3 +118,22 @@ def stop(process: subprocess.Popen[t.Any]) -> None:
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=10)
+
+
+@contextlib.contextmanager
+def listened_to(command: Sequence[str | Path], **options: t.Any) -> Iterator[subprocess.Popen[str]]:
+    """Run a command whose output is read; stop it with all it started when the reading ends early."""
+    with subprocess.Popen(
+        command,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        **options,
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            stop(process)
+            raise

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import loopback
 import mlflow_person
 import mlflow_proxy
 import project
@@ -44,7 +45,7 @@ def laboratory(name: str, modules: Path) -> Iterator[Lab]:
     with (
         servers.serving(venv, home, password, auth_database=database) as uri,
         mlflow_person.working(venv, uri, home) as person,
-        mlflow_proxy.listening(mlflow_proxy.Proxy(uri)) as proxy,
+        loopback.listening(mlflow_proxy.Proxy(uri)) as proxy,
     ):
         if version < (3, 0):
             hurry(home / database, password)

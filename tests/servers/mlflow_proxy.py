@@ -6,11 +6,12 @@ import contextlib
 import http.client
 import http.server
 import socket
-import ssl
 import threading
 import typing as t
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
+
+import loopback
 
 # What may become of a request.
 PASS = "pass"
@@ -75,10 +76,7 @@ class Proxy(http.server.ThreadingHTTPServer):
         self.requests: list[tuple[str, str]] = []
         scheme = "http"
         if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            # Not at accept, where a client that turns away would end the thread that accepts.
-            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+            loopback.speak_tls(self, certificate)
             scheme = "https"
         self.uri = f"{scheme}://127.0.0.1:{self.server_address[1]}"
 
@@ -109,17 +107,3 @@ class Proxy(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request: t.Any, client_address: t.Any) -> None:
         """A client that turns away is what some tests are about."""
-
-
-@contextlib.contextmanager
-def listening(server: http.server.HTTPServer) -> Iterator[t.Any]:
-    """Serve in a thread, until the end of the block."""
-    # The default of half a second is what each test would wait for at its end.
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

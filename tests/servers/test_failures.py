@@ -6,8 +6,8 @@ import socket
 import mlflow_proxy
 import pytest
 import servers
-from certificates import self_signed
 from lab import Module
+from loopback import listening, self_signed
 
 PASSWORD = 'wrong: "pass\'word" %'
 HTML = "<html><title>Bad gateway</title></html>"
@@ -53,7 +53,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def scripted():
-    with mlflow_proxy.listening(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scripted)) as server:
+    with listening(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scripted)) as server:
         server.version = None
         server.uri = f"http://127.0.0.1:{server.server_address[1]}"
         yield server
@@ -129,7 +129,7 @@ def test_an_answer_that_is_cut_off(failing, newest):
 
 def test_a_certificate_nobody_knows(failing, newest, tmp_path):
     _certificate, both = self_signed(tmp_path)
-    with mlflow_proxy.listening(mlflow_proxy.Proxy(newest.uri, both)) as proxy:
+    with listening(mlflow_proxy.Proxy(newest.uri, both)) as proxy:
         message = failing(proxy.uri)["msg"].lower()
     assert "certificate" in message
     assert "self-signed" in message or "verify failed" in message
@@ -138,7 +138,7 @@ def test_a_certificate_nobody_knows(failing, newest, tmp_path):
 @pytest.mark.parametrize("module", MODULES)
 def test_a_certificate_that_is_given_or_not_looked_at(newest, tmp_path, module):
     certificate, both = self_signed(tmp_path)
-    with mlflow_proxy.listening(mlflow_proxy.Proxy(newest.uri, both)) as proxy:
+    with listening(mlflow_proxy.Proxy(newest.uri, both)) as proxy:
         for options in ({"ca_path": str(certificate)}, {"validate_certs": False}):
             result = newest.run(module, check=True, tracking_uri=proxy.uri, **options, **MODULES[module])
             assert not result.get("failed"), result["msg"]

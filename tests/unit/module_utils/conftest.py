@@ -1,19 +1,12 @@
 """A server that answers what a test tells it to, and remembers what it was asked."""
 
-import contextlib
-import datetime
 import http.server
-import ipaddress
 import json
 import socket
 import socketserver
-import ssl
-import threading
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from loopback import listening, self_signed, speak_tls
 
 
 class Scripted(http.server.BaseHTTPRequestHandler):
@@ -78,73 +71,35 @@ class Unix(socketserver.UnixStreamServer):
         return super().get_request()[0], ("", 0)
 
 
-@contextlib.contextmanager
-def serving(server):
-    # The default of half a second is what each test would wait for at its end.
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
 def server():
-    with serving(Tcp()) as started:
+    with listening(Tcp()) as started:
         yield started
 
 
 @pytest.fixture
 def other_server():
-    with serving(Tcp()) as started:
+    with listening(Tcp()) as started:
         yield started
 
 
 @pytest.fixture
 def ipv6_server():
-    with serving(Tcp6()) as started:
+    with listening(Tcp6()) as started:
         yield started
 
 
 @pytest.fixture
 def unix_server(tmp_path):
-    with serving(Unix(str(tmp_path / "http.sock"))) as started:
+    with listening(Unix(str(tmp_path / "http.sock"))) as started:
         yield started
 
 
 @pytest.fixture
 def tls_server(server, tmp_path):
     """The scripted server behind TLS, with a certificate nobody trusts yet, at its `certificate`."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    server.certificate = tmp_path / "server.pem"
-    server.certificate.write_bytes(pem)
-    both = tmp_path / "both.pem"
-    both.write_bytes(private + pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
-    # Not at accept, where a client that turns away would end the thread that accepts.
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.certificate, both = self_signed(tmp_path)
+    speak_tls(server, both)
     server.handle_error = lambda *arguments: None
     server.uri = server.uri.replace("http:", "https:")
     return server

@@ -149,3 +149,20 @@ def test_brackets_around_ipv6_addresses():
 )
 def test_a_network_only_where_it_is_needed(settings, private):
     assert read(team(**settings))[0][0]["private_network"] is private
+
+
+DENIAL = {"experiment": "resnet", "permission": "DENY"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [
+        ({"users": [{"name": "bob", "grants": [DENIAL]}]}, "users: bob"),
+        ({"groups": [{"name": "readers", "grants": [DENIAL]}]}, "groups: readers"),
+        ({"users": [{"name": "bob"}], "experiments": [{"name": "a", "grants": {"bob": "DENY"}}]}, "experiments: a"),
+    ],
+)
+def test_a_denial_that_the_team_s_version_does_not_have(settings, place):
+    assert read(team(**settings))[1] == []
+    problems = read(team(version="3.16.1", **settings))[1]
+    assert problems == [f"mlflow_teams: vision: {place}: grants: DENY needs MLflow 3.17 or later; this team has 3.16.1"]

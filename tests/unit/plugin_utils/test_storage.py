@@ -97,20 +97,3 @@ def test_no_more_network_than_the_stores_need(team, private, networks):
 def test_networks_that_cannot_be(team, problem):
     (found,) = read(team)[1]
     assert found.startswith(f"mlflow_teams: team-0: allowed_networks: {problem}")
-
-
-DENIAL = {"experiment": "resnet", "permission": "DENY"}
-
-
-@pytest.mark.parametrize(
-    ("team", "place"),
-    [
-        ({"users": [{"name": "bob", "grants": [DENIAL]}]}, "users: bob"),
-        ({"groups": [{"name": "readers", "grants": [DENIAL]}]}, "groups: readers"),
-        ({"users": [{"name": "bob"}], "experiments": [{"name": "a", "grants": {"bob": "DENY"}}]}, "experiments: a"),
-    ],
-)
-def test_a_denial_that_the_teams_version_does_not_have(team, place):
-    assert read(team)[1] == []
-    problems = read({"version": "3.16.1", **team})[1]
-    assert problems == [f"mlflow_teams: team-0: {place}: grants: DENY needs MLflow 3.17 or later; this team has 3.16.1"]

@@ -1,9 +1,15 @@
-"""A certificate for 127.0.0.1 that nobody knows."""
+"""Servers of the tests' own on loopback, and a certificate for them that nobody knows."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
+import socketserver
+import ssl
+import threading
+import typing as t
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography import x509
@@ -29,3 +35,25 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     certificate.write_bytes(public)
     both.write_bytes(private + public)
     return certificate, both
+
+
+@contextlib.contextmanager
+def listening(server: socketserver.BaseServer) -> Iterator[t.Any]:
+    """Serve in a thread, until the end of the block."""
+    # The default of half a second is what each test would wait for at its end.
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def speak_tls(server: socketserver.TCPServer, both: str | Path) -> None:
+    """Put a server behind TLS, with the file of its certificate and key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    # Not at accept, where a client that turns away would end the thread that accepts.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
