@@ -79,6 +79,18 @@ def write_containers_conf() -> None:
         path.write_text(wanted)
 
 
+def cgroup_mounts() -> list[str]:
+    """Return the volumes through which systemd in a container can limit memory, processors and tasks.
+
+    Under hybrid cgroups a container sees its own part of each controller, read-only, but systemd there
+    looks for it by its full path. With unified cgroups podman arranges all this itself.
+    """
+    if unified_cgroups():
+        return []
+    controllers = (Path("/sys/fs/cgroup") / name for name in ("memory", "cpu", "cpuacct", "pids"))
+    return [f"{path}:{path}:rw" for path in controllers if path.is_dir()]
+
+
 def init_arguments(release: str) -> list[str]:
     """Return what systemd of a release must be told to boot under these cgroups."""
     if release != "bookworm" and not unified_cgroups():

@@ -113,7 +113,7 @@ def network_exists() -> bool:
 def start(name: str, release: str, image: str, *, uv: bool) -> None:
     """Start the container of a host."""
     cache = project.BUILD / "cache"
-    mounts = [f"{cache / 'pip'}:/root/.cache/pip"]
+    mounts = [f"{cache / 'pip'}:/root/.cache/pip", *machine.cgroup_mounts()]
     if uv:
         mounts.append(f"{cache / 'uv'}:/root/.cache/uv")
         mounts.append(f"{project.VENV / 'bin' / 'uv'}:/usr/local/bin/uv:ro")
