@@ -35,6 +35,12 @@ options:
     default: 127.0.0.1
     vars:
       - name: mlflow_listen_address
+  mlflow_server_idle_timeout:
+    description: How long the servers of the teams that name no time stay up with nobody connected.
+    type: str
+    default: 30min
+    vars:
+      - name: mlflow_server_idle_timeout
   mlflow_teams:
     description: The teams.
     type: list
@@ -273,14 +279,41 @@ options:
         type: list
         elements: str
         default: []
+      idle_timeout:
+        description:
+          - How long the server stays up with nobody connected, such as V(30min), V(2h) or seconds. Then it sleeps
+            without any process, and the next request wakes it; that one takes some seconds longer.
+          - V(never) keeps it up. A team that has MLflow work in the background, with
+            C(MLFLOW_SERVER_ENABLE_JOB_EXECUTION) in O(mlflow_teams[].environment), needs that.
+          - That of O(mlflow_server_idle_timeout) by default.
+        type: str
+      memory_max:
+        description:
+          - Most memory that the server may take, in bytes or such as V(2G), or V(infinity). One that wants more is
+            killed and started again, while the other teams' servers go on.
+          - An idle worker takes 250 MB. Uploads through the server are passed on in pieces.
+        type: str
+        default: 2G
+      cpu_weight:
+        description: The server's share of the processors, from 1 to 10000, where several want them at once.
+        type: int
+        default: 100
+      tasks_max:
+        description: Most processes and threads that the server may have.
+        type: int
+        default: 512
       workers:
-        description: Number of server processes. More than one accept a changed password later than at once.
+        description:
+          - Number of server processes. Each takes another 250 MB, and remembers log-ins on its own, so that with
+            several a former password works until O(mlflow_teams[].auth_cache_ttl_seconds) is over.
         type: int
         default: 1
       auth_cache_ttl_seconds:
-        description: Seconds for which a successful log-in is remembered, which saves 0.1 s of hashing a request.
+        description:
+          - Seconds for which a successful log-in is remembered, which saves 0.1 s of hashing a request.
+          - 60 by default with one worker, where a changed password counts at once all the same, and 5 with several,
+            where the former one works as long as this.
         type: int
-        default: 60
       environment:
         description: Further environment variables of the server, such as C(AWS_ACCESS_KEY_ID).
         type: dict
@@ -306,8 +339,13 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
 
-DEFAULT_VERSION = "3.17.2"
-DEFAULT_ADDRESS = "127.0.0.1"
+# What a team that does not say it gets, by the variable with which the inventory says it for all.
+DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1", "idle_timeout": "30min"}
+VARIABLES = {
+    "version": "mlflow_version",
+    "listen_address": "mlflow_listen_address",
+    "idle_timeout": "mlflow_server_idle_timeout",
+}
 PREFIX = "mlflow_team_"
 
 
@@ -322,10 +360,7 @@ class LookupModule(LookupBase):
             listed, problems = [], ["mlflow_teams: is no list of teams"]
         declared = [(f"mlflow_teams: number {number}", team) for number, team in enumerate(listed, 1)]
         declared += [(name, self._plain(variables[name])) for name in sorted(variables) if name.startswith(PREFIX)]
-        defaults = {
-            "version": str(self._plain(variables.get("mlflow_version", DEFAULT_VERSION))),
-            "listen_address": self._plain(variables.get("mlflow_listen_address", DEFAULT_ADDRESS)),
-        }
+        defaults = {key: str(self._plain(variables.get(name, DEFAULTS[key]))) for key, name in VARIABLES.items()}
         teams, found = read_teams(declared, team_schema(DOCUMENTATION), defaults)
         problems += found
         known = {team["name"] for team in teams}

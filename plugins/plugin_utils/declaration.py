@@ -18,7 +18,8 @@ from ansible.module_utils.errors import UnsupportedError
 from ..module_utils._declared import access_problems, account_problems, repeated
 from ..module_utils._dialect import DENY_SINCE, RESOURCE_TYPES, ROLES_ONLY_SINCE
 from .network import network_defaults, network_problems
-from .storage import state_dir, storage_collisions, storage_dirs, storage_problems
+from .resources import resource_defaults, resource_problems
+from .storage import default_store, sqlite_files, state_dir, storage_collisions, storage_dirs, storage_problems
 
 TEAM_NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
 # Under a path that begins so, MLflow takes every request for one that needs no credentials.
@@ -29,6 +30,13 @@ PINNED_VERSION = re.compile(r"\d+\.\d+\.\d+(rc\d+)?")
 VALUE = re.compile(r"(?<=unable to convert to )(?P<type>\w+): .*|(?<=^Value )'.*'(?= in the sub parameter)", re.DOTALL)
 # The permission API that the modules speak begins here.
 OLDEST_VERSION = ROLES_ONLY_SINCE
+
+# Variables without which a server would not be the declared one.
+OWN_VARIABLES = {
+    "MLFLOW_BACKEND_STORE_URI": "use backend_store_uri",
+    "MLFLOW_AUTH_CONFIG_PATH": "use auth_database_uri, default_permission and the other options of the team",
+    "MLFLOW_UVICORN_OPTS": "the server answers on a socket of its own; use listen_address and port",
+}
 
 Team = t.Dict[str, t.Any]
 
@@ -86,8 +94,12 @@ def _completed(team: Team, defaults: dict[str, str]) -> Team:
     team["tracking_uri"] = f"http://{f'[{host}]' if ':' in host else host}:{team['port']}"
     team["artifacts"] = {"serve": True, "destination": None, "root": None, **(team["artifacts"] or {})}
     team["state_dir"] = str(state_dir(team))
+    team["backend_store_uri"] = team["backend_store_uri"] or default_store(team)
+    team["auth_database_uri"] = team["auth_database_uri"] or team["backend_store_uri"]
     team["storage_dirs"] = storage_dirs(team)
+    team["sqlite_files"] = sqlite_files(team)
     team.update(network_defaults(team))
+    team.update(resource_defaults(team))
     for holder in team["users"] + team["groups"]:
         # A key without a value counts as given where one of two is wanted.
         grants = [{key: value for key, value in grant.items() if value is not None} for grant in holder["grants"]]
@@ -100,8 +112,6 @@ def _team_problems(team: Team) -> t.Iterator[str]:
     if not 1024 <= team["port"] <= 65535:
         yield f"port: {team['port']} is outside 1024-65535"
     yield from _version_problems(team["version"])
-    if team["workers"] < 1:
-        yield f"workers: {team['workers']} is no number of processes; 1 is the least"
     if not ADDRESS.fullmatch(team["listen_address"]):
         yield f"listen_address: '{team['listen_address']}' is no IP address"
     admin = {"name": team["admin_username"], "password": team["admin_password"]}
@@ -112,6 +122,10 @@ def _team_problems(team: Team) -> t.Iterator[str]:
     yield from _denial_problems(team)
     yield from storage_problems(team)
     yield from network_problems(team)
+    yield from resource_problems(team)
+    for name, option in OWN_VARIABLES.items():
+        if name in team["environment"]:
+            yield f"environment: {name} is set by the role; {option}"
     artifacts = team["artifacts"]
     if not artifacts["serve"] and not artifacts["root"]:
         yield "artifacts: root: is needed where serve is false, since clients then go there themselves"

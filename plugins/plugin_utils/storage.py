@@ -35,13 +35,29 @@ def stores(team: Team) -> dict[str, PurePosixPath]:
     """Local directories that the server writes to, by the option that names them."""
     found = {}
     for option in ("backend_store_uri", "auth_database_uri"):
-        database = SQLITE.match(team[option] or "")
-        if database and database["path"] and ":memory:" not in database["path"]:
+        database = SQLITE.match(team[option])
+        if team[option] != default_store(team) and database and database["path"] and ":memory:" not in database["path"]:
             found[option] = (state_dir(team) / database["path"]).parent
     destination = team["artifacts"]["destination"]
     if destination and is_local(destination):
         found["artifacts: destination"] = state_dir(team) / unquote(urlsplit(destination).path)
     return found
+
+
+def sqlite_files(team: Team) -> list[str]:
+    """The files that hold all that the server knows; empty where anything of it is in another kind of database."""
+    files = []
+    for option in ("backend_store_uri", "auth_database_uri"):
+        database = SQLITE.match(team[option])
+        if not database or not database["path"] or ":memory:" in database["path"]:
+            return []
+        files.append(str(state_dir(team) / database["path"]))
+    return sorted(set(files))
+
+
+def default_store(team: Team) -> str:
+    """One database for runs and people, so that one snapshot is the whole truth."""
+    return f"sqlite:///{state_dir(team) / 'mlflow.db'}"
 
 
 def storage_dirs(team: Team) -> list[str]:

@@ -1,4 +1,4 @@
-"""What on this host stands in the way of the teams that the argument holds as JSON: a line each. Changes nothing."""
+"""What on this host stands in the way of the teams that the argument holds as JSON, by team. Changes nothing."""
 
 import configparser
 import errno
@@ -80,10 +80,11 @@ def admin_obstacles(team, config_dir):
 
 def main(config_dir, teams):
     held = sockets_held(teams) if teams else {}
+    found = {}
     for team in teams:
         running = port_obstacles(team, held) if team["state"] == "present" else ()
-        for obstacle in (*running, *storage_obstacles(team), *admin_obstacles(team, config_dir)):
-            print(f"mlflow_teams: {team['name']}: {obstacle}")
+        found[team["name"]] = "; ".join((*running, *storage_obstacles(team), *admin_obstacles(team, config_dir)))
+    print(json.dumps({name: obstacles for name, obstacles in found.items() if obstacles}))
 
 
 main(sys.argv[1], json.loads(sys.argv[2]))

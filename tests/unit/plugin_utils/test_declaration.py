@@ -3,11 +3,10 @@
 import copy
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.lookup.teams import DOCUMENTATION
+from ansible_collections.mlops.mlflow.plugins.lookup.teams import DEFAULTS, DOCUMENTATION
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
 
 SCHEMA = team_schema(DOCUMENTATION)
-DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1"}
 CANARY = "canary-pass-word"
 LEVELS = "use one of READ, USE, EDIT, MANAGE, DENY"
 

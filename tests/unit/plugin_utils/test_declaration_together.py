@@ -1,11 +1,10 @@
 """Teams beside each other, and what is filled in where a team says nothing."""
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.lookup.teams import DOCUMENTATION
+from ansible_collections.mlops.mlflow.plugins.lookup.teams import DEFAULTS, DOCUMENTATION
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
 
 SCHEMA = team_schema(DOCUMENTATION)
-DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1"}
 
 
 def team(name="vision", port=5001, **settings):
@@ -45,7 +44,7 @@ def test_three_teams_on_one_port_are_three_pairs():
 def test_defaults_are_filled_in():
     (found,), problems = read(team())
     assert problems == []
-    assert set(found) == {*SCHEMA, "tracking_uri", "state_dir", "storage_dirs"}
+    assert set(found) == {*SCHEMA, "sleeps", "sqlite_files", "state_dir", "storage_dirs", "tracking_uri"}
     assert found == {
         **team(),
         "access_policy": "exclusive",
@@ -56,21 +55,27 @@ def test_defaults_are_filled_in():
         "allowed_networks": [],
         "artifacts": {"serve": True, "destination": None, "root": None},
         "auth_cache_ttl_seconds": 60,
-        "auth_database_uri": None,
-        "backend_store_uri": None,
+        "auth_database_uri": "sqlite:////var/lib/mlflow/vision/mlflow.db",
+        "backend_store_uri": "sqlite:////var/lib/mlflow/vision/mlflow.db",
         "cors_allowed_origins": [],
+        "cpu_weight": 100,
         "default_permission": "NO_PERMISSIONS",
         "description": "",
         "environment": {},
         "experiments": [],
         "groups": [],
+        "idle_timeout": "30min",
         "listen_address": "127.0.0.1",
+        "memory_max": "2G",
         "private_network": True,
         "registered_models": [],
         "servers": [],
+        "sleeps": True,
+        "sqlite_files": ["/var/lib/mlflow/vision/mlflow.db"],
         "state": "present",
         "state_dir": "/var/lib/mlflow/vision",
         "storage_dirs": [],
+        "tasks_max": 512,
         "tracking_uri": "http://127.0.0.1:5001",
         "users": [],
         "version": "3.17.2",

@@ -5,12 +5,11 @@ from ansible_collections.mlops.mlflow.plugins.lookup import teams as lookup
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
 
 SCHEMA = team_schema(lookup.DOCUMENTATION)
-DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1"}
 
 
 def read(*teams):
     declared = [{"admin_password": "correct horse", "port": 5000 + n, **team} for n, team in enumerate(teams, 1)]
-    return read_teams([("", {"name": f"team-{n}", **team}) for n, team in enumerate(declared)], SCHEMA, DEFAULTS)
+    return read_teams([("", {"name": f"team-{n}", **team}) for n, team in enumerate(declared)], SCHEMA, lookup.DEFAULTS)
 
 
 def destination(uri):

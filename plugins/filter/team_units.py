@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: team_units
+short_description: The state in which the units of each team are to be
+version_added: 0.1.0
+author: The mlops.mlflow authors (@mlops-mlflow)
+description:
+  - Tells M(mlops.mlflow.units) of each team's socket and server in what state they are to be, and when their
+    configuration last changed.
+options:
+  _input:
+    description: The teams, as R(the teams lookup,ansible_collections.mlops.mlflow.teams_lookup) returns them.
+    type: list
+    elements: dict
+    required: true
+  files:
+    description: What M(mlops.mlflow.files) returned of the units and the teams' settings.
+    type: list
+    elements: dict
+    required: true
+  config_dir:
+    description: Where the teams' settings stand, each in a directory of its name.
+    type: path
+    required: true
+  unit_dir:
+    description: Where the units stand.
+    type: path
+    required: true
+  new:
+    description: Names of the teams whose server is about to be asked for the first time, and so is to stay up.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Bring the units into their state
+  mlops.mlflow.units:
+    units: >-
+      {{ query('mlops.mlflow.teams') | mlops.mlflow.team_units(written.files, '/etc/mlflow', '/etc/systemd/system') }}
+"""
+
+RETURN = r"""
+_value:
+  description: The units, as O(mlops.mlflow.units#module:units) takes them.
+  type: list
+  elements: dict
+"""
+
+import typing as t
+
+UNREAD = ("/admin_password", "/bootstrap.env", "/access_receipt.json")
+
+
+def newest(files: list[dict[str, t.Any]], config_dir: str, unit_dir: str) -> dict[str, float]:
+    """When anything below a team's directory, or of a unit, last changed; by the directory or the unit's name."""
+    found: dict[str, float] = {}
+    for file in files:
+        path = file["path"]
+        if path.startswith(f"{unit_dir}/"):
+            key = path[len(unit_dir) + 1 :].partition(".d/")[0]
+        elif path.startswith(f"{config_dir}/"):
+            key = path[len(config_dir) + 1 :].partition("/")[0]
+        else:
+            continue
+        # The server only reads these at its very first start, or never.
+        if file["mtime"] and not path.endswith(UNREAD):
+            found[key] = max(found.get(key, 0), file["mtime"])
+    return found
+
+
+def team_units(
+    teams: list[dict[str, t.Any]],
+    files: list[dict[str, t.Any]],
+    config_dir: str,
+    unit_dir: str,
+    new: t.Sequence[str] = (),
+) -> list[dict[str, t.Any]]:
+    changed = newest(files, config_dir, unit_dir)
+
+    def changed_at(*keys: str) -> float:
+        return max(changed.get(key, 0) for key in keys)
+
+    units: list[dict[str, t.Any]] = []
+    for team in teams:
+        name = team["name"]
+        socket, server, door = f"mlflow-listen@{name}.socket", f"mlflow@{name}.service", f"mlflow-listen@{name}.service"
+        present = team["state"] == "present"
+        wanted = "started" if present else "stopped"
+        units.append(
+            {
+                "name": socket,
+                "state": wanted,
+                "enabled": present,
+                "changed_at": changed_at("mlflow-listen@.socket", socket),
+            }
+        )
+        units.append(
+            {
+                "name": server,
+                "state": "on_demand" if present and team["sleeps"] else wanted,
+                "enabled": present and not team["sleeps"],
+                "changed_at": changed_at("mlflow@.service", server, "mlflow-listen@.service", door, name),
+                # With somebody to pass connections on to it, it stays up for the first of them.
+                "together_with": [door] if name in new else [],
+            }
+        )
+    return units
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"team_units": team_units}

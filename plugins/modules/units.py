@@ -1,0 +1,253 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: units
+short_description: Bring many systemd units into their state in one call
+version_added: 0.1.0
+description:
+  - Looks at any number of units with one question to systemd, and does what differs, where a loop over
+    M(ansible.builtin.systemd_service) would need a remote execution for each.
+  - A unit that fails does not keep the others from their state. The task succeeds all the same, and
+    returns RV(failures).
+  - A unit is restarted when its configuration is newer than its start, so that a run that was cut off
+    between writing and restarting is made good by the next one.
+  - systemd is told to read its files again when it knows of any unit that they differ.
+author: The mlops.mlflow authors (@mlops-mlflow)
+extends_documentation_fragment:
+  - mlops.mlflow.attributes
+options:
+  units:
+    description: The units. Sockets are brought into their state first, one by one, then the others side by side.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Full name of the unit, such as C(example.service).
+        type: str
+        required: true
+      state:
+        description:
+          - V(started) runs, and V(stopped) does not.
+          - V(on_demand) may run or not, as something else decides. It is only started to show that it can,
+            when its configuration is newer than its last start or than the host's, or when it failed the last
+            time. It is stopped again if it fails.
+        type: str
+        choices: [started, on_demand, stopped]
+        default: started
+      enabled:
+        description: Whether it is started with the host.
+        type: bool
+        required: true
+      changed_at:
+        description: When its configuration last changed, in seconds since the epoch.
+        type: float
+        default: 0
+      together_with:
+        description: Further units that are started in the same transaction.
+        type: list
+        elements: str
+        default: []
+  parallel:
+    description: Most units that are started at the same time. As many as the host has processors by default.
+    type: int
+"""
+
+EXAMPLES = r"""
+- name: A service and the socket that wakes it
+  mlops.mlflow.units:
+    units:
+      - {name: example.socket, enabled: true}
+      - {name: example.service, state: on_demand, enabled: false, changed_at: "{{ written.files[0].mtime }}"}
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or in check mode would be, in the words of systemctl; C(restart example.service).
+  returned: success
+  type: list
+  elements: str
+failures:
+  description: Why a unit is not in its state, with its last lines in the journal, by its name.
+  returned: success
+  type: dict
+"""
+
+import os
+import re
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible.module_utils.basic import AnsibleModule
+
+PROPERTIES = "Id,ActiveState,UnitFileState,InactiveExitTimestamp,NeedDaemonReload,Result,Triggers"
+JOURNAL_LINES = 30
+# What stands between a user's name and the host in a URI.
+PASSWORD = re.compile(r"://([^:/@\s]*):[^@\s]*@")
+
+Unit = t.Dict[str, t.Any]
+Shown = t.Dict[str, str]
+
+
+def show(module: AnsibleModule, names: t.Iterable[str]) -> dict[str, Shown]:
+    """What systemd says of each unit, by name."""
+    if not names:
+        return {}
+    command = ["systemctl", "show", "--timestamp=unix", f"--property={PROPERTIES}", *names]
+    text = module.run_command(command, check_rc=True)[1]
+    blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n")]
+    return {block["Id"]: block for block in blocks if "Id" in block}
+
+
+def boot_time(module: AnsibleModule) -> int:
+    """When the host had started, in seconds since the epoch."""
+    command = ["systemctl", "show", "--timestamp=unix", "--property=UserspaceTimestamp", "--value"]
+    return seconds(module.run_command(command, check_rc=True)[1].strip())
+
+
+def triggered_by(shown: Shown) -> list[str]:
+    """The services that a socket starts."""
+    return shown.get("Triggers", "").split()
+
+
+def seconds(timestamp: str) -> int:
+    """A time as systemd writes it; 0 for one that never was."""
+    return int(timestamp.lstrip("@") or 0)
+
+
+def enabling(unit: Unit, shown: Shown) -> str | None:
+    """What brings a unit to start with the host, or not to; None where it is so."""
+    enabled = shown.get("UnitFileState") == "enabled"
+    if unit["enabled"] == enabled:
+        return None
+    return "enable" if unit["enabled"] else "disable"
+
+
+def action_for(unit: Unit, shown: Shown, booted: int) -> str | None:
+    """What brings a unit into its state; None where it is there."""
+    active = shown.get("ActiveState", "inactive")
+    if unit["state"] == "stopped":
+        return None if active in ("inactive", "failed") else "stop"
+    # systemd gives whole seconds, so a change in the second of the start counts as older.
+    changed = int(unit["changed_at"]) > (seconds(shown.get("InactiveExitTimestamp", "")) or booted)
+    if unit["state"] == "on_demand":
+        return "restart" if changed or shown.get("Result", "success") != "success" else None
+    if active in ("active", "reloading"):
+        return "restart" if changed else None
+    return "start" if active == "inactive" else "restart"
+
+
+def plan(units: list[Unit], shown: dict[str, Shown], booted: int) -> dict[str, list[str]]:
+    """The units to be handed to each of systemctl's words, in the order in which that is to be done."""
+    actions: dict[str, list[str]] = {"disable": [], "enable": [], "stop": [], "start": [], "restart": []}
+    for unit in units:
+        known = shown.get(unit["name"], {})
+        for action in (enabling(unit, known), action_for(unit, known, booted)):
+            if action:
+                actions[action].append(unit["name"])
+    return actions
+
+
+class Systemd:
+    """Does what was planned, and remembers what failed."""
+
+    def __init__(self, module: AnsibleModule, units: list[Unit], shown: dict[str, Shown]) -> None:
+        self.module = module
+        self.units = {unit["name"]: unit for unit in units}
+        self.shown = shown
+        self.failures: dict[str, str] = {}
+
+    def run(self, *words: str) -> str | None:
+        """Why systemctl failed; None where it did not."""
+        status, _out, error = self.module.run_command(["systemctl", *words])
+        return error.strip() or f"systemctl ended with {status}" if status else None
+
+    def together(self, action: str, names: list[str]) -> None:
+        """One call for all, and where that fails one for each, to know which."""
+        if names and self.run(action, *names):
+            for name in names:
+                error = self.run(action, name)
+                if error:
+                    self.failures[name] = f"{action}: {error}"
+
+    def start(self, action: str, name: str) -> None:
+        """Start or restart one unit; what it says in the journal is why it failed."""
+        unit = self.units[name]
+        triggered = triggered_by(self.shown.get(name, {}))
+        if triggered and action == "restart":
+            # systemd does not touch a socket while the service behind it runs.
+            self.run("stop", *triggered)
+        names = [name, *unit["together_with"]]
+        error = self.run(action, *names)
+        if error:
+            selection = [word for each in names for word in ("--unit", each)]
+            journal = self.module.run_command(
+                ["journalctl", *selection, "--lines", str(JOURNAL_LINES), "--no-pager", "--output", "cat"]
+            )[1]
+            lines = PASSWORD.sub(r"://\1:***@", journal).rstrip()
+            self.failures[name] = f"{name} did not start. Its last lines in the journal:\n{lines or error}"
+            if unit["state"] == "on_demand":
+                # It would be tried for ever, though nobody is waiting for it.
+                self.run("stop", *names)
+
+
+def carry_out(systemd: Systemd, actions: dict[str, list[str]], parallel: int) -> None:
+    """Do what was planned."""
+    for action in ("disable", "enable", "stop"):
+        systemd.together(action, actions[action])
+    starts = [(action, name) for action in ("start", "restart") for name in actions[action]]
+    for action, name in starts:
+        if name.endswith(".socket"):
+            systemd.start(action, name)
+    with ThreadPoolExecutor(parallel) as pool:
+        others = [start for start in starts if not start[1].endswith(".socket")]
+        list(pool.map(lambda start: systemd.start(*start), others))
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "units": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "state": {"type": "str", "choices": ["started", "on_demand", "stopped"], "default": "started"},
+                    "enabled": {"type": "bool", "required": True},
+                    "changed_at": {"type": "float", "default": 0},
+                    "together_with": {"type": "list", "elements": "str", "default": []},
+                },
+            },
+            "parallel": {"type": "int"},
+        },
+        supports_check_mode=True,
+    )
+    units = module.params["units"]
+    names = [unit["name"] for unit in units]
+    shown = show(module, names)
+    behind = show(module, [service for block in shown.values() for service in triggered_by(block)])
+    stale = any(block.get("NeedDaemonReload") == "yes" for block in (*shown.values(), *behind.values()))
+    if stale and not module.check_mode:
+        module.run_command(["systemctl", "daemon-reload"], check_rc=True)
+        shown = show(module, names)
+    actions = plan(units, shown, boot_time(module))
+    lines = [f"{action} {name}" for action, names in actions.items() for name in names]
+    systemd = Systemd(module, units, shown)
+    if not module.check_mode:
+        carry_out(systemd, actions, module.params["parallel"] or os.cpu_count() or 1)
+    module.exit_json(
+        changed=bool(lines),
+        diff={"prepared": "".join(f"{line}\n" for line in lines)},
+        actions=lines,
+        failures=systemd.failures,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How much of its host a team's server may take, and for how long it may do nothing, in systemd's words."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+Team = t.Dict[str, t.Any]
+
+NEVER = "never"
+JOBS = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
+TIME = re.compile(r"([1-9]\d*(s|min|h|d)?)( [1-9]\d*(s|min|h|d))*")
+MEMORY = re.compile(r"[1-9]\d*[KMGT]?|infinity")
+# One worker without any work; with less it would be killed while it starts.
+LEAST_MEMORY = 512 * 1024**2
+UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+# For how long a log-in is remembered, in seconds: by the only worker, which forgets it when the password changes,
+# and by one of several, which is not told.
+ALONE, AMONG_SEVERAL = 60, 5
+
+
+def resource_defaults(team: Team) -> Team:
+    """C(sleeps), and for how long log-ins are remembered unless the team says it."""
+    remembered = team["auth_cache_ttl_seconds"]
+    if remembered is None:
+        remembered = ALONE if team["workers"] == 1 else AMONG_SEVERAL
+    return {"auth_cache_ttl_seconds": remembered, "sleeps": team["idle_timeout"] != NEVER}
+
+
+def resource_problems(team: Team) -> t.Iterator[str]:
+    """Words that systemd would not take, and limits that no server could live within."""
+    timeout, memory = team["idle_timeout"], team["memory_max"]
+    if timeout != NEVER and not TIME.fullmatch(timeout):
+        yield f"idle_timeout: '{timeout}' is no time; use one like 30min, 2h or '1h 30min', seconds, or '{NEVER}'"
+    if team["sleeps"] and str(team["environment"].get(JOBS, "")).lower() in ("true", "1"):
+        yield f"idle_timeout: {JOBS} in environment lets MLflow work with nobody connected; use '{NEVER}'"
+    if not MEMORY.fullmatch(memory):
+        yield f"memory_max: '{memory}' is no amount of memory; use one like 2G or 1500M, bytes, or 'infinity'"
+    elif memory != "infinity" and _bytes(memory) < LEAST_MEMORY:
+        yield f"memory_max: {memory} is too little for a server to start; {LEAST_MEMORY // 1024**2}M is the least"
+    if not 1 <= team["cpu_weight"] <= 10000:
+        yield f"cpu_weight: {team['cpu_weight']} is outside 1-10000; 100 is an ordinary share"
+    if team["tasks_max"] < 128:
+        yield f"tasks_max: {team['tasks_max']} is too little for a server to work; 128 is the least"
+    if team["workers"] < 1:
+        yield f"workers: {team['workers']} is no number of processes; 1 is the least"
+    if team["auth_cache_ttl_seconds"] < 0:
+        yield f"auth_cache_ttl_seconds: {team['auth_cache_ttl_seconds']} is no time; 0 remembers no log-in"
+
+
+def _bytes(amount: str) -> int:
+    return int(amount.rstrip("KMGT")) * UNITS[amount.lstrip("0123456789")]

@@ -1,0 +1,89 @@
+"""What is done to units, by what systemd says of them. That it works is shown on hosts."""
+
+import pytest
+from ansible_collections.mlops.mlflow.plugins.modules.units import plan
+
+BOOTED, STARTED = 500_000, 1_000_000
+
+
+def unit(name="a.service", state="started", enabled=True, changed_at=0.0):
+    return {"name": name, "state": state, "enabled": enabled, "changed_at": changed_at, "together_with": []}
+
+
+def shown(active="active", enabled="enabled", started=f"@{STARTED}", result="success"):
+    return {"ActiveState": active, "UnitFileState": enabled, "InactiveExitTimestamp": started, "Result": result}
+
+
+def actions(wanted, found=None):
+    """What is done to one unit, in order."""
+    planned = plan([wanted], {wanted["name"]: found} if found else {}, BOOTED)
+    return [action for action, names in planned.items() if names]
+
+
+@pytest.mark.parametrize(
+    ("found", "started", "stopped"),
+    [
+        ({}, [], ["disable", "stop"]),
+        ({"active": "reloading"}, [], ["disable", "stop"]),
+        ({"active": "inactive"}, ["start"], ["disable"]),
+        ({"active": "failed"}, ["restart"], ["disable"]),
+        ({"active": "activating"}, ["restart"], ["disable", "stop"]),
+        ({"active": "deactivating", "enabled": "disabled"}, ["enable", "restart"], ["stop"]),
+        ({"enabled": "disabled"}, ["enable"], ["stop"]),
+        ({"active": "inactive", "enabled": "disabled", "started": ""}, ["enable", "start"], []),
+        ({"active": "inactive", "enabled": "", "started": "@0"}, ["enable", "start"], []),
+    ],
+)
+def test_units_that_are_to_run_or_not(found, started, stopped):
+    assert actions(unit(), shown(**found)) == started
+    assert actions(unit(state="stopped", enabled=False), shown(**found)) == stopped
+
+
+def test_units_that_systemd_does_not_know_yet():
+    assert actions(unit()) == ["enable", "start"]
+    assert actions(unit(state="stopped", enabled=False)) == []
+    # One that nobody wrote anything for since the host started is not proven.
+    assert actions(unit(state="on_demand", enabled=False)) == []
+    assert actions(unit(state="on_demand", enabled=False, changed_at=BOOTED + 1)) == ["restart"]
+
+
+@pytest.mark.parametrize(("changed", "restarted"), [(-10, False), (0, False), (0.9, False), (1, True), (99.5, True)])
+@pytest.mark.parametrize(
+    ("state", "active"),
+    [("started", "active"), ("on_demand", "active"), ("on_demand", "inactive"), ("on_demand", "activating")],
+)
+def test_what_is_older_than_its_configuration_is_restarted(state, active, changed, restarted):
+    """systemd tells whole seconds, so a change in the second of the start counts as older."""
+    wanted = unit(state=state, changed_at=STARTED + changed)
+    assert actions(wanted, shown(active=active)) == (["restart"] if restarted else [])
+
+
+def test_what_may_sleep_is_let_sleep():
+    for active in ("active", "inactive", "activating", "deactivating"):
+        assert actions(unit(state="on_demand"), shown(active=active)) == []
+
+
+def test_what_may_sleep_is_tried_again_after_a_failure():
+    assert actions(unit(state="on_demand"), shown(active="inactive", result="exit-code")) == ["restart"]
+
+
+def test_after_a_boot_a_sleeper_counts_as_started_with_the_host():
+    sleeper = shown(active="inactive", started="")
+    assert actions(unit(state="on_demand", changed_at=BOOTED - 1), sleeper) == []
+    assert actions(unit(state="on_demand", changed_at=BOOTED + 1), sleeper) == ["restart"]
+
+
+def test_what_is_stopped_is_never_restarted():
+    wanted = unit(state="stopped", enabled=False, changed_at=STARTED + 5)
+    assert actions(wanted, shown(active="inactive", enabled="disabled")) == []
+
+
+def test_all_units_of_an_action_go_together():
+    units = [unit("a.socket"), unit("b.service"), unit("c.service", "stopped", enabled=False)]
+    assert plan(units, {"c.service": shown()}, BOOTED) == {
+        "disable": ["c.service"],
+        "enable": ["a.socket", "b.service"],
+        "stop": ["c.service"],
+        "start": ["a.socket", "b.service"],
+        "restart": [],
+    }

@@ -1,0 +1,102 @@
+"""How long a server sleeps, what it may take of its host, and which databases tell all of it."""
+
+import pytest
+from ansible_collections.mlops.mlflow.plugins.lookup import teams as lookup
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
+
+SCHEMA = team_schema(lookup.DOCUMENTATION)
+
+
+def read(team, **defaults):
+    declared = {"name": "vision", "port": 5001, "admin_password": "correct horse", **team}
+    return read_teams([("", declared)], SCHEMA, {**lookup.DEFAULTS, **defaults})
+
+
+def faults(team):
+    return [line.removeprefix("mlflow_teams: vision: ") for line in read(team)[1]]
+
+
+@pytest.mark.parametrize("timeout", ["30min", "2h", "90", "1h 30min", "1d", "5s", "never", 90])
+def test_times_that_systemd_knows(timeout):
+    (team,), problems = read({"idle_timeout": timeout})
+    assert problems == []
+    assert team["sleeps"] == (timeout != "never")
+
+
+@pytest.mark.parametrize("timeout", ["0", "soon", "1 fortnight", "-5min", "5 min; rm", "Never"])
+def test_times_that_it_does_not(timeout):
+    assert faults({"idle_timeout": timeout}) == [
+        f"idle_timeout: '{timeout}' is no time; use one like 30min, 2h or '1h 30min', seconds, or 'never'"
+    ]
+
+
+def test_the_inventory_says_it_for_all_who_do_not():
+    assert read({}, idle_timeout="never")[0][0]["sleeps"] is False
+    assert read({"idle_timeout": "1h"}, idle_timeout="never")[0][0]["sleeps"] is True
+
+
+def test_work_in_the_background_is_not_put_to_sleep():
+    jobs = {"environment": {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true"}}
+    assert len(faults(jobs)) == 1
+    assert "idle_timeout" in faults(jobs)[0]
+    assert faults({**jobs, "idle_timeout": "never"}) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "word"),
+    [
+        ({"memory_max": "lots"}, "memory_max: 'lots' is no amount"),
+        ({"memory_max": "50%"}, "memory_max: '50%' is no amount"),
+        ({"memory_max": "100M"}, "memory_max: 100M is too little"),
+        ({"cpu_weight": 0}, "cpu_weight: 0 is outside"),
+        ({"cpu_weight": 10001}, "cpu_weight: 10001 is outside"),
+        ({"tasks_max": 10}, "tasks_max: 10 is too little"),
+        ({"workers": 0}, "workers: 0 is no number"),
+        ({"auth_cache_ttl_seconds": -1}, "auth_cache_ttl_seconds: -1 is no time"),
+    ],
+)
+def test_limits_that_no_server_can_live_within(limits, word):
+    (fault,) = faults(limits)
+    assert fault.startswith(word)
+
+
+@pytest.mark.parametrize("memory", ["2G", "1500M", "1T", "infinity", 1073741824])
+def test_amounts_of_memory(memory):
+    assert faults({"memory_max": memory}) == []
+
+
+@pytest.mark.parametrize(
+    ("team", "seconds"),
+    [
+        ({}, 60),
+        ({"workers": 4}, 5),
+        ({"workers": 4, "auth_cache_ttl_seconds": 60}, 60),
+        ({"auth_cache_ttl_seconds": 0}, 0),
+    ],
+)
+def test_several_workers_remember_log_ins_for_less_time(team, seconds):
+    assert read(team)[0][0]["auth_cache_ttl_seconds"] == seconds
+
+
+@pytest.mark.parametrize(
+    ("team", "files"),
+    [
+        ({}, ["/var/lib/mlflow/vision/mlflow.db"]),
+        ({"backend_store_uri": "sqlite:////srv/db/one.db?timeout=30"}, ["/srv/db/one.db"]),
+        (
+            {"auth_database_uri": "sqlite:///people.db"},
+            ["/var/lib/mlflow/vision/mlflow.db", "/var/lib/mlflow/vision/people.db"],
+        ),
+        ({"auth_database_uri": "postgresql+psycopg://db.example.org/people"}, []),
+        ({"backend_store_uri": "postgresql+psycopg://db.example.org/all"}, []),
+        ({"backend_store_uri": "sqlite:///:memory:"}, []),
+    ],
+)
+def test_files_that_hold_all_a_server_knows(team, files):
+    assert read(team)[0][0]["sqlite_files"] == files
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_BACKEND_STORE_URI", "MLFLOW_AUTH_CONFIG_PATH", "MLFLOW_UVICORN_OPTS"])
+def test_variables_that_would_undo_the_declaration(name):
+    (fault,) = faults({"environment": {name: "another"}})
+    assert fault.startswith(f"environment: {name} is set by the role; ")
