@@ -66,6 +66,7 @@ format: toolchain ## Format the Python code
 
 lock: ## Pin what the requirements lead to
 	@$(PYTHON) tools/toolchain.py --lock
+	@$(RUN) python tools/constraints.py
 
 clean: ## Remove everything: hosts, network, images, build/
 	@code=0; if command -v podman >/dev/null; then $(HOSTS) purge || code=$$?; fi; \

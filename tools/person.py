@@ -7,6 +7,7 @@ Who they are is in the environment, as MLflow wants it. Prints one line of JSON,
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import tempfile
@@ -73,8 +74,9 @@ def write(experiment: str) -> dict[str, Any]:
     return {"run": client.create_run(found.experiment_id).info.run_id}
 
 
-def stream(experiment: str, seconds: float) -> dict[str, Any]:
-    """Log one metric after the other; say how many were acknowledged, and how many are there."""
+def stream(experiment: str, seconds: float, pauses: str) -> dict[str, Any]:
+    """Log one metric after the other, with these pauses in turn; say how many were acknowledged, and how many are there."""
+    waits = itertools.cycle(map(float, pauses.split(",")))
     mlflow.set_experiment(experiment)
     client, sent, longest = mlflow.MlflowClient(), 0, 0.0
     with mlflow.start_run(run_name="stream") as run:
@@ -83,6 +85,7 @@ def stream(experiment: str, seconds: float) -> dict[str, Any]:
             before = time.monotonic()
             client.log_metric(run.info.run_id, "step", sent, step=sent)
             sent, longest = sent + 1, max(longest, time.monotonic() - before)
+            time.sleep(next(waits))
     history = client.get_metric_history(run.info.run_id, "step")
     return {"sent": sent, "kept": len({metric.step for metric in history}), "longest": longest}
 
@@ -94,8 +97,9 @@ def main() -> None:
     parser.add_argument("experiment")
     parser.add_argument("--run", help="for see")
     parser.add_argument("--seconds", type=float, default=10, help="for stream")
+    parser.add_argument("--pauses", default="0", help="for stream: seconds after each metric, as in 5,6.5")
     options = parser.parse_args()
-    more = {"see": [options.run], "stream": [options.seconds]}.get(options.action, [])
+    more = {"see": [options.run], "stream": [options.seconds, options.pauses]}.get(options.action, [])
     try:
         answer = globals()[options.action](options.experiment, *more)
     except mlflow.MlflowException as error:

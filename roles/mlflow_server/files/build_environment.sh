@@ -1,17 +1,50 @@
 # shellcheck shell=sh
-# Installs what requirements.txt in the workshop asks for, then puts the environment in its place.
-python=$1 workshop=$2 environment=$3
+# Builds an environment beside its place and renames it when complete, so that a run cut off leaves nothing that a
+# later one trusts. Reads the constraints from its input, and prints "built" unless another run did it meanwhile.
+python=$1 install_dir=$2 version=$3 marker=$4 requirements=$5 wheel_dir=$6 index_url=$7
+environment=$install_dir/$version workshop=$install_dir/.$version.new former=$install_dir/.$version.old
+umask 022
+mkdir -p "$install_dir"
+
+# One build at a time. What a killed one has started holds the lock too, until it writes no more.
+exec 9<"$install_dir"
+if ! flock --timeout 1800 9; then
+    echo "another run has been building in $install_dir for half an hour" >&2
+    exit 1
+fi
+# Only a run cut off between the two renames at the end leaves this.
+if [ -d "$former" ] && [ ! -e "$environment" ]; then
+    mv -T "$former" "$environment"
+fi
+if [ "$(cat "$environment/$marker" 2>/dev/null)" = "$requirements" ]; then
+    exit 0
+fi
+
+rm -rf "$workshop" "$former"
+mkdir "$workshop"
+printf '%s\n' "$requirements" >"$workshop/$marker"
+cat >"$workshop/constraints.txt"
+set -- --requirement "$workshop/$marker" --constraint "$workshop/constraints.txt"
+if [ -n "$wheel_dir" ]; then
+    set -- "$@" --no-index --find-links "$wheel_dir" --only-binary :all:
+elif [ -n "$index_url" ]; then
+    set -- "$@" --index-url "$index_url"
+fi
 if command -v uv >/dev/null; then
     uv venv --quiet --allow-existing --python "$python" "$workshop"
-    # Without compiled bytecode the first answer of a server takes three times as long.
-    uv pip install --quiet --compile-bytecode --python "$workshop/bin/python" \
-        --requirement "$workshop/requirements.txt" --constraint "$workshop/constraints.txt"
+    # Without compiled bytecode the first answer of a server takes three times as long; pip compiles by itself.
+    uv pip install --quiet --compile-bytecode --python "$workshop/bin/python" "$@"
 else
     "$python" -m venv "$workshop"
-    "$workshop/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
-        --requirement "$workshop/requirements.txt" --constraint "$workshop/constraints.txt"
+    "$workshop/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
 fi
 # Scripts name their interpreter by the path they were installed under.
 grep -rlIFZ "$workshop" "$workshop/bin" | xargs -r0 sed -i "s|$workshop|$environment|g"
-rm -rf "$environment"
+
+# A server that runs from the former one misses it for a moment only, not for as long as removing it takes.
+if [ -e "$environment" ]; then
+    mv -T "$environment" "$former"
+fi
 mv -T "$workshop" "$environment"
+rm -rf "$former"
+echo built

@@ -1,0 +1,128 @@
+"""Environments are complete or not there, whatever happens to who builds them."""
+
+import contextlib
+import functools
+import http.server
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+from unit.roles.conftest import MARKER, REQUIREMENTS, VERSION, write_wheel
+
+DONE = (0, "built\n", "")
+NOTHING_TO_DO = (0, "", "")
+
+
+class Index(http.server.SimpleHTTPRequestHandler):
+    """Wheels as a package index has them: a page of links for each name."""
+
+    asked: threading.Event
+    go_on: threading.Event
+
+    def do_GET(self):
+        self.asked.set()
+        assert self.go_on.wait(20)
+        # One page of all wheels does for every name.
+        self.path = "/" + self.path.rpartition("/")[2]
+        with contextlib.suppress(ConnectionError):
+            super().do_GET()
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def index(wheels):
+    """An index that makes whoever asks it wait until it is told to go on."""
+    handler = type("Index", (Index,), {"asked": threading.Event(), "go_on": threading.Event()})
+    served = functools.partial(handler, directory=str(wheels))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), served) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/simple", handler
+        handler.go_on.set()
+        server.shutdown()
+
+
+def says(builder, command="mlflow"):
+    return subprocess.run([builder.environment / "bin" / command], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("uv", [True, False], ids=["uv", "pip"])
+def test_builds_from_wheels_alone_once(builder, wheels, uv):
+    assert builder.build(wheel_dir=wheels, uv=uv) == DONE
+    assert builder.left() == [VERSION]
+    assert says(builder) == f"mlflow {VERSION}\n"
+    assert (builder.environment / MARKER).read_text() == "\n".join(REQUIREMENTS) + "\n"
+    compiled = {file.name.partition(".")[0] for file in builder.environment.glob("lib/python3*/site-packages/**/*.pyc")}
+    assert {"mlflow", "needed"} <= compiled
+    assert builder.build(uv=uv) == NOTHING_TO_DO
+
+
+def test_a_wheel_that_is_missing_is_named_and_nothing_is_trusted(builder, wheels):
+    next(wheels.glob("needed*")).unlink()
+    code, output, errors = builder.build(wheel_dir=wheels)
+    assert (code != 0, output) == (True, "")
+    assert "needed" in errors
+    assert builder.left() == [builder.workshop.name]
+    write_wheel(wheels, "needed")
+    assert builder.build(wheel_dir=wheels) == DONE
+    assert builder.left() == [VERSION]
+
+
+def test_builds_from_another_index_what_it_would_from_wheels(builder, wheels, index):
+    address, handler = index
+    handler.go_on.set()
+    assert builder.build(index_url=address) == DONE
+    assert says(builder) == f"mlflow {VERSION}\n"
+    assert builder.build(wheel_dir=wheels) == NOTHING_TO_DO
+
+
+def test_killed_in_the_middle_leaves_nothing_that_is_trusted(builder, wheels, index):
+    address, handler = index
+    killed = builder.start(index_url=address)
+    assert handler.asked.wait(20)
+    killed.kill()
+    killed.wait()
+    assert not builder.environment.exists()
+    # What it had started goes on, and must not write into the workshop of the next.
+    following = builder.start(wheel_dir=wheels)
+    time.sleep(0.5)
+    assert following.poll() is None
+    handler.go_on.set()
+    assert (*following.communicate(timeout=30), following.returncode) == ("built\n", "", 0)
+    killed.communicate()
+    assert builder.left() == [VERSION]
+    assert says(builder) == f"mlflow {VERSION}\n"
+
+
+def test_of_two_at_once_one_builds(builder, wheels):
+    both = [builder.start(wheel_dir=wheels) for _number in range(2)]
+    found = sorted(process.communicate(timeout=30) for process in both)
+    assert found == [("", ""), ("built\n", "")]
+    assert says(builder) == f"mlflow {VERSION}\n"
+
+
+def test_another_list_of_packages_replaces_what_a_server_runs_from(builder, wheels):
+    assert builder.build(wheel_dir=wheels) == DONE
+    code = "print(flush=True); input(); import needed, sys; sys.exit(0 if 'opt mlflow' in needed.__file__ else 1)"
+    python = builder.environment / "bin" / "python"
+    with subprocess.Popen([python, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        server.stdout.readline()
+        write_wheel(wheels, "another", entry="another = another:main")
+        assert builder.build(requirements=[*REQUIREMENTS, "another"], wheel_dir=wheels) == DONE
+        server.communicate(b"\n", timeout=20)
+    assert server.returncode == 0
+    assert builder.left() == [VERSION]
+    assert says(builder, "another") == "another 1.0\n"
+
+
+def test_cut_off_between_the_renames_the_former_one_comes_back(builder, wheels):
+    assert builder.build(wheel_dir=wheels) == DONE
+    os.rename(builder.environment, builder.former)
+    assert builder.build() == NOTHING_TO_DO
+    os.rename(builder.environment, builder.former)
+    assert builder.build(requirements=REQUIREMENTS[:1], wheel_dir=wheels) == DONE
+    assert builder.left() == [VERSION]
+    assert says(builder) == f"mlflow {VERSION}\n"

@@ -1,0 +1,97 @@
+"""What the role says of where packages come from, and what it does about it, by its own tasks."""
+
+import json
+import os
+import subprocess
+
+import pytest
+from unit.roles.conftest import VERSION
+
+PLAYBOOK = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.assert:
+        that: __mlflow_server_problems | length == 0
+        fail_msg: "{{ __mlflow_server_problems | join(' AND ') }}"
+    - ansible.builtin.include_role: {name: mlops.mlflow.mlflow_server, tasks_from: "{{ item }}"}
+      loop: [install.yml, remove_unused.yml]
+  vars_files: [VARS/vars/main.yml, VARS/defaults/main.yml]
+"""
+
+
+@pytest.fixture
+def play(builder, request):
+    """Run the tasks on this machine."""
+    root = request.config.rootpath
+    file = builder.home / "play.yml"
+    file.write_text(PLAYBOOK.replace("VARS", str(root / "roles" / "mlflow_server")))
+
+    def run(*options, **variables):
+        team = {"name": "one", "port": 5001, "admin_password": "correct horse battery"}
+        given = {
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "mlflow_teams": [team],
+            "mlflow_version": VERSION,
+            "mlflow_server_install_dir": str(builder.install_dir),
+            "mlflow_server_python": "/usr/bin/python3",
+            "mlflow_server_extra_packages": ["needed"],
+            "__mlflow_server_config_dir": str(builder.home / "etc"),
+            "__mlflow_server_versions": {"stdout_lines": ["3.11", "yes"]},
+            **variables,
+        }
+        command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(given), *options, str(file)]
+        environment = {
+            **os.environ,
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_COLLECTIONS_PATH": str(root / "build" / "checkout"),
+        }
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_refuses_what_cannot_be_meant_before_anything(play, builder):
+    code, output = play(
+        mlflow_server_wheel_dir="wheels",
+        mlflow_server_index_url="https://reader:canary-secret@index.example.org/simple",
+    )
+    assert code == 2
+    assert "mlflow_server_wheel_dir, mlflow_server_index_url: packages come either from a directory or" in output
+    assert "mlflow_server_wheel_dir: 'wheels' does not begin with /" in output
+    assert "mlflow_server_index_url: has credentials in it" in output
+    assert "~/.netrc of root" in output
+    assert "canary-secret" not in output
+    assert not builder.install_dir.exists()
+
+
+def test_a_directory_that_is_not_there_is_told_also_in_check_mode(play, builder):
+    for options in ([], ["--check"]):
+        code, output = play(*options, mlflow_server_wheel_dir="/no/such")
+        assert code == 2
+        assert "mlflow_server_wheel_dir: '/no/such' is no directory on localhost" in output
+        assert f"pip download -d DIRECTORY --only-binary :all:  'mlflow[auth]=={VERSION}' needed" in output
+        assert not builder.install_dir.exists()
+
+
+def test_builds_once_removes_once_and_says_so_before(play, builder, wheels):
+    given = {"mlflow_server_wheel_dir": str(wheels), "mlflow_server_remove_unused": True}
+    old = builder.install_dir / "3.15.2"
+    old.mkdir(parents=True)
+    (old / "requirements.txt").write_text("mlflow[auth]==3.15.2\n")
+    (old / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    for options, left in (["--check"], ["3.15.2"]), ([], [VERSION]):
+        code, output = play(*options, **given)
+        assert (code, "changed=2 " in output) == (0, True), output
+        assert f"{old} {'would be' if options else 'was'} removed" in output
+        assert builder.left() == left
+    code, output = play(**given)
+    assert (code, "changed=0 " in output) == (0, True), output
+
+
+def test_what_pip_or_uv_misses_is_told_with_the_way_to_fill(play, wheels):
+    next(wheels.glob("needed*")).unlink()
+    code, output = play(mlflow_server_wheel_dir=str(wheels))
+    assert code == 2
+    assert f"mlflow_server_wheel_dir: {wheels} does not have all that is needed. On a machine with internet" in output
