@@ -75,7 +75,7 @@ def write(experiment: str) -> dict[str, Any]:
 
 
 def stream(experiment: str, seconds: float, pauses: str) -> dict[str, Any]:
-    """Log one metric after the other, with these pauses in turn; say how many were acknowledged, and how many are there."""
+    """Log one metric after the other, with these pauses in turn; say how many were acknowledged and are there."""
     waits = itertools.cycle(map(float, pauses.split(",")))
     mlflow.set_experiment(experiment)
     client, sent, longest = mlflow.MlflowClient(), 0, 0.0

@@ -9,13 +9,33 @@ EXPOSURE = 1.0
 TREES = "/etc /home /opt /root /run /srv /tmp /usr/local /var/lib/mlflow /var/log /var/tmp"
 
 
-def units(server: Any) -> list[str]:
-    return [f"mlflow@{server.name}.service", f"mlflow-listen@{server.name}.socket"]
+@pytest.fixture(autouse=True)
+def awake(server: Any) -> None:
+    """Wake the server first, if it sleeps."""
+    assert server.ask("/health").status == 200
 
 
-def test_both_units_run_now_and_after_a_boot(server: Any) -> None:
-    for unit in units(server):
-        assert server.show(unit, "ActiveState", "UnitFileState") == ["active", "enabled"]
+def test_the_socket_is_always_there_and_the_server_when_it_is_wanted(server: Any) -> None:
+    socket, service = f"mlflow-listen@{server.name}.socket", f"mlflow@{server.name}.service"
+    assert server.show(socket, "ActiveState", "UnitFileState") == ["active", "enabled"]
+    at_boot = "disabled" if server.team["sleeps"] else "enabled"
+    assert server.show(service, "ActiveState", "UnitFileState") == ["active", at_boot]
+
+
+def test_takes_one_process_a_worker(server: Any) -> None:
+    (main,) = server.show(f"mlflow@{server.name}.service", "MainPID")
+    found = server.host.check_output("ps --no-headers -o pid,args -u %s", f"mlflow-{server.name}").splitlines()
+    workers = [line for line in found if "socket-proxyd" not in line]
+    # Several are kept by a process of uvicorn's, which has a helper of Python's for them.
+    extra = 0 if server.team["workers"] == 1 else 2
+    assert len(workers) == server.team["workers"] + extra, found
+    assert "uvicorn" in next(line for line in found if line.split()[0] == main)
+
+
+def test_lives_within_its_limits(server: Any) -> None:
+    memory, weight, tasks = server.show(f"mlflow@{server.name}.service", "MemoryMax", "CPUWeight", "TasksMax")
+    assert int(memory) == int(server.team["memory_max"].removesuffix("G")) * 1024**3
+    assert [int(weight), int(tasks)] == [server.team["cpu_weight"], server.team["tasks_max"]]
 
 
 def test_listens_where_declared_and_nowhere_else(server: Any) -> None:

@@ -50,18 +50,28 @@ class Stage:
         """Return where a team is reached from here."""
         return f"http://{self.host.address}:{port}"
 
-    def login(self, port: int, name: str, password: str) -> int:
-        """Return the status a log-in is answered with; 0 where nobody listens."""
+    def ask(self, port: int, name: str, password: str, path: str = WHO_AM_I, body: Any = None) -> int:
+        """Return the status that a request is answered with; 0 where nobody listens."""
         credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
+        headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
         # Never through a proxy, unlike urllib: the host is on this machine.
-        connection = http.client.HTTPConnection(self.host.address, port, timeout=60)
+        connection = http.client.HTTPConnection(self.host.address, port, timeout=120)
         try:
-            connection.request("GET", WHO_AM_I, headers={"Authorization": f"Basic {credentials}"})
+            connection.request("GET" if body is None else "POST", path, body and json.dumps(body), headers)
             return connection.getresponse().status
         except OSError:
             return 0
         finally:
             connection.close()
+
+    def login(self, port: int, name: str, password: str) -> int:
+        """Return the status a log-in is answered with."""
+        return self.ask(port, name, password)
+
+    def starts(self, team: str) -> int:
+        """Return how often the team's server has been started."""
+        lines = self.sh(f"journalctl --no-pager --output cat --unit mlflow@{team}.service").splitlines()
+        return sum(line.startswith("Started mlflow@") for line in lines)
 
     def lives(self, *teams: str) -> dict[str, str]:
         """Return what is new after any restart of the teams' units."""

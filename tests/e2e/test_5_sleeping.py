@@ -1,0 +1,118 @@
+"""Servers sleep when nobody is there; nobody who comes is turned away, cut off or made to try again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import demo
+import pytest
+from e2e.stage import Stage, example
+
+ALICE = {"name": "alice", "password": "alice-try-out-only"}
+DAVE = {"name": "dave", "password": "dave-try-out-only"}
+RESTARTS = 10
+# A kept connection of the client's is closed by the server after five idle seconds; then the second of the
+# time-out begins, and then the server needs a moment to end. The pauses hit all of it.
+PAUSES = "5.7,5.9,6.0,6.05,6.1,6.15,6.2,6.25,6.3,6.4,6.5,6.7"
+
+
+def put_to_sleep(stage: Stage, team: str) -> None:
+    stage.sh(f"systemctl stop mlflow-listen@{team}.service 2>/dev/null")
+    wait_until_asleep(stage, team)
+
+
+def wait_until_asleep(stage: Stage, team: str) -> None:
+    deadline = time.monotonic() + 60
+    while stage.sh(f"systemctl is-active mlflow@{team}.service", check=False).strip() != "inactive":
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def processes(stage: Stage, team: str) -> int:
+    return int(stage.sh(f"ps --no-headers -o pid -u mlflow-{team} | wc -l"))
+
+
+def stream_during(stage: Stage, seconds: int, what: Callable[[], None]) -> dict[str, Any]:
+    """Let Alice log one metric after the other while something happens."""
+    answers: list[dict[str, Any]] = []
+    arguments = (stage.url(5001), ALICE, "stream", "resnet", "--seconds", str(seconds))
+    client = threading.Thread(target=lambda: answers.append(demo.person(*arguments)))
+    client.start()
+    time.sleep(5)
+    what()
+    client.join()
+    return answers[0]
+
+
+def test_a_sleeping_team_has_no_process_and_an_open_port(converged: Stage) -> None:
+    put_to_sleep(converged, "vision")
+    assert processes(converged, "vision") == 0
+    with ThreadPoolExecutor(20) as pool:
+        answers = pool.map(lambda _number: converged.login(5001, **ALICE), range(20))
+    assert list(answers) == [200] * 20
+    # The server, and what passes connections on to it.
+    assert processes(converged, "vision") == 2
+
+
+def test_mlflows_own_client_only_waits(converged: Stage) -> None:
+    put_to_sleep(converged, "vision")
+    assert demo.person(converged.url(5001), ALICE, "write", "resnet").keys() == {"run"}
+
+
+def test_nothing_to_change_wakes_nobody(converged: Stage) -> None:
+    # The first run sees what was logged meanwhile; from then on nothing has happened.
+    converged.play("site")
+    for team in ("vision", "nlp"):
+        put_to_sleep(converged, team)
+    run = converged.play("site")
+    assert (run.code, run.changed) == (0, 0), run.output
+    assert [processes(converged, team) for team in ("vision", "nlp")] == [0, 0]
+
+
+def test_what_was_done_in_a_server_before_it_slept_is_undone(converged: Stage) -> None:
+    admin = demo.declared_teams([converged.inventory], "mlflow1")[1]
+    login = (admin["admin_username"], admin["admin_password"])
+    intruder = {"username": "intruder", "password": "not-declared-at-all"}
+    assert converged.ask(admin["port"], *login, "/api/2.0/mlflow/users/create", intruder) == 200
+    put_to_sleep(converged, admin["name"])
+    run = converged.play("site", "--diff")
+    assert (run.code, run.changed) == (0, 1), run.output
+    assert "- user intruder" in run.output
+    assert converged.login(admin["port"], intruder["username"], intruder["password"]) == 401
+
+
+@pytest.fixture
+def impatient(converged: Stage) -> Iterator[Stage]:
+    """Let the team nlp sleep after one second, and afterwards as before."""
+    run = converged.play("site", mlflow_team_nlp=example("nlp", idle_timeout="1s"))
+    assert run.code == 0, run.output
+    yield converged
+    assert converged.play("site").code == 0
+
+
+def test_a_client_that_comes_back_just_when_the_server_goes_to_sleep(impatient: Stage) -> None:
+    before = impatient.starts("nlp")
+    answer = demo.person(impatient.url(5002), DAVE, "stream", "sentiment", "--seconds", "75", "--pauses", PAUSES)
+    assert answer["kept"] == answer["sent"] > 5
+    assert impatient.starts("nlp") - before >= 3
+    wait_until_asleep(impatient, "nlp")
+
+
+def test_ten_restarts_and_no_error(converged: Stage) -> None:
+    def restart() -> None:
+        for _time in range(RESTARTS):
+            converged.sh("systemctl restart mlflow@vision")
+
+    before = converged.starts("vision")
+    answer = stream_during(converged, 60, restart)
+    assert answer["kept"] == answer["sent"] > 10
+    assert converged.starts("vision") - before >= RESTARTS
+
+
+def test_a_worker_that_is_killed_comes_back(converged: Stage) -> None:
+    answer = stream_during(converged, 20, lambda: print(converged.sh("systemctl kill -s KILL mlflow@vision")))
+    assert answer["kept"] == answer["sent"] > 5

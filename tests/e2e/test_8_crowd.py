@@ -1,0 +1,79 @@
+"""How much is done on a host does not depend on how many teams there are, but on how many have changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import demo
+import pytest
+from e2e import stage
+from e2e.stage import Stage
+
+MORE = [f"more{number:02}" for number in range(10)]
+# What Ansible's connection to the host does.
+EXECUTION = re.compile(r"^<[^>]+> (?:RUN|PUT|FETCH) ", re.MULTILINE)
+
+
+def crowd(**changes: Any) -> list[dict[str, Any]]:
+    """Return ten small teams, the fourth of them changed."""
+    return [
+        {
+            "name": name,
+            "port": 5100 + number,
+            "admin_password": f"admin of {name}",
+            "idle_timeout": "20s",
+            "users": [{"name": "ann", "password": f"ann of {name}"}, {"name": "ben", "password": f"ben of {name}"}],
+            "groups": [
+                {"name": "all", "members": ["ann", "ben"], "grants": [{"experiment": "*", "permission": "READ"}]}
+            ],
+            "experiments": [{"name": "first", "grants": {"ann": "EDIT"}}],
+            **(changes if number == 4 else {}),
+        }
+        for number, name in enumerate(MORE)
+    ]
+
+
+def executions(run: demo.Play) -> int:
+    """Return how often a run went to the host, when it changed nothing."""
+    assert (run.code, run.changed) == (0, 0), run.output[-5000:]
+    return len(EXECUTION.findall(run.output))
+
+
+@pytest.fixture(scope="module")
+def alone(converged: Stage) -> int:
+    """Return the executions for the two teams of the example."""
+    assert converged.play("site").code == 0
+    return executions(converged.play("site", "-vvv"))
+
+
+@pytest.fixture(scope="module")
+def crowded(converged: Stage, alone: int) -> Iterator[Stage]:
+    """Bring ten more teams to the host."""
+    run = converged.play("site", mlflow_teams=crowd())
+    assert run.code == 0, run.output[-5000:]
+    yield converged
+    for name in MORE:
+        stage.forget(converged, name)
+
+
+def test_round_trips_are_the_same_for_two_and_for_twelve_teams(crowded: Stage, alone: int) -> None:
+    assert executions(crowded.play("site", "-vvv", mlflow_teams=crowd())) == alone
+
+
+def test_each_of_the_twelve_works(crowded: Stage) -> None:
+    for number, name in enumerate(MORE):
+        assert crowded.login(5100 + number, "ann", f"ann of {name}") == 200
+
+
+def test_one_changed_team_is_the_only_one_that_is_touched(crowded: Stage) -> None:
+    before = {name: crowded.starts(name) for name in ["vision", "nlp", *MORE]}
+    run = crowded.play("site", "--diff", mlflow_teams=crowd(tasks_max=400))
+    # Its file, and its units.
+    assert (run.code, run.changed) == (0, 2), run.output[-5000:]
+    assert {line for line in run.output.splitlines() if line.startswith("restart ")} == {
+        "restart mlflow@more04.service"
+    }
+    restarted = {name for name in before if crowded.starts(name) > before[name]}
+    assert "more04" in restarted
