@@ -13,10 +13,10 @@ ARGS ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format lock clean
+.PHONY: help demo test bench bench-access bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format lock clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: toolchain-mlflow build ## Deploy two teams on throwaway hosts, to look at
 	@$(RUN) python tools/demo.py $(ARGS)
@@ -42,8 +42,14 @@ molecule: build ## The roles on systemd hosts (SCENARIO=… for one)
 e2e: toolchain-mlflow build ## Whole stories on systemd hosts
 	@$(RUN) pytest tests/e2e $(ARGS)
 
-bench: toolchain-mlflow build ## Measure managing access, side by side in one run (ARGS=users)
+bench: ## Measure everything, side by side with the ways it replaces
+	@$(MAKE) bench-access bench-hosts ARGS=
+
+bench-access: toolchain-mlflow build ## Measure managing access (ARGS=users)
 	@$(RUN) python bench/access.py $(ARGS)
+
+bench-hosts: toolchain-mlflow build ## Measure a host with many teams (ARGS="server site onboard many --keep")
+	@$(RUN) python bench/hosts.py $(ARGS)
 
 build: toolchain ## Build the collection and install it in build/collections
 	@$(RUN) python tools/build.py

@@ -1,6 +1,6 @@
 """Manage users, experiments and grants in four ways, side by side: how long, and in how many requests.
 
-make bench [ARGS=users]: 100 users, 100 experiments and 2,000 grants unless told otherwise. The slow ways are
+make bench-access [ARGS=users]: 100 users, 100 experiments and 2,000 grants unless told otherwise. The slow ways are
 measured on a part and extrapolated. A run of the full size is also written to docs/benchmarks.md.
 """
 
@@ -106,7 +106,9 @@ def answer_times(server: Server) -> tuple[float, float]:
 
 def too_late(number: int, frame: FrameType | None) -> NoReturn:
     """Stop the servers also when there is no time left."""
-    raise project.ToolError(f"not done after {MINUTES} minutes; `make bench ARGS={NUMBER // 2}` takes half as long")
+    raise project.ToolError(
+        f"not done after {MINUTES} minutes; `make bench-access ARGS={NUMBER // 2}` takes half as long"
+    )
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def document(rows: list[Row], whole: Size, *notes: str) -> str:
     """Return everything."""
     parts = [
         "# Managing access, measured",
-        f"Printed by `make bench`. {whole}, on fresh MLflow servers on the same machine, one after the other. "
+        f"Printed by `make bench-access`. {whole}, on fresh MLflow servers on the same machine, one after the other. "
         "*client* is a script on MLflow's own Python client; it and the *uri loop* look for each user, experiment and "
         "grant, and write what is missing. The server is configured as `mlflow_server` does, unless it says *stock*: "
         "there it runs as MLflow ships it. Seconds are a command's from start to end, of which Ansible takes about one "

@@ -11,7 +11,7 @@ import pytest
 FILES = Path(__file__).resolve().parents[3] / "roles" / "mlflow_server" / "files"
 MARKER = "requirements.txt"
 VERSION = "9.9.9"
-REQUIREMENTS = [f"mlflow[auth]=={VERSION}", "needed"]
+REQUIREMENTS = (f"mlflow[auth]=={VERSION}", "needed")
 
 
 def write_wheel(folder, name, version="1.0", extra="", entry=""):
