@@ -8,9 +8,8 @@ def test_nothing_listens_to_other_machines(server: Any) -> None:
     assert server.host.run("curl --silent http://$(hostname --ip-address):5001/health").rc != 0
 
 
-def test_comes_back_by_itself_after_a_restart(server: Any) -> None:
+def test_serves_who_asks_after_a_restart(server: Any) -> None:
     server.host.check_output("systemctl restart mlflow@main")
-    assert server.show("mlflow@main.service", "ActiveState") == ["active"]
     assert server.ask("/api/2.0/mlflow/users/current", server.admin).status == 200
 
 
