@@ -1,7 +1,7 @@
 """Measure a host with many teams, beside MLflow as it ships and a playbook as one writes it first.
 
-make bench-hosts [ARGS="server site onboard many --keep"]: all parts in this order unless some are named. --keep leaves
-the host and takes the one that was left. Each part has a time it may take; what was measured stands in
+make bench-hosts [ARGS="server worker site onboard many --keep"]: all parts in this order unless some are named. --keep
+leaves the host and takes the one that was left. Each part has a time it may take; what was measured stands in
 build/bench-hosts.json, and with ARGS=report only the report is made of it again. Writes docs/benchmarks-hosts.md and
 docs/benchmarks-hosts.svg once every part was measured.
 """
@@ -62,8 +62,20 @@ def measure_server(on: Stage) -> Found:
     return found
 
 
+def measure_worker(on: Stage) -> Found:
+    """Measure the ways to start a server's only worker."""
+    on.deploy(1)
+    on.ask("sleep")
+    code = (stage.HERE / "worker.py").read_text()
+    command = ["python3", "-c", code, stage.PYTHON, "/usr/local/lib/mlflow/serve.py", str(WAKES)]
+    return {"ways": json.loads(on.run(command))}
+
+
 def repeated(on: Stage, playbook: str, teams: int, times: int) -> Found:
     """Measure runs that change nothing: the median, and how many teams were awake before and after."""
+    # The first one still looks at what the run that changed something has left.
+    first = on.play(playbook, teams)
+    on.ask("sleep")
     before = on.ask("awake")
     costs = [on.play(playbook, teams) for _time in range(times)]
     return {
@@ -72,6 +84,7 @@ def repeated(on: Stage, playbook: str, teams: int, times: int) -> Found:
         "remote": max(cost.remote for cost in costs),
         "changed": sum(cost.changed for cost in costs),
         "runs": times,
+        "first": first.seconds,
         "awake": [before, on.ask("awake")],
     }
 
@@ -85,7 +98,6 @@ def measure_site(on: Stage) -> Found:
         on.ask("sleep")
         found["ours"].append(repeated(on, "mlops.mlflow.site", teams, 3 if teams < stage.BESIDE else 2))
         if teams in LOOPED:
-            on.play(naive, teams)
             found["loop"].append(repeated(on, naive, teams, 3 if teams == 1 else 1))
     return found
 
@@ -125,6 +137,7 @@ def measure_many(on: Stage) -> Found:
 # With the minutes that each may take, also when it has to deploy its teams first.
 PARTS: dict[str, tuple[Callable[[Stage], Found], int]] = {
     "server": (measure_server, 15),
+    "worker": (measure_worker, 10),
     "site": (measure_site, 30),
     "onboard": (measure_onboarding, 20),
     "many": (measure_many, 35),

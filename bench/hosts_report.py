@@ -26,6 +26,7 @@ def document(found: Found) -> str:
     ]
     sections: dict[str, Callable[[Found], list[str]]] = {
         "server": server,
+        "worker": worker,
         "site": site,
         "onboard": onboarding,
         "many": many,
@@ -88,6 +89,25 @@ def server(found: Found) -> list[str]:
     ]
 
 
+def worker(found: Found) -> list[str]:
+    """Return the ways to start a server's only worker."""
+    names = {
+        "mlflow server": "`mlflow server` with one worker: it starts the worker and waits for it",
+        "serve.py": "`serve.py`, as deployed: it becomes the worker that `mlflow server` wants to start",
+        "uvicorn": "uvicorn alone, with what `mlflow server` would set for it, by MLflow's private names",
+    }
+    lines = [
+        [what, f"{way['seconds']:.1f} s", f"{way['processes']:.0f}", f"{way['pss']:,.0f} MiB"]
+        for what, way in ((names[name], way) for name, way in found["ways"].items())
+    ]
+    return [
+        "## One worker, and what starts it",
+        "From the command to the first answer on a Unix socket, jobs off, without the process that passes connections "
+        "on. Medians, in turns.",
+        table("| how | first answer | processes | PSS |", RIGHT, lines),
+    ]
+
+
 def ratio_of(pair: tuple[Found, Found], key: str) -> str:
     """Return the ratio of one figure."""
     return times(pair[0][key], pair[1][key])
@@ -121,6 +141,9 @@ def site(found: Found) -> list[str]:
         "(`bench/naive_role`). *remote* is how many modules ran on the host. Medians of three runs; of two at "
         f"{stage.BESIDE} teams, and of one of the loop at ten, which was not run for more.",
         table(head, "|---:|---:|---:|---:|---:|---:|---:|---:|", lines),
+        "The run after one that changed something asks every server, and so wakes those that sleep: "
+        + ", ".join(f"{run['first']:.1f} s for {run['teams']}" for run in found["ours"])
+        + ". From then on a server whose databases are as they were is not asked.",
         *([f"These were to change nothing and did: {', '.join(changed)}."] if changed else []),
     ]
 
