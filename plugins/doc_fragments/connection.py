@@ -5,9 +5,24 @@
 
 from __future__ import annotations
 
+TRANSPORT = r"""
+  ca_path:
+    description: File of CA certificates, in PEM, to trust instead of the system's.
+    type: path
+  validate_certs:
+    description: Whether to verify the server's TLS certificate.
+    type: bool
+    default: true
+  timeout:
+    description: Seconds to wait for an answer to each request.
+    type: int
+    default: 30
+"""
+
 
 class ModuleDocFragment:
-    DOCUMENTATION = r"""
+    DOCUMENTATION = (
+        r"""
 options:
   tracking_uri:
     description:
@@ -34,19 +49,26 @@ options:
       - Falls back to the environment variable E(MLFLOW_TRACKING_PASSWORD).
     type: str
     required: true
-  ca_path:
-    description: File of CA certificates, in PEM, to trust instead of the system's.
-    type: path
-  validate_certs:
-    description: Whether to verify the server's TLS certificate.
-    type: bool
-    default: true
-  timeout:
-    description: Seconds to wait for an answer to each request.
-    type: int
-    default: 30
+"""
+        + TRANSPORT
+        + r"""
 notes:
   - No Python library is needed on the target.
   - A failed module returns the server's own answer as C(failure), with C(status) and C(error_code),
     so that playbooks need not match on prose.
 """
+    )
+
+    # For modules that work on several servers, each with an address and an account of its own.
+    SEVERAL = (
+        "options:"
+        + TRANSPORT
+        + r"""
+  parallel:
+    description: How many servers are worked on at the same time.
+    type: int
+    default: 4
+notes:
+  - No Python library is needed on the target.
+"""
+    )

@@ -49,7 +49,7 @@ def laboratory(name: str, modules: Path) -> Iterator[Lab]:
     ):
         if version < (3, 0):
             hurry(home / database, password)
-        yield Lab(uri, modules, proxy, person, reader_for(uri, password, version), password)
+        yield Lab(uri, modules, proxy, person, reader_for(uri, password, version), password, home)
 
 
 def hurry(database: Path, password: str) -> None:

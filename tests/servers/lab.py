@@ -99,8 +99,11 @@ def secrets_in(value: t.Any, key: str = "") -> t.Iterator[str]:
 class Lab:
     """A server with a proxy before it, through which the modules go."""
 
-    def __init__(self, uri: str, modules: Path, proxy: t.Any, person: t.Any, reader: Reader, password: str) -> None:
+    def __init__(
+        self, uri: str, modules: Path, proxy: t.Any, person: t.Any, reader: Reader, password: str, home: Path
+    ) -> None:
         self.uri = uri
+        self.databases = sorted(str(path) for path in home.glob("*.db"))
         self.modules = modules
         self.proxy = proxy
         self.person = person
@@ -128,6 +131,19 @@ class Lab:
         result = self.run(module, check, **arguments)
         assert not result.get("failed"), result["msg"]
         return result
+
+    def several(
+        self, module: str, *servers: dict[str, t.Any], check: bool = False, **shared: t.Any
+    ) -> dict[str, t.Any]:
+        """Run a module that works on several servers; return what became of each by name, and all it said."""
+        self.proxy.forget()
+        result = Module(self.modules, module, {"servers": list(servers), **shared}, check).result()
+        assert not result.get("failed"), result["msg"]
+        assert list(result["failures"]) == [one["name"] for one in result["servers"] if "failure" in one]
+        assert result["changed"] is any(one["changed"] for one in result["servers"])
+        if check:
+            assert self.proxy.writes == [], "check mode wrote"
+        return {**result, **{one["name"]: one for one in result["servers"]}}
 
     def refused(self, module: str, check: bool = False, **arguments: t.Any) -> str:
         """Run a module that must fail, and that before it writes; return why."""

@@ -1,0 +1,231 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How everybody on a server, and what they may do, is declared: for one server and for several."""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+OPTIONS = r"""
+policy:
+  description:
+    - V(exclusive) removes the users, groups, memberships and grants that are not declared. Experiments
+      and models are never removed for not being declared. A server before MLflow 3.10 cannot list its
+      users, so that only declared ones are looked at there, with a warning.
+    - V(additive) only adds and changes.
+  type: str
+  choices: [exclusive, additive]
+  default: exclusive
+keep_users:
+  description:
+    - Users who are left as they are though nobody declared them, in their groups too.
+    - The account that logs in always is.
+  type: list
+  elements: str
+  default: []
+revoke_creators:
+  description:
+    - Whether to remove also the MANAGE that MLflow gives to whoever creates an experiment or a model.
+    - MLflow does not mark it. The first grant on a thing counts as such when it is a user's own, and MANAGE.
+  type: bool
+  default: false
+on_missing_roles:
+  description:
+    - What to do with O(groups) on a server before MLflow 3.12, which has none.
+    - V(fail) names the version needed. V(expand) gives each member what the group grants.
+  type: str
+  choices: [fail, expand]
+  default: fail
+update_password:
+  description:
+    - V(always) sets a declared password whenever logging in with it fails.
+    - V(on_create) sets it on new users only. It needs no log-in for each user, and people may change their own.
+  type: str
+  choices: [always, on_create]
+  default: always
+users:
+  description: The users.
+  type: list
+  elements: dict
+  default: []
+  suboptions:
+    name:
+      description: Name of the user, printable ASCII without a colon.
+      type: str
+      required: true
+    password:
+      description: The password, of at least 12 printable ASCII characters. Needed for a new user.
+      type: str
+    admin:
+      description: Whether the user may do everything on the server.
+      type: bool
+      default: false
+    grants:
+      description: What the user may do, for grants on all experiments or models. Each names one thing.
+      type: list
+      elements: dict
+      suboptions:
+        experiment:
+          description: Name of an experiment, or V(*) for all.
+          type: str
+        registered_model:
+          description: Name of a registered model, or V(*) for all.
+          type: str
+        permission:
+          description: The level. V(DENY) wins over all others; see M(mlops.mlflow.permission) for where there is one.
+          type: str
+          choices: [READ, USE, EDIT, MANAGE, DENY]
+          required: true
+    state:
+      description: V(absent) deletes the user, also where O(policy=additive).
+      type: str
+      choices: [present, absent]
+      default: present
+groups:
+  description:
+    - The groups, which MLflow calls roles.
+    - On MLflow 3.12 a group's level on an experiment does not reach its runs, so members cannot store artifacts.
+  type: list
+  elements: dict
+  default: []
+  suboptions:
+    name:
+      description: Name of the group.
+      type: str
+      required: true
+    description:
+      description: What the group is for. Left as it is by default.
+      type: str
+    members:
+      description: Names of users. Left as they are by default.
+      type: list
+      elements: str
+    grants:
+      description: What members may do. Each names one thing. Left as they are by default.
+      type: list
+      elements: dict
+      suboptions:
+        experiment:
+          description: Name of an experiment, or V(*) for all.
+          type: str
+        registered_model:
+          description: Name of a registered model, or V(*) for all.
+          type: str
+        permission:
+          description: The level. V(DENY) wins over all others; see M(mlops.mlflow.permission) for where there is one.
+          type: str
+          choices: [READ, USE, EDIT, MANAGE, DENY]
+          required: true
+    state:
+      description: V(absent) deletes the group.
+      type: str
+      choices: [present, absent]
+      default: present
+experiments:
+  description: Experiments that are to exist, and users' grants on them.
+  type: list
+  elements: dict
+  default: []
+  suboptions:
+    name:
+      description: Name of the experiment.
+      type: str
+      required: true
+    artifact_location:
+      description: URI under which its runs keep their artifacts, fixed at creation.
+      type: str
+    tags:
+      description: Tags to set. Others are left as they are.
+      type: dict
+    grants:
+      description: Levels by user name.
+      type: dict
+    rename_from:
+      description: Former name. Where it is there and the new one is not, it gets the new name.
+      type: str
+    on_deleted:
+      description: What to do with one that was deleted.
+      type: str
+      choices: [restore, fail]
+      default: restore
+    state:
+      description: V(absent) deletes it softly.
+      type: str
+      choices: [present, absent]
+      default: present
+registered_models:
+  description: Registered models that are to exist, and users' grants on them.
+  type: list
+  elements: dict
+  default: []
+  suboptions:
+    name:
+      description: Name of the model.
+      type: str
+      required: true
+    description:
+      description: What the model is for. Left as it is by default.
+      type: str
+    tags:
+      description: Tags to set. Others are left as they are.
+      type: dict
+    grants:
+      description: Levels by user name.
+      type: dict
+    rename_from:
+      description: Former name. Where it is there and the new one is not, it gets the new name.
+      type: str
+    state:
+      description: V(absent) deletes it with all its versions, for good.
+      type: str
+      choices: [present, absent]
+      default: present
+"""
+
+OF_EACH = r"""
+name:
+  description: What the server is called in the result, the diff and messages.
+  type: str
+  required: true
+tracking_uri:
+  description: Address of the server. Redirects are not followed.
+  type: str
+  required: true
+username:
+  description: The admin to log in as.
+  type: str
+  required: true
+password:
+  description: The password to log in with.
+  type: str
+  required: true
+receipt:
+  description:
+    - Path of a file on the target. After a run that found nothing to do it holds, for root alone, in what state
+      O(servers[].databases) were, and a fingerprint of the declaration.
+    - While neither differs, the server is not asked, so that it may sleep.
+  type: path
+databases:
+  description:
+    - The SQLite files of all of the server's stores; see O(servers[].receipt). Give none where a store is elsewhere.
+    - Give none either where several processes answer and remember log-ins (C(auth_cache_ttl_seconds)). One of them
+      may still take a password that is no longer right, which would then be noted as right.
+  type: list
+  elements: path
+  default: []
+"""
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = "options:\n" + indent(OPTIONS, "  ")
+
+    SERVERS = """
+options:
+  servers:
+    description: The servers, and what each is to hold.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+""" + indent(OF_EACH + OPTIONS.replace("O(", "O(servers[]."), "      ")

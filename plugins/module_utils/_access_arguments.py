@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The arguments that declare everybody on a server."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._arguments import grant_list_spec
+
+STATE = {"type": "str", "choices": ["present", "absent"], "default": "present"}
+NAME = {"type": "str", "required": True}
+
+
+def access_spec() -> dict[str, t.Any]:
+    """The argument spec documented by the C(access) fragment: who there is on a server, and what they may do."""
+    grants = grant_list_spec()
+    return {
+        "policy": {"type": "str", "choices": ["exclusive", "additive"], "default": "exclusive"},
+        "keep_users": {"type": "list", "elements": "str", "default": []},
+        "revoke_creators": {"type": "bool", "default": False},
+        "on_missing_roles": {"type": "str", "choices": ["fail", "expand"], "default": "fail"},
+        "update_password": {
+            "type": "str",
+            "choices": ["always", "on_create"],
+            "default": "always",
+            "no_log": False,
+        },
+        "users": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "name": NAME,
+                "password": {"type": "str", "no_log": True},
+                "admin": {"type": "bool", "default": False},
+                "grants": grants,
+                "state": STATE,
+            },
+        },
+        "groups": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "name": NAME,
+                "description": {"type": "str"},
+                "members": {"type": "list", "elements": "str"},
+                "grants": grants,
+                "state": STATE,
+            },
+        },
+        "experiments": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "name": NAME,
+                "artifact_location": {"type": "str"},
+                "tags": {"type": "dict"},
+                "grants": {"type": "dict"},
+                "rename_from": {"type": "str"},
+                "on_deleted": {"type": "str", "choices": ["restore", "fail"], "default": "restore"},
+                "state": STATE,
+            },
+        },
+        "registered_models": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "name": NAME,
+                "description": {"type": "str"},
+                "tags": {"type": "dict"},
+                "grants": {"type": "dict"},
+                "rename_from": {"type": "str"},
+                "state": STATE,
+            },
+        },
+    }

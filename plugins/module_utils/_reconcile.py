@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring everybody on one server into the declared state."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._access import Declaration, access_steps
+from ._client import Client
+from ._dialect import USER_LIST_SINCE
+from ._errors import RequestRefused
+from ._server import Server
+from ._steps import in_order, lines
+
+OBSERVATIONS = 3
+
+
+class Done(t.NamedTuple):
+    """What was done, or in check mode would be, a line for each difference; and what a person should know."""
+
+    changes: list[str]
+    warnings: list[str]
+
+
+def reconcile(client: Client, declared: Declaration) -> Done:
+    """Do what differs; after a refusal look again, since somebody else may have done it."""
+    done = Done([], [])
+    for attempt in range(OBSERVATIONS):
+        server = Server(client, [user["name"] for user in declared["users"]])
+        steps = in_order(access_steps(server, declared))
+        if attempt == 0 and server.version < USER_LIST_SINCE and declared["policy"] == "exclusive":
+            done.warnings.append(
+                f"MLflow {client.version} cannot list its users, so those nobody declared stay; 3.10 and later can"
+            )
+        if client.read_only:
+            done.changes.extend(lines(steps))
+            break
+        try:
+            for step in steps:
+                step.do()
+                done.changes.extend([step.line] if step.line else [])
+            break
+        except RequestRefused as refusal:
+            if refusal.status not in (400, 404, 409) or attempt == OBSERVATIONS - 1:
+                raise
+    return done

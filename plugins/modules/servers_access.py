@@ -1,0 +1,135 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: servers_access
+short_description: Manage everybody and what they may do on several MLflow servers, in one call
+version_added: 0.1.0
+description:
+  - Does for each server what M(mlops.mlflow.access) does for one, several of them at the same time, in a single
+    remote execution.
+  - A server that fails does not keep the others from being managed, nor does it fail the task. It stands in
+    RV(failures).
+  - In check mode a server that cannot be reached, or does not know its admin, counts as one that is not there yet.
+author: The mlops.mlflow authors (@mlops-mlflow)
+extends_documentation_fragment:
+  - mlops.mlflow.access.servers
+  - mlops.mlflow.connection.several
+  - mlops.mlflow.attributes
+seealso:
+  - module: mlops.mlflow.access
+"""
+
+EXAMPLES = r"""
+- name: The people of two teams
+  mlops.mlflow.servers_access:
+    servers:
+      - name: vision
+        tracking_uri: http://127.0.0.1:5001
+        username: admin
+        password: "{{ vault_vision_admin }}"
+        users:
+          - name: alice
+            password: "{{ vault_alice }}"
+        experiments:
+          - name: resnet
+            grants: {alice: MANAGE}
+        receipt: /etc/mlflow/vision/access_receipt.json
+        databases: [/var/lib/mlflow/vision/mlflow.db]
+      - name: nlp
+        tracking_uri: http://127.0.0.1:5002
+        username: admin
+        password: "{{ vault_nlp_admin }}"
+  register: managed
+  failed_when: managed is failed or managed.failures | length > 0
+"""
+
+RETURN = r"""
+servers:
+  description: What became of each server, in the order given.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: What it is called.
+      type: str
+    changed:
+      description: Whether anything was changed, or in check mode would be.
+      type: bool
+    asked:
+      description: Whether it was asked. It is not while its receipt holds.
+      type: bool
+    changes:
+      description: A line for each difference, in the order of the run. Never a password.
+      type: list
+      elements: str
+      sample: ["- bob EDIT experiment resnet", "+ alice MANAGE experiment resnet"]
+    msg:
+      description: Why it failed, or in check mode could not be asked.
+      returned: when there is something to say
+      type: str
+    failure:
+      description: What the server answered; empty where there was no answer.
+      returned: when it failed
+      type: dict
+    warnings:
+      description: What a person should know. They are shown as warnings of the task, too.
+      type: list
+      elements: str
+failures:
+  description: Why servers failed, by name.
+  returned: success
+  type: dict
+  sample: {nlp: "GET http://127.0.0.1:5002/version: timed out"}
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlops.mlflow.plugins.module_utils._access_arguments import access_spec
+from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import client_from
+from ansible_collections.mlops.mlflow.plugins.module_utils._errors import RequestRefused, TransportError
+from ansible_collections.mlops.mlflow.plugins.module_utils._receipt import Receipt
+from ansible_collections.mlops.mlflow.plugins.module_utils._reconcile import reconcile
+from ansible_collections.mlops.mlflow.plugins.module_utils._servers import result, several_spec, work_on_servers
+
+
+def manage(server: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Bring one server into its state, unless its receipt says that it is."""
+    receipt = Receipt(server["receipt"], server["databases"], server)
+    if receipt.holds():
+        return result(asked=False)
+    try:
+        done = reconcile(client_from(server, read_only=check_mode), server)
+    except (TransportError, RequestRefused) as error:
+        if not check_mode or (isinstance(error, RequestRefused) and error.status != 401):
+            raise
+        return result(changed=True, msg=f"would be managed once its server runs: {error}")
+    warnings = list(done.warnings)
+    # What was not wholly seen is no reason not to look again.
+    if not (check_mode or done.changes or warnings):
+        try:
+            receipt.write()
+        except OSError as error:
+            warnings.append(f"receipt: {error}; the server will be asked again")
+    return result(done.changes, warnings=warnings)
+
+
+def main() -> None:
+    options = {
+        **access_spec(),
+        "receipt": {"type": "path"},
+        "databases": {"type": "list", "elements": "path", "default": []},
+    }
+    # The target's journal would get the users as one text, in which quotes hide a password from being masked.
+    module = AnsibleModule(argument_spec=several_spec(options), supports_check_mode=True, no_log=True)
+    work_on_servers(module, lambda server: manage(server, module.check_mode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""The admin's password: made to work, kept, and never lost on the way."""
+
+import mlflow_proxy
+import pytest
+import servers
+
+UPDATE = "/api/2.0/mlflow/users/update-password"
+OTHER = 'another: "pass\'word" %'
+
+
+@pytest.fixture
+def server(lab, some, secret, tmp_path):
+    """A server with an admin of the test's own, whose password nobody has kept yet."""
+    name, password = some("chief"), secret()
+    lab.ok("user", name=name, user_password=password, admin=True)
+    (tmp_path / "bootstrap.env").write_text(password)
+    return {
+        "name": "vision",
+        "tracking_uri": lab.proxy.uri,
+        "username": name,
+        "password": password,
+        "kept_in": str(tmp_path / "admin_password"),
+        "bootstrap_file": str(tmp_path / "bootstrap.env"),
+    }
+
+
+@pytest.fixture
+def kept(lab, server):
+    """The same, kept."""
+    lab.several("servers_admin", server)
+    return server
+
+
+def files(tmp_path):
+    return {path.name: (path.read_text(), oct(path.stat().st_mode & 0o777)) for path in tmp_path.iterdir()}
+
+
+def test_the_first_password_is_kept(lab, server, tmp_path):
+    before = files(tmp_path)
+    predicted = lab.several("servers_admin", server, check=True)
+    assert files(tmp_path) == before
+    assert lab.proxy.requests == []
+    done = lab.several("servers_admin", server)
+    assert done["diff"] == predicted["diff"]
+    assert done["vision"]["changes"] == [f"+ {server['kept_in']}", f"- {server['bootstrap_file']}"]
+    assert lab.proxy.writes == []
+    assert files(tmp_path) == {"admin_password": (server["password"], "0o600")}
+    for check in (True, False):
+        again = lab.several("servers_admin", server, check=check)["vision"]
+        assert (again["changed"], again["asked"]) == (False, False)
+        assert lab.proxy.requests == []
+
+
+def test_a_new_password(lab, kept, secret, tmp_path):
+    former, kept["password"] = kept["password"], secret()
+    predicted = lab.several("servers_admin", kept, check=True)
+    assert lab.proxy.requests == []
+    assert lab.reader.logs_in(kept["username"], former)
+    done = lab.several("servers_admin", kept)
+    assert done["vision"]["changes"] == [f"~ user {kept['username']} password changed", f"~ {kept['kept_in']}"]
+    assert done["diff"] == predicted["diff"]
+    assert lab.reader.logs_in(kept["username"], kept["password"])
+    assert not lab.reader.logs_in(kept["username"], former)
+    assert files(tmp_path) == {"admin_password": (kept["password"], "0o600")}
+    assert not lab.several("servers_admin", kept)["changed"]
+
+
+@pytest.mark.parametrize("fate", [mlflow_proxy.CUT, mlflow_proxy.CUT_AFTER])
+def test_a_run_that_is_cut_off_between_changing_and_keeping(lab, kept, secret, tmp_path, fate):
+    former, kept["password"] = kept["password"], secret()
+
+    def decide(method, path, writes):
+        return fate if path == UPDATE else mlflow_proxy.PASS
+
+    with lab.proxy.deciding(decide):
+        assert UPDATE in lab.several("servers_admin", kept)["failures"]["vision"]
+    # What is kept is what may still be needed.
+    assert files(tmp_path) == {"admin_password": (former, "0o600")}
+    done = lab.several("servers_admin", kept)["vision"]
+    changed = [f"~ user {kept['username']} password changed"] if fate == mlflow_proxy.CUT else []
+    assert done["changes"] == [*changed, f"~ {kept['kept_in']}"]
+    assert lab.reader.logs_in(kept["username"], kept["password"])
+    assert files(tmp_path) == {"admin_password": (kept["password"], "0o600")}
+
+
+def test_a_database_that_has_another_password_already(lab, server, tmp_path):
+    before = files(tmp_path)
+    why = lab.several("servers_admin", {**server, "password": OTHER})["failures"]["vision"]
+    assert (
+        f"the server does not accept the credentials of user '{server['username']}'. If its database had users " in why
+    )
+    assert "give the password that works there; it can be changed in a later run" in why
+    assert files(tmp_path) == before
+    (tmp_path / "admin_password").write_text("kept, but wrong by now")
+    before = files(tmp_path)
+    why = lab.several("servers_admin", {**server, "password": OTHER})["failures"]["vision"]
+    assert f"nor with the password kept in {server['kept_in']}" in why
+    assert "kept, but wrong by now" not in str(why)
+    assert files(tmp_path) == before
+    assert lab.reader.logs_in(server["username"], server["password"])
+
+
+def test_one_that_is_down_does_not_keep_the_others_waiting(lab, server, tmp_path):
+    away = {**server, "name": "away", "tracking_uri": f"http://127.0.0.1:{servers.free_port()}"}
+    away |= {"kept_in": str(tmp_path / "away"), "bootstrap_file": None}
+    wrong = {**server, "name": "wrong", "password": OTHER, "kept_in": str(tmp_path / "wrong"), "bootstrap_file": None}
+    for parallel in (1, 2):
+        done = lab.several("servers_admin", away, wrong, server, parallel=parallel)
+        assert list(done["failures"]) == ["away", "wrong"]
+        assert "Connection refused" in done["failures"]["away"]
+        assert done["vision"]["changed"] is (parallel == 1)
+    assert list(files(tmp_path)) == ["admin_password"]
+
+
+def test_a_kept_password_is_for_root_alone(lab, kept, tmp_path):
+    (tmp_path / "admin_password").chmod(0o644)
+    assert lab.several("servers_admin", kept)["vision"]["changes"] == [f"~ {kept['kept_in']}"]
+    assert files(tmp_path) == {"admin_password": (kept["password"], "0o600")}
+    # Written by hand: of use, though not the same.
+    (tmp_path / "admin_password").write_text(kept["password"] + "\n")
+    kept["password"] = OTHER
+    assert lab.several("servers_admin", kept)["failures"] == {}
+    assert lab.reader.logs_in(kept["username"], OTHER)
+
+
+def test_what_cannot_work_is_refused_before_anything_is_asked(lab, kept, tmp_path):
+    before = files(tmp_path)
+    for check in (True, False):
+        why = lab.several("servers_admin", {**kept, "password": "short"}, check=check)["failures"]["vision"]
+        assert why == "password: has under 12 characters, which MLflow refuses"
+        assert lab.proxy.requests == []
+    assert files(tmp_path) == before
+
+
+def test_a_file_that_cannot_be_written_is_that_servers_failure(lab, server, tmp_path):
+    server["kept_in"] = str(tmp_path / "none" / "admin_password")
+    done = lab.several("servers_admin", server)
+    assert "No such file or directory" in done["failures"]["vision"]
+    # Nothing is forgotten before it is kept.
+    assert list(files(tmp_path)) == ["bootstrap.env"]
