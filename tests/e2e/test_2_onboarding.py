@@ -119,7 +119,7 @@ def test_a_server_that_cannot_start_shows_its_journal(converged: Stage, onboard:
     store = f"postgresql+nosuch://someone:{SETTING}@127.0.0.1/x"
     run = onboard(rotated(backend_store_uri=store))
     assert run.code == 2
-    assert "mlflow@audio.service did not start on mlflow1" in run.output
+    assert "audio: mlflow@audio.service did not start. Its last lines in the journal:" in run.output
     assert "Can't load plugin" in run.output
     assert converged.leaks(SETTING) == []
 
@@ -129,7 +129,7 @@ def test_a_port_that_is_taken_shows_it(converged: Stage, onboard: Onboard) -> No
     run = onboard(rotated(port=OTHER_PORT))
     converged.sh("systemctl stop squatter")
     assert run.code == 2
-    assert f"mlflow_teams: audio: port: {OTHER_PORT} is in use at 0.0.0.0" in run.output
+    assert f"audio: port: {OTHER_PORT} is in use at 0.0.0.0" in run.output
 
 
 def test_a_team_comes_back_with_its_people_and_work(converged: Stage, onboard: Onboard) -> None:

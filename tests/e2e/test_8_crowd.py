@@ -42,14 +42,14 @@ def executions(run: demo.Play) -> int:
 
 
 @pytest.fixture(scope="module")
-def alone(converged: Stage) -> int:
+def few(converged: Stage) -> int:
     """Return the executions for the two teams of the example."""
     assert converged.play("site").code == 0
     return executions(converged.play("site", "-vvv"))
 
 
 @pytest.fixture(scope="module")
-def crowded(converged: Stage, alone: int) -> Iterator[Stage]:
+def crowded(converged: Stage, few: int) -> Iterator[Stage]:
     """Bring ten more teams to the host."""
     run = converged.play("site", mlflow_teams=crowd())
     assert run.code == 0, run.output[-5000:]
@@ -58,8 +58,8 @@ def crowded(converged: Stage, alone: int) -> Iterator[Stage]:
         stage.forget(converged, name)
 
 
-def test_round_trips_are_the_same_for_two_and_for_twelve_teams(crowded: Stage, alone: int) -> None:
-    assert executions(crowded.play("site", "-vvv", mlflow_teams=crowd())) == alone
+def test_round_trips_are_the_same_for_two_and_for_twelve_teams(crowded: Stage, few: int) -> None:
+    assert executions(crowded.play("site", "-vvv", mlflow_teams=crowd())) == few
 
 
 def test_each_of_the_twelve_works(crowded: Stage) -> None:
