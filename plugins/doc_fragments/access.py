@@ -218,9 +218,10 @@ databases:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = "options:\n" + indent(OPTIONS, "  ")
+    # Annotated, since ansible-test reads plain assignments as text of their own.
+    DOCUMENTATION: str = "options:\n" + indent(OPTIONS, "  ")
 
-    SERVERS = """
+    SERVERS: str = """
 options:
   servers:
     description: The servers, and what each is to hold.

@@ -21,7 +21,8 @@ TRANSPORT = r"""
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = (
+    # Annotated, since ansible-test reads plain assignments as text of their own.
+    DOCUMENTATION: str = (
         r"""
 options:
   tracking_uri:
@@ -60,7 +61,7 @@ notes:
     )
 
     # For modules that work on several servers, each with an address and an account of its own.
-    SEVERAL = (
+    SEVERAL: str = (
         "options:"
         + TRANSPORT
         + r"""
