@@ -23,7 +23,7 @@ def crowd(**changes: Any) -> list[dict[str, Any]]:
             "name": name,
             "port": 5100 + number,
             "admin_password": f"admin of {name}",
-            "idle_timeout": "20s",
+            "idle_timeout": "40s",
             "users": [{"name": "ann", "password": f"ann of {name}"}, {"name": "ben", "password": f"ben of {name}"}],
             "groups": [
                 {"name": "all", "members": ["ann", "ben"], "grants": [{"experiment": "*", "permission": "READ"}]}
@@ -60,6 +60,19 @@ def crowded(converged: Stage, few: int) -> Iterator[Stage]:
 
 def test_round_trips_are_the_same_for_two_and_for_twelve_teams(crowded: Stage, few: int) -> None:
     assert executions(crowded.play("site", "-vvv", mlflow_teams=crowd())) == few
+
+
+def test_new_teams_do_not_stay_awake_all_at_once(crowded: Stage) -> None:
+    """Each was woken for its admin and its people, and slept soon after; later they stay up as declared."""
+    assert crowded.sh("ls /run/systemd/system/mlflow-listen@more*.service.d").count("new.conf") == 0
+    for name in MORE:
+        assert "EXIT_IDLE_TIME=40s" in crowded.sh(f"systemctl show --property=Environment mlflow-listen@{name}.service")
+    journal = crowded.sh("journalctl --no-pager --output short-unix --unit 'mlflow@more*'")
+    awake = most = 0
+    for line in journal.splitlines():
+        awake += (": Started mlflow@" in line) - (": Stopped mlflow@" in line)
+        most = max(most, awake)
+    assert most < len(MORE), journal[-3000:]
 
 
 def test_each_of_the_twelve_works(crowded: Stage) -> None:
