@@ -71,14 +71,14 @@ def test_onboarding_adds_a_team_and_touches_no_other(converged: Stage, onboard: 
 
 
 def test_a_changed_password_is_rotated(converged: Stage, onboard: Onboard) -> None:
-    life = converged.lives("audio")
     run = onboard(rotated(), *LOUD)
     assert run.code == 0, run.output[-5000:]
+    # The server tells its only worker, so that it need not start again.
+    assert "restart mlflow@audio" not in run.output
     assert converged.login(PORT, "admin", NEW_ADMIN) == 200
     assert converged.login(PORT, "admin", ADMIN) == 401
     assert converged.login(PORT, "gina", NEW_USER) == 200
     assert converged.login(PORT, "gina", USER) == 401
-    assert converged.lives("audio") == life
 
 
 def test_a_rotation_cut_off_in_between_is_finished(converged: Stage, onboard: Onboard) -> None:
@@ -129,7 +129,7 @@ def test_a_port_that_is_taken_shows_it(converged: Stage, onboard: Onboard) -> No
     run = onboard(rotated(port=OTHER_PORT))
     converged.sh("systemctl stop squatter")
     assert run.code == 2
-    assert f"audio: port: {OTHER_PORT} is in use at 0.0.0.0" in run.output
+    assert f"audio: port: {OTHER_PORT} is in use at 0.0.0.0" in run.output, run.output[-3000:]
 
 
 def test_a_team_comes_back_with_its_people_and_work(converged: Stage, onboard: Onboard) -> None:
