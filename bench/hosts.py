@@ -125,13 +125,13 @@ def measure_onboarding(on: Stage) -> Found:
 
 def measure_many(on: Stage) -> Found:
     """Have many teams on the host, and a part of them awake at once."""
-    started, there = time.monotonic(), on.teams
-    on.deploy(MANY)
+    started, there, teams = time.monotonic(), on.teams, on.most
+    on.deploy(teams)
     spent = time.monotonic() - started
-    idle = repeated(on, "mlops.mlflow.site", MANY, 1)
+    idle = repeated(on, "mlops.mlflow.site", teams, 1)
     people = [on.who(number) for number in range(1, AWAKE + 1)]
     found: Found = on.ask("wake_many", people=people, step=STEP, timeout=900)
-    return {**found, "teams": MANY, "new": MANY - there, "deploying": spent, "idle": idle}
+    return {**found, "teams": teams, "new": teams - there, "deploying": spent, "idle": idle}
 
 
 # With the minutes that each may take, also when it has to deploy its teams first.
@@ -163,12 +163,13 @@ def at_most(minutes: int) -> Iterator[None]:
         signal.alarm(0)
 
 
-def measure_parts(parts: list[str], keep: bool) -> list[str]:
+def measure_parts(parts: list[str], keep: bool, most: int) -> list[str]:
     """Measure the parts, and keep each as soon as it is done; return what went wrong."""
     run, problems = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes"), []
     kept: Found = json.loads(RESULT.read_text()) if RESULT.exists() and parts != list(PARTS) else {}
     try:
         on = stage.prepare(fresh=not keep)
+        on.most = most
         for part in parts:
             work, minutes = PARTS[part]
             project.say(f"{part}, {minutes} minutes at most")
@@ -190,6 +191,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}, report; all when none is named")
     parser.add_argument("--keep", action="store_true", help="leave the host, and use one that was left")
+    parser.add_argument("--teams", type=int, default=MANY, help="how many teams the part many has on the host")
     options = parser.parse_args()
     unknown = [part for part in options.parts if part not in [*PARTS, "report"]]
     if unknown:
@@ -205,7 +207,7 @@ def main() -> int:
     problems = []
     if parts:
         with project.lock("hosts"), project.lock("bench"):
-            problems = measure_parts(parts, options.keep)
+            problems = measure_parts(parts, options.keep, options.teams)
     kept = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     if not kept:
         raise project.ToolError("\n".join(problems) or "nothing was measured yet")

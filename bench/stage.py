@@ -85,6 +85,7 @@ class Stage:
     host: testhosts.Host
     seed: str = field(default_factory=seed_of_passwords)
     teams: int = 0
+    most: int = 0
 
     def inventory(self, teams: int) -> Path:
         """Write the inventory of so many teams."""
