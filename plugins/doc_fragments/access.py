@@ -7,7 +7,22 @@ from __future__ import annotations
 
 from textwrap import indent
 
-OPTIONS = r"""
+# What one grant says, of users and of groups.
+GRANT = r"""        experiment:
+          description: Name of an experiment, or V(*) for all.
+          type: str
+        registered_model:
+          description: Name of a registered model, or V(*) for all.
+          type: str
+        permission:
+          description: The level. V(DENY) wins over all others; see M(mlops.mlflow.permission) for where there is one.
+          type: str
+          choices: [READ, USE, EDIT, MANAGE, DENY]
+          required: true
+"""
+
+OPTIONS = (
+    r"""
 policy:
   description:
     - V(exclusive) removes the users, groups, memberships and grants that are not declared. Experiments
@@ -66,18 +81,9 @@ users:
       type: list
       elements: dict
       suboptions:
-        experiment:
-          description: Name of an experiment, or V(*) for all.
-          type: str
-        registered_model:
-          description: Name of a registered model, or V(*) for all.
-          type: str
-        permission:
-          description: The level. V(DENY) wins over all others; see M(mlops.mlflow.permission) for where there is one.
-          type: str
-          choices: [READ, USE, EDIT, MANAGE, DENY]
-          required: true
-    state:
+"""
+    + GRANT
+    + r"""    state:
       description: V(absent) deletes the user, also where O(policy=additive).
       type: str
       choices: [present, absent]
@@ -106,18 +112,9 @@ groups:
       type: list
       elements: dict
       suboptions:
-        experiment:
-          description: Name of an experiment, or V(*) for all.
-          type: str
-        registered_model:
-          description: Name of a registered model, or V(*) for all.
-          type: str
-        permission:
-          description: The level. V(DENY) wins over all others; see M(mlops.mlflow.permission) for where there is one.
-          type: str
-          choices: [READ, USE, EDIT, MANAGE, DENY]
-          required: true
-    state:
+"""
+    + GRANT
+    + r"""    state:
       description: V(absent) deletes the group.
       type: str
       choices: [present, absent]
@@ -182,6 +179,7 @@ registered_models:
       choices: [present, absent]
       default: present
 """
+)
 
 OF_EACH = r"""
 name:
