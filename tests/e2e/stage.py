@@ -7,6 +7,9 @@ import http.client
 import json
 import shutil
 import subprocess
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ import yaml
 WORK = project.BUILD / "e2e"
 WHO_AM_I = "/api/2.0/mlflow/users/current"
 TEAMS = Path("group_vars") / "mlflow_servers"
+ALICE = {"name": "alice", "password": "alice-try-out-only"}
 # Where a role or a server could leave a secret behind.
 TREES = "/etc /home /opt /root /run /srv /tmp /usr/local /var/lib/mlflow /var/log /var/tmp"
 
@@ -127,3 +131,15 @@ def forget(stage: Stage, team: str) -> None:
     stage.sh(f"systemctl disable --quiet --now {units}", check=False)
     places = " ".join([f"/etc/mlflow/{team}", f"/var/lib/mlflow/{team}", f"/etc/systemd/system/mlflow*@{team}.*"])
     stage.sh(f"rm -rf {places}; userdel mlflow-{team}; systemctl daemon-reload; systemctl reset-failed", check=False)
+
+
+def stream_during(stage: Stage, seconds: int, what: Callable[[], object]) -> dict[str, Any]:
+    """Let Alice log one metric after the other while something happens."""
+    answers: list[dict[str, Any]] = []
+    arguments = (stage.url(5001), ALICE, "stream", "resnet", "--seconds", str(seconds))
+    client = threading.Thread(target=lambda: answers.append(demo.person(*arguments)))
+    client.start()
+    time.sleep(5)
+    what()
+    client.join()
+    return answers[0]

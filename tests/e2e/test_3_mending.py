@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from e2e.stage import Stage
-
-ALICE = {"name": "alice", "password": "alice-try-out-only"}
+from e2e.stage import ALICE, Stage
 
 
 def properties(stage: Stage, unit: str) -> str:

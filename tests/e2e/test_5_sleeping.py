@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import demo
 import pytest
-from e2e.stage import Stage, example
+from e2e.stage import ALICE, Stage, example, stream_during
 
-ALICE = {"name": "alice", "password": "alice-try-out-only"}
 DAVE = {"name": "dave", "password": "dave-try-out-only"}
 RESTARTS = 10
 # A kept connection of the client's is closed by the server after five idle seconds; then the second of the
@@ -34,18 +31,6 @@ def wait_until_asleep(stage: Stage, team: str) -> None:
 
 def processes(stage: Stage, team: str) -> int:
     return int(stage.sh(f"ps --no-headers -o pid -u mlflow-{team} | wc -l"))
-
-
-def stream_during(stage: Stage, seconds: int, what: Callable[[], object]) -> dict[str, Any]:
-    """Let Alice log one metric after the other while something happens."""
-    answers: list[dict[str, Any]] = []
-    arguments = (stage.url(5001), ALICE, "stream", "resnet", "--seconds", str(seconds))
-    client = threading.Thread(target=lambda: answers.append(demo.person(*arguments)))
-    client.start()
-    time.sleep(5)
-    what()
-    client.join()
-    return answers[0]
 
 
 def test_a_sleeping_team_has_no_process_and_an_open_port(converged: Stage) -> None:

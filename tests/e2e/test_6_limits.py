@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import http.client
-import threading
-from typing import Any
 
-import demo
-from e2e.stage import Stage, example
+from e2e.stage import Stage, example, stream_during
 
-ALICE = {"name": "alice", "password": "alice-try-out-only"}
 MEGABYTE = b"x" * 1024**2
 # Nobody has to log in for MLflow to read a body into memory before it looks at who sends it.
 PATH = "/api/2.0/mlflow/runs/log-batch"
@@ -42,16 +38,15 @@ def test_who_eats_memory_dies_comes_back_and_disturbs_nobody(converged: Stage) -
     assert converged.login(5002, "dave", "dave-try-out-only") == 200
     other = converged.lives("vision")
     before = converged.starts("nlp")
-    answers: list[dict[str, Any]] = []
-    arguments = (converged.url(5001), ALICE, "stream", "resnet", "--seconds", "20")
-    client = threading.Thread(target=lambda: answers.append(demo.person(*arguments)))
-    client.start()
-    send(converged, 5002, 700)
-    killed = converged.sh("journalctl --no-pager --output cat --unit mlflow@nlp.service")
-    assert "status=9/KILL" in killed or "OOM" in killed
-    assert converged.login(5002, "dave", "dave-try-out-only") == 200
-    client.join()
-    assert answers[0]["kept"] == answers[0]["sent"] > 10
+
+    def eat() -> None:
+        send(converged, 5002, 700)
+        killed = converged.sh("journalctl --no-pager --output cat --unit mlflow@nlp.service")
+        assert "status=9/KILL" in killed or "OOM" in killed
+        assert converged.login(5002, "dave", "dave-try-out-only") == 200
+
+    answer = stream_during(converged, 20, eat)
+    assert answer["kept"] == answer["sent"] > 10
     assert converged.lives("vision") == other
     assert converged.starts("nlp") > before
     assert converged.play("site").code == 0
