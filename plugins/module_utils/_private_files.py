@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+import typing as t
 
 
 def read_private(path: str) -> str | None:
@@ -28,13 +29,18 @@ def is_private(path: str) -> bool:
     return stat.S_IMODE(os.lstat(path).st_mode) == 0o600
 
 
-def write_private(path: str, text: str) -> None:
-    """Write it beside its place and rename it, so that nobody ever reads half of it or with a wider mode."""
+def write_private(path: str, text: str, finish: t.Callable[[int], None] | None = None) -> None:
+    """Write it beside its place and rename it, so that nobody ever reads half of it or with a wider mode.
+
+    C(finish) is told the descriptor before that, to give the file to whom it is for.
+    """
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=os.path.dirname(path))
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
+            if finish:
+                finish(handle)
             os.fsync(handle)
         os.replace(temporary, path)
     except BaseException:

@@ -103,6 +103,7 @@ from pwd import getpwnam
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlops.mlflow.plugins.module_utils._private_files import write_private
 
 HIDDEN = "(content not shown)\n"
 
@@ -182,18 +183,23 @@ def make_directory(path: str) -> None:
 
 
 def replace(path: str, after: Facts) -> None:
+    if after["state"] == "link":
+        replace_link(path, after["target"])
+        return
+
+    def give(descriptor: int) -> None:
+        os.fchown(descriptor, after["owner"], after["group"])
+        os.fchmod(descriptor, int(after["mode"], 8))
+
+    write_private(path, after["content"], give)
+
+
+def replace_link(path: str, target: str) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
+    os.close(descriptor)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            if after["state"] == "file":
-                file.write(after["content"])
-                file.flush()
-                os.fchown(descriptor, after["owner"], after["group"])
-                os.fchmod(descriptor, int(after["mode"], 8))
-                os.fsync(descriptor)
-        if after["state"] == "link":
-            os.unlink(temporary)
-            os.symlink(after["target"], temporary)
+        os.unlink(temporary)
+        os.symlink(target, temporary)
         os.replace(temporary, path)
     except BaseException:
         if os.path.lexists(temporary):
