@@ -8,6 +8,7 @@ The schema is the documentation of the C(teams) lookup, so that what is document
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -41,6 +42,7 @@ OWN_VARIABLES = {
 Team = t.Dict[str, t.Any]
 
 
+@functools.lru_cache(maxsize=None)
 def team_schema(documentation: str) -> dict[str, t.Any]:
     """The argument spec of one team, from the documentation that describes it."""
     options = yaml.safe_load(documentation)["options"]["mlflow_teams"]["suboptions"]
