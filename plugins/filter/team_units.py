@@ -54,7 +54,7 @@ _value:
 
 import typing as t
 
-UNREAD = ("/admin_password", "/bootstrap.env", "/access_receipt.json")
+UNREAD = ("/admin_password", "/bootstrap.env", "/access_receipt.json", "/team.json")
 
 
 def newest(files: list[dict[str, t.Any]], config_dir: str, unit_dir: str) -> dict[str, float]:

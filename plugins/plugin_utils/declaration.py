@@ -20,7 +20,16 @@ from ..module_utils._declared import access_problems, account_problems, repeated
 from ..module_utils._dialect import DENY_SINCE, RESOURCE_TYPES, ROLES_ONLY_SINCE
 from .network import network_defaults, network_problems
 from .resources import resource_defaults, resource_problems
-from .storage import default_store, sqlite_files, state_dir, storage_collisions, storage_dirs, storage_problems
+from .storage import (
+    artifacts_dir,
+    databases,
+    default_store,
+    sqlite_files,
+    state_dir,
+    storage_collisions,
+    storage_dirs,
+    storage_problems,
+)
 
 TEAM_NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
 # Under a path that begins so, MLflow takes every request for one that needs no credentials.
@@ -99,7 +108,9 @@ def _completed(team: Team, defaults: dict[str, str]) -> Team:
     team["backend_store_uri"] = team["backend_store_uri"] or default_store(team)
     team["auth_database_uri"] = team["auth_database_uri"] or team["backend_store_uri"]
     team["storage_dirs"] = storage_dirs(team)
+    team["databases"] = databases(team)
     team["sqlite_files"] = sqlite_files(team)
+    team["artifacts_dir"] = artifacts_dir(team)
     team.update(network_defaults(team))
     team.update(resource_defaults(team))
     for holder in team["users"] + team["groups"]:

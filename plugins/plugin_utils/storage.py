@@ -44,15 +44,37 @@ def stores(team: Team) -> dict[str, PurePosixPath]:
     return found
 
 
+def databases(team: Team) -> list[Team]:
+    """What holds all that the server knows: one database, or two in the order in which they are to be copied.
+
+    Grants that were copied first can at worst lack an experiment's latest; those copied last could be on other ids.
+    """
+    uris = {"auth": team["auth_database_uri"], "tracking": team["backend_store_uri"]}
+    if uris["auth"] == uris["tracking"]:
+        uris = {"mlflow": uris["tracking"]}
+    return [{"name": name, "uri": uri, "file": _sqlite_file(team, uri)} for name, uri in uris.items()]
+
+
 def sqlite_files(team: Team) -> list[str]:
     """The files that hold all that the server knows; empty where anything of it is in another kind of database."""
-    files = []
-    for option in ("backend_store_uri", "auth_database_uri"):
-        database = SQLITE.match(team[option])
-        if not database or not database["path"] or ":memory:" in database["path"]:
-            return []
-        files.append(str(state_dir(team) / database["path"]))
-    return sorted(set(files))
+    files = [database["file"] for database in databases(team)]
+    return [] if None in files else sorted(set(files))
+
+
+def artifacts_dir(team: Team) -> str | None:
+    """The local directory that the server keeps artifacts in; None where they are elsewhere, or not its own."""
+    destination = team["artifacts"]["destination"]
+    if not team["artifacts"]["serve"] or not is_local(destination):
+        return None
+    path = unquote(urlsplit(destination).path) if destination else "artifacts"
+    return str(state_dir(team) / path)
+
+
+def _sqlite_file(team: Team, uri: str) -> str | None:
+    database = SQLITE.match(uri)
+    if not database or not database["path"] or ":memory:" in database["path"]:
+        return None
+    return str(state_dir(team) / database["path"])
 
 
 def default_store(team: Team) -> str:

@@ -44,7 +44,8 @@ def test_three_teams_on_one_port_are_three_pairs():
 def test_defaults_are_filled_in():
     (found,), problems = read(team())
     assert problems == []
-    assert set(found) == {*SCHEMA, "sleeps", "sqlite_files", "state_dir", "storage_dirs", "tracking_uri"}
+    worked_out = {"artifacts_dir", "databases", "sleeps", "sqlite_files", "state_dir", "storage_dirs", "tracking_uri"}
+    assert set(found) == {*SCHEMA, *worked_out}
     assert found == {
         **team(),
         "access_policy": "exclusive",
@@ -54,11 +55,19 @@ def test_defaults_are_filled_in():
         "allowed_hosts": [],
         "allowed_networks": [],
         "artifacts": {"serve": True, "destination": None, "root": None},
+        "artifacts_dir": "/var/lib/mlflow/vision/artifacts",
         "auth_cache_ttl_seconds": 60,
         "auth_database_uri": "sqlite:////var/lib/mlflow/vision/mlflow.db",
         "backend_store_uri": "sqlite:////var/lib/mlflow/vision/mlflow.db",
         "cors_allowed_origins": [],
         "cpu_weight": 100,
+        "databases": [
+            {
+                "name": "mlflow",
+                "uri": "sqlite:////var/lib/mlflow/vision/mlflow.db",
+                "file": "/var/lib/mlflow/vision/mlflow.db",
+            }
+        ],
         "default_permission": "NO_PERMISSIONS",
         "description": "",
         "environment": {},

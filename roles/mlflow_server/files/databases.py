@@ -1,0 +1,160 @@
+"""Copies a database as it is at one moment, while its server may be writing, and puts such a copy back.
+
+SQLite is copied by its own backup, as the account that owns it; PostgreSQL by pg_dump. No password is ever an argument.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from team import Team
+
+# Seconds to wait for who holds a lock. Without any, seven of eight copies of a busy database failed.
+PATIENCE = 30
+# Other tables than the copied ones would stay behind, and the next migration would stumble over them.
+EMPTY_SCHEMA = """\
+SET client_min_messages = warning;
+DO $$ DECLARE name regclass; BEGIN
+  FOR name IN SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') LOOP
+    EXECUTE 'DROP TABLE IF EXISTS ' || name || ' CASCADE';
+  END LOOP;
+END $$;
+"""
+
+
+class DatabaseError(Exception):
+    """Why a copy could not be made or put back."""
+
+
+def kind(database: dict[str, str]) -> str:
+    """Return sqlite, postgresql, or the name of a database that this cannot copy."""
+    return re.split(r"[+:]", database["uri"], maxsplit=1)[0]
+
+
+def refuse_unknown(database: dict[str, str]) -> None:
+    """Raise for what can be served, but not copied."""
+    if kind(database) not in ("sqlite", "postgresql") or (kind(database) == "sqlite" and not database["file"]):
+        raise DatabaseError(f"a database of the kind {kind(database)} cannot be copied; its own tools can")
+
+
+def suffix(database: dict[str, str]) -> str:
+    """Return how the name of a copy ends."""
+    return ".db" if kind(database) == "sqlite" else ".dump"
+
+
+def copy(team: Team, database: dict[str, str], target: Path) -> None:
+    """Make target a copy of the database. The team's account has to be able to write there."""
+    refuse_unknown(database)
+    if kind(database) == "sqlite":
+        done = team.run([sys.executable, "-E", __file__, "copy", database["file"], str(target)], capture_output=True)
+    else:
+        uri, environment = without_password(database["uri"])
+        options = ["--format=custom", "--no-owner", "--no-privileges", f"--file={target}"]
+        done = team.run(["pg_dump", *options, f"--dbname={uri}"], capture_output=True, env=environment)
+    if done.returncode != 0:
+        raise DatabaseError(done.stderr.strip())
+
+
+def restore(team: Team, database: dict[str, str], source: Path) -> None:
+    """Make the database what it was when source was copied, all at once. No server may run meanwhile."""
+    refuse_unknown(database)
+    if kind(database) == "sqlite":
+        done = team.run([sys.executable, "-E", __file__, "restore", str(source), database["file"]], capture_output=True)
+        if done.returncode != 0:
+            raise DatabaseError(done.stderr.strip())
+        return
+    script = source.with_suffix(".sql")
+    uri, environment = without_password(database["uri"])
+    try:
+        options = ["--no-owner", "--no-privileges", f"--file={script}"]
+        done = team.run(["pg_restore", *options, str(source)], capture_output=True)
+        if done.returncode == 0:
+            # Whole before anything is dropped: one transaction ends with a commit, also of half a script.
+            options = ["--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
+            command = ["psql", *options, f"--command={EMPTY_SCHEMA}", f"--file={script}", f"--dbname={uri}"]
+            done = team.run(command, capture_output=True, env=environment)
+    finally:
+        script.unlink(missing_ok=True)
+    if done.returncode != 0:
+        raise DatabaseError(done.stderr.strip())
+
+
+def size(team: Team, database: dict[str, str]) -> int:
+    """Return how many bytes it takes; those of a copy are about as many, or fewer."""
+    if kind(database) == "sqlite":
+        return sum(path.stat().st_size for path in map(Path, files(database["file"])) if path.exists())
+    uri, environment = without_password(database["uri"])
+    ask = [
+        "psql",
+        "--no-psqlrc",
+        "--tuples-only",
+        "--no-align",
+        "--command=SELECT pg_database_size(current_database())",
+    ]
+    done = team.run([*ask, f"--dbname={uri}"], capture_output=True, env=environment)
+    if done.returncode != 0:
+        raise DatabaseError(done.stderr.strip())
+    return int(done.stdout)
+
+
+def files(file: str) -> list[str]:
+    """Return a SQLite file, and those that may stand beside it."""
+    return [file, f"{file}-wal", f"{file}-shm", f"{file}-journal"]
+
+
+def without_password(uri: str) -> tuple[str, dict[str, str]]:
+    """Return SQLAlchemy's URI as PostgreSQL's own tools read it, with the password in the environment instead."""
+    parts = urlsplit(uri)
+    account, at, host = parts.netloc.rpartition("@")
+    user, _colon, password = account.partition(":")
+    plain = urlunsplit(parts._replace(scheme="postgresql", netloc=f"{user}{at}{host}"))
+    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "PGCONNECT_TIMEOUT": "30"}
+    return plain, {**environment, "PGPASSWORD": unquote(password)} if password else environment
+
+
+def copy_sqlite(source: str, target: str) -> None:
+    """Copy it in one piece; what was there before is replaced when the copy is whole."""
+    part = f"{target}.part"
+    Path(part).unlink(missing_ok=True)
+    origin = sqlite3.connect(f"{Path(source).as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
+    destination = sqlite3.connect(part)
+    try:
+        origin.backup(destination)
+    finally:
+        destination.close()
+        origin.close()
+    sync(part)
+    os.replace(part, target)
+    sync(str(Path(target).parent))
+
+
+def restore_sqlite(source: str, target: str) -> None:
+    """Put a copy in place of a database that nobody has open."""
+    copy_sqlite(source, f"{target}.restored")
+    # What a former server left beside it would be taken for the new one's.
+    for path in files(target)[1:]:
+        Path(path).unlink(missing_ok=True)
+    os.replace(f"{target}.restored", target)
+    sync(str(Path(target).parent))
+
+
+def sync(path: str) -> None:
+    """Let a power cut not undo it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+if __name__ == "__main__":
+    try:
+        {"copy": copy_sqlite, "restore": restore_sqlite}[sys.argv[1]](*sys.argv[2:])
+    except (OSError, sqlite3.Error) as error:
+        sys.exit(f"{sys.argv[2]}: {error}")
