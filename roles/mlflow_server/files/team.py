@@ -50,6 +50,11 @@ class Team:
         """The unit of its server."""
         return f"mlflow@{self.name}.service"
 
+    def own(self, path: Path) -> None:
+        """Give a directory that root has made to the team's account."""
+        account = pwd.getpwnam(self.account)
+        os.chown(path, account.pw_uid, account.pw_gid)
+
     def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command as the team's account, so that it can do no more than the server could."""
         if os.geteuid() == 0:

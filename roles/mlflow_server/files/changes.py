@@ -1,0 +1,224 @@
+"""Changes what a team's server reads so that it comes out whole: as it was, or as it is to be.
+
+Who changes it holds two locks. With "server" nobody starts the server, with "clients" nobody is passed on to it:
+systemd asks here before it does either (ExecStartPre of mlflow@ and mlflow-listen@), so that connections wait in the
+socket. What undoes the change is on disk before anything is changed. Locks end with their holder: whoever finds
+something to undo, and nobody who holds the lock, undoes it before the server starts. So nothing that a client
+was told is ever undone, since the change is over before the first client is let in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import team as teams
+from databases import sync
+from team import Team
+
+LOCKS = Path("/run/mlflow-changes")
+# What is to be undone, a file for each team, beside a directory of its account's for what that needs.
+HOME = Path("/var/lib/mlflow-changes")
+
+
+class ChangeError(Exception):
+    """Why a change was undone, or could not be."""
+
+
+def lock(name: str, which: str, wait: bool = True) -> int | None:
+    """Take a lock, and return what holds it until it is closed; None where another holds it and wait is false."""
+    LOCKS.mkdir(mode=0o700, exist_ok=True)
+    handle = os.open(LOCKS / f"{name}.{which}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def journal(name: str) -> Path:
+    """Where it stands what is to be undone."""
+    return HOME / f"{name}.json"
+
+
+def read_journal(name: str) -> dict[str, Any] | None:
+    """Return what is to be undone; None where there is nothing."""
+    try:
+        return dict(json.loads(journal(name).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def write_journal(name: str, entry: dict[str, Any]) -> None:
+    """Have it on disk before anything is changed."""
+    part = journal(name).with_suffix(".new")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(entry, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, journal(name))
+    sync(str(HOME))
+
+
+def forget_journal(name: str) -> None:
+    """From here on there is no way back."""
+    journal(name).unlink(missing_ok=True)
+    sync(str(HOME))
+
+
+def workshop(team: Team) -> Path:
+    """Return a directory that the team's account can write and only it and root can read."""
+    HOME.mkdir(mode=0o711, exist_ok=True)
+    path = HOME / team.name
+    path.mkdir(mode=0o700, exist_ok=True)
+    if os.geteuid() == 0:
+        team.own(path)
+    return path
+
+
+def undo(team: Team, entry: dict[str, Any]) -> None:
+    """Do what undoes a change; each step may have been done already, or never have been needed."""
+    for step in entry["undo"]:
+        run = team.run if step["as_account"] else plain_run
+        done = run(step["command"], capture_output=True)
+        if done.returncode != 0:
+            raise ChangeError(f"{entry['what']} could not be undone: {done.stderr.strip()}")
+    forget_journal(team.name)
+
+
+def plain_run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command as root."""
+    return subprocess.run(command, text=True, check=False, **options)
+
+
+class Change:
+    """One change of one team, under both locks; leaving it by an exception undoes it."""
+
+    def __init__(self, team: Team, what: str) -> None:
+        self.team = team
+        self.what = what
+        self.locks: dict[str, int] = {}
+        self.was_active = False
+
+    def __enter__(self) -> Change:
+        for which in ("server", "clients"):
+            handle = lock(self.team.name, which)
+            if handle is not None:
+                self.locks[which] = handle
+        self.undo_what_is_left()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            self.undo_what_is_left()
+        finally:
+            for handle in self.locks.values():
+                os.close(handle)
+            if error and self.was_active:
+                self.systemctl("start", "--no-block", self.team.server)
+
+    def undo_what_is_left(self) -> None:
+        """Undo what is noted, when the server cannot start meanwhile."""
+        left = read_journal(self.team.name)
+        if not left:
+            return
+        write_journal(self.team.name, {**left, "trying": False})
+        if "server" not in self.locks:
+            handle = lock(self.team.name, "server")
+            if handle is not None:
+                self.locks["server"] = handle
+        self.systemctl("stop", self.team.server)
+        undo(self.team, left)
+
+    def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command as the team's account; it holds the locks too, since it may outlive this process."""
+        return self.team.run(command, capture_output=True, pass_fds=tuple(self.locks.values()), **options)
+
+    def stop_server(self) -> None:
+        """Stop the server; who connects from now on waits."""
+        self.was_active = self.systemctl("is-active", "--quiet", self.team.server) == ""
+        error = self.systemctl("stop", self.team.server)
+        if error:
+            raise ChangeError(error)
+
+    def begin(self, steps: list[tuple[bool, list[str]]]) -> None:
+        """Note how to undo what follows: commands, each with whether the team's account or root runs it."""
+        undoing = [{"as_account": as_account, "command": command} for as_account, command in steps]
+        write_journal(self.team.name, {"what": self.what, "trying": False, "undo": undoing})
+
+    def try_out(self, program: str, feed: str = "") -> None:
+        """Start the server as it is now for a program that is to find it well; clients still wait."""
+        entry = read_journal(self.team.name) or {}
+        write_journal(self.team.name, {**entry, "trying": True})
+        os.close(self.locks.pop("server"))
+        # A unit that needs the server, since one that nobody needs would stop at once.
+        needs = [f"--property={word}={self.team.server}" for word in ("Requires", "After")]
+        unit = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", *needs]
+        command = [*unit, sys.executable, "-E", program, self.team.name]
+        done = subprocess.run(command, input=feed, text=True, check=False, capture_output=True)
+        if done.returncode != 0:
+            raise ChangeError(done.stderr.strip() or "the server could not be tried out")
+
+    def commit(self) -> None:
+        """The change stands, and clients are let in."""
+        forget_journal(self.team.name)
+
+    def systemctl(self, *words: str) -> str:
+        """Return why it failed; nothing where it did not."""
+        done = subprocess.run(["systemctl", *words], text=True, check=False, capture_output=True)
+        return "" if done.returncode == 0 else done.stderr.strip() or f"systemctl {' '.join(words)}: {done.returncode}"
+
+
+@contextlib.contextmanager
+def locked(name: str, which: str) -> Iterator[None]:
+    """Wait for a lock, and hold it."""
+    handle = lock(name, which)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def before_server(name: str) -> None:
+    """Let the server start when nobody is changing what it reads, and nothing is left of a change that was cut off."""
+    while True:
+        with locked(name, "server"):
+            entry = read_journal(name)
+            if not entry:
+                return
+            clients = lock(name, "clients", wait=False)
+            if clients is not None:
+                try:
+                    return undo(teams.load(name), entry)
+                finally:
+                    os.close(clients)
+            if entry["trying"]:
+                return
+        # Whoever was trying it out is about to undo it, and wants the lock for that.
+        time.sleep(0.2)
+
+
+def before_clients(name: str) -> None:
+    """Let clients in when nobody is changing anything."""
+    with locked(name, "clients"):
+        if read_journal(name):
+            # Cut off while it was tried out: the server that runs is the one that is to be undone.
+            subprocess.run(["systemctl", "stop", "--no-block", f"mlflow@{name}.service"], check=False)
+            raise ChangeError("a change was cut off, and is undone before the server starts again")
+
+
+if __name__ == "__main__":
+    try:
+        {"server": before_server, "clients": before_clients}[sys.argv[1]](sys.argv[2])
+    except (ChangeError, KeyError, OSError) as error:
+        sys.exit(f"{sys.argv[2]}: {error}")
