@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import team as teams
-from databases import sync
-from team import Team
+from team import Team, sync
 
 LOCKS = Path("/run/mlflow-changes")
 # What is to be undone, a file for each team, beside a directory of its account's for what that needs.
@@ -199,9 +198,10 @@ def before_server(name: str) -> None:
             clients = lock(name, "clients", wait=False)
             if clients is not None:
                 try:
-                    return undo(teams.load(name), entry)
+                    undo(teams.load(name), entry)
                 finally:
                     os.close(clients)
+                return
             if entry["trying"]:
                 return
         # Whoever was trying it out is about to undo it, and wants the lock for that.

@@ -12,10 +12,12 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from team import Team
+from team import Team, load, sync
 
 # Seconds to wait for who holds a lock. Without any, seven of eight copies of a busy database failed.
 PATIENCE = 30
+# What stands between a user's name and the host in a URI.
+PASSWORD = re.compile(r"://([^:/@\s]*):[^@\s]*@")
 # Other tables than the copied ones would stay behind, and the next migration would stumble over them.
 EMPTY_SCHEMA = """\
 SET client_min_messages = warning;
@@ -52,7 +54,9 @@ def copy(team: Team, database: dict[str, str], target: Path) -> None:
     """Make target a copy of the database. The team's account has to be able to write there."""
     refuse_unknown(database)
     if kind(database) == "sqlite":
-        done = team.run([sys.executable, "-E", __file__, "copy", database["file"], str(target)], capture_output=True)
+        done = team.run(
+            [sys.executable, "-Es", __file__, "copy_sqlite", database["file"], str(target)], capture_output=True
+        )
     else:
         uri, environment = without_password(database["uri"])
         options = ["--format=custom", "--no-owner", "--no-privileges", f"--file={target}"]
@@ -65,7 +69,9 @@ def restore(team: Team, database: dict[str, str], source: Path) -> None:
     """Make the database what it was when source was copied, all at once. No server may run meanwhile."""
     refuse_unknown(database)
     if kind(database) == "sqlite":
-        done = team.run([sys.executable, "-E", __file__, "restore", str(source), database["file"]], capture_output=True)
+        done = team.run(
+            [sys.executable, "-Es", __file__, "restore_sqlite", str(source), database["file"]], capture_output=True
+        )
         if done.returncode != 0:
             raise DatabaseError(done.stderr.strip())
         return
@@ -144,17 +150,59 @@ def restore_sqlite(source: str, target: str) -> None:
     sync(str(Path(target).parent))
 
 
-def sync(path: str) -> None:
-    """Let a power cut not undo it."""
-    handle = os.open(path, os.O_RDONLY)
+def check_sqlite(file: str) -> None:
+    """Raise for a file that is damaged."""
+    connection = sqlite3.connect(file, timeout=PATIENCE)
     try:
-        os.fsync(handle)
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     finally:
-        os.close(handle)
+        connection.close()
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"the database is damaged: {found}")
 
+
+def swap(copy: str, file: str, former: str) -> None:
+    """Put a copy in a file's place, and keep the file beside it; the file is there at every moment."""
+    os.link(file, former)
+    for path in files(file)[1:]:
+        Path(path).unlink(missing_ok=True)
+    os.replace(copy, file)
+    sync(str(Path(file).parent))
+
+
+def put_back(former: str, file: str) -> None:
+    """Undo that, where it was done."""
+    if os.path.exists(former):
+        for path in files(file)[1:]:
+            Path(path).unlink(missing_ok=True)
+        os.replace(former, file)
+        sync(str(Path(file).parent))
+
+
+def remove(*paths: str) -> None:
+    """Remove databases that may be there."""
+    for path in paths:
+        for name in files(path):
+            Path(name).unlink(missing_ok=True)
+
+
+def undo(name: str, database: str, dump: str) -> None:
+    """Put a team's database back from its dump."""
+    team = load(name)
+    restore(team, next(it for it in team.databases if it["name"] == database), Path(dump))
+
+
+def hidden(text: str) -> str:
+    """A text without the passwords of the URIs in it."""
+    return PASSWORD.sub(r"://\1:***@", text)
+
+
+ACTIONS = {
+    action.__name__: action for action in (copy_sqlite, restore_sqlite, check_sqlite, swap, put_back, remove, undo)
+}
 
 if __name__ == "__main__":
     try:
-        {"copy": copy_sqlite, "restore": restore_sqlite}[sys.argv[1]](*sys.argv[2:])
-    except (OSError, sqlite3.Error) as error:
+        ACTIONS[sys.argv[1]](*sys.argv[2:])
+    except (OSError, sqlite3.Error, DatabaseError) as error:
         sys.exit(f"{sys.argv[2]}: {error}")

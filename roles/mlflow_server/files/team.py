@@ -77,3 +77,22 @@ def load(name: str, config_dir: Path = CONFIG_DIR) -> Team:
 def names(config_dir: Path = CONFIG_DIR) -> list[str]:
     """Return the names of the host's teams."""
     return sorted(file.parent.name for file in config_dir.glob("*/team.json"))
+
+
+def sync(path: str) -> None:
+    """Let a power cut not undo it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def unquoted(value: str) -> str:
+    """Return a value of an EnvironmentFile= as systemd reads those that the role writes."""
+    if not value.startswith('"'):
+        return value
+    found, characters = "", iter(value[1:-1])
+    for character in characters:
+        found += next(characters) if character == "\\" else character
+    return found

@@ -1,5 +1,6 @@
 """A role's scripts, run as the role runs them, and what they work on."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -79,3 +80,10 @@ class Builder:
 @pytest.fixture
 def builder(tmp_path):
     return Builder(tmp_path)
+
+
+@pytest.fixture
+def host_program(monkeypatch):
+    """Import one of the programs that stand together on a host, by its name."""
+    monkeypatch.syspath_prepend(str(FILES))
+    return importlib.import_module

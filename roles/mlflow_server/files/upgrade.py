@@ -1,0 +1,252 @@
+"""Brings teams of this host to other versions of MLflow, each with a way back until its first client is let in.
+
+Arguments: the directory of the environments, how many teams at once, and JSON of the wanted version by team. Prints
+{"upgraded": {team: what was done}, "failures": {team: why not}}. After a failure no further team is begun.
+A database that is a file is migrated in a copy, since a migration that is killed cannot be repeated there; another
+one is put back from a dump.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import databases
+import team as teams
+from changes import Change, ChangeError, workshop
+from team import Team
+
+HERE = Path(__file__).parent
+COPY, FORMER = ".upgrading", ".before_upgrade"
+# Of what a database takes, for a copy that grows while it is migrated; and bytes beside that.
+ROOM, LEAST = 2, 64 * 1024**2
+# From here on a server can be told that somebody may not do something.
+DENY_SINCE = (3, 17)
+JOURNAL_LINES = 20
+
+
+class UpgradeError(Exception):
+    """Which step failed, and why."""
+
+
+class Upgrade:
+    """One team on its way to one version."""
+
+    def __init__(self, team: Team, wanted: str, install_dir: Path, change: Change) -> None:
+        self.team, self.wanted, self.change = team, wanted, change
+        self.environment = install_dir / wanted
+        self.link = team.directory / "venv"
+        self.former = os.path.basename(os.readlink(self.link))
+        self.step = "check"
+
+    def run(self) -> str | None:
+        """Upgrade; return what was done, None where there was nothing to do."""
+        found = self.look()
+        older = [name for name, schema in found.items() if schema["state"] == "older"]
+        if self.former == self.wanted and not older:
+            return None
+        self.check(found, older)
+        self.step = "stop"
+        self.change.stop_server()
+        self.step = "snapshot"
+        self.prepare(older)
+        self.step = "migrate"
+        self.migrate(older)
+        self.step = "switch"
+        self.switch(older)
+        self.step = "start"
+        self.try_out(found)
+        self.change.commit()
+        schemas = ", ".join(f"{name} from {found[name]['revision']} to {found[name]['head']}" for name in older)
+        return f"{self.former} -> {self.wanted}, " + (f"migrated: {schemas}" if older else "the same schemas")
+
+    def targets(self) -> dict[str, dict[str, Any]]:
+        """The databases by what they are for; one may be for both."""
+        return {
+            purpose: database
+            for database in self.team.databases
+            for purpose in (["auth", "tracking"] if database["name"] == "mlflow" else [database["name"]])
+        }
+
+    def ask(self, do: str, uris: dict[str, str]) -> dict[str, Any]:
+        """Let the wanted MLflow look at databases or migrate them."""
+        python = str(self.environment / "bin" / "python")
+        environment = {**settings(self.team), "PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore"}
+        done = self.change.run(
+            [python, "-Es", str(HERE / "migrate.py")],
+            input=json.dumps({"do": do, "databases": uris}),
+            env=environment,
+            cwd=self.team.state_dir if os.path.isdir(self.team.state_dir) else "/",
+        )
+        if done.returncode != 0:
+            raise UpgradeError(last_lines(done.stderr))
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    def look(self) -> dict[str, Any]:
+        """How the databases and the wanted version differ."""
+        there = {name: it["uri"] for name, it in self.targets().items() if not it["file"] or os.path.exists(it["file"])}
+        return self.ask("look", there) if there else {}
+
+    def check(self, found: dict[str, Any], older: list[str]) -> None:
+        """Refuse what cannot go well, before anything is touched."""
+        newer = [name for name, schema in found.items() if schema["state"] == "newer"]
+        if newer or release(self.wanted) < release(self.former):
+            reason = f"the {' and '.join(newer)} database is of a newer MLflow" if newer else f"it runs {self.former}"
+            raise UpgradeError(
+                f"{self.wanted} would be a downgrade, since {reason}; MLflow has none. Put the version back, "
+                "or restore a backup from before into it"
+            )
+        denied = [denial for schema in found.values() for denial in schema["denials"]]
+        if denied and release(self.wanted)[:2] < DENY_SINCE and self.team.default_permission != "NO_PERMISSIONS":
+            names = ", ".join(sorted({denial["username"] for denial in denied}))
+            raise UpgradeError(
+                f"{names}: NO_PERMISSIONS on single things would be lost, and default_permission "
+                f"{self.team.default_permission} hold instead; upgrade to 3.17 or later, which can deny"
+            )
+        for database in self.changing(older):
+            databases.refuse_unknown(database)
+            place = Path(database["file"]).parent if database["file"] else workshop(self.team)
+            needed, free = ROOM * databases.size(self.team, database) + LEAST, shutil.disk_usage(place).free
+            if free < needed:
+                raise UpgradeError(f"{place} has {free >> 20} MiB free, and {needed >> 20} MiB are needed")
+
+    def changing(self, older: list[str]) -> list[dict[str, Any]]:
+        """The databases that are to be migrated, each once."""
+        found = self.targets()
+        return [it for it in self.team.databases if it in [found[name] for name in older]]
+
+    def prepare(self, older: list[str]) -> None:
+        """Copy what is to be migrated, and note how all of it is undone."""
+        undoing: list[tuple[bool, list[str]]] = [(False, ["ln", "-sfnT", os.readlink(self.link), str(self.link)])]
+        tool = [sys.executable, "-Es", str(HERE / "databases.py")]
+        for database in self.changing(older):
+            file = database["file"]
+            if file:
+                # The one of an upgrade long ago must not be taken for this one's.
+                self.must([*tool, "remove", file + FORMER, file + COPY])
+                databases.copy(self.team, database, Path(file + COPY))
+                self.must([*tool, "check_sqlite", file + COPY])
+                undoing += [(True, [*tool, "put_back", file + FORMER, file]), (True, [*tool, "remove", file + COPY])]
+            else:
+                dump = workshop(self.team) / f"{database['name']}{databases.suffix(database)}"
+                databases.copy(self.team, database, dump)
+                undoing.append((False, [*tool, "undo", self.team.name, database["name"], str(dump)]))
+        self.change.begin(undoing)
+
+    def migrate(self, older: list[str]) -> None:
+        """Bring the copies, and what is no file, to the wanted version's schemas."""
+        targets = self.targets()
+        uris = {name: moved(targets[name]["uri"], targets[name]["file"], COPY) for name in older}
+        after = self.ask("migrate", uris) if older else {}
+        behind = [name for name, schema in after.items() if schema["state"] != "same"]
+        if behind:
+            raise UpgradeError(f"the {' and '.join(behind)} database is not at its schema after the migration")
+
+    def switch(self, older: list[str]) -> None:
+        """Put the migrated copies and the wanted version in their places."""
+        tool = [sys.executable, "-Es", str(HERE / "databases.py")]
+        for database in self.changing(older):
+            if database["file"]:
+                self.must([*tool, "swap", database["file"] + COPY, database["file"], database["file"] + FORMER])
+        subprocess.run(["ln", "-sfnT", str(self.environment), str(self.link)], check=True)
+
+    def try_out(self, found: dict[str, Any]) -> None:
+        """Start the wanted version, and see that it works."""
+        denied = [denial for schema in found.values() for denial in schema["denials"]]
+        if release(self.wanted)[:2] < DENY_SINCE:
+            denied = []
+        try:
+            self.change.try_out(str(HERE / "verify.py"), json.dumps(denied))
+        except ChangeError as error:
+            journal = ["journalctl", "--unit", self.team.server, "--lines", str(JOURNAL_LINES), "--output", "cat"]
+            said = subprocess.run([*journal, "--no-pager"], text=True, check=False, capture_output=True).stdout
+            raise UpgradeError(f"{error}\nIts last lines in the journal:\n{databases.hidden(said).rstrip()}") from None
+
+    def must(self, command: list[str]) -> None:
+        """Run what cannot fail for a reason of the team's own."""
+        done = self.change.run(command)
+        if done.returncode != 0:
+            raise UpgradeError(done.stderr.strip())
+
+
+def moved(uri: str, file: str | None, ending: str) -> str:
+    """The URI of the file beside a SQLite file; the same one for another database."""
+    if not file:
+        return uri
+    driver, query = uri.partition(":///")[0], uri.partition("?")[2]
+    return f"{driver}:///{file}{ending}" + (f"?{query}" if query else "")
+
+
+def settings(team: Team) -> dict[str, str]:
+    """The server's own settings, as systemd would give them to it."""
+    names = [team.directory / "environment", team.directory / "secrets.env"]
+    found = {}
+    for name in names:
+        for line in name.read_text(encoding="utf-8").splitlines():
+            key, equals, value = line.partition("=")
+            if equals and not key.startswith("#"):
+                found[key] = teams.unquoted(value)
+    return found
+
+
+def release(version: str) -> tuple[int, ...]:
+    """A version's numbers, to compare."""
+    return tuple(int(part) for part in version.partition("rc")[0].split("."))
+
+
+def last_lines(text: str, most: int = 12) -> str:
+    """What a program said at its end, without passwords."""
+    return databases.hidden("\n".join(text.strip().splitlines()[-most:])) or "it failed without a word"
+
+
+def upgrade(name: str, wanted: str, install_dir: Path) -> str | None:
+    """Upgrade one team; raise UpgradeError with the step that failed."""
+    team = teams.load(name)
+    going = None
+    try:
+        with Change(team, f"upgrade to {wanted}") as change:
+            going = Upgrade(team, wanted, install_dir, change)
+            return going.run()
+    except (UpgradeError, ChangeError, databases.DatabaseError, OSError, ValueError) as error:
+        step = going.step if going else "begin"
+        raise UpgradeError(f"upgrade to {wanted} failed at step '{step}', and was undone: {error}") from error
+
+
+def upgrade_all(wanted: dict[str, str], install_dir: Path, batch: int) -> dict[str, dict[str, str]]:
+    """Upgrade a few at once; begin no further one after a failure."""
+    upgraded: dict[str, str] = {}
+    failures: dict[str, str] = {}
+    failed = threading.Event()
+
+    def work(item: tuple[str, str]) -> None:
+        name, version = item
+        if failed.is_set():
+            failures[name] = f"its upgrade to {version} was not begun, since that of another team failed"
+            return
+        try:
+            done = upgrade(name, version, install_dir)
+        except UpgradeError as error:
+            failed.set()
+            failures[name] = str(error)
+        else:
+            if done:
+                upgraded[name] = done
+
+    with ThreadPoolExecutor(batch) as pool:
+        list(pool.map(work, wanted.items()))
+    return {"upgraded": upgraded, "failures": failures}
+
+
+if __name__ == "__main__":
+    result = upgrade_all(json.loads(sys.argv[3]), Path(sys.argv[1]), int(sys.argv[2]))
+    # Who asked may be gone by now.
+    with contextlib.suppress(BrokenPipeError):
+        print(json.dumps(result), flush=True)
