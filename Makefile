@@ -39,7 +39,7 @@ integration: toolchain-servers build ## The modules and playbooks against real M
 molecule: build ## The roles on systemd hosts (SCENARIO=… for one)
 	@$(RUN) python tools/scenarios.py $(SCENARIO)
 
-e2e: toolchain-mlflow build ## Whole stories on systemd hosts
+e2e: toolchain-servers build ## Whole stories on systemd hosts
 	@$(RUN) pytest tests/e2e $(ARGS)
 
 bench: ## Measure everything, side by side with the ways it replaces

@@ -90,10 +90,17 @@ def stream(experiment: str, seconds: float, pauses: str) -> dict[str, Any]:
     return {"sent": sent, "kept": len({metric.step for metric in history}), "longest": longest}
 
 
+def model(name: str) -> dict[str, Any]:
+    """Look at a registered model's versions, and the runs that they are of."""
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{name}'")
+    mlflow.MlflowClient().get_registered_model(name)
+    return {"versions": [str(version.version) for version in found], "runs": [version.run_id for version in found]}
+
+
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=["log", "see", "write", "stream"])
+    parser.add_argument("action", choices=["log", "see", "write", "stream", "model"])
     parser.add_argument("experiment")
     parser.add_argument("--run", help="for see")
     parser.add_argument("--seconds", type=float, default=10, help="for stream")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import re
 import shutil
 import subprocess
 import threading
@@ -56,15 +57,20 @@ class Stage:
 
     def ask(self, port: int, name: str, password: str, path: str = WHO_AM_I, body: Any = None) -> int:
         """Return the status that a request is answered with; 0 where nobody listens."""
+        return self.answer(port, name, password, path, body)[0]
+
+    def answer(self, port: int, name: str, password: str, path: str, body: Any = None) -> tuple[int, str]:
+        """Return the status and the text that a request is answered with; 0 where nobody listens."""
         credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
         headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
         # Never through a proxy, unlike urllib: the host is on this machine.
         connection = http.client.HTTPConnection(self.host.address, port, timeout=120)
         try:
             connection.request("GET" if body is None else "POST", path, body and json.dumps(body), headers)
-            return connection.getresponse().status
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode("utf-8", "replace")
         except OSError:
-            return 0
+            return 0, ""
         finally:
             connection.close()
 
@@ -133,13 +139,28 @@ def forget(stage: Stage, team: str) -> None:
     stage.sh(f"rm -rf {places}; userdel mlflow-{team}; systemctl daemon-reload; systemctl reset-failed", check=False)
 
 
-def stream_during(stage: Stage, seconds: int, what: Callable[[], object]) -> dict[str, Any]:
-    """Let Alice log one metric after the other while something happens."""
+def stream_during(
+    stage: Stage,
+    seconds: int,
+    what: Callable[[], object],
+    *,
+    port: int = 5001,
+    who: dict[str, str] = ALICE,
+    experiment: str = "resnet",
+) -> dict[str, Any]:
+    """Let somebody log one metric after the other while something happens."""
     answers: list[dict[str, Any]] = []
-    arguments = (stage.url(5001), ALICE, "stream", "resnet", "--seconds", str(seconds))
+    arguments = (stage.url(port), who, "stream", experiment, "--seconds", str(seconds))
     client = threading.Thread(target=lambda: answers.append(demo.person(*arguments)))
     client.start()
     time.sleep(5)
     what()
     client.join()
     return answers[0]
+
+
+def last_words(run: demo.Play) -> str:
+    """Return the message that the run ends with."""
+    (fatal,) = re.findall(r"^(?:fatal|failed): \[mlflow1\].*", run.output, re.MULTILINE)
+    (message,) = re.findall(r'"msg": "((?:[^"\\]|\\.)*)"', fatal)
+    return str(message)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import demo
 import pytest
 from e2e import stage
-from e2e.stage import Stage, example
+from e2e.stage import Stage, example, last_words
 
 SQUATTED = 5055
 SECRET = "canary-of-a-store"
@@ -32,13 +31,6 @@ VISION = (
     "mlflow@vision.service did not start. Its last lines in the journal:",
 )
 LIMIT = 321
-
-
-def last_words(run: demo.Play) -> str:
-    """Return the message that the run ends with."""
-    (fatal,) = re.findall(r"^(?:fatal|failed): \[mlflow1\].*", run.output, re.MULTILINE)
-    (message,) = re.findall(r'"msg": "((?:[^"\\]|\\.)*)"', fatal)
-    return str(message)
 
 
 @pytest.fixture(scope="module")

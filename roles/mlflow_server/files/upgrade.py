@@ -217,7 +217,8 @@ def upgrade(name: str, wanted: str, install_dir: Path) -> str | None:
             return going.run()
     except (UpgradeError, ChangeError, databases.DatabaseError, OSError, ValueError) as error:
         step = going.step if going else "begin"
-        raise UpgradeError(f"upgrade to {wanted} failed at step '{step}', and was undone: {error}") from error
+        outcome = "so nothing was changed" if step in ("begin", "check") else "and was undone"
+        raise UpgradeError(f"upgrade to {wanted} failed at step '{step}', {outcome}: {error}") from error
 
 
 def upgrade_all(wanted: dict[str, str], install_dir: Path, batch: int) -> dict[str, dict[str, str]]:

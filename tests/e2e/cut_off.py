@@ -1,0 +1,53 @@
+"""Runs on the host: the shipped upgrade of one team, and what befalls it where one of its steps begins.
+
+Arguments: what befalls it (kill, wait, or a command), the step, the team and the version.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, "/usr/local/lib/mlflow")
+import changes
+import upgrade
+
+FATE, STEP, TEAM, VERSION = sys.argv[1:]
+
+
+def befall():
+    if FATE == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif FATE == "wait":
+        print("there", flush=True)
+        time.sleep(300)
+    else:
+        subprocess.run(FATE, shell=True, check=False)  # noqa: S602
+
+
+class Doomed(upgrade.Upgrade):
+    """Beside its own steps: "starting", three seconds after the new server was told to, and "commit"."""
+
+    @property
+    def step(self):
+        return self._step
+
+    @step.setter
+    def step(self, value):
+        self._step = value
+        if value == STEP:
+            befall()
+        if value == "start" and STEP == "starting":
+            threading.Timer(3, befall).start()
+
+
+if STEP == "commit":
+    changes.Change.commit = lambda self: befall()
+upgrade.Upgrade = Doomed
+try:
+    print(upgrade.upgrade(TEAM, VERSION, Path("/opt/mlflow")))
+except upgrade.UpgradeError as error:
+    sys.exit(str(error))

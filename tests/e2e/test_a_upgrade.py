@@ -1,0 +1,308 @@
+"""Teams go to a newer MLflow with all they have, or stay where they are, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import demo
+import project
+import pytest
+import servers
+import testhosts
+from e2e import stage
+from e2e.stage import Stage, last_words, stream_during
+
+HERE = Path(__file__).parent
+OLD, NEW = "3.15.2", "3.17.2"
+PEOPLE = {name: f"{name} of an older server" for name in ("alice", "bob", "carol")}
+ALICE, BOB, CAROL = ({"name": name, "password": password} for name, password in PEOPLE.items())
+PORTS = {"vintage": 5301, "elder": 5302, "heir22": 5303, "heir312": 5304}
+# What MLflow came with before 3.16, and nobody can log in with since.
+WELL_KNOWN = "password1234"
+SMALL = "/srv/small"
+# The last migration from the old version to the new one wants to make this table.
+IN_THE_WAY = "CREATE TABLE scheduler_leases (name TEXT)"
+
+
+def team(name: str, version: str, **changes: Any) -> dict[str, Any]:
+    """Return one of the teams, with what is declared of its people."""
+    declared = {
+        "name": name,
+        "port": PORTS[name],
+        "version": version,
+        "admin_password": f"admin of {name}",
+        # Without a denial of his, carol would read everything.
+        "default_permission": "READ",
+        "access_policy": "additive",
+        "users": [ALICE, BOB, CAROL],
+        "experiments": [{"name": "heritage", "grants": {"alice": "MANAGE"}}],
+    }
+    if name == "elder":
+        declared["backend_store_uri"] = (
+            f"postgresql+psycopg://elder:{PEOPLE['alice'].replace(' ', '%20')}@127.0.0.1/elder"
+        )
+    if name == "heir22":
+        declared["auth_database_uri"] = "sqlite:////var/lib/mlflow/heir22/auth.db"
+    if name == "heir312":
+        declared["backend_store_uri"] = f"sqlite:///{SMALL}/heir312/mlflow.db"
+    return {**declared, **changes}
+
+
+@dataclass(frozen=True)
+class Old:
+    """What a server of another version has left."""
+
+    home: Path
+    run: str
+
+
+@pytest.fixture(scope="module")
+def left_behind() -> dict[str, Old]:
+    """Let people work with servers of two older versions, and keep what is left when those are stopped."""
+    found = {}
+    for name, venv, password, database in (
+        ("heir22", "mlflow-2.22.4", WELL_KNOWN, "auth.db"),
+        ("heir312", "mlflow-3.12.0", "admin of heir312", "mlflow.db"),
+    ):
+        home = stage.WORK / name
+        shutil.rmtree(home, ignore_errors=True)
+        with servers.serving(project.BUILD / venv, home, password, auth_database=database) as uri:
+            command = [project.BUILD / venv / "bin" / "python", HERE / "old_people.py", password, json.dumps(PEOPLE)]
+            environment = {"PATH": os.environ["PATH"], "HOME": str(home), "MLFLOW_TRACKING_URI": uri, "NO_PROXY": "*"}
+            said = project.run(command, quiet=True, env={**environment, "MLFLOW_DISABLE_TELEMETRY": "true"}).stdout
+        found[name] = Old(home, said.split()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def before(converged: Stage, left_behind: dict[str, Old]) -> Iterator[Stage]:
+    """Serve two teams with the old version, and put in place what two more are to inherit."""
+    install = "apt-get update -q && apt-get install -qy --no-install-recommends postgresql"
+    converged.sh(f"DEBIAN_FRONTEND=noninteractive sh -c '{install}' >/dev/null")
+    sql = f"CREATE ROLE elder LOGIN PASSWORD '{PEOPLE['alice']}'; CREATE DATABASE elder OWNER elder;"
+    converged.sh("runuser -u postgres -- psql --quiet --set=ON_ERROR_STOP=1", feed=sql)
+    converged.sh(f"mkdir -p {SMALL} && mount -t tmpfs -o size=150m tmpfs {SMALL} && chmod 755 {SMALL}")
+    heirs = [team(name, NEW, state="stopped") for name in left_behind]
+    run = converged.play("site", mlflow_teams=[team("vintage", OLD), team("elder", OLD), *heirs])
+    assert run.code == 0, run.output[-5000:]
+    for name, old in left_behind.items():
+        place = SMALL + "/heir312" if name == "heir312" else f"/var/lib/mlflow/{name}"
+        own = f"install -d -o mlflow-{name} -g mlflow-{name} -m 700"
+        converged.sh(f"{own} {place} /var/lib/mlflow/{name}")
+        for file in (*old.home.glob("*.db"), old.home / "artifacts"):
+            target = f"/var/lib/mlflow/{name}" if file.name == "artifacts" else place
+            testhosts.podman("cp", file, f"{converged.host.container}:{target}/")
+        converged.sh(f"chown -R mlflow-{name}: {place} /var/lib/mlflow/{name}")
+    yield converged
+    for name in PORTS:
+        stage.forget(Stage(testhosts.running()[demo.HOST]), name)
+
+
+def cut_off(on: Stage, fate: str, step: str, name: str) -> subprocess.CompletedProcess[str]:
+    """Let something befall the upgrade of a team at one of its steps."""
+    command = ["podman", "exec", "-i", on.host.container, "python3", "-", fate, step, name, NEW]
+    code = (HERE / "cut_off.py").read_text()
+    return subprocess.run(
+        command, input=code, env=project.environment(), text=True, check=False, capture_output=True, timeout=120
+    )
+
+
+def version(on: Stage, name: str) -> str:
+    """Return what the team's server says it is."""
+    status, said = on.answer(PORTS[name], **ALICE, path="/version")
+    assert status == 200
+    assert on.sh(f"readlink /etc/mlflow/{name}/venv").strip() == f"/opt/mlflow/{said}"
+    return said
+
+
+# -- What other servers have left is taken over --
+
+
+@pytest.fixture(scope="module")
+def inherited(before: Stage) -> Stage:
+    """Take over what is there, first with too little room."""
+    teams = [team("vintage", OLD), team("elder", OLD), team("heir22", NEW), team("heir312", NEW)]
+    before.sh(f"head -c 120M /dev/zero > {SMALL}/filler")
+    run = before.play("site", mlflow_teams=teams)
+    assert run.code == 2
+    assert (
+        f"heir312: upgrade to {NEW} failed at step 'check', so nothing was changed: {SMALL}/heir312 has" in run.output
+    )
+    assert "MiB free, and" in run.output
+    before.sh(f"rm {SMALL}/filler")
+    full = cut_off(before, f"head -c 150M /dev/zero > {SMALL}/filler", "migrate", "heir312")
+    assert full.returncode == 1, full.stdout
+    assert "failed at step 'migrate', and was undone" in full.stderr
+    assert "disk" in full.stderr
+    before.sh(f"rm {SMALL}/filler; test ! -e {SMALL}/heir312/mlflow.db.upgrading")
+    again = before.play("site", mlflow_teams=teams)
+    assert again.code == 0, again.output[-5000:]
+    return before
+
+
+@pytest.mark.parametrize("name", ["heir22", "heir312"])
+def test_all_that_people_had_is_there_for_the_same_people(
+    inherited: Stage, left_behind: dict[str, Old], name: str
+) -> None:
+    url, run = inherited.url(PORTS[name]), left_behind[name].run
+    for who in (ALICE, BOB):
+        assert demo.person(url, who, "see", "heritage", "--run", run) == {"seen": True}
+    assert demo.person(url, CAROL, "see", "heritage", "--run", run) == {"refused": 403}
+    assert demo.person(url, BOB, "write", "heritage") == {"refused": 403}
+    assert demo.person(url, ALICE, "write", "heritage").keys() == {"run"}
+    assert demo.person(url, BOB, "model", "veteran") == {"versions": ["1"], "runs": [run]}
+    assert demo.person(url, CAROL, "model", "veteran") == {"refused": 403}
+
+
+def test_an_admin_with_the_well_known_password_gets_the_declared_one(inherited: Stage) -> None:
+    assert inherited.login(PORTS["heir22"], "admin", "admin of heir22") == 200
+    assert inherited.login(PORTS["heir22"], "admin", WELL_KNOWN) == 401
+
+
+# -- Cut off --
+
+
+@pytest.fixture(scope="module")
+def logged(inherited: Stage) -> dict[str, str]:
+    """Let a member of each team log something; return the runs."""
+    return {
+        name: demo.person(inherited.url(PORTS[name]), ALICE, "log", "heritage")["run"] for name in ("vintage", "elder")
+    }
+
+
+def is_as_it_was(on: Stage, name: str, run: str) -> None:
+    assert version(on, name) == OLD
+    assert demo.person(on.url(PORTS[name]), ALICE, "see", "heritage", "--run", run) == {"seen": True}
+    assert on.sh(f"ls /var/lib/mlflow-changes/{name}.json /var/lib/mlflow/{name}/*.upgrading", check=False) == ""
+
+
+@pytest.mark.parametrize("step", ["snapshot", "migrate", "switch", "start", "starting", "commit"])
+def test_a_killed_upgrade_leaves_the_old_version_with_its_data(
+    inherited: Stage, logged: dict[str, str], step: str
+) -> None:
+    killed = cut_off(inherited, "kill", step, "vintage")
+    assert killed.returncode == 137, killed.stdout + killed.stderr
+    is_as_it_was(inherited, "vintage", logged["vintage"])
+
+
+@pytest.mark.parametrize("step", ["switch", "commit"])
+def test_a_database_server_gets_its_former_tables_back(inherited: Stage, logged: dict[str, str], step: str) -> None:
+    killed = cut_off(inherited, "kill", step, "elder")
+    assert killed.returncode == 137, killed.stdout + killed.stderr
+    is_as_it_was(inherited, "elder", logged["elder"])
+
+
+@pytest.fixture
+def rebooted(inherited: Stage) -> Stage:
+    """Switch the host off in the middle of an upgrade of both teams, and on again."""
+    command = ["podman", "exec", "-i", inherited.host.container, "python3", "-"]
+    going = []
+    for name, step in (("vintage", "commit"), ("elder", "switch")):
+        process = subprocess.Popen(
+            [*command, "wait", step, name, NEW],
+            env=project.environment(),
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write((HERE / "cut_off.py").read_text())
+        process.stdin.close()
+        assert process.stdout.readline() == "there\n"
+        going.append(process)
+    testhosts.podman("kill", inherited.host.container)
+    for process in going:
+        process.wait(timeout=30)
+    testhosts.podman("start", inherited.host.container)
+    testhosts.wait_until_booted(inherited.host.name)
+    return Stage(testhosts.running()[inherited.host.name])
+
+
+def test_a_host_that_is_switched_off_in_the_middle_comes_back_as_it_was(
+    rebooted: Stage, logged: dict[str, str]
+) -> None:
+    for name in ("vintage", "elder"):
+        is_as_it_was(rebooted, name, logged[name])
+
+
+# -- Failed, and done --
+
+
+@pytest.fixture(scope="module")
+def here(inherited: Stage) -> Stage:
+    """Return the host where it is now: it may have another address since it was switched off."""
+    return Stage(testhosts.running()[inherited.host.name])
+
+
+def upgraded(here: Stage, **more: Any) -> demo.Play:
+    return here.play("site", mlflow_teams=[team("vintage", NEW), team("elder", NEW)], **more)
+
+
+def on_database(here: Stage, statement: str) -> None:
+    """Do something to vintage's database by hand."""
+    code = f"import sqlite3; sqlite3.connect('/var/lib/mlflow/vintage/mlflow.db').execute('{statement}')"
+    here.sh("runuser -u mlflow-vintage -- python3 -", feed=code)
+
+
+def test_a_migration_that_fails_is_undone_and_nobody_notices(here: Stage, logged: dict[str, str]) -> None:
+    on_database(here, IN_THE_WAY)
+    runs: list[demo.Play] = []
+    answer = stream_during(
+        here, 40, lambda: runs.append(upgraded(here)), port=PORTS["vintage"], who=ALICE, experiment="heritage"
+    )
+    assert answer["sent"] == answer["kept"] > 20
+    said = last_words(runs[0])
+    assert f"vintage: upgrade to {NEW} failed at step 'migrate', and was undone:" in said
+    assert "scheduler_leases" in said
+    assert f"elder: its upgrade to {NEW} was not begun, since that of another team failed" in said
+    assert PEOPLE["alice"] not in runs[0].output
+    is_as_it_was(here, "vintage", logged["vintage"])
+    is_as_it_was(here, "elder", logged["elder"])
+    on_database(here, "DROP TABLE scheduler_leases")
+
+
+def test_a_dry_run_says_what_would_be_upgraded(here: Stage) -> None:
+    run = here.play("site", "--check", mlflow_teams=[team("vintage", NEW), team("elder", NEW)])
+    assert run.code == 0, run.output[-3000:]
+    assert f"vintage would be upgraded: {OLD} -> {NEW}" in run.output
+
+
+def test_the_next_run_finishes_the_job_while_people_work(here: Stage, logged: dict[str, str]) -> None:
+    runs: list[demo.Play] = []
+    answer = stream_during(
+        here,
+        40,
+        lambda: runs.append(upgraded(here, mlflow_server_upgrade_batch=2)),
+        port=PORTS["vintage"],
+        who=ALICE,
+        experiment="heritage",
+    )
+    assert runs[0].code == 0, runs[0].output[-5000:]
+    assert answer["sent"] == answer["kept"] > 20
+    for name in ("vintage", "elder"):
+        assert version(here, name) == NEW
+        assert demo.person(here.url(PORTS[name]), ALICE, "see", "heritage", "--run", logged[name]) == {"seen": True}
+
+
+def test_after_it_there_is_nothing_to_do(here: Stage) -> None:
+    # The first run sees what was logged meanwhile.
+    run = upgraded(here)
+    assert (run.code, run.changed) == (0, 0), run.output[-3000:]
+
+
+def test_a_downgrade_is_refused(here: Stage) -> None:
+    run = here.play("site", "--check", mlflow_teams=[team("vintage", OLD), team("elder", NEW)])
+    assert run.code == 2
+    assert f"vintage: version: {OLD} would be a downgrade from {NEW}" in last_words(run)
+
+
+def test_no_password_was_to_be_seen(here: Stage) -> None:
+    assert here.leaks(*PEOPLE.values(), "admin of vintage", "admin of elder") == []
