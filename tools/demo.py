@@ -187,7 +187,7 @@ def main() -> None:
 
 def show_it_all() -> None:
     """Do the steps of the demo one after the other."""
-    host = testhosts.up(HOST)
+    host = testhosts.up(HOST, uv=True)
     inventories = [EXAMPLE, reach(host)]
     project.say("ansible-playbook mlops.mlflow.site")
     deployed = play("site", inventories, show=True)
