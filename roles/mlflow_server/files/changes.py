@@ -59,6 +59,7 @@ def read_journal(name: str) -> dict[str, Any] | None:
 
 def write_journal(name: str, entry: dict[str, Any]) -> None:
     """Have it on disk before anything is changed."""
+    HOME.mkdir(mode=0o711, exist_ok=True)
     part = journal(name).with_suffix(".new")
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump(entry, file)

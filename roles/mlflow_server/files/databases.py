@@ -59,8 +59,12 @@ def copy(team: Team, database: dict[str, str], target: Path) -> None:
         )
     else:
         uri, environment = without_password(database["uri"])
-        options = ["--format=custom", "--no-owner", "--no-privileges", f"--file={target}"]
+        part = f"{target}.part"
+        options = ["--format=custom", "--no-owner", "--no-privileges", f"--file={part}"]
         done = team.run(["pg_dump", *options, f"--dbname={uri}"], capture_output=True, env=environment)
+        if done.returncode == 0:
+            sync(part)
+            os.replace(part, target)
     if done.returncode != 0:
         raise DatabaseError(done.stderr.strip())
 
@@ -132,11 +136,13 @@ def copy_sqlite(source: str, target: str) -> None:
     destination = sqlite3.connect(part)
     try:
         origin.backup(destination)
+        destination.close()
+        sync(part)
+        os.replace(part, target)
     finally:
         destination.close()
         origin.close()
-    sync(part)
-    os.replace(part, target)
+        Path(part).unlink(missing_ok=True)
     sync(str(Path(target).parent))
 
 
@@ -182,12 +188,14 @@ def put_back(former: str, file: str) -> None:
 def remove(*paths: str) -> None:
     """Remove databases that may be there."""
     for path in paths:
-        for name in files(path):
+        for name in (*files(path), f"{path}.part"):
             Path(name).unlink(missing_ok=True)
 
 
 def undo(name: str, database: str, dump: str) -> None:
-    """Put a team's database back from its dump."""
+    """Put a team's database back from its dump; without one, nothing was changed yet."""
+    if not os.path.exists(dump):
+        return
     team = load(name)
     restore(team, next(it for it in team.databases if it["name"] == database), Path(dump))
 

@@ -25,6 +25,7 @@ from changes import Change, ChangeError, workshop
 from team import Team
 
 HERE = Path(__file__).parent
+TOOL = [sys.executable, "-Es", str(HERE / "databases.py")]
 COPY, FORMER = ".upgrading", ".before_upgrade"
 # Of what a database takes, for a copy that grows while it is migrated; and bytes beside that.
 ROOM, LEAST = 2, 64 * 1024**2
@@ -124,22 +125,23 @@ class Upgrade:
         return [it for it in self.team.databases if it in [found[name] for name in older]]
 
     def prepare(self, older: list[str]) -> None:
-        """Copy what is to be migrated, and note how all of it is undone."""
+        """Note how all of it is undone, then copy what is to be migrated."""
         undoing: list[tuple[bool, list[str]]] = [(False, ["ln", "-sfnT", os.readlink(self.link), str(self.link)])]
-        tool = [sys.executable, "-Es", str(HERE / "databases.py")]
+        copies = []
         for database in self.changing(older):
-            file = database["file"]
+            file, dump = database["file"], workshop(self.team) / f"{database['name']}{databases.suffix(database)}"
+            # What is left of an upgrade long ago must not be taken for this one's.
+            self.must(["remove", *([file + FORMER, file + COPY] if file else [str(dump)])])
             if file:
-                # The one of an upgrade long ago must not be taken for this one's.
-                self.must([*tool, "remove", file + FORMER, file + COPY])
-                databases.copy(self.team, database, Path(file + COPY))
-                self.must([*tool, "check_sqlite", file + COPY])
-                undoing += [(True, [*tool, "put_back", file + FORMER, file]), (True, [*tool, "remove", file + COPY])]
+                undoing += [(True, [*TOOL, "put_back", file + FORMER, file]), (True, [*TOOL, "remove", file + COPY])]
             else:
-                dump = workshop(self.team) / f"{database['name']}{databases.suffix(database)}"
-                databases.copy(self.team, database, dump)
-                undoing.append((False, [*tool, "undo", self.team.name, database["name"], str(dump)]))
+                undoing.append((False, [*TOOL, "undo", self.team.name, database["name"], str(dump)]))
+            copies.append((database, Path(file + COPY) if file else dump))
         self.change.begin(undoing)
+        for database, copy in copies:
+            databases.copy(self.team, database, copy)
+            if database["file"]:
+                self.must(["check_sqlite", str(copy)])
 
     def migrate(self, older: list[str]) -> None:
         """Bring the copies, and what is no file, to the wanted version's schemas."""
@@ -152,10 +154,9 @@ class Upgrade:
 
     def switch(self, older: list[str]) -> None:
         """Put the migrated copies and the wanted version in their places."""
-        tool = [sys.executable, "-Es", str(HERE / "databases.py")]
         for database in self.changing(older):
             if database["file"]:
-                self.must([*tool, "swap", database["file"] + COPY, database["file"], database["file"] + FORMER])
+                self.must(["swap", database["file"] + COPY, database["file"], database["file"] + FORMER])
         subprocess.run(["ln", "-sfnT", str(self.environment), str(self.link)], check=True)
 
     def try_out(self, found: dict[str, Any]) -> None:
@@ -170,9 +171,9 @@ class Upgrade:
             said = subprocess.run([*journal, "--no-pager"], text=True, check=False, capture_output=True).stdout
             raise UpgradeError(f"{error}\nIts last lines in the journal:\n{databases.hidden(said).rstrip()}") from None
 
-    def must(self, command: list[str]) -> None:
-        """Run what cannot fail for a reason of the team's own."""
-        done = self.change.run(command)
+    def must(self, words: list[str]) -> None:
+        """Do something to files of the team's, as its account."""
+        done = self.change.run([*TOOL, *words])
         if done.returncode != 0:
             raise UpgradeError(done.stderr.strip())
 
