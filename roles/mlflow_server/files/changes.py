@@ -26,6 +26,8 @@ from team import Team, sync
 LOCKS = Path("/run/mlflow-changes")
 # What is to be undone, a file for each team, beside a directory of its account's for what that needs.
 HOME = Path("/var/lib/mlflow-changes")
+# A little more than the unit gives a server to end.
+STOP_SECONDS = 60
 
 
 class ChangeError(Exception):
@@ -107,7 +109,6 @@ class Change:
         self.team = team
         self.what = what
         self.locks: dict[str, int] = {}
-        self.was_active = False
 
     def __enter__(self) -> Change:
         for which in ("server", "clients"):
@@ -123,8 +124,6 @@ class Change:
         finally:
             for handle in self.locks.values():
                 os.close(handle)
-            if error and self.was_active:
-                self.systemctl("start", "--no-block", self.team.server)
 
     def undo_what_is_left(self) -> None:
         """Undo what is noted, when the server cannot start meanwhile."""
@@ -136,7 +135,7 @@ class Change:
             handle = lock(self.team.name, "server")
             if handle is not None:
                 self.locks["server"] = handle
-        self.systemctl("stop", self.team.server)
+        self.stop_server()
         undo(self.team, left)
 
     def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
@@ -144,11 +143,18 @@ class Change:
         return self.team.run(command, capture_output=True, pass_fds=tuple(self.locks.values()), **options)
 
     def stop_server(self) -> None:
-        """Stop the server; who connects from now on waits."""
-        self.was_active = self.systemctl("is-active", "--quiet", self.team.server) == ""
-        error = self.systemctl("stop", self.team.server)
-        if error:
-            raise ChangeError(error)
+        """End the server; where it ran, or somebody connects, it waits to start again until the lock is free.
+
+        A stop would be called off by the first client that waits in the socket; a restart is not.
+        """
+        if main_process(self.team) == 0:
+            return
+        self.systemctl("restart", "--no-block", self.team.server)
+        end = time.monotonic() + STOP_SECONDS
+        while main_process(self.team) != 0:
+            if time.monotonic() > end:
+                raise ChangeError(f"{self.team.server} still runs {STOP_SECONDS} s after it was asked to end")
+            time.sleep(0.05)
 
     def begin(self, steps: list[tuple[bool, list[str]]]) -> None:
         """Note how to undo what follows: commands, each with whether the team's account or root runs it."""
@@ -172,10 +178,17 @@ class Change:
         """The change stands, and clients are let in."""
         forget_journal(self.team.name)
 
-    def systemctl(self, *words: str) -> str:
-        """Return why it failed; nothing where it did not."""
-        done = subprocess.run(["systemctl", *words], text=True, check=False, capture_output=True)
-        return "" if done.returncode == 0 else done.stderr.strip() or f"systemctl {' '.join(words)}: {done.returncode}"
+    def systemctl(self, *words: str) -> None:
+        """Tell systemd to do something."""
+        done = plain_run(["systemctl", *words], capture_output=True)
+        if done.returncode != 0:
+            raise ChangeError(f"systemctl {' '.join(words)}: {done.stderr.strip() or done.returncode}")
+
+
+def main_process(team: Team) -> int:
+    """The process of the team's server; 0 where it does not run, or only waits to."""
+    shown = plain_run(["systemctl", "show", "--property=MainPID", "--value", team.server], capture_output=True)
+    return int(shown.stdout or 0)
 
 
 @contextlib.contextmanager
@@ -214,7 +227,7 @@ def before_clients(name: str) -> None:
     with locked(name, "clients"):
         if read_journal(name):
             # Cut off while it was tried out: the server that runs is the one that is to be undone.
-            subprocess.run(["systemctl", "stop", "--no-block", f"mlflow@{name}.service"], check=False)
+            plain_run(["systemctl", "restart", "--no-block", f"mlflow@{name}.service"])
             raise ChangeError("a change was cut off, and is undone before the server starts again")
 
 
