@@ -1,40 +1,85 @@
-"""Run the stages of `make test` one after the other, and sum up.
+"""Run the stages of `make test`, and sum up.
 
-A failed stage does not stop the others: one run shows all that is wrong.
-Hosts that a stage leaves behind are removed; hosts that ran before stay.
+Those that need hosts go on beside those that do not: most of the time one of them waits. A failed stage
+does not stop the others: one run shows all that is wrong. Hosts that a stage leaves behind are removed;
+hosts that ran before stay.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import project
 import testhosts
 
+# They take turns with each other on hosts.
+ON_HOSTS = ("molecule", "e2e")
 
-def stage(name: str) -> tuple[str, bool, float]:
-    """Run one stage."""
-    project.say(f"make {name}")
-    started = time.monotonic()
-    make = ["make", "--no-print-directory", name]
-    passed = project.run(make, check=False).returncode == 0
-    return name, passed, time.monotonic() - started
+
+@dataclass(frozen=True)
+class Result:
+    """How one stage went."""
+
+    name: str
+    passed: bool
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return the line that sums it up."""
+        return f"{'passed' if self.passed else 'FAILED':8} {self.name:12} {self.seconds:6.0f} s"
+
+
+class Runner:
+    """Runs stages, and shows what they print, line by line."""
+
+    def __init__(self) -> None:
+        self.speaking = threading.Lock()
+
+    def stage(self, name: str) -> Result:
+        """Run one stage."""
+        project.say(f"make {name}")
+        started = time.monotonic()
+        command = ["make", "--no-print-directory", name]
+        heard = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
+        with subprocess.Popen(command, cwd=project.ROOT, env=environment(), text=True, **heard) as make:
+            for line in make.stdout or ():
+                with self.speaking:
+                    print(line, end="", flush=True)
+        result = Result(name, make.returncode == 0, time.monotonic() - started)
+        project.say(str(result))
+        return result
+
+    def lane(self, names: list[str]) -> list[Result]:
+        """Run one stage after the other."""
+        return [self.stage(name) for name in names]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a stage, whose output is no terminal's any more."""
+    return {**project.environment(), "PYTHONUNBUFFERED": "1"}
 
 
 def main() -> int:
     """Run all stages, and say how each went."""
     before = set(testhosts.running())
-    results = []
+    lanes = [[name for name in sys.argv[1:] if (name in ON_HOSTS) is on_hosts] for on_hosts in (True, False)]
+    # Both begin with it.
+    subprocess.run(["make", "--no-print-directory", "build"], cwd=project.ROOT, env=environment(), check=True)
+    results: list[Result] = []
     try:
-        for name in sys.argv[1:]:
-            results.append(stage(name))
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            results = [result for lane in pool.map(Runner().lane, lanes) for result in lane]
     finally:
         left = [host.name for host in testhosts.hosts() if host.name not in before]
         testhosts.down(left)
-    for name, passed, seconds in results:
-        print(f"{'passed' if passed else 'FAILED':8} {name:12} {seconds:6.0f} s")
-    return 0 if all(result[1] for result in results) else 1
+    for result in results:
+        print(result)
+    return 0 if all(result.passed for result in results) else 1
 
 
 if __name__ == "__main__":
