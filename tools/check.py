@@ -45,8 +45,15 @@ class Runner:
         project.say(f"make {name}")
         started = time.monotonic()
         command = ["make", "--no-print-directory", name]
-        heard = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
-        with subprocess.Popen(command, cwd=project.ROOT, env=environment(), text=True, **heard) as make:
+        with subprocess.Popen(
+            command,
+            cwd=project.ROOT,
+            env=environment(),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as make:
             for line in make.stdout or ():
                 with self.speaking:
                     print(line, end="", flush=True)
