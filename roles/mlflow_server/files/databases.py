@@ -18,13 +18,25 @@ from team import Team, load, sync
 PATIENCE = 30
 # What stands between a user's name and the host in a URI.
 PASSWORD = re.compile(r"://([^:/@\s]*):[^@\s]*@")
-# Other tables than the copied ones would stay behind, and the next migration would stumble over them.
+# What was not copied would stay behind, and what was copied is there already. What an extension brought stays, and
+# a sequence goes with its table.
 EMPTY_SCHEMA = """\
 SET client_min_messages = warning;
-DO $$ DECLARE name regclass; BEGIN
-  FOR name IN SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') LOOP
-    EXECUTE 'DROP TABLE IF EXISTS ' || name || ' CASCADE';
+DO $$ DECLARE statement text; BEGIN
+  FOR statement IN
+    SELECT 'DROP ' || what || ' IF EXISTS ' || name || ' CASCADE' FROM (
+      SELECT 1 AS turn, oid, 'pg_class'::regclass AS catalog, relnamespace AS schema, oid::regclass::text AS name,
+        CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END
+        AS what FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S')
+      UNION ALL SELECT 2, oid, 'pg_proc'::regclass, pronamespace, oid::regprocedure::text, 'ROUTINE' FROM pg_proc
+      UNION ALL SELECT 3, oid, 'pg_type'::regclass, typnamespace, oid::regtype::text, 'TYPE' FROM pg_type
+        WHERE typtype IN ('d', 'e')
+    ) AS found
+    WHERE schema = current_schema()::regnamespace AND NOT EXISTS (
+      SELECT FROM pg_depend WHERE classid = catalog AND objid = found.oid AND deptype IN ('e', 'i'))
+    ORDER BY turn
+  LOOP
+    EXECUTE statement;
   END LOOP;
 END $$;
 """
