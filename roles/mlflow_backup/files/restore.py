@@ -1,0 +1,267 @@
+"""Restores a snapshot of a team, in its place or into another team of this host: everything or nothing.
+
+All is fetched and compared while the server runs. Then it stops, its clients wait, and what was there is renamed to
+where it is kept until the next restore. A server that does not answer as it should gives way to the former one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ask
+import contents
+import databases
+import places
+import team as teams
+from backup import alone, fresh, refuse_without_space, remove
+from changes import Change, ChangeError, read_journal, workshop
+from databases import DatabaseError
+from repository import BackupError, Repository, Snapshot, settings
+from team import Team
+
+MANIFEST = "manifest.json"
+# What the databases need to be of any use: three secrets, and the password that the admin had.
+SECRETS = ("secrets.env", "admin_password")
+
+
+def read_manifest(repository: Repository, snapshot: Snapshot) -> tuple[str, dict[str, Any]]:
+    """Return where the snapshot has its copies, and what it says about itself."""
+    for path in snapshot["paths"]:
+        try:
+            return path, json.loads(repository.read(snapshot, f"{path}/{MANIFEST}"))
+        except BackupError as error:
+            reason = error
+    raise BackupError(f"snapshot {snapshot['short_id']} has no manifest: {reason}")
+
+
+def refuse_what_does_not_fit(manifest: dict[str, Any], team: Team) -> None:
+    """Say what has to be declared otherwise for the snapshot to be of use."""
+    source, into = manifest["team"], team.name
+    if manifest["mlflow_version"] != team.version:
+        raise BackupError(
+            f"version: the snapshot is of MLflow {manifest['mlflow_version']}, and {into} runs {team.version}; "
+            "declare that version, run the playbook for the team, restore, and upgrade afterwards"
+        )
+    if manifest["admin_username"] != team.admin_username:
+        raise BackupError(f"admin_username: is '{manifest['admin_username']}' in the snapshot; declare that for {into}")
+    kinds = [{it["name"]: it["kind"] for it in manifest["databases"]}]
+    kinds.append({it["name"]: databases.kind(it) for it in team.databases})
+    if kinds[0] != kinds[1]:
+        described = [", ".join(f"{name} in {kind}" for name, kind in found.items()) for found in kinds]
+        raise BackupError(
+            f"backend_store_uri, auth_database_uri: the snapshot of {source} has {described[0]}, and {into} has "
+            f"{described[1]}; declare databases of the same kind"
+        )
+    if bool(manifest["artifacts"]["directory"]) != bool(team.artifacts):
+        raise BackupError(f"artifacts: one of {source}'s snapshot and {into} keeps them in a directory, the other does not")
+
+
+class Restore:
+    """One restore into one team."""
+
+    def __init__(self, repository: Repository, snapshot: Snapshot, team: Team) -> None:
+        self.repository = repository
+        self.snapshot = snapshot
+        self.team = team
+        self.stage, self.manifest = read_manifest(repository, snapshot)
+        self.owner = pwd.getpwnam(team.account)
+        self.home = places.HOME / team.name
+        self.works: list[Path] = []
+        self.copies: list[tuple[Path, dict[str, int]]] = []
+        self.plan: dict[str, Any] = {"team": team.name, "places": [], "postgresql": []}
+
+    def work(self, live: Path) -> Path:
+        """Return where to gather what is to be renamed to a path; the first time it is empty."""
+        work = places.workplace(live, self.team.name)
+        if work not in self.works:
+            (fresh(work) / "new").mkdir(mode=0o700)
+            self.works.append(work)
+        return work
+
+    def fetch(self, path: str, work: Path) -> Path:
+        """Get a path of the snapshot; return where it is now."""
+        self.repository.restore(self.snapshot, [path], work / "new")
+        return work / "new" / path.lstrip("/")
+
+    def gather(self) -> None:
+        """Fetch everything, and plan what is to come in the place of what."""
+        by_name = {it["name"]: it for it in self.manifest["databases"]}
+        for database in self.team.databases:
+            known = by_name[database["name"]]
+            live = Path(database["file"]) if database["file"] else self.home / known["copy"]
+            work = self.work(live)
+            new = self.fetch(f"{self.stage}/databases/{known['copy']}", work)
+            give(new, self.owner)
+            self.copies.append((new, known["tables"]))
+            if database["file"]:
+                self.plan["places"] += places.file_places(database["file"], new, work)
+            else:
+                self.plan["postgresql"].append({"database": database, "fetched": str(new)})
+        for name in SECRETS:
+            live = self.team.directory / name
+            work = self.work(live)
+            self.plan["places"].append(places.place(live, self.fetch(f"{self.stage}/settings/{name}", work), work))
+        if self.team.artifacts:
+            work = self.work(Path(self.team.artifacts))
+            refuse_without_space(work, self.manifest["artifacts"]["bytes"], "free some, and restore again")
+            new = self.fetch(self.manifest["artifacts"]["directory"], work)
+            # A team that never had one has no directory of them.
+            new.mkdir(mode=0o700, parents=True, exist_ok=True)
+            give(new, self.owner)
+            self.plan["artifacts"] = str(new)
+
+    def compare(self) -> None:
+        """Let nothing that is not whole get in the place of anything."""
+        known = self.repository.read(self.snapshot, f"{self.stage}/artifacts.jsonl")
+        artifacts = Path(self.plan["artifacts"]) if self.team.artifacts else None
+        found = list(differences(self.manifest, known, self.copies, artifacts))
+        if found:
+            raise BackupError("the restored files are not those of the snapshot: " + "; ".join(found[:5]))
+
+    def replace(self) -> None:
+        """Put it in place, and let the server run from it before the first client does."""
+        with Change(self.team, f"restoring snapshot {self.snapshot['short_id']}") as change:
+            change.stop_server()
+            self.keep_aside()
+            plan = places.write_plan(self.plan)
+            change.begin([(False, [sys.executable, "-Es", places.__file__, str(plan)])])
+            places.switch(self.team, self.plan)
+            change.try_out(ask.__file__, f"{self.note_manifest()}\n")
+            change.commit()
+            if change.systemctl("is-active", "--quiet", f"mlflow-listen@{self.team.name}.socket"):
+                # A stopped team: it was only tried out.
+                change.systemctl("stop", self.team.server)
+        self.tidy_up()
+
+    def keep_aside(self) -> None:
+        """Complete the plan with what can only be told, or copied, while no server runs."""
+        if self.team.artifacts:
+            live = Path(self.team.artifacts)
+            self.plan["places"] += places.directory_places(live, Path(self.plan["artifacts"]), self.work(live))
+        for it in self.plan["postgresql"]:
+            # The account reads and writes these, and cannot where root's other files are.
+            shop = fresh(workshop(self.team) / it["database"]["name"])
+            give(shop, self.owner)
+            it["new"], it["former"] = str(shop / "new.dump"), str(shop / "former.dump")
+            shutil.copyfile(it["fetched"], it["new"])
+            give(Path(it["new"]), self.owner)
+            databases.copy(self.team, it["database"], Path(it["former"]))
+
+    def note_manifest(self) -> Path:
+        """Write down what the server is to be compared with."""
+        path = self.home / MANIFEST
+        path.write_text(json.dumps(self.manifest), encoding="utf-8")
+        return path
+
+    def tidy_up(self) -> None:
+        """Leave nothing but what was there before."""
+        for work in self.works:
+            remove(work / "new")
+        for it in self.plan["postgresql"]:
+            former = fresh(self.home / "former") / f"{it['database']['name']}.dump"
+            shutil.move(it["former"], former)
+            remove(Path(it["former"]).parent)
+
+    def run(self) -> dict[str, Any]:
+        """Do it all."""
+        places.HOME.mkdir(mode=0o700, exist_ok=True)
+        fresh(self.home)
+        try:
+            self.gather()
+            self.compare()
+            self.replace()
+        except BaseException:
+            self.give_up()
+            raise
+        return self.told()
+
+    def told(self) -> dict[str, Any]:
+        """Return what people want to know of the snapshot."""
+        known = {key: self.manifest[key] for key in ("time", "host", "counts", "artifacts")}
+        return {"team": self.team.name, "snapshot": self.snapshot["short_id"], **known}
+
+    def kept_aside(self) -> list[str]:
+        """Return where the former state is."""
+        return sorted(str(place / "former") for place in (*self.works, self.home) if (place / "former").is_dir())
+
+    def give_up(self) -> None:
+        """Remove what was fetched, once it is sure that nothing has to be undone with it."""
+        if read_journal(self.team.name) is None:
+            for work in self.works:
+                remove(work)
+
+
+def give(path: Path, owner: pwd.struct_passwd) -> None:
+    """Make it the team's, whoever had it on the host that it comes from."""
+    os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+    for folder, subfolders, names in os.walk(path):
+        for name in (*subfolders, *names):
+            os.chown(os.path.join(folder, name), owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+
+
+def differences(
+    manifest: dict[str, Any], known: str, copies: list[tuple[Path, dict[str, int]]], artifacts: Path | None
+) -> Iterator[str]:
+    """Say what is not as the snapshot says. All of it is root's now, so that root can look."""
+    for copy, tables in copies:
+        rows = json.loads(look("tables", copy))
+        for table in sorted({*tables, *rows}):
+            if tables.get(table) != rows.get(table):
+                yield f"{copy.name}: table {table} has {rows.get(table)} rows, and had {tables.get(table)}"
+    if artifacts:
+        wanted, found = (contents.read_files(text.splitlines()) for text in (known, look("artifacts", artifacts)))
+        if len(wanted) != manifest["artifacts"]["files"]:
+            yield "the list of artifacts is not whole"
+        yield from contents.differences(wanted, found, manifest["began"])
+
+
+def look(action: str, path: Path) -> str:
+    """Return what contents.py prints."""
+    command = [sys.executable, "-E", contents.__file__, action, str(path)]
+    done = subprocess.run(command, input="", text=True, check=False, capture_output=True)
+    if done.returncode != 0:
+        raise BackupError(done.stderr.strip())
+    return done.stdout
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("team", help="whose snapshot")
+    parser.add_argument("--into", help="the team of this host that it replaces; the same by default")
+    parser.add_argument("--snapshot", help="which, from any host")
+    parser.add_argument("--at", help="the last one until this time")
+    parser.add_argument("--host", help="the last one of this host instead of this one's")
+    parser.add_argument("--look", action="store_true", help="only say which it would be")
+    return parser.parse_args(words)
+
+
+def main(words: list[str]) -> None:
+    """Restore, when nobody else does."""
+    options = parse(words)
+    os.umask(0o077)
+    into = teams.load(options.into or options.team)
+    repository = Repository(settings(), options.team)
+    with alone(f"restore-{into.name}"):
+        repository.unlock()
+        restore = Restore(repository, repository.find(options.snapshot, options.at, options.host), into)
+        refuse_what_does_not_fit(restore.manifest, into)
+        print(json.dumps(restore.told() if options.look else {**restore.run(), "kept_aside": restore.kept_aside()}))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except KeyError as problem:
+        sys.exit(f"team: this host has no team {problem}")
+    except (BackupError, ChangeError, DatabaseError, OSError) as problem:
+        sys.exit(str(problem))
