@@ -1,4 +1,4 @@
-"""Asks a team's server over its Unix socket, as its admin; run by itself, it finds a restored server well or ends badly."""
+"""Asks a team's server over its Unix socket, as its admin; by itself, it says whether a restored server is well."""
 
 from __future__ import annotations
 
@@ -36,7 +36,11 @@ class Server:
     def __init__(self, path: str, username: str, password: str) -> None:
         self.path = path
         credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
-        self.headers = {"Host": "localhost", "Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
+        self.headers = {
+            "Host": "localhost",
+            "Authorization": f"Basic {credentials}",
+            "Content-Type": "application/json",
+        }
 
     def answer(self, path: str, body: Any = None) -> bytes:
         """Return what it answers."""

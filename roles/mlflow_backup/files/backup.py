@@ -11,6 +11,7 @@ import datetime
 import fcntl
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -31,6 +32,8 @@ LOCKS = Path("/run/mlflow-backup")
 SPARE_BYTES = 200 << 20
 # How often to look again when artifacts were replaced or removed while they were read.
 TRIES = 3
+# How restic says it, in one version or another.
+GONE = re.compile(r'"Err": 2\b|no such file or directory')
 
 
 @contextlib.contextmanager
@@ -69,7 +72,9 @@ def refuse_without_space(place: Path, needed: int, remedy: str) -> None:
     """Say early, and clearly, that a disk is too full."""
     free = shutil.disk_usage(place).free
     if free < needed + SPARE_BYTES:
-        raise BackupError(f"{place} has {megabytes(free)} free, and {megabytes(needed + SPARE_BYTES)} are needed; {remedy}")
+        raise BackupError(
+            f"{place} has {megabytes(free)} free, and {megabytes(needed + SPARE_BYTES)} are needed; {remedy}"
+        )
 
 
 def look_at(team: Team, action: str, path: Path, feed: str = "") -> str:
@@ -128,7 +133,7 @@ def take(team: Team, repository: Repository, stage: Path, tags: list[str]) -> tu
         }
         (stage / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         identity, unread = repository.backup(paths, tags, f"{contents.UNFINISHED}*")
-        refuse_unread(repository, identity, unread)
+        refuse_unread(repository, identity, unread, team.artifacts)
         if attempt == TRIES - 1 or not directory or all(is_as_it_was(directory, file) for file in files.values()):
             break
         repository.forget(identity)
@@ -144,9 +149,13 @@ def is_as_it_was(directory: Path, file: dict[str, Any]) -> bool:
     return (facts.st_ino, facts.st_size, facts.st_mtime_ns) == (file["inode"], file["size"], file["mtime"])
 
 
-def refuse_unread(repository: Repository, identity: str, unread: list[tuple[str, str]]) -> None:
-    """Artifacts may go while they are read; whatever is still there has to be in the snapshot."""
-    serious = [f"{path}: {why}" for path, why in unread if not path or os.path.lexists(path)]
+def refuse_unread(repository: Repository, identity: str, unread: list[tuple[str, str]], artifacts: str | None) -> None:
+    """Artifacts may go while they are read; everything else has to be in the snapshot."""
+    serious = [
+        f"{path}: {why}"
+        for path, why in unread
+        if not (artifacts and path.startswith(f"{artifacts}/") and GONE.search(why))
+    ]
     if serious:
         repository.forget(identity)
         raise BackupError("could not be read: " + "; ".join(serious[:5]))
@@ -162,12 +171,15 @@ def back_up(team: Team, known: Settings, tags: list[str]) -> dict[str, Any]:
     try:
         needed = sum(databases.size(team, database) for database in team.databases)
         refuse_without_space(home, needed, "free some, or set mlflow_backup_staging_dir to where there is more")
-        repository.unlock()
         identity, manifest = take(team, repository, stage, tags)
         repository.thin_out()
     finally:
         remove(stage)
-    return {"team": team.name, "snapshot": identity[:8], **{key: manifest[key] for key in ("time", "counts", "artifacts")}}
+    return {
+        "team": team.name,
+        "snapshot": identity[:8],
+        **{key: manifest[key] for key in ("time", "counts", "artifacts")},
+    }
 
 
 def main(name: str, *tags: str) -> None:

@@ -168,7 +168,9 @@ class Drill:
                 if not running or time.monotonic() > end:
                     log = ["journalctl", "--unit", self.unit, "--lines=20", "--no-pager", "--output=cat"]
                     words = subprocess.run(log, text=True, check=False, capture_output=True).stdout
-                    raise AskError(f"no server runs from the snapshot. Its last lines in the journal:\n{words}") from None
+                    raise AskError(
+                        f"no server runs from the snapshot. Its last lines in the journal:\n{words}"
+                    ) from None
                 time.sleep(0.5)
 
     def remove(self) -> None:
@@ -191,7 +193,6 @@ def main(words: list[str]) -> None:
         for name in options.teams:
             try:
                 repository = Repository(known, name)
-                repository.unlock()
                 result = Drill(repository, repository.find(host=options.host)).run()
             except (BackupError, DatabaseError, OSError) as error:
                 result = {"team": name, "differences": [str(error)]}

@@ -113,6 +113,6 @@ def write_plan(plan: dict[str, Any]) -> Path:
 if __name__ == "__main__":
     try:
         known = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-        switch_back(teams.load(known["team"]), known)
-    except (OSError, databases.DatabaseError) as error:
+        switch_back(teams.load(known["team"], Path(known["config_dir"])), known)
+    except (KeyError, OSError, databases.DatabaseError) as error:
         sys.exit(str(error))

@@ -70,14 +70,17 @@ class Repository:
             "RESTIC_CACHE_DIR": CACHE_DIR,
             **self.known.environment,
         }
-        end = time.monotonic() + PATIENCE
+        end, seconds = time.monotonic() + PATIENCE, 0
         while True:
             done = subprocess.run(["restic", *words], text=True, check=False, capture_output=True, env=environment)
             if done.returncode in allowed:
                 return done
             if "already locked" not in done.stderr or time.monotonic() > end:
                 raise BackupError(self.reason(done.stderr))
-            time.sleep(SECONDS_BETWEEN_TRIES)
+            # Only what processes have left that are gone.
+            subprocess.run(["restic", "unlock"], check=False, capture_output=True, env=environment)
+            time.sleep(seconds)
+            seconds = SECONDS_BETWEEN_TRIES
 
     def reason(self, error: str) -> str:
         """Say what to do about it, where that is known."""
@@ -85,7 +88,9 @@ class Repository:
             return f"mlflow_backup_password: is not the password of the repository {self.shown()}"
         if not self.is_missing(error):
             return error.strip()
-        return f"mlflow_backup_repository: there is none at {self.shown()}; is its disk mounted? The role makes a new one"
+        return (
+            f"mlflow_backup_repository: there is none at {self.shown()}; is its disk mounted? The role makes a new one"
+        )
 
     @staticmethod
     def is_missing(error: str) -> bool:
@@ -108,10 +113,6 @@ class Repository:
         if made.returncode != 0 and "already exists" not in made.stderr and "already initialized" not in made.stderr:
             raise BackupError(self.reason(made.stderr))
         return True
-
-    def unlock(self) -> None:
-        """Remove the locks of processes that are gone."""
-        self.run("unlock")
 
     def snapshots(self) -> list[Snapshot]:
         """Return the team's snapshots, of any host, the newest last."""
@@ -199,7 +200,6 @@ def main(action: str, *names: str) -> None:
             if repository.make():
                 print(f"made {repository.shown()}")
         else:
-            repository.unlock()
             repository.run("prune", "--quiet")
             repository.run("check", "--quiet")
 

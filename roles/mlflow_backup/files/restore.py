@@ -62,7 +62,9 @@ def refuse_what_does_not_fit(manifest: dict[str, Any], team: Team) -> None:
             f"{described[1]}; declare databases of the same kind"
         )
     if bool(manifest["artifacts"]["directory"]) != bool(team.artifacts):
-        raise BackupError(f"artifacts: one of {source}'s snapshot and {into} keeps them in a directory, the other does not")
+        raise BackupError(
+            f"artifacts: one of {source}'s snapshot and {into} keeps them in a directory, the other does not"
+        )
 
 
 class Restore:
@@ -78,12 +80,15 @@ class Restore:
         self.works: list[Path] = []
         self.copies: list[tuple[Path, dict[str, int]]] = []
         self.plan: dict[str, Any] = {"team": team.name, "places": [], "postgresql": []}
+        self.plan["config_dir"] = str(team.config_dir)
 
     def work(self, live: Path) -> Path:
-        """Return where to gather what is to be renamed to a path; the first time it is empty."""
+        """Return where to gather what is to be renamed to a path; at first that is empty."""
         work = places.workplace(live, self.team.name)
         if work not in self.works:
-            (fresh(work) / "new").mkdir(mode=0o700)
+            if not work.is_dir() or work.is_symlink():
+                fresh(work)
+            fresh(work / "new")
             self.works.append(work)
         return work
 
@@ -132,6 +137,8 @@ class Restore:
         with Change(self.team, f"restoring snapshot {self.snapshot['short_id']}") as change:
             change.stop_server()
             self.keep_aside()
+            for place in (*self.works, self.home):
+                remove(place / "former")
             plan = places.write_plan(self.plan)
             change.begin([(False, [sys.executable, "-Es", places.__file__, str(plan)])])
             places.switch(self.team, self.plan)
@@ -163,7 +170,7 @@ class Restore:
         return path
 
     def tidy_up(self) -> None:
-        """Leave nothing but what was there before."""
+        """Leave nothing beside what was there before."""
         for work in self.works:
             remove(work / "new")
         for it in self.plan["postgresql"]:
@@ -174,7 +181,7 @@ class Restore:
     def run(self) -> dict[str, Any]:
         """Do it all."""
         places.HOME.mkdir(mode=0o700, exist_ok=True)
-        fresh(self.home)
+        self.home.mkdir(mode=0o700, exist_ok=True)
         try:
             self.gather()
             self.compare()
@@ -195,8 +202,12 @@ class Restore:
 
     def give_up(self) -> None:
         """Remove what was fetched, once it is sure that nothing has to be undone with it."""
-        if read_journal(self.team.name) is None:
-            for work in self.works:
+        if read_journal(self.team.name) is not None:
+            return
+        for work in self.works:
+            remove(work / "new")
+            # What an earlier restore has kept stays, unless this one has come to replacing it.
+            if not any(file.is_file() for file in work.rglob("*")):
                 remove(work)
 
 
@@ -252,7 +263,6 @@ def main(words: list[str]) -> None:
     into = teams.load(options.into or options.team)
     repository = Repository(settings(), options.team)
     with alone(f"restore-{into.name}"):
-        repository.unlock()
         restore = Restore(repository, repository.find(options.snapshot, options.at, options.host), into)
         refuse_what_does_not_fit(restore.manifest, into)
         print(json.dumps(restore.told() if options.look else {**restore.run(), "kept_aside": restore.kept_aside()}))
