@@ -78,6 +78,8 @@ class Restore:
         self.owner = pwd.getpwnam(team.account)
         self.home = places.HOME / team.name
         self.works: list[Path] = []
+        self.wanted: dict[Path, list[str]] = {}
+        self.artifacts: Path | None = None
         self.copies: list[tuple[Path, dict[str, int]]] = []
         self.plan: dict[str, Any] = {"team": team.name, "places": [], "postgresql": []}
         self.plan["config_dir"] = str(team.config_dir)
@@ -92,43 +94,46 @@ class Restore:
             self.works.append(work)
         return work
 
-    def fetch(self, path: str, work: Path) -> Path:
-        """Get a path of the snapshot; return where it is now."""
-        self.repository.restore(self.snapshot, [path], work / "new")
+    def want(self, path: str, work: Path) -> Path:
+        """Note a path of the snapshot to be fetched; return where it is going to be."""
+        self.wanted.setdefault(work, []).append(path)
         return work / "new" / path.lstrip("/")
 
     def gather(self) -> None:
-        """Fetch everything, and plan what is to come in the place of what."""
-        by_name = {it["name"]: it for it in self.manifest["databases"]}
+        """Plan what is to come in the place of what, and fetch everything."""
         for database in self.team.databases:
-            known = by_name[database["name"]]
-            live = Path(database["file"]) if database["file"] else self.home / known["copy"]
-            work = self.work(live)
-            new = self.fetch(f"{self.stage}/databases/{known['copy']}", work)
-            give(new, self.owner)
-            self.copies.append((new, known["tables"]))
-            if database["file"]:
-                self.plan["places"] += places.file_places(database["file"], new, work)
-            else:
-                self.plan["postgresql"].append({"database": database, "fetched": str(new)})
+            self.want_database(database)
         for name in SECRETS:
             live = self.team.directory / name
             work = self.work(live)
-            self.plan["places"].append(places.place(live, self.fetch(f"{self.stage}/settings/{name}", work), work))
+            self.plan["places"].append(places.place(live, self.want(f"{self.stage}/settings/{name}", work), work))
         if self.team.artifacts:
             work = self.work(Path(self.team.artifacts))
             refuse_without_space(work, self.manifest["artifacts"]["bytes"], "free some, and restore again")
-            new = self.fetch(self.manifest["artifacts"]["directory"], work)
+            self.artifacts = self.want(self.manifest["artifacts"]["directory"], work)
+        for work, paths in self.wanted.items():
+            self.repository.restore(self.snapshot, paths, work / "new")
+        if self.artifacts:
             # A team that never had one has no directory of them.
-            new.mkdir(mode=0o700, parents=True, exist_ok=True)
-            give(new, self.owner)
-            self.plan["artifacts"] = str(new)
+            self.artifacts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in (*(copy for copy, _tables in self.copies), *([self.artifacts] if self.artifacts else [])):
+            give(path, self.owner)
+
+    def want_database(self, database: dict[str, Any]) -> None:
+        """Plan one of them."""
+        known = next(it for it in self.manifest["databases"] if it["name"] == database["name"])
+        work = self.work(Path(database["file"]) if database["file"] else self.home / known["copy"])
+        new = self.want(f"{self.stage}/databases/{known['copy']}", work)
+        self.copies.append((new, known["tables"]))
+        if database["file"]:
+            self.plan["places"] += places.file_places(database["file"], new, work)
+        else:
+            self.plan["postgresql"].append({"database": database, "fetched": str(new)})
 
     def compare(self) -> None:
         """Let nothing that is not whole get in the place of anything."""
         known = self.repository.read(self.snapshot, f"{self.stage}/artifacts.jsonl")
-        artifacts = Path(self.plan["artifacts"]) if self.team.artifacts else None
-        found = list(differences(self.manifest, known, self.copies, artifacts))
+        found = list(differences(self.manifest, known, self.copies, self.artifacts))
         if found:
             raise BackupError("the restored files are not those of the snapshot: " + "; ".join(found[:5]))
 
@@ -151,9 +156,9 @@ class Restore:
 
     def keep_aside(self) -> None:
         """Complete the plan with what can only be told, or copied, while no server runs."""
-        if self.team.artifacts:
+        if self.team.artifacts and self.artifacts:
             live = Path(self.team.artifacts)
-            self.plan["places"] += places.directory_places(live, Path(self.plan["artifacts"]), self.work(live))
+            self.plan["places"] += places.directory_places(live, self.artifacts, self.work(live))
         for it in self.plan["postgresql"]:
             # The account reads and writes these, and cannot where root's other files are.
             shop = fresh(workshop(self.team) / it["database"]["name"])
