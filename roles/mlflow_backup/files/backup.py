@@ -11,7 +11,6 @@ import datetime
 import fcntl
 import json
 import os
-import re
 import shutil
 import sys
 import time
@@ -32,8 +31,6 @@ LOCKS = Path("/run/mlflow-backup")
 SPARE_BYTES = 200 << 20
 # How often to look again when artifacts were replaced or removed while they were read.
 TRIES = 3
-# How restic says it, in one version or another.
-GONE = re.compile(r'"Err": 2\b|no such file or directory')
 
 
 @contextlib.contextmanager
@@ -133,7 +130,10 @@ def take(team: Team, repository: Repository, stage: Path, tags: list[str]) -> tu
         }
         (stage / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         identity, unread = repository.backup(paths, tags, f"{contents.UNFINISHED}*")
-        refuse_unread(repository, identity, unread, team.artifacts)
+        missing = serious(unread, directory, files)
+        if missing:
+            repository.forget(identity)
+            raise BackupError("could not be read: " + "; ".join(missing[:5]))
         if attempt == TRIES - 1 or not directory or all(is_as_it_was(directory, file) for file in files.values()):
             break
         repository.forget(identity)
@@ -149,16 +149,15 @@ def is_as_it_was(directory: Path, file: dict[str, Any]) -> bool:
     return (facts.st_ino, facts.st_size, facts.st_mtime_ns) == (file["inode"], file["size"], file["mtime"])
 
 
-def refuse_unread(repository: Repository, identity: str, unread: list[tuple[str, str]], artifacts: str | None) -> None:
-    """Artifacts may go while they are read; everything else has to be in the snapshot."""
-    serious = [
-        f"{path}: {why}"
-        for path, why in unread
-        if not (artifacts and path.startswith(f"{artifacts}/") and GONE.search(why))
-    ]
-    if serious:
-        repository.forget(identity)
-        raise BackupError("could not be read: " + "; ".join(serious[:5]))
+def serious(unread: list[tuple[str, str]], directory: Path | None, files: dict[str, dict[str, Any]]) -> list[str]:
+    """Return what could not be read and should have been: artifacts may go, or come, while they are read."""
+    found = []
+    for path, why in unread:
+        artifact = directory is not None and Path(path).is_relative_to(directory)
+        file = files.get(os.path.relpath(path, directory)) if artifact else None
+        if not artifact or (file and directory and is_as_it_was(directory, file)):
+            found.append(f"{path}: {why}")
+    return found
 
 
 def back_up(team: Team, known: Settings, tags: list[str]) -> dict[str, Any]:

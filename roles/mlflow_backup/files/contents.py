@@ -5,6 +5,7 @@ Its own process, run as the team's account, since the team could have put anythi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -84,9 +85,11 @@ def artifacts(directory: str, known: dict[str, File]) -> Iterator[File]:
             relative = os.path.relpath(path, directory)
             try:
                 handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            except OSError:
+            except OSError as error:
                 # It is gone, or a link.
-                continue
+                if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+                    continue
+                raise
             with os.fdopen(handle, "rb") as file:
                 yield describe(file, relative, known.get(relative, {}))
 
