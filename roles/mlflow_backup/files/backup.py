@@ -23,7 +23,7 @@ import databases
 import team as teams
 from changes import Change, ChangeError
 from databases import DatabaseError
-from repository import BackupError, Repository, Settings, settings
+from repository import CACHE_DIR, BackupError, Repository, Settings, settings
 from team import Team
 
 LOCKS = Path("/run/mlflow-backup")
@@ -103,41 +103,50 @@ def copy_databases(team: Team, stage: Path) -> list[dict[str, Any]]:
 def take(team: Team, repository: Repository, stage: Path, tags: list[str]) -> tuple[str, dict[str, Any]]:
     """Make the snapshot; return its identity and its manifest."""
     began = time.time_ns()
-    copied = copy_databases(team, stage)
-    directory = Path(team.artifacts) if team.artifacts else None
-    paths = [str(stage), *([str(directory)] if directory and directory.is_dir() else [])]
-    listed = ""
-    for attempt in range(TRIES):
-        listed = look_at(team, "artifacts", directory, listed) if len(paths) > 1 and directory else ""
-        files = contents.read_files(listed.splitlines())
-        (stage / "artifacts.jsonl").write_text(listed, encoding="utf-8")
-        manifest = {
-            "format": 1,
-            "team": team.name,
-            "host": repository.known.host,
-            "time": datetime.datetime.fromtimestamp(began / 1e9, datetime.timezone.utc).isoformat(),
-            "began": began,
-            "mlflow_version": team.version,
-            "admin_username": team.admin_username,
-            "databases": copied,
-            "counts": contents.counts(database["tables"] for database in copied),
-            "artifacts": {
-                # None: another store has them, and keeps them; they are not in the snapshot.
-                "directory": team.artifacts,
-                "files": len(files),
-                "bytes": sum(file["size"] for file in files.values()),
-            },
-        }
+    manifest = {
+        "format": 1,
+        "team": team.name,
+        "host": repository.known.host,
+        "time": datetime.datetime.fromtimestamp(began / 1e9, datetime.timezone.utc).isoformat(),
+        "began": began,
+        "mlflow_version": team.version,
+        "admin_username": team.admin_username,
+        "databases": copy_databases(team, stage),
+    }
+    manifest["counts"] = contents.counts(database["tables"] for database in manifest["databases"])
+    directory = Path(team.artifacts) if team.artifacts and Path(team.artifacts).is_dir() else None
+    known = Path(CACHE_DIR) / "artifacts" / f"{team.name}.jsonl"
+    for attempt in range(1, TRIES + 1):
+        files = list_artifacts(team, directory, known, stage)
+        # Without a directory, another store has them, and keeps them: they are not in the snapshot.
+        size = sum(file["size"] for file in files.values())
+        manifest["artifacts"] = {"directory": team.artifacts, "files": len(files), "bytes": size}
         (stage / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        paths = [str(stage), *([str(directory)] if directory else [])]
         identity, unread = repository.backup(paths, tags, f"{contents.UNFINISHED}*")
         missing = serious(unread, directory, files)
-        if missing:
-            repository.forget(identity)
-            raise BackupError("could not be read: " + "; ".join(missing[:5]))
-        if attempt == TRIES - 1 or not directory or all(is_as_it_was(directory, file) for file in files.values()):
+        if not missing and (
+            attempt == TRIES or not directory or all(is_as_it_was(directory, it) for it in files.values())
+        ):
             break
         repository.forget(identity)
+        if missing:
+            raise BackupError("could not be read: " + "; ".join(missing[:5]))
     return identity, manifest
+
+
+def list_artifacts(team: Team, directory: Path | None, known: Path, stage: Path) -> dict[str, dict[str, Any]]:
+    """Describe the artifacts as they are; those of the last time that have not changed are not read again."""
+    if directory is None:
+        listed = ""
+    else:
+        listed = look_at(team, "artifacts", directory, known.read_text(encoding="utf-8") if known.exists() else "")
+        known.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = known.with_suffix(".new")
+        part.write_text(listed, encoding="utf-8")
+        part.replace(known)
+    (stage / "artifacts.jsonl").write_text(listed, encoding="utf-8")
+    return contents.read_files(listed.splitlines())
 
 
 def is_as_it_was(directory: Path, file: dict[str, Any]) -> bool:

@@ -140,6 +140,7 @@ class Restore:
     def replace(self) -> None:
         """Put it in place, and let the server run from it before the first client does."""
         with Change(self.team, f"restoring snapshot {self.snapshot['short_id']}") as change:
+            workshop(self.team)
             change.stop_server()
             self.keep_aside()
             for place in (*self.works, self.home):
@@ -198,7 +199,7 @@ class Restore:
 
     def told(self) -> dict[str, Any]:
         """Return what people want to know of the snapshot."""
-        known = {key: self.manifest[key] for key in ("time", "host", "counts", "artifacts")}
+        known = {key: self.manifest[key] for key in ("time", "began", "host", "counts", "artifacts")}
         return {"team": self.team.name, "snapshot": self.snapshot["short_id"], **known}
 
     def kept_aside(self) -> list[str]:

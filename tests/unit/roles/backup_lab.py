@@ -94,6 +94,7 @@ class Lab:
             "changes.LOCKS": self.home / "locks",
             "changes.HOME": self.home / "changes",
             "backup.LOCKS": self.home / "locks",
+            "backup.CACHE_DIR": str(self.home / "cache"),
             "places.HOME": self.home / "restores",
         }
 

@@ -91,6 +91,21 @@ def test_what_cannot_be_read_and_is_there_is_a_failure(lab, monkeypatch):
     assert lab.repo().snapshots() == []
 
 
+def test_artifacts_that_have_not_changed_are_read_once(lab, monkeypatch):
+    lab.write("0/one/model.txt", "kept")
+    lab.write("0/one/other.txt", "kept")
+    lab.back_up()
+    known = lab.home / "cache/artifacts/vision.jsonl"
+    known.write_text(known.read_text().replace('"sha256": "', '"sha256": "as noted '))
+    lab.write("0/one/other.txt", "changed")
+    _target, stage, _manifest = lab.fetch(lab.back_up()["snapshot"])
+    files = lab.contents.read_files((stage / "artifacts.jsonl").read_text().splitlines())
+    assert {path: file["sha256"].startswith("as noted") for path, file in files.items()} == {
+        "0/one/model.txt": True,
+        "0/one/other.txt": False,
+    }
+
+
 def test_artifacts_elsewhere_stay_there(lab):
     lab.declare("vision", lab.state, artifacts=None)
     told = lab.back_up()
