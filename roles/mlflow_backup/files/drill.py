@@ -19,9 +19,9 @@ from typing import Any
 import contents
 from ask import AskError, Server
 from backup import alone, fresh, refuse_without_space, remove
+from compare import differences, read_manifest
 from databases import DatabaseError
 from repository import BackupError, Repository, settings
-from restore import differences, read_manifest
 
 # systemd keeps a dynamic account's state below the first, and shows it to its unit as the second.
 REAL = Path("/var/lib/private/mlflow-drill")

@@ -15,7 +15,7 @@ from pathlib import Path
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 PASSWORD = "canary of the repository"
 SECRETS = {"secrets.env": "MLFLOW_FLASK_SERVER_SECRET_KEY=first\n", "admin_password": "the first password"}
-PROGRAMS = ("team", "databases", "changes", "repository", "contents", "backup", "places", "ask", "restore")
+PROGRAMS = ("team", "databases", "changes", "repository", "contents", "backup", "places", "ask", "compare", "restore")
 SCHEMA = """
 CREATE TABLE experiments (name TEXT);
 CREATE TABLE runs (name TEXT);
@@ -134,7 +134,7 @@ class Lab:
         """Restore; return what is said of it."""
         repository = self.repo()
         restore = self.restore.Restore(repository, repository.find(**which), self.vision(name))
-        self.restore.refuse_what_does_not_fit(restore.manifest, restore.team)
+        self.compare.refuse_what_does_not_fit(restore.manifest, restore.team)
         return restore.run()
 
     def fetch(self, snapshot):

@@ -60,7 +60,7 @@ def test_all_that_was_acknowledged_before_is_there_and_agrees(lab):
         assert manifest["counts"]["runs"] == len(runs)
         copies = [(stage / "databases" / "mlflow.db", manifest["databases"][0]["tables"])]
         known = (stage / "artifacts.jsonl").read_text()
-        assert list(lab.restore.differences(manifest, known, copies, artifacts)) == []
+        assert list(lab.compare.differences(manifest, known, copies, artifacts)) == []
 
 
 def test_artifacts_that_go_while_they_are_read_are_no_failure(lab):

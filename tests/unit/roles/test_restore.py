@@ -153,6 +153,19 @@ def test_one_that_is_cut_off_anywhere_is_undone_by_whoever_starts_the_server(cha
         assert changed.everything() == before
 
 
+def test_one_that_is_begun_again_after_a_kill_is_whole(changed):
+    die = "import os; rename = os.rename\ndef once(*words):\n    rename(*words)\n    os._exit(9)\nos.rename = once"
+    process = changed.start("restore", "vision", before=die)
+    assert (process.wait(), process.communicate()[1]) == (9, "")
+    assert changed.changes.read_journal("vision")
+    assert not changed.database.exists()
+    changed.restore_into()
+    assert changed.rows() == {"lost"}
+    assert (changed.artifacts / "0/lost/model.txt").read_text() == "the model"
+    (former,) = changed.state.glob(".vision.restore/former/**/mlflow.db")
+    assert changed.rows(former) == {"later"}
+
+
 def cut_off(lab, plan, moves):
     """Return a program that dies after so many renames."""
     return f"""
