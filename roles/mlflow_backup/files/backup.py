@@ -48,7 +48,9 @@ def alone(what: str) -> Iterator[None]:
 def fresh(path: Path, mode: int = 0o700) -> Path:
     """Return an empty directory of root's, whatever was there before."""
     remove(path)
-    path.mkdir(mode=mode)
+    path.mkdir(mode=0o700)
+    # Whatever the umask.
+    path.chmod(mode)
     return path
 
 
@@ -173,7 +175,6 @@ def back_up(team: Team, known: Settings, tags: list[str]) -> dict[str, Any]:
     """Make a snapshot and let go of old ones; return what is in it."""
     repository = Repository(known, team.name)
     home = Path(known.staging_dir)
-    home.mkdir(mode=0o711, parents=True, exist_ok=True)
     # Where the team's account may pass and not look.
     stage = fresh(home / team.name, 0o711)
     try:
@@ -204,4 +205,4 @@ if __name__ == "__main__":
     except KeyError as error:
         sys.exit(f"team: this host has no team {error}")
     except (BackupError, ChangeError, DatabaseError, OSError) as error:
-        sys.exit(f"{sys.argv[1]}: {error}")
+        sys.exit(str(error))
