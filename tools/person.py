@@ -12,6 +12,7 @@ import json
 import re
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -97,16 +98,64 @@ def model(name: str) -> dict[str, Any]:
     return {"versions": [str(version.version) for version in found], "runs": [version.run_id for version in found]}
 
 
+def pour(experiment: str, seconds: float, writers: int) -> dict[str, Any]:
+    """Log runs with an artifact side by side; return when each was acknowledged, all of it."""
+    found = mlflow.get_experiment_by_name(experiment)
+    end = time.time() + seconds
+
+    def write(_me: int) -> list[tuple[float, str]]:
+        client, told = mlflow.MlflowClient(), []
+        while time.time() < end:
+            run = client.create_run(found.experiment_id, run_name="poured").info.run_id
+            client.log_metric(run, "loss", 0.5)
+            client.log_text(run, run, "note.txt")
+            told.append((time.time(), run))
+        return told
+
+    with ThreadPoolExecutor(writers) as pool:
+        return {"runs": [it for told in pool.map(write, range(writers)) for it in told]}
+
+
+def poured(experiment: str) -> dict[str, Any]:
+    """Return those of these runs that are there with all they had."""
+    client, found = mlflow.MlflowClient(), mlflow.get_experiment_by_name(experiment)
+    runs = client.search_runs([found.experiment_id], "attributes.run_name = 'poured'", max_results=10_000)
+
+    def is_whole(run: Any) -> bool:
+        try:
+            note = mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/note.txt")
+        except mlflow.MlflowException:
+            return False
+        return run.data.metrics == {"loss": 0.5} and note == run.info.run_id
+
+    with ThreadPoolExecutor(8) as pool:
+        whole = list(pool.map(is_whole, runs))
+    return {"runs": [run.info.run_id for run, good in zip(runs, whole, strict=True) if good]}
+
+
+def lose(experiment: str, run: str) -> dict[str, Any]:
+    """Delete a run."""
+    client = mlflow.MlflowClient()
+    client.delete_run(run)
+    return {"lost": client.get_run(run).info.lifecycle_stage == "deleted"}
+
+
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=["log", "see", "write", "stream", "model"])
+    parser.add_argument("action", choices=["log", "see", "write", "stream", "model", "pour", "poured", "lose"])
     parser.add_argument("experiment")
-    parser.add_argument("--run", help="for see")
-    parser.add_argument("--seconds", type=float, default=10, help="for stream")
+    parser.add_argument("--run", help="for see and lose")
+    parser.add_argument("--seconds", type=float, default=10, help="for stream and pour")
+    parser.add_argument("--writers", type=int, default=4, help="for pour")
     parser.add_argument("--pauses", default="0", help="for stream: seconds after each metric, as in 5,6.5")
     options = parser.parse_args()
-    more = {"see": [options.run], "stream": [options.seconds, options.pauses]}.get(options.action, [])
+    more = {
+        "see": [options.run],
+        "lose": [options.run],
+        "stream": [options.seconds, options.pauses],
+        "pour": [options.seconds, options.writers],
+    }.get(options.action, [])
     try:
         answer = globals()[options.action](options.experiment, *more)
     except mlflow.MlflowException as error:

@@ -31,6 +31,7 @@ PACKAGES = [
     "debian-archive-keyring",
     "gpg",
     "mount",
+    "restic",  # the unit tests of backups
 ]
 
 

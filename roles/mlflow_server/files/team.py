@@ -34,6 +34,8 @@ class Team:
     artifacts: str | None
     storage_dirs: list[str]
     config_dir: Path = CONFIG_DIR
+    tracking_uri: str = ""
+    gc_older_than: str = "never"
 
     @property
     def directory(self) -> Path:

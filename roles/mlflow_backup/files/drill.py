@@ -1,0 +1,206 @@
+"""Restores a team's newest snapshot where nobody but root gets at it, lets a server run from it, and compares.
+
+The server has an account of its own that exists no longer than it does, no network, and no sight of the live team.
+"""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import contents
+from ask import AskError, Server
+from backup import alone, fresh, refuse_without_space, remove
+from compare import differences, read_manifest
+from databases import DatabaseError
+from repository import BackupError, Repository, settings
+
+# systemd keeps a dynamic account's state below the first, and shows it to its unit as the second.
+REAL = Path("/var/lib/private/mlflow-drill")
+SEEN = Path("/var/lib/mlflow-drill")
+RUN = Path("/run/mlflow-drill")
+LIBRARY = Path(__file__).parent
+START_SECONDS = 300
+# Those of mlflow@.service that matter for what has no way out.
+PROPERTIES = [
+    "Type=exec",
+    "DynamicUser=yes",
+    "PrivateNetwork=yes",
+    "RestrictAddressFamilies=AF_UNIX",
+    "PrivateDevices=yes",
+    "ProtectHome=yes",
+    "ProtectProc=invisible",
+    "CapabilityBoundingSet=",
+    "InaccessiblePaths=-/var/lib/mlflow -/etc/mlflow",
+    "UMask=0077",
+    "KillMode=mixed",
+    "MemoryMax=2G",
+    # Should this program be killed.
+    f"RuntimeMaxSec={START_SECONDS * 2}",
+]
+
+
+class Drill:
+    """One team's."""
+
+    def __init__(self, repository: Repository, snapshot: dict[str, Any]) -> None:
+        self.repository = repository
+        self.snapshot = snapshot
+        self.team = repository.team
+        self.unit = f"mlflow-drill-{self.team}.service"
+        self.place = REAL / self.team
+        self.stage, self.manifest = read_manifest(repository, snapshot)
+
+    def restored(self, path: str) -> Path:
+        """Return where a path of the snapshot is now."""
+        return self.place / path.lstrip("/")
+
+    def run(self) -> dict[str, Any]:
+        """Restore, compare, serve; return what came of it."""
+        self.remove()
+        try:
+            for parent in (REAL.parent, REAL):
+                parent.mkdir(mode=0o700, exist_ok=True)
+            fresh(self.place)
+            refuse_without_space(self.place, self.manifest["artifacts"]["bytes"], "the drill needs it for a while")
+            self.repository.restore(self.snapshot, self.snapshot["paths"], self.place)
+            found = self.compare()
+            served, more = self.serve()
+        finally:
+            self.remove()
+        return {
+            "team": self.team,
+            "snapshot": self.snapshot["short_id"],
+            **{key: self.manifest[key] for key in ("time", "counts", "artifacts", "mlflow_version")},
+            "served": served,
+            "differences": found + more,
+        }
+
+    def compare(self) -> list[str]:
+        """Compare the files with what the snapshot says of them."""
+        copies = [
+            (self.restored(f"{self.stage}/databases/{it['copy']}"), it["tables"]) for it in self.manifest["databases"]
+        ]
+        directory = self.manifest["artifacts"]["directory"]
+        known = self.restored(f"{self.stage}/artifacts.jsonl").read_text(encoding="utf-8")
+        self.files = contents.read_files(known.splitlines())
+        return list(differences(self.manifest, known, copies, self.restored(directory) if directory else None))
+
+    def serve(self) -> tuple[str, list[str]]:
+        """Say whether a server ran from it, or why not, and what it answers otherwise than the snapshot says."""
+        others = [it["kind"] for it in self.manifest["databases"] if it["kind"] != "sqlite"]
+        if others:
+            return f"no, since its databases are in {others[0]}", []
+        settings_dir = self.restored(f"{self.stage}/settings")
+        python = Path(os.readlink(settings_dir / "venv")) / "bin" / "python"
+        if not python.exists():
+            return f"no, since MLflow {self.manifest['mlflow_version']} is not installed any more", []
+        self.start(settings_dir, python)
+        password = (settings_dir / "admin_password").read_text(encoding="utf-8")
+        server = Server(str(RUN / self.team / "http.sock"), self.manifest["admin_username"], password)
+        try:
+            self.wait(server)
+            found = server.counts()
+            wrong = [
+                f"the server has {number} {what}, and the snapshot {self.manifest['counts'][what]}"
+                for what, number in found.items()
+                if number != self.manifest["counts"][what]
+            ]
+            for file in list(self.files.values())[:1]:
+                if hashlib.sha256(server.artifact(file["path"])).hexdigest() != file["sha256"]:
+                    wrong.append(f"the server gives another artifact {file['path']}")
+        except AskError as error:
+            wrong = [str(error)]
+        return "yes", wrong
+
+    def start(self, settings_dir: Path, python: Path) -> None:
+        """Start the server; its settings lead to the restored files, and to nothing else."""
+        seen = SEEN / self.team
+        stores = {
+            it["name"]: f"sqlite:///{seen}{self.stage}/databases/{it['copy']}" for it in self.manifest["databases"]
+        }
+        ini = configparser.ConfigParser(interpolation=None)
+        ini.read(settings_dir / "basic_auth.ini", encoding="utf-8")
+        ini["mlflow"]["database_uri"] = stores.get("auth", stores.get("mlflow", "")).replace("%", "%%")
+        with open(self.place / "basic_auth.ini", "w", encoding="utf-8") as file:
+            ini.write(file)
+        directory = self.manifest["artifacts"]["directory"]
+        variables = {
+            "HOME": str(seen),
+            "MLFLOW_WORKERS": "1",
+            "MLFLOW_UVICORN_OPTS": f"--uds {RUN / self.team / 'http.sock'}",
+            "MLFLOW_AUTH_CONFIG_PATH": str(seen / "basic_auth.ini"),
+            "MLFLOW_BACKEND_STORE_URI": stores.get("tracking", stores.get("mlflow", "")),
+            "MLFLOW_ARTIFACTS_DESTINATION": f"{seen}{directory}" if directory else str(seen / "none"),
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_ENABLE_AI_GATEWAY": "false",
+            "MLFLOW_MODEL_CATALOG_URI": "",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+        words = ["systemd-run", "--quiet", f"--unit={self.unit}", "--collect"]
+        words += [f"--property={it}" for it in PROPERTIES]
+        words += [f"--property={kind}Directory=mlflow-drill/{self.team}" for kind in ("State", "Runtime")]
+        words += ["--property=StateDirectoryMode=0700", "--property=RuntimeDirectoryMode=0700"]
+        words += [f"--property=WorkingDirectory={seen}", f"--property=EnvironmentFile={settings_dir / 'secrets.env'}"]
+        words += [f"--setenv={name}={value}" for name, value in variables.items()]
+        command = [str(python), str(LIBRARY / "serve.py"), "server", "--app-name", "basic-auth"]
+        done = subprocess.run([*words, *command], text=True, check=False, capture_output=True)
+        if done.returncode != 0:
+            raise BackupError(done.stderr.strip())
+
+    def wait(self, server: Server) -> None:
+        """Wait until it answers; with its last words where it does not."""
+        end = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                server.answer("/health")
+                return
+            except AskError:
+                running = subprocess.run(["systemctl", "is-active", "--quiet", self.unit], check=False).returncode == 0
+                if not running or time.monotonic() > end:
+                    log = ["journalctl", "--unit", self.unit, "--lines=20", "--no-pager", "--output=cat"]
+                    words = subprocess.run(log, text=True, check=False, capture_output=True).stdout
+                    raise AskError(
+                        f"no server runs from the snapshot. Its last lines in the journal:\n{words}"
+                    ) from None
+                time.sleep(0.5)
+
+    def remove(self) -> None:
+        """Leave nothing, also of one that was killed."""
+        subprocess.run(["systemctl", "stop", self.unit], check=False, capture_output=True)
+        subprocess.run(["systemctl", "reset-failed", self.unit], check=False, capture_output=True)
+        for path in (self.place, SEEN / self.team):
+            remove(path)
+
+
+def main(words: list[str]) -> None:
+    """Drill one team after the other; the last line of each is JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("teams", nargs="+")
+    parser.add_argument("--host", help="whose snapshots, by default this host's")
+    options = parser.parse_args(words)
+    os.umask(0o077)
+    known = settings()
+    with alone("drill"):
+        for name in options.teams:
+            try:
+                repository = Repository(known, name)
+                result = Drill(repository, repository.find(host=options.host)).run()
+            except (BackupError, DatabaseError, OSError) as error:
+                result = {"team": name, "differences": [str(error)]}
+            print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (BackupError, OSError) as problem:
+        sys.exit(str(problem))

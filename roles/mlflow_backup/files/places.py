@@ -1,0 +1,118 @@
+"""Puts what was restored in the place of what is there, which is kept aside, and takes it back again.
+
+Everything is a rename within one file system, or a database of PostgreSQL that is replaced in one transaction. What
+is to be done stands in a plan, and each step sees whether it has been done: so it can be undone from anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import databases
+import team as teams
+from databases import sync
+from team import Team
+
+# Where plans stand, and what PostgreSQL's databases held.
+HOME = Path("/var/lib/mlflow-restores")
+
+Place = dict[str, Any]
+
+
+def workplace(path: Path, name: str) -> Path:
+    """Return where files can be gathered that are to be renamed to a path: near, and if possible root's alone."""
+    device = device_of(path)
+    for parent in path.parents:
+        facts = os.lstat(parent) if parent.exists() else None
+        if facts and facts.st_dev != device:
+            break
+        if facts and facts.st_uid == os.geteuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return parent / f".{name}.restore"
+    return (path if os.path.ismount(path) else path.parent) / f".{name}.restore"
+
+
+def device_of(path: Path) -> int:
+    """Return the file system that a path is on, or would be."""
+    while not path.exists():
+        path = path.parent
+    return os.stat(path).st_dev
+
+
+def place(live: Path, new: Path | None, work: Path) -> Place:
+    """Say what is to come in the place of what; new is None where nothing is."""
+    former = work / "former" / str(live).lstrip("/")
+    return {"live": str(live), "new": str(new) if new else None, "former": str(former), "had": os.path.lexists(live)}
+
+
+def directory_places(live: Path, new: Path, work: Path) -> Iterator[Place]:
+    """A directory is renamed; one that a disk is mounted on cannot be, and all that is in it is."""
+    if not os.path.ismount(live):
+        yield place(live, new, work)
+        return
+    for name in sorted({*os.listdir(live), *os.listdir(new)} - {work.name, "lost+found"}):
+        yield place(live / name, new / name if os.path.lexists(new / name) else None, work)
+
+
+def file_places(live: str, new: Path, work: Path) -> Iterator[Place]:
+    """A SQLite database, and what a former server left beside it."""
+    yield place(Path(live), new, work)
+    yield from (place(Path(beside), None, work) for beside in databases.files(live)[1:])
+
+
+def switch(team: Team, plan: dict[str, Any]) -> None:
+    """Put what is new in its place."""
+    for it in plan["places"]:
+        if it["had"]:
+            move(it["live"], it["former"])
+        if it["new"]:
+            move(it["new"], it["live"])
+    for it in plan["postgresql"]:
+        databases.restore(team, it["database"], Path(it["new"]))
+
+
+def switch_back(team: Team, plan: dict[str, Any]) -> None:
+    """Undo as much of it as has been done."""
+    for it in reversed(plan["places"]):
+        if not it["had"]:
+            # It is new, or not there yet.
+            if it["new"] and not os.path.lexists(it["new"]) and os.path.lexists(it["live"]):
+                move(it["live"], it["new"])
+        elif os.path.lexists(it["former"]):
+            if os.path.lexists(it["live"]):
+                move(it["live"], it["new"] or f"{it['former']}.new")
+            move(it["former"], it["live"])
+    for it in plan["postgresql"]:
+        databases.restore(team, it["database"], Path(it["former"]))
+
+
+def move(source: str, target: str) -> None:
+    """Rename, so that a power cut does not undo it."""
+    os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+    os.rename(source, target)
+    sync(os.path.dirname(target))
+    sync(os.path.dirname(source))
+
+
+def write_plan(plan: dict[str, Any]) -> Path:
+    """Write a plan where switch_back is to find it."""
+    path = HOME / plan["team"] / "plan.json"
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(plan, file)
+        file.flush()
+        os.fsync(file.fileno())
+    sync(str(path.parent))
+    return path
+
+
+if __name__ == "__main__":
+    try:
+        known = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+        switch_back(teams.load(known["team"], Path(known["config_dir"])), known)
+    except (KeyError, OSError, databases.DatabaseError) as error:
+        sys.exit(str(error))

@@ -1,0 +1,211 @@
+"""The restic repository with the snapshots of this host's teams. No password or credential is ever an argument."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import team as teams
+
+CONFIG_DIR = Path("/etc/mlflow-backup")
+CACHE_DIR = "/var/cache/mlflow-backup"
+# Seconds to wait for another host that has the repository for itself.
+PATIENCE = 3600
+SECONDS_BETWEEN_TRIES = 10
+# What restic ends with when some files could not be read.
+INCOMPLETE = 3
+# A snapshot with this tag stays, however old.
+KEPT = "keep"
+PATTERN = re.compile(r"([*?\[\\])")
+
+Snapshot = dict[str, Any]
+
+
+class BackupError(Exception):
+    """Why there is no backup, or none to restore."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the role has written down."""
+
+    repository: str
+    host: str
+    staging_dir: str
+    keep: dict[str, int]
+    environment: dict[str, str]
+
+
+def settings() -> Settings:
+    """Read them."""
+    try:
+        return Settings(**json.loads((CONFIG_DIR / "settings.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise BackupError("mlflow_backup_repository: this host has no backups; set it, and run the role") from None
+
+
+class Repository:
+    """The one that a team's snapshots are in."""
+
+    def __init__(self, known: Settings, team: str) -> None:
+        self.known = known
+        self.team = team
+        self.uri = known.repository.replace("{team}", team)
+
+    def run(self, *words: str, allowed: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+        """Run restic, again while another has the repository for itself."""
+        environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK") if name in os.environ},
+            "RESTIC_REPOSITORY": self.uri,
+            "RESTIC_PASSWORD_FILE": str(CONFIG_DIR / "password"),
+            "RESTIC_CACHE_DIR": CACHE_DIR,
+            **self.known.environment,
+        }
+        end, seconds = time.monotonic() + PATIENCE, 0
+        while True:
+            done = subprocess.run(["restic", *words], text=True, check=False, capture_output=True, env=environment)
+            if done.returncode in allowed:
+                return done
+            if "already locked" not in done.stderr or time.monotonic() > end:
+                raise BackupError(self.reason(done.stderr))
+            # Only what processes have left that are gone.
+            subprocess.run(["restic", "unlock"], check=False, capture_output=True, env=environment)
+            time.sleep(seconds)
+            seconds = SECONDS_BETWEEN_TRIES
+
+    def reason(self, error: str) -> str:
+        """Say what to do about it, where that is known."""
+        if "wrong password" in error:
+            return f"mlflow_backup_password: is not the password of the repository {self.shown()}"
+        if not self.is_missing(error):
+            return error.strip()
+        return (
+            f"mlflow_backup_repository: there is none at {self.shown()}; is its disk mounted? The role makes a new one"
+        )
+
+    @staticmethod
+    def is_missing(error: str) -> bool:
+        """Say whether this is what restic says where there is no repository."""
+        return "Is there a repository at" in error or "repository does not exist" in error
+
+    def shown(self) -> str:
+        """Return its address without a password that may be in it."""
+        return re.sub(r"://[^/@]*@", "://***@", self.uri)
+
+    def make(self) -> bool:
+        """Make it, unless it is there; say whether it had to be made."""
+        found = self.run("cat", "config", "--no-lock", allowed=(0, 1, 10))
+        if found.returncode == 0:
+            return False
+        if not self.is_missing(found.stderr):
+            raise BackupError(self.reason(found.stderr))
+        made = self.run("init", allowed=(0, 1))
+        # Two hosts may begin at once.
+        if made.returncode != 0 and "already exists" not in made.stderr and "already initialized" not in made.stderr:
+            raise BackupError(self.reason(made.stderr))
+        return True
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return the team's snapshots, of any host, the newest last."""
+        listed = json.loads(self.run("snapshots", "--json", "--tag", f"mlflow,team={self.team}").stdout or "[]")
+        return sorted(listed or [], key=lambda snapshot: moment(snapshot["time"]))
+
+    def find(self, identity: str | None = None, at: str | None = None, host: str | None = None) -> Snapshot:
+        """Return a snapshot: this one of any host, or a host's last one until then."""
+        found = self.snapshots()
+        if identity:
+            found = [snapshot for snapshot in found if snapshot["id"].startswith(identity)]
+            wanted = f"snapshot: no snapshot '{identity}' of team {self.team}"
+        else:
+            host = host or self.known.host
+            found = [snapshot for snapshot in found if snapshot["hostname"] == host]
+            wanted = f"team: no snapshot of team {self.team} on {host}"
+            if at:
+                found = [snapshot for snapshot in found if moment(snapshot["time"]) <= moment(at)]
+                wanted = f"at: {wanted[6:]} until {at}"
+        if not found:
+            raise BackupError(f"{wanted} is in {self.shown()}")
+        return found[-1]
+
+    def backup(self, paths: Iterable[str], tags: Iterable[str], exclude: str) -> tuple[str, list[tuple[str, str]]]:
+        """Make a snapshot; return its identity, and the files that could not be read, with why."""
+        words = ["backup", "--json", "--host", self.known.host, f"--exclude={exclude}"]
+        words += [f"--tag={tag}" for tag in ("mlflow", f"team={self.team}", *tags)]
+        done = self.run(*words, "--", *paths, allowed=(0, INCOMPLETE))
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        (summary,) = (line for line in lines if line["message_type"] == "summary")
+        errors = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+        failed = [(str(line.get("item")), json.dumps(line["error"])) for line in errors if line.get("item")]
+        if done.returncode == INCOMPLETE and not failed:
+            failed = [("", done.stderr.strip())]
+        return str(summary["snapshot_id"]), failed
+
+    def forget(self, identity: str) -> None:
+        """Let go of one snapshot."""
+        self.run("forget", "--quiet", identity)
+
+    def thin_out(self) -> None:
+        """Let go of those that the rules do not keep; their space comes back with the next prune."""
+        words = [f"--keep-{unit}={count}" for unit, count in self.known.keep.items() if count]
+        if words:
+            which = ["--host", self.known.host, "--tag", f"mlflow,team={self.team}", "--group-by=host"]
+            self.run("forget", "--quiet", *which, f"--keep-tag={KEPT}", *words)
+
+    def read(self, snapshot: Snapshot, path: str) -> str:
+        """Return the text of a file in a snapshot."""
+        return self.run("dump", snapshot["id"], path).stdout
+
+    def restore(self, snapshot: Snapshot, paths: Iterable[str], target: Path) -> None:
+        """Put these paths of a snapshot, with all that is below them, below a directory."""
+        words = [f"--include={escaped(path)}" for path in paths]
+        self.run("restore", "--quiet", snapshot["id"], f"--target={target}", *words)
+
+
+def escaped(path: str) -> str:
+    """Return a path as restic's pattern for itself."""
+    return PATTERN.sub(r"\\\1", path)
+
+
+def moment(text: str) -> datetime.datetime:
+    """Return a time; one without a zone is the host's. restic's have more digits than Python reads."""
+    text = re.sub(r"(\.\d{6})\d+", r"\1", text.strip())
+    text = re.sub(r"\.(\d{1,5})(?!\d)", lambda found: f".{found[1]:0<6}", text)
+    try:
+        return datetime.datetime.fromisoformat(re.sub(r"Z$", "+00:00", text)).astimezone()
+    except ValueError:
+        raise BackupError(f"at: '{text}' is no time such as 2026-11-24 05:30 or 2026-11-24T05:30:00+01:00") from None
+
+
+def repositories(known: Settings, names: Iterable[str]) -> list[Repository]:
+    """Return each repository once."""
+    return list({it.uri: it for it in (Repository(known, name) for name in names)}.values())
+
+
+def main(action: str, *names: str) -> None:
+    """Make the repositories of the teams, or give their unused space back and check them."""
+    known = settings()
+    for repository in repositories(known, names or teams.names()):
+        if action == "look":
+            repository.run("cat", "config", "--no-lock")
+        elif action == "make":
+            if repository.make():
+                print(f"made {repository.shown()}")
+        else:
+            repository.run("prune", "--quiet")
+            repository.run("check", "--quiet")
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except (BackupError, OSError) as error:
+        sys.exit(str(error))

@@ -1,0 +1,224 @@
+"""Restores a snapshot of a team, in its place or into another team of this host: everything or nothing.
+
+All is fetched and compared while the server runs. Then it stops, its clients wait, and what was there is renamed to
+where it is kept until the next restore. A server that does not answer as it should gives way to the former one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pwd
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import ask
+import databases
+import places
+import team as teams
+from backup import alone, fresh, refuse_without_space, remove
+from changes import Change, ChangeError, read_journal, workshop
+from compare import differences, read_manifest, refuse_what_does_not_fit
+from databases import DatabaseError
+from repository import BackupError, Repository, Snapshot, settings
+from team import Team
+
+# What the databases need to be of any use: three secrets, and the password that the admin had.
+SECRETS = ("secrets.env", "admin_password")
+
+
+class Restore:
+    """One restore into one team."""
+
+    def __init__(self, repository: Repository, snapshot: Snapshot, team: Team) -> None:
+        self.repository = repository
+        self.snapshot = snapshot
+        self.team = team
+        self.stage, self.manifest = read_manifest(repository, snapshot)
+        self.owner = pwd.getpwnam(team.account)
+        self.home = places.HOME / team.name
+        self.works: list[Path] = []
+        self.wanted: dict[Path, list[str]] = {}
+        self.artifacts: Path | None = None
+        self.copies: list[tuple[Path, dict[str, int]]] = []
+        self.plan: dict[str, Any] = {"team": team.name, "places": [], "postgresql": []}
+        self.plan["config_dir"] = str(team.config_dir)
+
+    def work(self, live: Path) -> Path:
+        """Return where to gather what is to be renamed to a path; at first that is empty."""
+        work = places.workplace(live, self.team.name)
+        if work not in self.works:
+            if not work.is_dir() or work.is_symlink():
+                fresh(work)
+            fresh(work / "new")
+            self.works.append(work)
+        return work
+
+    def want(self, path: str, work: Path) -> Path:
+        """Note a path of the snapshot to be fetched; return where it is going to be."""
+        self.wanted.setdefault(work, []).append(path)
+        return work / "new" / path.lstrip("/")
+
+    def gather(self) -> None:
+        """Plan what is to come in the place of what, and fetch everything."""
+        for database in self.team.databases:
+            self.want_database(database)
+        for name in SECRETS:
+            live = self.team.directory / name
+            work = self.work(live)
+            self.plan["places"].append(places.place(live, self.want(f"{self.stage}/settings/{name}", work), work))
+        if self.team.artifacts:
+            work = self.work(Path(self.team.artifacts))
+            refuse_without_space(work, self.manifest["artifacts"]["bytes"], "free some, and restore again")
+            self.artifacts = self.want(self.manifest["artifacts"]["directory"], work)
+        for work, paths in self.wanted.items():
+            self.repository.restore(self.snapshot, paths, work / "new")
+        if self.artifacts:
+            # A team that never had one has no directory of them.
+            self.artifacts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in (*(copy for copy, _tables in self.copies), *([self.artifacts] if self.artifacts else [])):
+            give(path, self.owner)
+
+    def want_database(self, database: dict[str, Any]) -> None:
+        """Plan one of them."""
+        known = next(it for it in self.manifest["databases"] if it["name"] == database["name"])
+        work = self.work(Path(database["file"]) if database["file"] else self.home / known["copy"])
+        new = self.want(f"{self.stage}/databases/{known['copy']}", work)
+        self.copies.append((new, known["tables"]))
+        if database["file"]:
+            self.plan["places"] += places.file_places(database["file"], new, work)
+        else:
+            self.plan["postgresql"].append({"database": database, "fetched": str(new)})
+
+    def compare(self) -> None:
+        """Let nothing that is not whole get in the place of anything."""
+        known = self.repository.read(self.snapshot, f"{self.stage}/artifacts.jsonl")
+        found = list(differences(self.manifest, known, self.copies, self.artifacts))
+        if found:
+            raise BackupError("the restored files are not those of the snapshot: " + "; ".join(found[:5]))
+
+    def replace(self) -> None:
+        """Put it in place, and let the server run from it before the first client does."""
+        with Change(self.team, f"restoring snapshot {self.snapshot['short_id']}") as change:
+            workshop(self.team)
+            change.stop_server()
+            self.keep_aside()
+            for place in (*self.works, self.home):
+                remove(place / "former")
+            plan = places.write_plan(self.plan)
+            change.begin([(False, [sys.executable, "-Es", places.__file__, str(plan)])])
+            places.switch(self.team, self.plan)
+            change.try_out(ask.__file__, f"{self.note_manifest()}\n")
+            change.commit()
+            if change.systemctl("is-active", "--quiet", f"mlflow-listen@{self.team.name}.socket"):
+                # A stopped team: it was only tried out.
+                change.systemctl("stop", self.team.server)
+        self.tidy_up()
+
+    def keep_aside(self) -> None:
+        """Complete the plan with what can only be told, or copied, while no server runs."""
+        if self.team.artifacts and self.artifacts:
+            live = Path(self.team.artifacts)
+            self.plan["places"] += places.directory_places(live, self.artifacts, self.work(live))
+        for it in self.plan["postgresql"]:
+            # The account reads and writes these, and cannot where root's other files are.
+            shop = fresh(workshop(self.team) / it["database"]["name"])
+            give(shop, self.owner)
+            it["new"], it["former"] = str(shop / "new.dump"), str(shop / "former.dump")
+            shutil.copyfile(it["fetched"], it["new"])
+            give(Path(it["new"]), self.owner)
+            databases.copy(self.team, it["database"], Path(it["former"]))
+
+    def note_manifest(self) -> Path:
+        """Write down what the server is to be compared with."""
+        path = self.home / "manifest.json"
+        path.write_text(json.dumps(self.manifest), encoding="utf-8")
+        return path
+
+    def tidy_up(self) -> None:
+        """Leave nothing beside what was there before."""
+        for work in self.works:
+            remove(work / "new")
+        for it in self.plan["postgresql"]:
+            former = fresh(self.home / "former") / f"{it['database']['name']}.dump"
+            shutil.move(it["former"], former)
+            remove(Path(it["former"]).parent)
+
+    def run(self) -> dict[str, Any]:
+        """Do it all."""
+        places.HOME.mkdir(mode=0o700, exist_ok=True)
+        self.home.mkdir(mode=0o700, exist_ok=True)
+        with Change(self.team, "restoring"):
+            # Nothing is left now of one that was cut off, which would want the same places.
+            pass
+        try:
+            self.gather()
+            self.compare()
+            self.replace()
+        except BaseException:
+            self.give_up()
+            raise
+        return self.told()
+
+    def told(self) -> dict[str, Any]:
+        """Return what people want to know of the snapshot."""
+        known = {key: self.manifest[key] for key in ("time", "began", "host", "counts", "artifacts")}
+        return {"team": self.team.name, "snapshot": self.snapshot["short_id"], **known}
+
+    def kept_aside(self) -> list[str]:
+        """Return where the former state is."""
+        return sorted(str(place / "former") for place in (*self.works, self.home) if (place / "former").is_dir())
+
+    def give_up(self) -> None:
+        """Remove what was fetched, once it is sure that nothing has to be undone with it."""
+        if read_journal(self.team.name) is not None:
+            return
+        for work in self.works:
+            remove(work / "new")
+            # What an earlier restore has kept stays, unless this one has come to replacing it.
+            if not any(file.is_file() for file in work.rglob("*")):
+                remove(work)
+
+
+def give(path: Path, owner: pwd.struct_passwd) -> None:
+    """Make it the team's, whoever had it on the host that it comes from."""
+    os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+    for folder, subfolders, names in os.walk(path):
+        for name in (*subfolders, *names):
+            os.chown(os.path.join(folder, name), owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("team", help="whose snapshot")
+    parser.add_argument("--into", help="the team of this host that it replaces; the same by default")
+    parser.add_argument("--snapshot", help="which, from any host")
+    parser.add_argument("--at", help="the last one until this time")
+    parser.add_argument("--host", help="the last one of this host instead of this one's")
+    parser.add_argument("--look", action="store_true", help="only say which it would be")
+    return parser.parse_args(words)
+
+
+def main(words: list[str]) -> None:
+    """Restore, when nobody else does."""
+    options = parse(words)
+    os.umask(0o077)
+    into = teams.load(options.into or options.team)
+    repository = Repository(settings(), options.team)
+    with alone(f"restore-{into.name}"):
+        restore = Restore(repository, repository.find(options.snapshot, options.at, options.host), into)
+        refuse_what_does_not_fit(restore.manifest, into)
+        print(json.dumps(restore.told() if options.look else {**restore.run(), "kept_aside": restore.kept_aside()}))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except KeyError as problem:
+        sys.exit(f"team: this host has no team {problem}")
+    except (BackupError, ChangeError, DatabaseError, OSError) as problem:
+        sys.exit(str(problem))

@@ -1,0 +1,147 @@
+"""Backups of a host with two teams: made while people work, tried out, and restored, also of a team that is gone."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import demo
+import pytest
+import testhosts
+from e2e import stage
+from e2e.stage import ALICE, Stage
+
+DAVE = {"name": "dave", "password": "dave-try-out-only"}
+PASSWORD, CREDENTIAL = "canary-repository-'1'", "canary-credential-$2"
+BACKUPS = {
+    "mlflow_backup_repository": "/srv/backups",
+    "mlflow_backup_password": PASSWORD,
+    "mlflow_backup_environment": {"AWS_SECRET_ACCESS_KEY": CREDENTIAL},
+    "mlflow_backup_on_failure": "/usr/bin/touch /run/a-backup-failed",
+}
+RESTORE = "/usr/bin/python3 -Es /usr/local/lib/mlflow/restore.py"
+WRITERS, SECONDS = 16, 25
+
+
+def play(host: Stage, name: str, *more: str) -> demo.Play:
+    """Run a playbook on a host with backups."""
+    return host.play(name, *more, **BACKUPS)
+
+
+def look(host: Stage, team: str) -> dict[str, Any]:
+    """Return what the team's last snapshot says."""
+    return dict(json.loads(host.sh(f"{RESTORE} {team} --look")))
+
+
+@pytest.fixture(scope="module")
+def host(converged: Stage) -> Iterator[Stage]:
+    """Give the host its backups. It may have been started again, and have another address."""
+    host = Stage(testhosts.running()[demo.HOST])
+    run = play(host, "site", "--diff", "-vv")
+    assert run.code == 0, run.output[-5000:]
+    assert [secret for secret in (PASSWORD, CREDENTIAL) if secret in run.output] == []
+    yield host
+    host.sh("systemctl disable --now mlflow-backup@vision.timer mlflow-backup@nlp.timer mlflow-backup-prune.timer")
+    host.sh("rm -rf /etc/mlflow-backup /etc/systemd/system/mlflow-backup* /srv/backups; systemctl daemon-reload")
+
+
+@pytest.fixture(scope="module")
+def daves_run(host: Stage) -> str:
+    """Let Dave log a run, and his team's server go to sleep."""
+    run = demo.person(host.url(5002), DAVE, "log", "sentiment")["run"]
+    host.sh("systemctl stop mlflow-listen@nlp.service")
+    return str(run)
+
+
+@pytest.fixture(scope="module")
+def told(host: Stage, daves_run: str) -> list[list[Any]]:
+    """Back both teams up while one has sixteen clients; return what those were told is there, and when."""
+    answers: list[dict[str, Any]] = []
+    arguments = (host.url(5001), ALICE, "pour", "resnet", "--seconds", str(SECONDS), "--writers", str(WRITERS))
+    clients = threading.Thread(target=lambda: answers.append(demo.person(*arguments)))
+    clients.start()
+    time.sleep(8)
+    starts = host.starts("nlp")
+    run = play(host, "backup_team")
+    clients.join()
+    assert run.code == 0, run.output[-5000:]
+    assert host.starts("nlp") == starts
+    return list(answers[0]["runs"])
+
+
+def test_a_second_run_changes_nothing_and_timers_wait(host: Stage) -> None:
+    run = play(host, "site")
+    assert (run.code, run.changed) == (0, 0), run.output[-5000:]
+    for timer in ("mlflow-backup@vision", "mlflow-backup@nlp", "mlflow-backup-prune"):
+        assert host.sh(f"systemctl is-active {timer}.timer && systemctl is-enabled {timer}.timer").split() == [
+            "active",
+            "enabled",
+        ]
+
+
+def test_the_unit_may_do_little(host: Stage) -> None:
+    verdict = host.sh("systemd-analyze security --no-pager mlflow-backup@vision.service").splitlines()[-1]
+    assert float(verdict.split(":")[1].split()[0]) < 3, verdict
+
+
+def test_the_drill_finds_each_snapshot_as_it_says(host: Stage, told: list[list[Any]]) -> None:
+    before = host.starts("vision"), host.starts("nlp")
+    run = play(host, "drill_backup")
+    assert run.code == 0, run.output[-5000:]
+    assert run.output.count('"served": "yes"') == 2
+    assert (host.starts("vision"), host.starts("nlp")) == before
+    assert (
+        host.sh("ls -A /var/lib/private/mlflow-drill; systemctl list-units --plain --no-legend 'mlflow-drill*'") == ""
+    )
+
+
+def test_a_restore_that_is_killed_leaves_the_team_as_it_is(host: Stage, told: list[list[Any]]) -> None:
+    later = demo.person(host.url(5001), ALICE, "log", "resnet")["run"]
+    noted = "/var/lib/mlflow-changes/vision.json"
+    until_noted = f"while ! test -e {noted}; do kill -0 $it || exit 1; sleep 0.01; done"
+    host.sh(f"{RESTORE} vision >/dev/null 2>&1 & it=$!; {until_noted}; kill -9 $it")
+    # Whoever starts the server undoes it.
+    assert demo.person(host.url(5001), ALICE, "see", "resnet", "--run", str(later)) == {"seen": True}
+    assert host.sh(f"ls {noted}", check=False) == ""
+
+
+def test_a_restore_brings_back_all_that_was_acknowledged(host: Stage, told: list[list[Any]]) -> None:
+    snapshot = look(host, "vision")
+    began = snapshot["began"] / 1e9
+    before = [run for when, run in told if when < began]
+    assert before
+    assert len(before) < len(told)
+    lost = demo.person(host.url(5001), ALICE, "lose", "resnet", "--run", before[0])
+    assert lost == {"lost": True}
+    run = play(host, "restore_team", "-e", "team=vision")
+    assert run.code == 0, run.output[-5000:]
+    assert "/var/lib/mlflow/.vision.restore/former" in run.output
+    host.sh("test -s /var/lib/mlflow/.vision.restore/former/var/lib/mlflow/vision/mlflow.db")
+    found = demo.person(host.url(5001), ALICE, "poured", "resnet")["runs"]
+    assert set(before) <= set(found)
+    again = play(host, "site")
+    assert (again.code, again.changed) == (0, 0), again.output[-5000:]
+
+
+def test_a_team_that_is_gone_comes_back(host: Stage, told: list[list[Any]], daves_run: str) -> None:
+    stage.forget(host, "nlp")
+    run = play(host, "restore_team", "-e", "team=nlp")
+    assert run.code == 0, run.output[-5000:]
+    assert demo.person(host.url(5002), DAVE, "see", "sentiment", "--run", daves_run) == {"seen": True}
+
+
+def test_a_backup_that_fails_is_told(host: Stage, told: list[list[Any]]) -> None:
+    host.sh("mv /srv/backups /srv/elsewhere")
+    run = play(host, "backup_team", "-e", "team=vision")
+    host.sh("mv /srv/elsewhere /srv/backups")
+    assert run.code == 2
+    assert "vision: " in run.output
+    assert "mlflow_backup_repository: there is none at /srv/backups" in run.output
+    assert host.sh("ls /run/a-backup-failed /run/mlflow-backup@vision.service", check=False) != ""
+
+
+def test_no_secret_was_ever_to_be_seen(host: Stage, told: list[list[Any]]) -> None:
+    assert host.leaks(PASSWORD, CREDENTIAL) == []

@@ -1,0 +1,197 @@
+"""A restore is all of the snapshot or nothing, and what was there before is kept."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from unit.roles.backup_lab import SECRETS, Lab
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A host with one snapshot, for tests that each change the team to something of their own."""
+    lab = Lab(tmp_path_factory.mktemp("host"))
+    lab.repo().make()
+    lab.sql("INSERT INTO runs VALUES ('lost')")
+    lab.write("0/lost/model.txt", "the model")
+    lab.snapshot = lab.back_up()["snapshot"]
+    return lab
+
+
+@pytest.fixture
+def changed(lab):
+    """Things have happened since."""
+    shutil.rmtree(lab.artifacts)
+    lab.database.unlink(missing_ok=True)
+    source = lab.home / "empty.db"
+    source.unlink(missing_ok=True)
+    database = sqlite3.connect(source)
+    database.executescript("CREATE TABLE runs (name TEXT); INSERT INTO runs VALUES ('later')")
+    database.close()
+    shutil.copy(source, lab.database)
+    (lab.state / "mlflow.db-wal").write_text("left by a server that was killed")
+    lab.write("0/later/model.txt", "later")
+    for name in SECRETS:
+        (lab.config / "vision" / name).write_text("later")
+    return lab
+
+
+def test_all_comes_back_and_the_former_state_is_kept(changed):
+    before = changed.everything()
+    changed.restore_into()
+    assert changed.rows() == {"lost"}
+    assert (changed.artifacts / "0/lost/model.txt").read_text() == "the model"
+    assert not (changed.artifacts / "0/later").exists()
+    assert {name: (changed.config / "vision" / name).read_text() for name in SECRETS} == SECRETS
+    kept = {
+        path[path.index("/former/") + len("/former") :]: file
+        for work in changed.home.rglob(".vision.restore")
+        for path, file in {str(it): it.read_bytes() for it in work.rglob("*") if it.is_file()}.items()
+    }
+    assert kept == before
+    assert changed.changes.read_journal("vision") is None
+
+
+def test_another_team_can_be_restored_into(changed):
+    state = changed.home / "var" / "scratch"
+    state.mkdir(exist_ok=True)
+    changed.declare("scratch", state)
+    before = changed.everything()
+    changed.restore_into("scratch")
+    assert changed.rows(state / "mlflow.db") == {"lost"}
+    assert (state / "artifacts/0/lost/model.txt").read_text() == "the model"
+    assert (changed.config / "scratch/admin_password").read_text() == SECRETS["admin_password"]
+    assert changed.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"version": "3.18.0"}, "version: the snapshot is of MLflow 3.17.2, and vision runs 3.18.0"),
+        ({"admin_username": "boss"}, "admin_username: is 'admin' in the snapshot"),
+        ({"artifacts": None}, "artifacts: one of vision's snapshot and vision keeps them in a directory"),
+        (
+            {"databases": [{"name": "mlflow", "uri": "postgresql+psycopg://x@localhost/x", "file": None}]},
+            "backend_store_uri, auth_database_uri: .* has mlflow in sqlite, and vision has mlflow in postgresql",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_to_declare(changed, declared, message):
+    before = changed.everything()
+    changed.declare("vision", changed.state, **declared)
+    try:
+        with pytest.raises(changed.repository.BackupError, match=message):
+            changed.restore_into()
+    finally:
+        changed.declare("vision", changed.state)
+    assert changed.everything() == before
+
+
+@pytest.mark.parametrize("harm", ["UPDATE metrics SET value = 2; DELETE FROM runs", "artifact"])
+def test_what_is_not_whole_gets_in_the_place_of_nothing(changed, harm, monkeypatch):
+    gather = changed.restore.Restore.gather
+
+    def damaged(self):
+        gather(self)
+        if harm == "artifact":
+            file = next(iter(changed.home.glob("var/.vision.restore/new/**/model.txt")), None) or next(
+                iter(changed.state.glob(".vision.restore/new/**/model.txt"))
+            )
+            facts = file.stat()
+            file.write_text("not model")
+            os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        else:
+            database = sqlite3.connect(self.copies[0][0])
+            database.executescript(harm)
+            database.close()
+
+    monkeypatch.setattr(changed.restore.Restore, "gather", damaged)
+    before = changed.everything()
+    with pytest.raises(changed.repository.BackupError, match="the restored files are not those of the snapshot: "):
+        changed.restore_into()
+    assert changed.everything() == before
+    assert list(changed.home.rglob(".vision.restore/new")) == []
+
+
+def test_one_that_fails_when_it_is_tried_out_gives_way_to_the_former_state(changed, monkeypatch):
+    def fail(change, *_words):
+        raise changed.changes.ChangeError("the server has other things to say")
+
+    monkeypatch.setattr(changed.changes.Change, "try_out", fail)
+    before = changed.everything()
+    with pytest.raises(changed.changes.ChangeError, match="other things to say"):
+        changed.restore_into()
+    assert changed.everything() == before
+    assert list(changed.home.rglob(".vision.restore")) == []
+
+
+def test_one_that_is_cut_off_anywhere_is_undone_by_whoever_starts_the_server(changed, monkeypatch):
+    """Killed before and after each rename, then a start of the server; from the same fetched files each time."""
+    before = changed.everything()
+    plans = []
+    monkeypatch.setattr(changed.changes.Change, "begin", lambda change, steps: plans.append(steps))
+    monkeypatch.setattr(changed.places, "switch", lambda *_words: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(changed.restore.Restore, "give_up", lambda restore: None)
+    with pytest.raises(KeyboardInterrupt):
+        changed.restore_into()
+    plan = plans[0][0][1][-1]
+    monkeypatch.undo()
+    known = json.loads(Path(plan).read_text())
+    steps = sum(bool(it["had"]) + bool(it["new"]) for it in known["places"])
+    assert steps > 6
+    for cut in range(steps + 1):
+        done = subprocess.run(
+            [sys.executable, "-c", cut_off(changed, plan, cut)], check=False, capture_output=True, text=True
+        )
+        assert done.returncode == (9 if cut < steps else 0), done.stderr
+        changed.places.switch_back(changed.vision(), known)
+        assert changed.everything() == before
+
+
+def test_one_that_is_begun_again_after_a_kill_is_whole(changed):
+    die = "import os; rename = os.rename\ndef once(*words):\n    rename(*words)\n    os._exit(9)\nos.rename = once"
+    process = changed.start("restore", "vision", before=die)
+    assert (process.wait(), process.communicate()[1]) == (9, "")
+    assert changed.changes.read_journal("vision")
+    assert not changed.database.exists()
+    changed.restore_into()
+    assert changed.rows() == {"lost"}
+    assert (changed.artifacts / "0/lost/model.txt").read_text() == "the model"
+    (former,) = changed.state.glob(".vision.restore/former/**/mlflow.db")
+    assert changed.rows(former) == {"later"}
+
+
+def cut_off(lab, plan, moves):
+    """Return a program that dies after so many renames."""
+    return f"""
+import json, os, sys
+sys.path.insert(0, {str(lab.library)!r})
+import places, team, pathlib
+rename, done = os.rename, []
+def count(*words):
+    if len(done) == {moves}: os._exit(9)
+    rename(*words)
+    done.append(words)
+os.rename = count
+places.switch(team.load("vision", pathlib.Path({str(lab.config)!r})), json.load(open({plan!r})))
+"""
+
+
+def test_a_mounted_directory_is_filled_and_not_renamed(lab, tmp_path, monkeypatch):
+    live, new, work = tmp_path / "disk", tmp_path / "disk/.vision.restore/new", tmp_path / "disk/.vision.restore"
+    new.mkdir(parents=True)
+    for place, names in ((live, ("both", "old")), (new, ("both", "fresh"))):
+        for name in names:
+            (place / name).write_text(str(place))
+    monkeypatch.setattr(lab.places.os.path, "ismount", lambda path: path == live)
+    plan = {"places": list(lab.places.directory_places(live, new, work)), "postgresql": []}
+    assert lab.places.workplace(live, "vision") in (work, tmp_path / ".vision.restore")
+    lab.places.switch(None, plan)
+    assert {it.name: it.read_text() for it in live.iterdir() if it.is_file()} == {"both": str(new), "fresh": str(new)}
+    lab.places.switch_back(None, plan)
+    assert {it.name: it.read_text() for it in live.iterdir() if it.is_file()} == {"both": str(live), "old": str(live)}
