@@ -10,7 +10,7 @@ short_description: The state in which the units of each team are to be
 version_added: 0.1.0
 author: The mlops.mlflow authors (@mlops-mlflow)
 description:
-  - Tells M(mlops.mlflow.units) of each team's socket and server in what state they are to be, and when their
+  - Tells M(mlops.mlflow.units) of each team's socket, server and timers in what state they are to be, and when their
     configuration last changed.
 options:
   _input:
@@ -108,6 +108,15 @@ def team_units(
                 "changed_at": changed_at("mlflow@.service", server, "mlflow-listen@.service", door, name),
                 # With somebody to pass connections on to it, it stays up for the first of them.
                 "together_with": [door] if name in new else [],
+            }
+        )
+        timer, gc = f"mlflow-gc@{name}.timer", present and team["gc_older_than"] != "never"
+        units.append(
+            {
+                "name": timer,
+                "state": "started" if gc else "stopped",
+                "enabled": gc,
+                "changed_at": changed_at("mlflow-gc@.timer"),
             }
         )
     return units

@@ -41,6 +41,12 @@ options:
     default: 30min
     vars:
       - name: mlflow_server_idle_timeout
+  mlflow_server_gc_older_than:
+    description: For how long runs and experiments are deleted before they go for good, for teams that do not say it.
+    type: str
+    default: never
+    vars:
+      - name: mlflow_server_gc_older_than
   mlflow_teams:
     description: The teams.
     type: list
@@ -69,9 +75,14 @@ options:
         elements: str
         default: []
       state:
-        description: V(stopped) keeps all there is, and no server running.
+        description:
+          - V(stopped) keeps all there is, and no server running.
+          - V(absent) takes the team off the host, with an archive of what it had. Its data stay unless
+            O(mlops.mlflow.mlflow_server#role:main:mlflow_server_remove_data=true). Nothing else that is declared of
+            it matters then, but it is checked all the same. Declared V(present) again, it has everything that was kept.
+          - A team that is only taken out of the inventory goes on running.
         type: str
-        choices: [present, stopped]
+        choices: [present, stopped, absent]
         default: present
       version:
         description: The team's MLflow version, with all three numbers. That of O(mlflow_version) by default.
@@ -287,6 +298,13 @@ options:
             C(MLFLOW_SERVER_ENABLE_JOB_EXECUTION) in O(mlflow_teams[].environment), needs that.
           - That of O(mlflow_server_idle_timeout) by default.
         type: str
+      gc_older_than:
+        description:
+          - For how long runs, experiments and logged models have to be deleted before C(mlflow gc) removes them for
+            good, with their artifacts, once a day. Such as V(30d) or V(12h); V(never) keeps them.
+          - A server that sleeps is woken only where there is something to remove.
+          - That of O(mlflow_server_gc_older_than) by default.
+        type: str
       memory_max:
         description:
           - Most memory that the server may take, in bytes or such as V(2G), or V(infinity). One that wants more is
@@ -340,11 +358,12 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
 
 # What a team that does not say it gets, by the variable with which the inventory says it for all.
-DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1", "idle_timeout": "30min"}
+DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1", "idle_timeout": "30min", "gc_older_than": "never"}
 VARIABLES = {
     "version": "mlflow_version",
     "listen_address": "mlflow_listen_address",
     "idle_timeout": "mlflow_server_idle_timeout",
+    "gc_older_than": "mlflow_server_gc_older_than",
 }
 PREFIX = "mlflow_team_"
 

@@ -178,7 +178,7 @@ class Systemd:
     def start(self, action: str, name: str) -> None:
         """Start or restart one unit; what it says in the journal is why it failed."""
         unit = self.units[name]
-        triggered = triggered_by(self.shown.get(name, {}))
+        triggered = triggered_by(self.shown.get(name, {})) if name.endswith(".socket") else []
         if triggered and action == "restart":
             # systemd does not touch a socket while the service behind it runs.
             self.run("stop", *triggered)

@@ -199,6 +199,7 @@ def _collisions(teams: list[Team]) -> t.Iterator[str]:
             together = not team["servers"] or not other["servers"] or set(team["servers"]) & set(other["servers"])
             if not together or team["name"] == other["name"]:
                 continue
-            if team["port"] == other["port"]:
+            # A port is free again when its team is gone; directories are not, as long as its data are there.
+            if team["port"] == other["port"] and "absent" not in (team["state"], other["state"]):
                 yield f"mlflow_teams: port: '{other['name']}' and '{team['name']}' both want {team['port']}"
             yield from storage_collisions(team, other)

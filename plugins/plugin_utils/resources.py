@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the mlops.mlflow authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much of its host a team's server may take, and for how long it may do nothing, in systemd's words."""
+"""How much of its host a team's server may take, and how long it may do nothing or keep what was deleted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ Team = t.Dict[str, t.Any]
 NEVER = "never"
 JOBS = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
 TIME = re.compile(r"([1-9]\d*(s|min|h|d)?)( [1-9]\d*(s|min|h|d))*")
+# As mlflow gc reads it.
+AGE = re.compile(r"(?=\d)(\d+d)?(\d+h)?(\d+m)?(\d+s)?")
 MEMORY = re.compile(r"[1-9]\d*[KMGT]?|infinity")
 # One worker without any work; with less it would be killed while it starts.
 LEAST_MEMORY = 512 * 1024**2
@@ -37,6 +39,9 @@ def resource_problems(team: Team) -> t.Iterator[str]:
         yield f"idle_timeout: '{timeout}' is no time; use one like 30min, 2h or '1h 30min', seconds, or '{NEVER}'"
     if team["sleeps"] and str(team["environment"].get(JOBS, "")).lower() in ("true", "1"):
         yield f"idle_timeout: {JOBS} in environment lets MLflow work with nobody connected; use '{NEVER}'"
+    age = team["gc_older_than"]
+    if age != NEVER and not AGE.fullmatch(age):
+        yield f"gc_older_than: '{age}' is no time that mlflow gc knows; use one like 30d, 12h or 1d12h, or '{NEVER}'"
     if not MEMORY.fullmatch(memory):
         yield f"memory_max: '{memory}' is no amount of memory; use one like 2G or 1500M, bytes, or 'infinity'"
     elif memory != "infinity" and _bytes(memory) < LEAST_MEMORY:

@@ -1,4 +1,7 @@
-"""What on this host stands in the way of the teams that the argument holds as JSON, by team. Changes nothing."""
+"""What on this host stands in the way of the teams that an argument holds as JSON, by team. Changes nothing.
+
+The last argument names teams that are about to be gone: their ports are no obstacle.
+"""
 
 import configparser
 import errno
@@ -12,10 +15,10 @@ import subprocess
 import sys
 
 
-def sockets_held(teams):
+def sockets_held(names):
     """What systemd says of the teams' sockets that listen, by team; one call asks about them all."""
     shown = ["systemctl", "show", "--property=Id,ActiveState,Listen"]
-    shown += [f"mlflow-listen@{team['name']}.socket" for team in teams]
+    shown += [f"mlflow-listen@{name}.socket" for name in names]
     found = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
     blocks = {
         re.search(r"^Id=mlflow-listen@(.*)\.socket$", block, re.MULTILINE)[1]: block for block in found.split("\n\n")
@@ -23,10 +26,10 @@ def sockets_held(teams):
     return {name: block for name, block in blocks.items() if "ActiveState=active" in block.splitlines()}
 
 
-def port_obstacles(team, held):
+def port_obstacles(team, held, leaving):
     """Somebody else has the port; the team's own socket may hold it already."""
     address, port = team["listen_address"], team["port"]
-    if f":{port} (" in held.get(team["name"], ""):
+    if any(f":{port} (" in held.get(name, "") for name in (team["name"], *leaving)):
         return
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
@@ -40,6 +43,7 @@ def port_obstacles(team, held):
 def storage_obstacles(team):
     """A directory that the team is to have alone is somebody else's, with whatever is in it."""
     account = f"mlflow-{team['name']}"
+    retired = kept_of(team["name"])
     for path in team["storage_dirs"]:
         try:
             found = os.lstat(path)
@@ -51,8 +55,17 @@ def storage_obstacles(team):
         owner = name_of(found.st_uid)
         if not stat.S_ISDIR(found.st_mode):
             yield f"'{path}' is no directory; name one, or one that the role is to make"
-        elif owner != account:
+        elif owner != account and not (owner == "root" and path in retired):
             yield f"'{path}' belongs to {owner}; name a directory that is not there yet, or chown it to {account}"
+
+
+def kept_of(name):
+    """What was kept for a team that was retired: see retire.py."""
+    try:
+        with open(f"/var/lib/mlflow/.retired/{name}.json", encoding="utf-8") as record:
+            return json.load(record)["data"]
+    except FileNotFoundError:
+        return []
 
 
 def name_of(uid):
@@ -78,13 +91,13 @@ def admin_obstacles(team, config_dir):
         )
 
 
-def main(config_dir, teams):
-    held = sockets_held(teams) if teams else {}
+def main(config_dir, teams, leaving):
+    held = sockets_held([team["name"] for team in teams] + leaving) if teams else {}
     found = {}
     for team in teams:
-        running = port_obstacles(team, held) if team["state"] == "present" else ()
+        running = port_obstacles(team, held, leaving) if team["state"] == "present" else ()
         found[team["name"]] = "; ".join((*running, *storage_obstacles(team), *admin_obstacles(team, config_dir)))
     print(json.dumps({name: obstacles for name, obstacles in found.items() if obstacles}))
 
 
-main(sys.argv[1], json.loads(sys.argv[2]))
+main(sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3]))

@@ -33,6 +33,8 @@ class Team:
     databases: list[dict[str, Any]]
     artifacts: str | None
     storage_dirs: list[str]
+    tracking_uri: str = ""
+    gc_older_than: str = "never"
     config_dir: Path = CONFIG_DIR
 
     @property

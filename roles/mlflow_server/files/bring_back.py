@@ -1,0 +1,88 @@
+"""Gives teams that were retired what was kept of them: their data, and the secrets without which those are lost.
+
+Argument: the names of the teams as JSON, whose accounts are there again. Prints what was done and what failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import databases
+from find_retired import Places, read
+
+# The keys of what is encrypted in the databases, and the password with which the next one can be set.
+SECRETS = ("secrets.env", "admin_password")
+
+
+class BringBackError(Exception):
+    """Why a team cannot begin where it ended."""
+
+
+def has_databases(record: dict[str, Any]) -> bool:
+    """Say whether the team would begin where it ended, and not anew; of another host's nobody here knows."""
+    return all(os.path.exists(file) for file in record["files"])
+
+
+def restore_secrets(archive: Path, target: Path) -> None:
+    """Put them where the role keeps them, from the archive."""
+    try:
+        with tarfile.open(archive) as tar:
+            kept = {name: tar.extractfile(f"config/{name}") for name in SECRETS if f"config/{name}" in tar.getnames()}
+            texts = {name: file.read() for name, file in kept.items() if file}
+    except (OSError, tarfile.TarError) as error:
+        raise BringBackError(
+            f"its data are there, but not the archive with its keys and its admin's password: {archive}: {error}. "
+            "Put the archive back"
+        ) from None
+    target.mkdir(mode=0o700, exist_ok=True)
+    for name, text in texts.items():
+        part = target / f".{name}.new"
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target / name)
+    databases.sync(str(target))
+
+
+def bring_back(name: str, places: Places) -> str:
+    """Bring one team back; return what became of it."""
+    path = places.record(name)
+    record = read(path)
+    if record is None:
+        return ""
+    if not has_databases(record):
+        path.unlink()
+        return f"its data are gone, so that it begins anew; what it had is in {record['archive']}"
+    restore_secrets(Path(record["archive"]), places.config / name)
+    account = f"mlflow-{name}"
+    for data in filter(os.path.lexists, record["data"]):
+        command = ["chown", "--recursive", "--no-dereference", f"{account}:{account}", "--", data]
+        done = subprocess.run(command, text=True, check=False, capture_output=True)
+        if done.returncode != 0:
+            raise BringBackError(done.stderr.strip())
+    # Last: without it nobody would look again.
+    path.unlink()
+    return f"its data are its own again, with the secrets from {record['archive']}"
+
+
+def main(names: str) -> None:
+    """Do one after the other; one that fails does not keep the others."""
+    done: dict[str, str] = {}
+    failures: dict[str, str] = {}
+    for name in json.loads(names):
+        try:
+            done[name] = bring_back(name, Places())
+        except (BringBackError, OSError) as error:
+            failures[name] = f"it cannot be brought back: {error}"
+    print(json.dumps({"done": done, "failures": failures}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

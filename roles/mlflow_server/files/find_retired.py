@@ -1,0 +1,86 @@
+"""What this host still has of teams that are to be gone, as JSON by team. Changes nothing.
+
+Arguments: "keep", or "remove" where the data are to go too, and the names of the teams as JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pwd
+import sys
+from pathlib import Path
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where something of a team can be."""
+
+    config: Path = Path("/etc/mlflow")
+    units: tuple[Path, ...] = (Path("/etc/systemd/system"), Path("/run/systemd/system"))
+    state: Path = Path("/var/lib/mlflow")
+    changes: Path = Path("/var/lib/mlflow-changes")
+
+    def record(self, name: str) -> Path:
+        """Return where it stands what was kept of a team that is gone."""
+        return self.state / ".retired" / f"{name}.json"
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Return what a file of root's says; None where there is none."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def unit_files(name: str, places: Places) -> list[Path]:
+    """Return a team's own parts of units, and what starts them with the host; also those of other roles."""
+    patterns = (f"mlflow*@{name}.*", f"*.wants/mlflow*@{name}.*")
+    return sorted(path for folder in places.units for pattern in patterns for path in folder.glob(pattern))
+
+
+def data_dirs(name: str, places: Places) -> list[Path]:
+    """Return the directories that were the team's alone, by the record, or by what the team is."""
+    record = read(places.record(name))
+    if record is not None:
+        return [Path(path) for path in record["data"]]
+    team = read(places.config / name / "team.json") or {"storage_dirs": []}
+    return [*map(Path, team["storage_dirs"]), places.state / name]
+
+
+def has_account(name: str) -> bool:
+    """Say whether the team can still run anything."""
+    try:
+        pwd.getpwnam(f"mlflow-{name}")
+    except KeyError:
+        return False
+    return True
+
+
+def left(name: str, remove: bool, places: Places) -> list[str]:
+    """Return what is to be done about a team, a line each."""
+    found = [*unit_files(name, places), places.config / name, places.changes / name]
+    lines = [f"remove {path}" for path in found if os.path.lexists(path)]
+    for path in data_dirs(name, places):
+        if os.path.lexists(path):
+            if remove:
+                lines.append(f"remove {path}")
+            elif os.lstat(path).st_uid != 0:
+                lines.append(f"keep {path}, as root's")
+    record = read(places.record(name))
+    if remove and record is not None and not record["elsewhere"]:
+        lines.append(f"remove {places.record(name)}")
+    return lines + [f"remove the account mlflow-{name}"] * has_account(name)
+
+
+def main(mode: str, names: str) -> None:
+    """Print the teams of which there is anything."""
+    found = {name: left(name, mode == "remove", Places()) for name in json.loads(names)}
+    print(json.dumps({name: lines for name, lines in found.items() if lines}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

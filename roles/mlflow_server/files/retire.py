@@ -1,0 +1,209 @@
+"""Takes teams off this host, each with an archive before; prints what was done and what failed, as JSON by team.
+
+Arguments: "keep" or "remove" for the data, the directory of archives, and the names of the teams as JSON.
+
+What a run that is cut off has done, the next one finds done. The record is written once the archive is whole; from
+then on nothing is needed any more of what is being removed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import grp
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import archive
+import changes
+import databases
+import team as teams
+from find_retired import Places, data_dirs, has_account, left, read, unit_files
+from team import Team
+
+Record = dict[str, Any]
+
+
+class RetireError(Exception):
+    """Why a team is not gone yet."""
+
+
+def run(*command: str) -> None:
+    """Run a command; raise with what it says where it fails."""
+    done = subprocess.run(command, text=True, check=False, capture_output=True)
+    if done.returncode != 0:
+        raise RetireError(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+def known(name: str, places: Places) -> Team:
+    """Return the team; one that was never set up to its end is what the role makes by default."""
+    try:
+        return teams.load(name, places.config)
+    except KeyError:
+        state = places.state / name
+        file = str(state / "mlflow.db")
+        database = {"name": "mlflow", "uri": f"sqlite:///{file}", "file": file}
+        return Team(
+            name=name,
+            account=f"mlflow-{name}",
+            version="",
+            state_dir=str(state),
+            socket="",
+            admin_username="",
+            default_permission="",
+            databases=[database] if os.path.exists(file) else [],
+            artifacts=str(state / "artifacts"),
+            storage_dirs=[],
+            config_dir=places.config,
+        )
+
+
+def write_record(name: str, record: Record, places: Places) -> None:
+    """Have it on disk before anything is removed."""
+    path = places.record(name)
+    part = path.with_suffix(".new")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(record, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    databases.sync(str(path.parent))
+
+
+def close(name: str, places: Places) -> None:
+    """Stop all units of a team, first what would start others, also after a boot."""
+    for path in unit_files(name, places):
+        if path.is_symlink():
+            path.unlink()
+    for pattern in (f"mlflow*@{name}.socket", f"mlflow*@{name}.timer", f"mlflow*@{name}.*"):
+        run("systemctl", "stop", pattern)
+
+
+def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> Record:
+    """Write the archive, and what has to be known of the team once it is gone."""
+    held = [database for database in team.databases if not database["file"]]
+    archive.prepare(directory)
+    archive.check_space(team, directory, remove)
+    # Waits for who is changing the team, and undoes what was cut off of that.
+    with changes.Change(team, "the retirement"):
+        close(team.name, places)
+        path = archive.write(team, directory, remove)
+    record = {
+        "archive": str(path),
+        "with_artifacts": remove,
+        "artifacts": team.artifacts,
+        "files": [database["file"] for database in team.databases if database["file"]],
+        "data": list(map(str, data_dirs(team.name, places))),
+        "elsewhere": [f"{database['name']} ({where(database['uri'])})" for database in held],
+        "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
+    }
+    write_record(team.name, record, places)
+    return record
+
+
+def where(uri: str) -> str:
+    """Return a URI without who logs in there."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def empty(path: Path) -> None:
+    """Remove a directory; one that is mounted stays, with nothing in it."""
+    if not os.path.ismount(path):
+        shutil.rmtree(path)
+        return
+    for entry in os.scandir(path):
+        shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
+    os.chown(path, 0, 0)
+
+
+def remove_account(name: str) -> None:
+    """Remove it last: its number may be another's the next moment."""
+    account = f"mlflow-{name}"
+    if has_account(name):
+        run("userdel", account)
+    if account in {group.gr_name for group in grp.getgrall()}:
+        run("groupdel", account)
+
+
+def retire(name: str, directory: Path, remove: bool, places: Places) -> list[str]:
+    """Take one team off the host; return what became of it, a line each."""
+    if not left(name, remove, places):
+        return []
+    lines = []
+    record = read(places.record(name))
+    if record is None:
+        record = keep_what_was(known(name, places), directory, remove, places)
+        lines.append(f"all it had is in {record['archive']}")
+        lines += [f"the database {each} stays where it is" for each in record["elsewhere"]]
+        lines += [f"the database {each} is of a kind that cannot be copied here" for each in record["not_copied"]]
+    else:
+        close(name, places)
+    if remove and not record["with_artifacts"]:
+        if record["artifacts"] and os.path.isdir(record["artifacts"]):
+            archive.prepare(directory)
+            path = archive.write_artifacts(name, record["artifacts"], directory)
+            lines.append(f"its artifacts are in {path}")
+        record["with_artifacts"] = True
+        write_record(name, record, places)
+    for path in unit_files(name, places):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    run("systemctl", "daemon-reload")
+    subprocess.run(["systemctl", "reset-failed", f"mlflow*@{name}.*"], check=False, capture_output=True)
+    for path in (places.config / name, places.changes / name):
+        if path.exists():
+            shutil.rmtree(path)
+    lines += settle_data(name, record, remove, places)
+    remove_account(name)
+    return lines
+
+
+def settle_data(name: str, record: Record, remove: bool, places: Places) -> list[str]:
+    """Remove the data, or keep them from whoever gets the account's number."""
+    found = [Path(path) for path in record["data"] if os.path.lexists(path)]
+    if not remove and all(os.lstat(path).st_uid == 0 for path in found):
+        return []
+    if not remove:
+        for path in found:
+            run("chown", "--recursive", "--no-dereference", "root:root", "--", str(path))
+        return [f"{path} is kept, and root's" for path in found]
+    for path in found:
+        # One may have been in the other.
+        if path.exists():
+            empty(path)
+    record["data"] = []
+    # Whoever adds the team again needs its secrets for a database that is still there.
+    if record["elsewhere"]:
+        write_record(name, record, places)
+    else:
+        places.record(name).unlink()
+    return [f"{path} is removed" for path in found]
+
+
+def main(mode: str, directory: str, names: str) -> None:
+    """Do one after the other; one that fails does not keep the others."""
+    places = Places()
+    records = places.record("any").parent
+    records.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(records, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    done: dict[str, list[str]] = {}
+    failures: dict[str, str] = {}
+    errors = (RetireError, archive.ArchiveError, changes.ChangeError, databases.DatabaseError, OSError, KeyError)
+    for name in json.loads(names):
+        try:
+            lines = retire(name, Path(directory), mode == "remove", places)
+            if lines:
+                done[name] = lines
+        except errors as error:
+            failures[name] = f"it could not be retired: {error}. The next run goes on with it"
+    print(json.dumps({"done": done, "failures": failures}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
