@@ -29,6 +29,11 @@ def has_databases(record: dict[str, Any]) -> bool:
     return all(os.path.exists(file) for file in record["files"])
 
 
+def account_of(name: str) -> str:
+    """Return whose the data are to be again; the role has made it before."""
+    return f"mlflow-{name}"
+
+
 def restore_secrets(archive: Path, target: Path) -> None:
     """Put them where the role keeps them, from the archive."""
     try:
@@ -61,7 +66,7 @@ def bring_back(name: str, places: Places) -> str:
         path.unlink()
         return f"its data are gone, so that it begins anew; what it had is in {record['archive']}"
     restore_secrets(Path(record["archive"]), places.config / name)
-    account = f"mlflow-{name}"
+    account = account_of(name)
     for data in filter(os.path.lexists, record["data"]):
         command = ["chown", "--recursive", "--no-dereference", f"{account}:{account}", "--", data]
         done = subprocess.run(command, text=True, check=False, capture_output=True)
@@ -78,7 +83,9 @@ def main(names: str) -> None:
     failures: dict[str, str] = {}
     for name in json.loads(names):
         try:
-            done[name] = bring_back(name, Places())
+            what = bring_back(name, Places())
+            if what:
+                done[name] = what
         except (BringBackError, OSError) as error:
             failures[name] = f"it cannot be brought back: {error}"
     print(json.dumps({"done": done, "failures": failures}))

@@ -4,11 +4,11 @@ import pytest
 from ansible_collections.mlops.mlflow.plugins.filter.team_units import FilterModule
 
 CHANGED = 1_000_000.5
-SOCKET, SERVICE = "mlflow-listen@vision.socket", "mlflow@vision.service"
+SOCKET, SERVICE, TIMER = "mlflow-listen@vision.socket", "mlflow@vision.service", "mlflow-gc@vision.timer"
 
 
-def team(name="vision", state="present", sleeps=True):
-    return {"name": name, "state": state, "sleeps": sleeps}
+def team(name="vision", state="present", sleeps=True, gc_older_than="never"):
+    return {"name": name, "state": state, "sleeps": sleeps, "gc_older_than": gc_older_than}
 
 
 def team_units(teams, files=(), new=()):
@@ -36,6 +36,19 @@ def test_states(given, socket, service):
 
 
 @pytest.mark.parametrize(
+    ("given", "timer"),
+    [
+        ({}, ("stopped", False)),
+        ({"gc_older_than": "30d"}, ("started", True)),
+        ({"gc_older_than": "30d", "state": "stopped"}, ("stopped", False)),
+    ],
+)
+def test_timers_of_those_who_want_to_be_rid_of_what_they_deleted(given, timer):
+    units = team_units([team(**given)])
+    assert (units[TIMER]["state"], units[TIMER]["enabled"]) == timer
+
+
+@pytest.mark.parametrize(
     ("path", "reader"),
     [
         ("/etc/mlflow/vision/basic_auth.ini", SERVICE),
@@ -56,6 +69,8 @@ def test_states(given, socket, service):
         ("/etc/systemd/system/mlflow-listen@vision.socket.d/listen.conf", SOCKET),
         ("/etc/systemd/system/mlflow-listen@nlp.socket.d/listen.conf", None),
         ("/usr/local/lib/mlflow/wait_until_healthy.py", None),
+        ("/etc/systemd/system/mlflow-gc@.timer", TIMER),
+        ("/etc/systemd/system/mlflow-gc@vision.service.d/stores.conf", None),
     ],
 )
 def test_who_reads_a_file(path, reader):
@@ -79,6 +94,8 @@ def test_the_teams_in_their_order():
     assert list(team_units([team("nlp"), team()])) == [
         "mlflow-listen@nlp.socket",
         "mlflow@nlp.service",
+        "mlflow-gc@nlp.timer",
         SOCKET,
         SERVICE,
+        TIMER,
     ]

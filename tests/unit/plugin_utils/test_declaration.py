@@ -165,7 +165,7 @@ def test_faults_of_one_team(settings, expected):
             {"groups": [{"name": "g", "grants": [{"model": "m", "permission": "READ"}]}]},
             "unknown key: groups.grants.mod",
         ),
-        ({"state": "absent"}, "value of state must be one of: present, stopped, got: absent"),
+        ({"state": "gone"}, "value of state must be one of: present, stopped, absent, got: gone"),
         ({"default_permission": "NONE"}, "value of default_permission must be one of: NO_PERMISSIONS, READ"),
         ({"port": "http"}, "argument 'port' is of type str and we were unable to convert to int"),
         ({"users": [{"password": "some-pass-word"}]}, "missing required arguments: name found in users"),

@@ -37,6 +37,11 @@ def test_two_teams_on_one_port(first, second, clash):
     assert found == (["mlflow_teams: port: 'vision' and 'nlp' both want 5001"] if clash else [])
 
 
+def test_the_port_of_a_team_that_is_to_be_gone_is_free():
+    assert read(team(state="absent"), team("nlp"))[1] == []
+    assert read(team(state="stopped"), team("nlp"))[1] != []
+
+
 def test_three_teams_on_one_port_are_three_pairs():
     assert len(read(team("a"), team("b"), team("c"))[1]) == 3
 
@@ -72,6 +77,7 @@ def test_defaults_are_filled_in():
         "description": "",
         "environment": {},
         "experiments": [],
+        "gc_older_than": "never",
         "groups": [],
         "idle_timeout": "30min",
         "listen_address": "127.0.0.1",

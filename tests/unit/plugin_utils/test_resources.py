@@ -35,6 +35,20 @@ def test_the_inventory_says_it_for_all_who_do_not():
     assert read({"idle_timeout": "1h"}, idle_timeout="never")[0][0]["sleeps"] is True
 
 
+@pytest.mark.parametrize("age", ["30d", "12h", "1d12h", "90m", "5s", "never"])
+def test_ages_that_mlflow_knows(age):
+    (team,), problems = read({"gc_older_than": age})
+    assert (team["gc_older_than"], problems) == (age, [])
+    assert read({}, gc_older_than=age)[0][0]["gc_older_than"] == age
+
+
+@pytest.mark.parametrize("age", ["30", "1w", "12h1d", "30 d", "soon", "-1d", "1.5d"])
+def test_ages_that_it_does_not(age):
+    assert faults({"gc_older_than": age}) == [
+        f"gc_older_than: '{age}' is no time that mlflow gc knows; use one like 30d, 12h or 1d12h, or 'never'"
+    ]
+
+
 def test_work_in_the_background_is_not_put_to_sleep():
     jobs = {"environment": {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true"}}
     assert len(faults(jobs)) == 1

@@ -1,0 +1,202 @@
+"""The end of a third team: what it deleted goes, its secrets change, it is retired, comes back, and goes for good."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import demo
+import pytest
+import testhosts
+import yaml
+from e2e import stage
+from e2e.stage import Stage
+
+PORT = 5009
+ADMIN = "canary-of-the-opera"
+TESS = {"name": "tess", "password": "tess-try-out-only"}
+# Long enough not to take what a test has only just deleted.
+AGE, MARGIN = 20, 5
+ARCHIVES = "/var/backups/mlflow"
+
+Onboard = Callable[..., demo.Play]
+
+
+def opera(**changes: Any) -> dict[str, Any]:
+    team = {
+        "name": "opera",
+        "port": PORT,
+        "admin_password": ADMIN,
+        "gc_older_than": f"{AGE}s",
+        "users": [TESS],
+        "experiments": [{"name": name, "grants": {"tess": "EDIT"}} for name in ("arias", "scrap")],
+    }
+    return {**team, **changes}
+
+
+@pytest.fixture(scope="module")
+def host(converged: Stage) -> Iterator[Stage]:
+    """Return the host, which may have another address since it was off."""
+    found = dataclasses.replace(converged, host=testhosts.running()[demo.HOST])
+    yield found
+    stage.forget(found, "opera")
+    found.sh(f"rm -rf {ARCHIVES} /var/lib/mlflow/.retired; userdel thief", check=False)
+    (stage.WORK / "inventory" / stage.TEAMS / "team_opera.yml").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def onboard(host: Stage) -> Onboard:
+    def run(team: dict[str, Any], *more: str, **variables: Any) -> demo.Play:
+        there = dataclasses.replace(host, inventory=stage.with_team(team))
+        done = there.play("onboard_team", "-e", "team=opera", *more, **variables)
+        assert ADMIN not in done.output
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def logged(host: Stage, onboard: Onboard) -> str:
+    """Set the team up and let it work; return the run that is to last."""
+    run = onboard(opera())
+    assert run.code == 0, run.output[-5000:]
+    return str(demo.person(host.url(PORT), TESS, "log", "arias")["run"])
+
+
+def admin(host: Stage, path: str, body: Any, password: str = ADMIN) -> None:
+    assert host.ask(PORT, "admin", password, f"/api/2.0/mlflow/{path}", body) == 200
+
+
+def sql(host: Stage, question: str) -> list[str]:
+    program = "import sqlite3, sys; [print(*row) for row in sqlite3.connect(sys.argv[1]).execute(sys.stdin.read())]"
+    return host.sh(f'python3 -c "{program}" /var/lib/mlflow/opera/mlflow.db', feed=question).splitlines()
+
+
+def collect(host: Stage) -> str:
+    """Do what the timer does; return what it says."""
+    host.sh("systemctl start mlflow-gc@opera.service")
+    invocation = host.sh("systemctl show --value --property=InvocationID mlflow-gc@opera.service").strip()
+    return host.sh(f"journalctl --no-pager --output cat _SYSTEMD_INVOCATION_ID={invocation}")
+
+
+def test_what_was_deleted_goes_for_good_and_wakes_nobody_for_nothing(host: Stage, logged: str) -> None:
+    assert host.sh("systemctl is-active mlflow-gc@opera.timer").strip() == "active"
+    scrap = sql(host, "SELECT experiment_id FROM experiments WHERE name = 'scrap'")[0]
+    old = demo.person(host.url(PORT), TESS, "log", "scrap")["run"]
+    admin(host, "experiments/delete", {"experiment_id": scrap})
+    time.sleep(AGE + MARGIN + 3)
+    young = demo.person(host.url(PORT), TESS, "log", "arias")["run"]
+    admin(host, "runs/delete", {"run_id": young})
+    host.sh("systemctl stop mlflow-listen@opera.service mlflow@opera.service")
+
+    assert f"Experiment with ID {scrap} has been permanently deleted." in collect(host)
+    assert set(sql(host, "SELECT run_uuid FROM runs")) == {logged, young}
+    artifacts = host.sh("find /var/lib/mlflow/opera/artifacts")
+    assert old not in artifacts
+    assert f"/artifacts/{scrap}" not in artifacts
+    assert logged in artifacts
+    assert young in artifacts
+    stale = f"SELECT * FROM role_permissions WHERE resource_type = 'experiment' AND resource_pattern = '{scrap}'"
+    assert sql(host, stale) == []
+
+    # Keep what is young from being old by now.
+    sql(host, "SELECT 1")
+    host.sh("systemctl stop mlflow-listen@opera.service mlflow@opera.service")
+    before = host.starts("opera")
+    feed = "UPDATE runs SET deleted_time = deleted_time + 3600000 WHERE deleted_time IS NOT NULL"
+    host.sh('python3 -c "import sqlite3, sys; c = sqlite3.connect(\'/var/lib/mlflow/opera/mlflow.db\'); '
+            'c.execute(sys.stdin.read()); c.commit()"', feed=feed)  # fmt: skip
+    assert "nothing to remove" in collect(host)
+    assert host.starts("opera") == before
+
+
+def test_secrets_are_rotated_also_when_that_was_cut_off(host: Stage, onboard: Onboard, logged: str) -> None:
+    dest = stage.WORK / "opera_admin.yml"
+    given = ("-e", "team=opera", "-e", f"dest={dest}")
+    there = dataclasses.replace(host, inventory=stage.with_team(opera()))
+    before = host.sh("cat /etc/mlflow/opera/secrets.env").splitlines()
+    run = there.play("rotate_secrets", "-v", "--diff", *given)
+    assert run.code == 0, run.output[-5000:]
+    assert dest.stat().st_mode & 0o777 == 0o600
+    password = yaml.safe_load(dest.read_text())["admin"]
+    after = host.sh("cat /etc/mlflow/opera/secrets.env").splitlines()
+    assert {line.split("=")[0] for line in set(after) - set(before)} == {"MLFLOW_FLASK_SERVER_SECRET_KEY"}
+    assert [secret for secret in (password, ADMIN, *(line.split("=")[1] for line in after if "=" in line))
+            if secret in run.output] == []  # fmt: skip
+    assert host.login(PORT, "admin", password) == 200
+    assert host.login(PORT, "admin", ADMIN) == 401
+    # As if it had ended after it told the server.
+    host.sh("cat > /etc/mlflow/opera/admin_password", feed=ADMIN)
+    assert there.play("rotate_secrets", *given).code == 0
+    assert host.sh("cat /etc/mlflow/opera/admin_password") == password
+    refused = there.play("rotate_secrets", *given)
+    assert refused.code == 2
+    assert "is no file of a rotation that was cut off" in refused.output
+    assert host.login(PORT, "admin", password) == 200
+
+
+@pytest.fixture(scope="module")
+def secrets(host: Stage) -> str:
+    """Return the team's secrets before it is retired."""
+    return host.sh("cat /etc/mlflow/opera/secrets.env")
+
+
+def test_a_retired_team_is_gone_and_its_data_are_roots(host: Stage, onboard: Onboard, secrets: str) -> None:
+    uid = host.sh("id -u mlflow-opera").strip()
+    predicted = onboard(opera(state="absent"), "--check")
+    assert predicted.code == 0, predicted.output
+    assert "remove /etc/mlflow/opera" in predicted.output
+    assert host.login(PORT, **TESS) == 200
+
+    run = onboard(opera(state="absent"))
+    assert run.code == 0, run.output[-5000:]
+    (archive,) = host.sh(f"ls {ARCHIVES}/opera-*").split()
+    assert archive in run.output
+    assert host.sh(f"stat -c '%a %U' {archive} {ARCHIVES}").splitlines() == ["600 root", "700 root"]
+    assert host.login(PORT, **TESS) == 0
+    left = "ls -d /etc/mlflow/opera /etc/systemd/system/*@opera.* /etc/systemd/system/*/*@opera.*; id mlflow-opera"
+    assert host.sh(left, check=False) == ""
+    assert host.sh("systemctl list-units --no-legend '*@opera.*'") == ""
+    # Whoever gets the number next.
+    host.sh(f"useradd --system --uid {uid} thief")
+    assert host.sh("setpriv --reuid=thief --clear-groups ls /var/lib/mlflow/opera", check=False) == ""
+
+    again = onboard(opera(state="absent"))
+    assert (again.code, again.changed) == (0, 0), again.output
+
+
+def test_a_team_that_is_declared_again_has_all_it_had(host: Stage, onboard: Onboard, secrets: str, logged: str) -> None:
+    predicted = onboard(opera(), "--check")
+    assert predicted.code == 0, predicted.output
+    assert "opera was retired, and would be given its data and secrets again" in predicted.output
+    run = onboard(opera())
+    assert run.code == 0, run.output[-5000:]
+    assert host.sh("cat /etc/mlflow/opera/secrets.env") == secrets
+    # The password of before the rotation, which only who knew the rotated one could set.
+    assert host.login(PORT, "admin", ADMIN) == 200
+    assert demo.person(host.url(PORT), TESS, "see", "arias", "--run", logged) == {"seen": True}
+    again = onboard(opera())
+    assert (again.code, again.changed) == (0, 0), again.output
+
+
+def test_data_go_when_that_is_asked_for(host: Stage, onboard: Onboard, logged: str) -> None:
+    assert onboard(opera(state="absent")).code == 0
+    run = onboard(opera(state="absent"), mlflow_server_remove_data=True)
+    assert run.code == 0, run.output[-5000:]
+    assert host.sh("ls -d /var/lib/mlflow/opera /var/lib/mlflow/.retired/*", check=False) == ""
+    found = host.sh(f"for file in {ARCHIVES}/opera-*; do tar tzf $file; done")
+    assert f"{logged}/artifacts/notes/first.txt" in found
+    assert "databases/mlflow.db" in found
+    again = onboard(opera(state="absent"), mlflow_server_remove_data=True)
+    assert (again.code, again.changed) == (0, 0), again.output
+
+
+def test_a_team_that_only_went_from_the_inventory_is_named(host: Stage) -> None:
+    host.sh("mkdir /etc/mlflow/phantom && echo unknown > /etc/mlflow/phantom/admin_password")
+    run = host.play("site", "--check")
+    host.sh("rm -r /etc/mlflow/phantom")
+    assert run.code == 0, run.output
+    assert "phantom" in run.output
+    assert "To retire a team, declare it with state: absent." in run.output

@@ -1,0 +1,175 @@
+"""A team goes with an archive of all it had, wherever that is cut off, and comes back to what was kept."""
+
+import os
+import sqlite3
+
+import pytest
+from unit.roles.retiring import SECRETS, Host
+
+WHOLE = {"config/secrets.env", "config/admin_password", "config/team.json", "databases/mlflow.db"}
+ARTIFACT = "artifacts/1/model.bin"
+
+
+@pytest.fixture
+def host(tmp_path):
+    host = Host(tmp_path)
+    host.set_up()
+    return host
+
+
+def is_gone(host):
+    """Say whether nothing of the team would start or be read any more, and nothing of another is touched."""
+    assert [path.name for path in host.units.iterdir() if path.name != "sockets.target.wants"] == [
+        "mlflow@vision-two.service.d"
+    ]
+    assert list((host.units / "sockets.target.wants").iterdir()) == []
+    return not (host.config / "vision").exists()
+
+
+def runs(host):
+    connection = sqlite3.connect(host.database)
+    found = [name for (name,) in connection.execute("SELECT name FROM runs")]
+    connection.close()
+    return found
+
+
+def test_data_are_kept_unless_they_are_to_go(host):
+    assert f"remove {host.config / 'vision'}" in host.look()["vision"]
+    said = host.retire()["done"]["vision"]
+    names, (archive,) = host.archived()
+    assert names == WHOLE
+    assert said[0] == f"all it had is in {archive}"
+    assert archive.stat().st_mode & 0o777 == 0o600
+    assert host.archives.stat().st_mode & 0o777 == 0o700
+    assert is_gone(host)
+    assert runs(host) == ["first"]
+    assert (host.elsewhere / "1" / "model.bin").exists()
+
+
+def test_twice_is_once(host):
+    for mode in ("keep", "remove"):
+        host.retire(mode)
+        assert host.look(mode) == {}
+        assert host.retire(mode) == {"done": {}, "failures": {}}
+
+
+def test_data_go_when_that_is_asked_for(host):
+    assert f"remove {host.elsewhere}" in host.look("remove")["vision"]
+    host.retire("remove")
+    names, paths = host.archived()
+    assert names == WHOLE | {ARTIFACT}
+    assert len(paths) == 1
+    assert is_gone(host)
+    assert not host.elsewhere.exists()
+    assert os.listdir(host.state) == [".retired"]
+    assert os.listdir(host.state / ".retired") == []
+
+
+def test_data_that_were_kept_go_later_and_their_artifacts_are_archived_before(host):
+    host.retire()
+    said = host.retire("remove")["done"]["vision"]
+    names, (first, second) = host.archived()
+    assert names == WHOLE | {ARTIFACT}
+    assert f"its artifacts are in {second if 'artifacts' in second.name else first}" in said
+    assert not host.database.exists()
+    assert not host.elsewhere.exists()
+
+
+def sweep(tmp_path, act):
+    """Cut an action off after each change that it makes, on a host of its own each time; return these hosts."""
+    for number in range(500):
+        host = Host(tmp_path / str(number))
+        host.set_up()
+        finished = act(host, number) is not None
+        yield host
+        if finished:
+            # Later than its last change.
+            assert number > 5
+            return
+
+
+def test_wherever_it_is_cut_off_the_next_run_finishes_it(tmp_path):
+    for host in sweep(tmp_path, lambda host, number: host.retire("remove", cut_after=number)):
+        assert host.retire("remove")["failures"] == {}
+        names, paths = host.archived()
+        assert names == WHOLE | {ARTIFACT}
+        # Nothing half-written is left; a second one was begun before it was noted that there is one.
+        assert all(path.name.startswith("vision-") for path in paths)
+        assert is_gone(host)
+        assert not host.elsewhere.exists()
+        assert not host.database.exists()
+        assert host.look("remove") == {}
+
+
+def test_who_comes_back_has_what_was_kept_wherever_that_is_cut_off(tmp_path):
+    def act(host, number):
+        host.retire()
+        return host.bring_back(cut_after=number)
+
+    for host in sweep(tmp_path, act):
+        assert host.bring_back()["failures"] == {}
+        for name, text in SECRETS.items():
+            assert (host.config / "vision" / name).read_text() == text
+            assert (host.config / "vision" / name).stat().st_mode & 0o777 == 0o600
+        assert runs(host) == ["first"]
+        # Nobody brings it back again.
+        assert os.listdir(host.state / ".retired") == []
+
+
+def test_who_comes_back_is_given_no_new_secrets_where_the_archive_is_missing(host):
+    host.retire()
+    _names, (archive,) = host.archived()
+    archive.rename(host.home / "elsewhere.tar.gz")
+    failure = host.bring_back()["failures"]["vision"]
+    assert str(archive) in failure
+    assert "Put the archive back" in failure
+    assert not (host.config / "vision").exists()
+    (host.home / "elsewhere.tar.gz").rename(archive)
+    assert host.bring_back()["failures"] == {}
+
+
+def test_who_comes_back_without_data_begins_anew(host):
+    host.retire("remove")
+    assert host.bring_back() == {"done": {}, "failures": {}}
+    assert not (host.config / "vision").exists()
+
+
+def test_data_removed_by_hand_are_no_data(host):
+    host.retire()
+    host.database.unlink()
+    assert "begins anew" in host.bring_back()["done"]["vision"]
+    assert not (host.config / "vision").exists()
+
+
+def test_a_database_that_cannot_be_copied_stays_and_that_is_said(tmp_path):
+    host = Host(tmp_path)
+    host.set_up([{"name": "mlflow", "uri": "mysql+pymysql://me:canary@db.example.org/runs", "file": None}])
+    said = host.retire("remove")["done"]["vision"]
+    assert "the database mlflow (mysql+pymysql://db.example.org/runs) stays where it is" in said
+    assert "the database mlflow is of a kind that cannot be copied here" in said
+    assert host.look("remove") == {}
+    kept = host.state / ".retired" / "vision.json"
+    assert "canary" not in kept.read_text()
+    # Its secrets are needed for that database.
+    assert host.bring_back()["failures"] == {}
+    assert (host.config / "vision" / "secrets.env").read_text() == SECRETS["secrets.env"]
+
+
+def test_a_postgresql_that_does_not_answer_leaves_all_there_is(tmp_path):
+    host = Host(tmp_path)
+    uri = "postgresql+psycopg://me:canary@127.0.0.1:1/runs"
+    host.set_up([{"name": "mlflow", "uri": uri, "file": None}])
+    failure = host.retire("remove")["failures"]["vision"]
+    assert "it could not be retired" in failure
+    assert "canary" not in failure
+    assert (host.config / "vision" / "secrets.env").exists()
+    assert (host.elsewhere / "1" / "model.bin").exists()
+    # Not even stopped.
+    assert not (host.home / "called").exists()
+
+
+def test_a_directory_that_others_can_write_to_is_no_place_for_archives(host):
+    host.archives.mkdir()
+    host.archives.chmod(0o777)
+    assert "mlflow_server_archive_dir: others can write" in host.retire()["failures"]["vision"]
+    assert (host.config / "vision" / "secrets.env").exists()
