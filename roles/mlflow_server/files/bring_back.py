@@ -17,7 +17,7 @@ import databases
 from find_retired import Places, read
 
 # The keys of what is encrypted in the databases, and the password with which the next one can be set.
-SECRETS = ("secrets.env", "admin_password")
+KEPT = ("secrets.env", "admin_password", "venv")
 
 
 class BringBackError(Exception):
@@ -35,11 +35,12 @@ def account_of(name: str) -> str:
 
 
 def restore_secrets(archive: Path, target: Path) -> None:
-    """Put them where the role keeps them, from the archive."""
+    """Put them where the role keeps them, from the archive, with which version the databases are of."""
     try:
         with tarfile.open(archive) as tar:
-            kept = {name: tar.extractfile(f"config/{name}") for name in SECRETS if f"config/{name}" in tar.getnames()}
-            texts = {name: file.read() for name, file in kept.items() if file}
+            there = {name: tar.getmember(f"config/{name}") for name in KEPT if f"config/{name}" in tar.getnames()}
+            files = {name: tar.extractfile(member) for name, member in there.items() if member.isfile()}
+            texts = {name: file.read() for name, file in files.items() if file}
     except (OSError, tarfile.TarError) as error:
         raise BringBackError(
             f"its data are there, but not the archive with its keys and its admin's password: {archive}: {error}. "
@@ -53,6 +54,11 @@ def restore_secrets(archive: Path, target: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(target / name)
+    if "venv" in there and there["venv"].issym():
+        link = target / ".venv.new"
+        link.unlink(missing_ok=True)
+        link.symlink_to(there["venv"].linkname)
+        link.replace(target / "venv")
     databases.sync(str(target))
 
 

@@ -59,6 +59,7 @@ class Host:
         }
         for name, text in {**SECRETS, "team.json": json.dumps(known)}.items():
             (self.config / "vision" / name).write_text(text)
+        (self.config / "vision" / "venv").symlink_to("/opt/mlflow/3.17.2")
 
     def run(self, program, *arguments, cut_after=-1):
         """Run a program; return what it prints, or None where it was cut off."""

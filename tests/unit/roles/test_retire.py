@@ -111,6 +111,8 @@ def test_who_comes_back_has_what_was_kept_wherever_that_is_cut_off(tmp_path):
         for name, text in SECRETS.items():
             assert (host.config / "vision" / name).read_text() == text
             assert (host.config / "vision" / name).stat().st_mode & 0o777 == 0o600
+        # Of an older version than the declared one, it is upgraded like any other.
+        assert os.readlink(host.config / "vision" / "venv") == "/opt/mlflow/3.17.2"
         assert runs(host) == ["first"]
         # Nobody brings it back again.
         assert os.listdir(host.state / ".retired") == []
