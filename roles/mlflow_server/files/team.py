@@ -33,9 +33,9 @@ class Team:
     databases: list[dict[str, Any]]
     artifacts: str | None
     storage_dirs: list[str]
+    config_dir: Path = CONFIG_DIR
     tracking_uri: str = ""
     gc_older_than: str = "never"
-    config_dir: Path = CONFIG_DIR
 
     @property
     def directory(self) -> Path:
