@@ -11,6 +11,7 @@ from pathlib import Path
 
 import changes
 import databases
+from find_retired import is_account
 from team import Team
 
 # Models hardly get smaller; more than this only takes time.
@@ -69,8 +70,14 @@ def write(team: Team, directory: Path, with_artifacts: bool) -> Path:
     """Write the archive of a team whose server is stopped; return where it is."""
 
     def fill(tar: tarfile.TarFile) -> None:
-        tar.add(team.directory, "config")
+        if team.directory.exists():
+            tar.add(team.directory, "config")
         for database in filter(can_copy, team.databases):
+            if database["file"] and not is_account(team.account):
+                # Nobody is left who could be writing, and nobody who could copy it.
+                for file in filter(os.path.exists, databases.files(database["file"])):
+                    tar.add(file, f"databases/{os.path.basename(file)}")
+                continue
             copy = changes.workshop(team) / f"{database['name']}{databases.suffix(database)}"
             try:
                 databases.copy(team, database, copy)

@@ -22,6 +22,7 @@ class Places:
     units: tuple[Path, ...] = (Path("/etc/systemd/system"), Path("/run/systemd/system"))
     state: Path = Path("/var/lib/mlflow")
     changes: Path = Path("/var/lib/mlflow-changes")
+    timers: Path = Path("/var/lib/systemd/timers")
 
     def record(self, name: str) -> Path:
         """Return where it stands what was kept of a team that is gone."""
@@ -39,7 +40,8 @@ def read(path: Path) -> dict[str, Any] | None:
 def unit_files(name: str, places: Places) -> list[Path]:
     """Return a team's own parts of units, and what starts them with the host; also those of other roles."""
     patterns = (f"mlflow*@{name}.*", f"*.wants/mlflow*@{name}.*")
-    return sorted(path for folder in places.units for pattern in patterns for path in folder.glob(pattern))
+    found = [path for folder in places.units for pattern in patterns for path in folder.glob(pattern)]
+    return sorted([*found, *places.timers.glob(f"stamp-mlflow*@{name}.timer")])
 
 
 def data_dirs(name: str, places: Places) -> list[Path]:
@@ -51,10 +53,10 @@ def data_dirs(name: str, places: Places) -> list[Path]:
     return [*map(Path, team["storage_dirs"]), places.state / name]
 
 
-def has_account(name: str) -> bool:
-    """Say whether the team can still run anything."""
+def is_account(name: str) -> bool:
+    """Say whether anybody of this name could still run something."""
     try:
-        pwd.getpwnam(f"mlflow-{name}")
+        pwd.getpwnam(name)
     except KeyError:
         return False
     return True
@@ -73,7 +75,7 @@ def left(name: str, remove: bool, places: Places) -> list[str]:
     record = read(places.record(name))
     if remove and record is not None and not record["elsewhere"]:
         lines.append(f"remove {places.record(name)}")
-    return lines + [f"remove the account mlflow-{name}"] * has_account(name)
+    return lines + [f"remove the account mlflow-{name}"] * is_account(f"mlflow-{name}")
 
 
 def main(mode: str, names: str) -> None:

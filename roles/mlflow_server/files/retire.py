@@ -23,7 +23,7 @@ import archive
 import changes
 import databases
 import team as teams
-from find_retired import Places, data_dirs, has_account, left, read, unit_files
+from find_retired import Places, data_dirs, is_account, left, read, unit_files
 from team import Team
 
 Record = dict[str, Any]
@@ -106,6 +106,13 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
     return record
 
 
+def nothing_left(name: str, places: Places) -> Record | None:
+    """Return what there is to know of a team without settings and data, of which no archive is made."""
+    if any(os.path.lexists(path) for path in (places.config / name, *data_dirs(name, places))):
+        return None
+    return {"with_artifacts": True, "data": [], "elsewhere": []}
+
+
 def where(uri: str) -> str:
     """Return a URI without who logs in there."""
     parts = urlsplit(uri)
@@ -125,7 +132,7 @@ def empty(path: Path) -> None:
 def remove_account(name: str) -> None:
     """Remove it last: its number may be another's the next moment."""
     account = f"mlflow-{name}"
-    if has_account(name):
+    if is_account(account):
         run("userdel", account)
     if account in {group.gr_name for group in grp.getgrall()}:
         run("groupdel", account)
@@ -136,7 +143,7 @@ def retire(name: str, directory: Path, remove: bool, places: Places) -> list[str
     if not left(name, remove, places):
         return []
     lines = []
-    record = read(places.record(name))
+    record = read(places.record(name)) or nothing_left(name, places)
     if record is None:
         record = keep_what_was(known(name, places), directory, remove, places)
         lines.append(f"all it had is in {record['archive']}")
@@ -181,7 +188,7 @@ def settle_data(name: str, record: Record, remove: bool, places: Places) -> list
     if record["elsewhere"]:
         write_record(name, record, places)
     else:
-        places.record(name).unlink()
+        places.record(name).unlink(missing_ok=True)
     return [f"{path} is removed" for path in found]
 
 

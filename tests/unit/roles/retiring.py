@@ -104,7 +104,11 @@ def main(home, cut_after, program, *arguments):
 
     host, left = Path(home), int(cut_after)
     places = find_retired.Places(
-        host / "etc" / "mlflow", (host / "units",), host / "lib" / "mlflow", host / "lib" / "mlflow-changes"
+        host / "etc" / "mlflow",
+        (host / "units",),
+        host / "lib" / "mlflow",
+        host / "lib" / "mlflow-changes",
+        host / "lib" / "timers",
     )
     modules = {"bring_back": bring_back, "find_retired": find_retired, "retire": retire}
     for module in modules.values():

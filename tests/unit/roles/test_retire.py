@@ -1,6 +1,7 @@
 """A team goes with an archive of all it had, wherever that is cut off, and comes back to what was kept."""
 
 import os
+import shutil
 import sqlite3
 
 import pytest
@@ -141,6 +142,19 @@ def test_data_removed_by_hand_are_no_data(host):
     host.database.unlink()
     assert "begins anew" in host.bring_back()["done"]["vision"]
     assert not (host.config / "vision").exists()
+
+
+def test_what_somebody_left_who_removed_the_settings_by_hand(host):
+    shutil.rmtree(host.config / "vision")
+    host.retire("remove")
+    names, _paths = host.archived()
+    assert names == {"databases/mlflow.db"}
+    assert host.look("remove") == {}
+    assert not host.database.exists()
+    (host.units / "mlflow@vision.service.d").mkdir()
+    assert host.retire()["failures"] == {}
+    assert is_gone(host)
+    assert len(list(host.archives.iterdir())) == 1
 
 
 def test_a_database_that_cannot_be_copied_stays_and_that_is_said(tmp_path):
