@@ -167,7 +167,7 @@ def retire(name: str, directory: Path, remove: bool, places: Places) -> list[str
             shutil.rmtree(path)
     lines += settle_data(name, record, remove, places)
     remove_account(name)
-    return lines
+    return [*lines, "it is gone from this host"]
 
 
 def settle_data(name: str, record: Record, remove: bool, places: Places) -> list[str]:
