@@ -12,7 +12,7 @@ from pathlib import Path
 import changes
 import databases
 from find_retired import is_account
-from team import Team
+from team import Team, sync
 
 # Models hardly get smaller; more than this only takes time.
 COMPRESSION = 3
@@ -118,5 +118,5 @@ def write_tar(directory: Path, name: str, ending: str, fill: Callable[[tarfile.T
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    databases.sync(str(directory))
+    sync(str(directory))
     return path

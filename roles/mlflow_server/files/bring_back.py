@@ -13,8 +13,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-import databases
 from find_retired import Places, read
+from team import sync
 
 # The keys of what is encrypted in the databases, and the password with which the next one can be set.
 KEPT = ("secrets.env", "admin_password", "venv")
@@ -59,7 +59,7 @@ def restore_secrets(archive: Path, target: Path) -> None:
         link.unlink(missing_ok=True)
         link.symlink_to(there["venv"].linkname)
         link.replace(target / "venv")
-    databases.sync(str(target))
+    sync(str(target))
 
 
 def bring_back(name: str, places: Places) -> str:

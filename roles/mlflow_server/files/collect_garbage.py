@@ -52,7 +52,7 @@ def mlflow_gc(team: Team, looked_at: float) -> None:
 def collect(team: Team, password: str, found: Deleted, looked_at: float) -> None:
     """Remove what was found, and nothing that became old enough since."""
     server = Server(team.tracking_uri, team.admin_username, password)
-    address = urlsplit(team.tracking_uri)
+    address, environment = urlsplit(team.tracking_uri), os.path.realpath(sys.prefix)
     # MLflow reads this when it is imported.
     os.environ["MLFLOW_TRACKING_URI"] = team.tracking_uri
     os.environ["MLFLOW_TRACKING_USERNAME"] = team.admin_username
@@ -61,6 +61,8 @@ def collect(team: Team, password: str, found: Deleted, looked_at: float) -> None
     # As long as somebody is connected, the server stays up.
     with socket.create_connection((str(address.hostname), address.port or 80)):
         server.wait_until_it_answers()
+        if os.path.realpath(sys.prefix) != environment:
+            sys.exit("the team was upgraded meanwhile; the next run goes on")
         removed = remove_grants(server, found.experiments)
         remove_artifacts(found.locations)
         mlflow_gc(team, looked_at)

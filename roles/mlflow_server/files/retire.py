@@ -24,7 +24,7 @@ import changes
 import databases
 import team as teams
 from find_retired import Places, data_dirs, is_account, left, read, unit_files
-from team import Team
+from team import Team, sync
 
 Record = dict[str, Any]
 
@@ -72,7 +72,7 @@ def write_record(name: str, record: Record, places: Places) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    databases.sync(str(path.parent))
+    sync(str(path.parent))
 
 
 def close(name: str, places: Places) -> None:
