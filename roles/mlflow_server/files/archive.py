@@ -44,7 +44,7 @@ def prepare(directory: Path) -> None:
 
 def tree_size(path: Path) -> int:
     """Return how many bytes the files below a directory have."""
-    found = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
+    found = (os.path.join(folder, name) for folder, _folders, names in os.walk(path) for name in names)
     # Its server may still be running.
     return sum(os.lstat(file).st_size for file in found if os.path.lexists(file))
 
