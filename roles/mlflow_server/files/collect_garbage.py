@@ -27,7 +27,7 @@ MARGIN = 5
 
 
 def credential(name: str) -> str:
-    """Return what systemd has handed over of root's."""
+    """Return what the unit has handed over of root's."""
     return Path(os.environ["CREDENTIALS_DIRECTORY"], name).read_text(encoding="utf-8")
 
 
