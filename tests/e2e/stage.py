@@ -145,12 +145,12 @@ def stream_during(
     what: Callable[[], object],
     *,
     port: int = 5001,
-    who: dict[str, str] = ALICE,
+    who: dict[str, str] | None = None,
     experiment: str = "resnet",
 ) -> dict[str, Any]:
-    """Let somebody log one metric after the other while something happens."""
+    """Let somebody, Alice unless another is named, log one metric after the other while something happens."""
     answers: list[dict[str, Any]] = []
-    arguments = (stage.url(port), who, "stream", experiment, "--seconds", str(seconds))
+    arguments = (stage.url(port), who or ALICE, "stream", experiment, "--seconds", str(seconds))
     client = threading.Thread(target=lambda: answers.append(demo.person(*arguments)))
     client.start()
     time.sleep(5)

@@ -100,7 +100,7 @@ def migrate(purpose, uri):
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
-        if end.code:
+        if end.code not in (None, 0):
             raise
 
 
