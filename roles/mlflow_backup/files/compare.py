@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,10 +32,7 @@ def refuse_what_does_not_fit(manifest: dict[str, Any], team: Team) -> None:
     """Say what has to be declared otherwise for the snapshot to be of use."""
     source, into = manifest["team"], team.name
     if manifest["mlflow_version"] != team.version:
-        raise BackupError(
-            f"version: the snapshot is of MLflow {manifest['mlflow_version']}, and {into} runs {team.version}; "
-            "declare that version, run the playbook for the team, restore, and upgrade afterwards"
-        )
+        refuse_version(manifest, team)
     if manifest["admin_username"] != team.admin_username:
         raise BackupError(f"admin_username: is '{manifest['admin_username']}' in the snapshot; declare that for {into}")
     kinds = [{it["name"]: it["kind"] for it in manifest["databases"]}]
@@ -48,6 +46,22 @@ def refuse_what_does_not_fit(manifest: dict[str, Any], team: Team) -> None:
     if bool(manifest["artifacts"]["directory"]) != bool(team.artifacts):
         raise BackupError(
             f"artifacts: one of {source}'s snapshot and {into} keeps them in a directory, the other does not"
+        )
+
+
+def refuse_version(manifest: dict[str, Any], team: Team) -> None:
+    """A team can go back to the MLflow that it had, where that is still installed."""
+    version = manifest["mlflow_version"]
+    if manifest["team"] != team.name:
+        raise BackupError(
+            f"version: the snapshot is of MLflow {version}, and {team.name} runs {team.version}; declare that "
+            "version for it, restore, and upgrade afterwards"
+        )
+    environment = Path(os.readlink(team.directory / "venv")).parent / version
+    if not environment.is_dir():
+        raise BackupError(
+            f"version: the snapshot is of MLflow {version}, which is not at {environment}; declare that version for "
+            "the team, run the playbook, which installs it and refuses to downgrade, and restore then"
         )
 
 

@@ -20,7 +20,7 @@ import databases
 import places
 import team as teams
 from backup import alone, fresh, refuse_without_space, remove
-from changes import Change, ChangeError, read_journal, workshop
+from changes import Change, ChangeError, is_active, read_journal, workshop
 from compare import differences, read_manifest, refuse_what_does_not_fit
 from databases import DatabaseError
 from repository import BackupError, Repository, Snapshot, settings
@@ -28,6 +28,9 @@ from team import Team
 
 # What the databases need to be of any use: three secrets, and the password that the admin had.
 SECRETS = ("secrets.env", "admin_password")
+# What differs between versions of MLflow: the link to its environment, and what only some start with.
+SHARED = "basic_auth.ini"
+VERSIONED = ("venv", SHARED)
 
 
 class Restore:
@@ -43,6 +46,7 @@ class Restore:
         self.works: list[Path] = []
         self.wanted: dict[Path, list[str]] = {}
         self.artifacts: Path | None = None
+        self.shared: list[Path] = []
         self.copies: list[tuple[Path, dict[str, int]]] = []
         self.plan: dict[str, Any] = {"team": team.name, "places": [], "postgresql": []}
         self.plan["config_dir"] = str(team.config_dir)
@@ -70,6 +74,8 @@ class Restore:
             live = self.team.directory / name
             work = self.work(live)
             self.plan["places"].append(places.place(live, self.want(f"{self.stage}/settings/{name}", work), work))
+        if self.manifest["mlflow_version"] != self.team.version:
+            self.want_version()
         if self.team.artifacts:
             work = self.work(Path(self.team.artifacts))
             refuse_without_space(work, self.manifest["artifacts"]["bytes"], "free some, and restore again")
@@ -79,8 +85,23 @@ class Restore:
         if self.artifacts:
             # A team that never had one has no directory of them.
             self.artifacts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in self.shared:
+            os.chown(file, os.geteuid(), self.owner.pw_gid)
         for path in (*(copy for copy, _tables in self.copies), *([self.artifacts] if self.artifacts else [])):
             give(path, self.owner)
+
+    def want_version(self) -> None:
+        """Plan to go back to the MLflow of the snapshot, with the settings that it started with."""
+        work = self.work(self.team.directory / "venv")
+        for name in VERSIONED:
+            live = self.team.directory / name
+            self.plan["places"].append(places.place(live, self.want(f"{self.stage}/settings/{name}", work), work))
+        # The group has perhaps another number by now.
+        self.shared.append(work / "new" / f"{self.stage}/settings/{SHARED}".lstrip("/"))
+        known = json.loads((self.team.directory / "team.json").read_text(encoding="utf-8"))
+        new = work / "new" / "team.json"
+        new.write_text(json.dumps({**known, "version": self.manifest["mlflow_version"]}), encoding="utf-8")
+        self.plan["places"].append(places.place(self.team.directory / "team.json", new, work))
 
     def want_database(self, database: dict[str, Any]) -> None:
         """Plan one of them."""
@@ -113,7 +134,7 @@ class Restore:
             places.switch(self.team, self.plan)
             change.try_out(ask.__file__, f"{self.note_manifest()}\n")
             change.commit()
-            if change.systemctl("is-active", "--quiet", f"mlflow-listen@{self.team.name}.socket"):
+            if not is_active(f"mlflow-listen@{self.team.name}.socket"):
                 # A stopped team: it was only tried out.
                 change.systemctl("stop", self.team.server)
         self.tidy_up()

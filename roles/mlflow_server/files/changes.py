@@ -185,6 +185,11 @@ class Change:
             raise ChangeError(f"systemctl {' '.join(words)}: {done.stderr.strip() or done.returncode}")
 
 
+def is_active(unit: str) -> bool:
+    """Say whether a unit runs or listens."""
+    return plain_run(["systemctl", "is-active", "--quiet", unit]).returncode == 0
+
+
 def main_process(team: Team) -> int:
     """The process of the team's server; 0 where it does not run, or only waits to."""
     shown = plain_run(["systemctl", "show", "--property=MainPID", "--value", team.server], capture_output=True)

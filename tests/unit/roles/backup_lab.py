@@ -48,9 +48,19 @@ class Lab:
         self.declare("vision", self.state)
         for name, text in SECRETS.items():
             (self.config / "vision" / name).write_text(text)
+        self.install("3.17.2")
+        (self.config / "vision" / "basic_auth.ini").write_text("[mlflow]\n")
         self.sql(SCHEMA)
         self.set()
         self.modules = self.load()  # see __getattr__
+
+    def install(self, version):
+        """Have an environment, and let the team use it."""
+        environment = self.home / "opt" / version
+        environment.mkdir(parents=True, exist_ok=True)
+        link = self.config / "vision" / "venv"
+        link.unlink(missing_ok=True)
+        link.symlink_to(environment)
 
     def declare(self, name, state, **changes):
         """Write what the role would write of a team."""
@@ -114,7 +124,8 @@ class Lab:
             module, name = place.split(".")
             setattr(found[module], name, value)
         # There is no systemd here: nothing runs that could be stopped, or tried out.
-        found["changes"].Change.systemctl = lambda *words: ""
+        found["changes"].Change.stop_server = lambda change: None
+        found["restore"].is_active = lambda unit: True
         found["changes"].Change.try_out = lambda *words: None
         return found
 

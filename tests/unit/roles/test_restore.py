@@ -69,10 +69,37 @@ def test_another_team_can_be_restored_into(changed):
     assert changed.everything() == before
 
 
+@pytest.fixture
+def newer(changed):
+    """The host when the team has been upgraded since."""
+    changed.install("3.18.0")
+    changed.declare("vision", changed.state, version="3.18.0")
+    yield changed
+    changed.install("3.17.2")
+    changed.declare("vision", changed.state)
+
+
+def test_a_team_goes_back_to_the_mlflow_of_the_snapshot(newer):
+    (newer.config / "vision" / "basic_auth.ini").write_text("[mlflow]\n# of another version\n")
+    newer.restore_into()
+    assert newer.vision().version == "3.17.2"
+    assert os.readlink(newer.config / "vision" / "venv") == str(newer.home / "opt" / "3.17.2")
+    assert (newer.config / "vision" / "basic_auth.ini").read_text() == "[mlflow]\n"
+    assert newer.rows(newer.database) == {"lost"}
+
+
+def test_a_snapshot_of_an_mlflow_that_is_gone_or_anothers_is_refused(newer):
+    newer.declare("scratch", newer.home / "var" / "scratch", version="3.18.0")
+    with pytest.raises(newer.repository.BackupError, match=r"scratch runs 3\.18\.0; declare that version"):
+        newer.restore_into("scratch")
+    (newer.home / "opt" / "3.17.2").rmdir()
+    with pytest.raises(newer.repository.BackupError, match=r"3\.17\.2, which is not at .*/opt/3\.17\.2; declare"):
+        newer.restore_into()
+
+
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ({"version": "3.18.0"}, "version: the snapshot is of MLflow 3.17.2, and vision runs 3.18.0"),
         ({"admin_username": "boss"}, "admin_username: is 'admin' in the snapshot"),
         ({"artifacts": None}, "artifacts: one of vision's snapshot and vision keeps them in a directory"),
         (
