@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import contents
+from answers import artifact, counts
 from ask import AskError, Server
 from backup import alone, fresh, refuse_without_space, remove
 from compare import differences, read_manifest
@@ -108,14 +109,14 @@ class Drill:
         server = Server(str(RUN / self.team / "http.sock"), self.manifest["admin_username"], password)
         try:
             self.wait(server)
-            found = server.counts()
+            found = counts(server)
             wrong = [
                 f"the server has {number} {what}, and the snapshot {self.manifest['counts'][what]}"
                 for what, number in found.items()
                 if number != self.manifest["counts"][what]
             ]
             for file in list(self.files.values())[:1]:
-                if hashlib.sha256(server.artifact(file["path"])).hexdigest() != file["sha256"]:
+                if hashlib.sha256(artifact(server, file["path"])).hexdigest() != file["sha256"]:
                     wrong.append(f"the server gives another artifact {file['path']}")
         except AskError as error:
             wrong = [str(error)]

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import ask
+import answers
 import databases
 import places
 import team as teams
@@ -132,7 +132,7 @@ class Restore:
             plan = places.write_plan(self.plan)
             change.begin([(False, places.undoing(plan))])
             places.switch(self.team, self.plan)
-            change.try_out(ask.__file__, f"{self.note_manifest()}\n")
+            change.try_out(answers.__file__, f"{self.note_manifest()}\n")
             change.commit()
             if not is_active(f"mlflow-listen@{self.team.name}.socket"):
                 # A stopped team: it was only tried out.

@@ -5,40 +5,16 @@ Runs while nobody else is let in. Reads a list of {"username", "resource_type", 
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import http.client
 import json
 import sys
-from typing import Any
 from urllib.parse import urlencode
 
 import team as teams
+from ask import AskError, Server
 from team import Team
-from wait_until_healthy import UnixConnection
 
 GRANT = "/api/3.0/mlflow/users/permissions/grant"
-SECONDS = 120
-
-
-class Refused(Exception):
-    """What the server answered instead."""
-
-
-def ask(team: Team, password: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """Return the server's answer."""
-    word = base64.b64encode(f"{team.admin_username}:{password}".encode()).decode()
-    headers = {"Host": "localhost", "Authorization": f"Basic {word}", "Content-Type": "application/json"}
-    connection = UnixConnection(team.socket, timeout=SECONDS)
-    try:
-        connection.request(method, path, json.dumps(body) if body else None, headers)
-        answer = connection.getresponse()
-        text = answer.read().decode("utf-8", "replace")
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise Refused(f"{method} {path}: {answer.status} {text[:500]}")
-    return json.loads(text)
 
 
 def passwords(team: Team) -> list[str]:
@@ -52,32 +28,33 @@ def passwords(team: Team) -> list[str]:
     return found
 
 
-def log_in(team: Team) -> str:
-    """Return the password that works."""
-    problem = Refused("no password of the admin is kept on the host")
+def log_in(team: Team) -> Server:
+    """Return the server, asked with the password that works."""
+    problem = AskError("no password of the admin is kept on the host")
     for password in passwords(team):
+        server = Server(team.socket, team.admin_username, password)
         try:
-            ask(team, password, "GET", "/api/2.0/mlflow/users/current")
-        except Refused as error:
+            server.ask("/api/2.0/mlflow/users/current")
+        except AskError as error:
             problem = error
         else:
-            return password
-    raise Refused(f"the admin '{team.admin_username}' cannot log in: {problem}")
+            return server
+    raise AskError(f"the admin '{team.admin_username}' cannot log in: {problem}")
 
 
 def verify(team: Team, denials: list[dict[str, str]]) -> None:
     """Raise for what does not work."""
-    password = log_in(team)
+    server = log_in(team)
     for denial in denials:
-        ask(team, password, "POST", GRANT, {**denial, "permission": "DENY"})
-    found = ask(team, password, "POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1})
+        server.ask(GRANT, {**denial, "permission": "DENY"})
+    found = server.ask("/api/2.0/mlflow/experiments/search", {"max_results": 1})
     for experiment in found.get("experiments", []):
         asked = urlencode({"experiment_id": experiment["experiment_id"]})
-        ask(team, password, "GET", f"/api/2.0/mlflow/experiments/get?{asked}")
+        server.ask(f"/api/2.0/mlflow/experiments/get?{asked}")
 
 
 if __name__ == "__main__":
     try:
         verify(teams.load(sys.argv[1]), json.load(sys.stdin))
-    except (OSError, Refused, http.client.HTTPException, ValueError) as error:
+    except (AskError, OSError, ValueError) as error:
         sys.exit(f"{error}")

@@ -15,7 +15,19 @@ from pathlib import Path
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 PASSWORD = "canary of the repository"
 SECRETS = {"secrets.env": "MLFLOW_FLASK_SERVER_SECRET_KEY=first\n", "admin_password": "the first password"}
-PROGRAMS = ("team", "databases", "changes", "repository", "contents", "backup", "places", "ask", "compare", "restore")
+PROGRAMS = (
+    "team",
+    "databases",
+    "changes",
+    "repository",
+    "contents",
+    "backup",
+    "places",
+    "ask",
+    "answers",
+    "compare",
+    "restore",
+)
 SCHEMA = """
 CREATE TABLE experiments (name TEXT);
 CREATE TABLE runs (name TEXT);
