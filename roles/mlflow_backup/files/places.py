@@ -22,6 +22,10 @@ from team import Team
 # Where plans stand, and what PostgreSQL's databases held.
 HOME = Path("/var/lib/mlflow-restores")
 
+# A unit's view of its own directories is one of mounts, which nothing can be renamed across: undone in a unit's
+# ExecStartPre=, it has to be done from outside of it.
+OUTSIDE = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect"]
+
 Place = dict[str, Any]
 
 
@@ -89,6 +93,11 @@ def switch_back(team: Team, plan: dict[str, Any]) -> None:
             move(it["former"], it["live"])
     for it in plan["postgresql"]:
         databases.restore(team, it["database"], Path(it["former"]))
+
+
+def undoing(plan: Path) -> list[str]:
+    """Return the command that undoes a plan, wherever it is run."""
+    return [*OUTSIDE, sys.executable, "-Es", __file__, str(plan)]
 
 
 def move(source: str, target: str) -> None:

@@ -109,7 +109,7 @@ class Restore:
             for place in (*self.works, self.home):
                 remove(place / "former")
             plan = places.write_plan(self.plan)
-            change.begin([(False, [sys.executable, "-Es", places.__file__, str(plan)])])
+            change.begin([(False, places.undoing(plan))])
             places.switch(self.team, self.plan)
             change.try_out(ask.__file__, f"{self.note_manifest()}\n")
             change.commit()

@@ -96,6 +96,7 @@ class Lab:
             "backup.LOCKS": self.home / "locks",
             "backup.CACHE_DIR": str(self.home / "cache"),
             "places.HOME": self.home / "restores",
+            "places.OUTSIDE": [],
         }
 
     def load(self):
