@@ -139,6 +139,13 @@ def forget(stage: Stage, team: str) -> None:
     stage.sh(f"rm -rf {places}; userdel mlflow-{team}; systemctl daemon-reload; systemctl reset-failed", check=False)
 
 
+def forget_backups(stage: Stage, repository: str) -> None:
+    """Remove all that a host has of its backups, by hand."""
+    stage.sh("systemctl stop 'mlflow-backup*.timer'", check=False)
+    units = "/etc/systemd/system/mlflow-backup* /etc/systemd/system/timers.target.wants/mlflow-backup*"
+    stage.sh(f"rm -rf /etc/mlflow-backup {units} {repository}; systemctl daemon-reload")
+
+
 def stream_during(
     stage: Stage,
     seconds: int,

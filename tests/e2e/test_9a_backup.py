@@ -44,8 +44,7 @@ def host(converged: Stage) -> Iterator[Stage]:
     assert run.code == 0, run.output[-5000:]
     assert [secret for secret in (PASSWORD, CREDENTIAL) if secret in run.output] == []
     yield host
-    host.sh("systemctl disable --now mlflow-backup@vision.timer mlflow-backup@nlp.timer mlflow-backup-prune.timer")
-    host.sh("rm -rf /etc/mlflow-backup /etc/systemd/system/mlflow-backup* /srv/backups; systemctl daemon-reload")
+    stage.forget_backups(host, "/srv/backups")
 
 
 @pytest.fixture(scope="module")

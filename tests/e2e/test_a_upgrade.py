@@ -27,6 +27,7 @@ PORTS = {"vintage": 5301, "elder": 5302, "heir22": 5303, "heir312": 5304}
 # What MLflow came with before 3.16, and nobody can log in with since.
 WELL_KNOWN = "password1234"
 SMALL = "/srv/small"
+REPOSITORY = "/srv/before"
 # The last migration from the old version to the new one wants to make this table.
 IN_THE_WAY = "CREATE TABLE scheduler_leases (name TEXT)"
 
@@ -101,8 +102,11 @@ def before(converged: Stage, left_behind: dict[str, Old]) -> Iterator[Stage]:
             testhosts.podman("cp", file, f"{converged.host.container}:{target}/")
         converged.sh(f"chown -R mlflow-{name}: {place} /var/lib/mlflow/{name}")
     yield converged
+    # It may have been switched off and on since.
+    there = Stage(testhosts.running()[demo.HOST])
+    stage.forget_backups(there, REPOSITORY)
     for name in PORTS:
-        stage.forget(Stage(testhosts.running()[demo.HOST]), name)
+        stage.forget(there, name)
 
 
 def cut_off(on: Stage, fate: str, step: str, name: str) -> subprocess.CompletedProcess[str]:
@@ -242,6 +246,17 @@ def here(inherited: Stage) -> Stage:
     return Stage(testhosts.running()[inherited.host.name])
 
 
+@pytest.fixture(scope="module")
+def backed_up(here: Stage, logged: dict[str, str]) -> dict[str, str]:
+    """Back one of the teams up before it is upgraded; return what is declared for that."""
+    backups = {"mlflow_backup_repository": REPOSITORY, "mlflow_backup_password": "of the repository"}
+    for name in ("site", "backup_team"):
+        only = ("-e", "team=vintage") if name == "backup_team" else ()
+        run = here.play(name, *only, mlflow_teams=[team("vintage", OLD), team("elder", OLD)], **backups)
+        assert run.code == 0, run.output[-5000:]
+    return backups
+
+
 def upgraded(here: Stage, **more: Any) -> demo.Play:
     return here.play("site", mlflow_teams=[team("vintage", NEW), team("elder", NEW)], **more)
 
@@ -269,7 +284,7 @@ def test_a_migration_that_fails_is_undone_and_nobody_notices(here: Stage, logged
     on_database(here, "DROP TABLE scheduler_leases")
 
 
-def test_a_dry_run_says_what_would_be_upgraded(here: Stage) -> None:
+def test_a_dry_run_says_what_would_be_upgraded(here: Stage, backed_up: dict[str, str]) -> None:
     run = here.play("site", "--check", mlflow_teams=[team("vintage", NEW), team("elder", NEW)])
     assert run.code == 0, run.output[-3000:]
     assert f"vintage would be upgraded: {OLD} -> {NEW}" in run.output
@@ -296,6 +311,17 @@ def test_after_it_there_is_nothing_to_do(here: Stage) -> None:
     # The first run sees what was logged meanwhile.
     run = upgraded(here)
     assert (run.code, run.changed) == (0, 0), run.output[-3000:]
+
+
+def test_a_backup_from_before_is_the_way_back(here: Stage, backed_up: dict[str, str], logged: dict[str, str]) -> None:
+    run = here.play("restore_team", "-e", "team=vintage", mlflow_teams=[team("vintage", OLD)], **backed_up)
+    assert run.code == 0, run.output[-5000:]
+    is_as_it_was(here, "vintage", logged["vintage"])
+    again = here.play("upgrade_team", "-e", "team=vintage", mlflow_teams=[team("vintage", NEW)])
+    assert again.code == 0, again.output[-5000:]
+    assert version(here, "vintage") == NEW
+    seen = demo.person(here.url(PORTS["vintage"]), ALICE, "see", "heritage", "--run", logged["vintage"])
+    assert seen == {"seen": True}
 
 
 def test_a_downgrade_is_refused(here: Stage) -> None:
