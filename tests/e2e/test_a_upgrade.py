@@ -225,6 +225,8 @@ def rebooted(inherited: Stage) -> Stage:
     testhosts.podman("kill", inherited.host.container)
     for process in going:
         process.wait(timeout=30)
+        if process.stdout:
+            process.stdout.close()
     testhosts.podman("start", inherited.host.container)
     testhosts.wait_until_booted(inherited.host.name)
     return Stage(testhosts.running()[inherited.host.name])
