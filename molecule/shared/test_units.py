@@ -60,6 +60,7 @@ def test_files_have_their_owners_and_modes(server: Any) -> None:
         f"/etc/mlflow/{name}/basic_auth.ini": f"-rw-r----- root {account}",
         f"/etc/mlflow/{name}/environment": "-rw------- root root",
         f"/etc/mlflow/{name}/secrets.env": "-rw------- root root",
+        f"/etc/mlflow/{name}/team.json": "-rw------- root root",
         f"/etc/mlflow/{name}/venv": "lrwxrwxrwx root root",
         f"/var/lib/mlflow/{name}": f"drwx------ {account} {account}",
         f"/run/mlflow/{name}": f"drwx------ {account} {account}",

@@ -61,7 +61,7 @@ def read_journal(name: str) -> dict[str, Any] | None:
 
 def write_journal(name: str, entry: dict[str, Any]) -> None:
     """Have it on disk before anything is changed."""
-    HOME.mkdir(mode=0o711, exist_ok=True)
+    make_home()
     part = journal(name).with_suffix(".new")
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump(entry, file)
@@ -77,9 +77,15 @@ def forget_journal(name: str) -> None:
     sync(str(HOME))
 
 
+def make_home() -> None:
+    """Have the directory that accounts pass through to their own, whatever the umask."""
+    HOME.mkdir(exist_ok=True)
+    HOME.chmod(0o711)
+
+
 def workshop(team: Team) -> Path:
     """Return a directory that the team's account can write and only it and root can read."""
-    HOME.mkdir(mode=0o711, exist_ok=True)
+    make_home()
     path = HOME / team.name
     path.mkdir(mode=0o700, exist_ok=True)
     if os.geteuid() == 0:

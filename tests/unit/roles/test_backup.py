@@ -50,7 +50,7 @@ def test_nothing_is_left_of_it_on_the_host(lab):
 def test_all_that_was_acknowledged_before_is_there_and_agrees(lab):
     with Writers(lab) as writers:
         time.sleep(1)
-        snapshots = [lab.back_up()["snapshot"] for _ in range(2)]
+        snapshots = [lab.back_up()["snapshot"] for _time in range(2)]
     for snapshot in snapshots:
         target, stage, manifest = lab.fetch(snapshot)
         runs = lab.rows(stage / "databases" / "mlflow.db")

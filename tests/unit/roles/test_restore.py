@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from unit.roles.backup_lab import SECRETS, Lab
@@ -162,7 +163,7 @@ def test_one_that_is_cut_off_anywhere_is_undone_by_whoever_starts_the_server(cha
     before = changed.everything()
     plans = []
     monkeypatch.setattr(changed.changes.Change, "begin", lambda change, steps: plans.append(steps))
-    monkeypatch.setattr(changed.places, "switch", lambda *_words: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(changed.places, "switch", mock.Mock(side_effect=KeyboardInterrupt))
     monkeypatch.setattr(changed.restore.Restore, "give_up", lambda restore: None)
     with pytest.raises(KeyboardInterrupt):
         changed.restore_into()
