@@ -20,7 +20,7 @@ BACKUPS = {
     "mlflow_backup_repository": "/srv/backups",
     "mlflow_backup_password": PASSWORD,
     "mlflow_backup_environment": {"AWS_SECRET_ACCESS_KEY": CREDENTIAL},
-    "mlflow_backup_on_failure": "/usr/bin/touch /run/a-backup-failed",
+    "mlflow_backup_on_failure": "/usr/bin/touch /run/told-of",
 }
 RESTORE = "/usr/bin/python3 -Es /usr/local/lib/mlflow/restore.py"
 WRITERS, SECONDS = 16, 25
@@ -139,7 +139,8 @@ def test_a_backup_that_fails_is_told(host: Stage, told: list[list[Any]]) -> None
     assert run.code == 2
     assert "vision: " in run.output
     assert "mlflow_backup_repository: there is none at /srv/backups" in run.output
-    assert host.sh("ls /run/a-backup-failed /run/mlflow-backup@vision.service", check=False) != ""
+    # The command is given the unit's name, and works in /.
+    host.sh("ls /run/told-of /mlflow-backup@vision.service && rm /mlflow-backup@vision.service")
 
 
 def test_no_secret_was_ever_to_be_seen(host: Stage, told: list[list[Any]]) -> None:
