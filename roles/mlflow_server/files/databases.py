@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -55,6 +56,8 @@ def refuse_unknown(database: dict[str, str]) -> None:
     """Raise for what can be served, but not copied."""
     if kind(database) not in ("sqlite", "postgresql") or (kind(database) == "sqlite" and not database["file"]):
         raise DatabaseError(f"a database of the kind {kind(database)} cannot be copied; its own tools can")
+    if kind(database) == "postgresql" and not shutil.which("pg_dump"):
+        raise DatabaseError("pg_dump is not on this host; install postgresql-client")
 
 
 def suffix(database: dict[str, str]) -> str:
