@@ -56,6 +56,10 @@ def refuse_unknown(database: dict[str, str]) -> None:
     """Raise for what can be served, but not copied."""
     if kind(database) not in ("sqlite", "postgresql") or (kind(database) == "sqlite" and not database["file"]):
         raise DatabaseError(f"a database of the kind {kind(database)} cannot be copied; its own tools can")
+
+
+def refuse_missing_tools(database: dict[str, str]) -> None:
+    """Raise where what copies it is not installed."""
     if kind(database) == "postgresql" and not shutil.which("pg_dump"):
         raise DatabaseError("pg_dump is not on this host; install postgresql-client")
 
@@ -68,6 +72,7 @@ def suffix(database: dict[str, str]) -> str:
 def copy(team: Team, database: dict[str, str], target: Path) -> None:
     """Make target a copy of the database. The team's account has to be able to write there."""
     refuse_unknown(database)
+    refuse_missing_tools(database)
     if kind(database) == "sqlite":
         done = team.run(
             [sys.executable, "-Es", __file__, "copy_sqlite", database["file"], str(target)], capture_output=True
