@@ -170,6 +170,11 @@ def wanted_texts(home: Home, user: dict[str, t.Any], passwords: dict[str, str], 
     return found
 
 
+def default_of(texts: dict[str, str]) -> str | None:
+    """The team that comes first."""
+    return next(iter(texts), None)
+
+
 def plan(home: Home, texts: dict[str, str]) -> t.Iterator[Step]:
     """What is to be done, in an order in which it can be cut off anywhere and done again."""
     for name, text in texts.items():
@@ -178,7 +183,8 @@ def plan(home: Home, texts: dict[str, str]) -> t.Iterator[Step]:
             yield f"write {path}", functools.partial(write, path, text)
     yield from plan_credentials(home, texts)
     present = os.readlink(home.default) if os.path.islink(home.default) else None
-    wanted = f"{next(iter(texts))}.env" if texts else None
+    default = default_of(texts)
+    wanted = f"{default}.env" if default else None
     if wanted != present:
         verb = f"link {home.default} to {wanted}" if wanted else f"remove {home.default}"
         yield verb, functools.partial(link, home.default, wanted)
@@ -191,14 +197,15 @@ def plan_credentials(home: Home, texts: dict[str, str]) -> t.Iterator[Step]:
     """MLflow's own file: the default team's account, or none where it had one from here."""
     text, mode = facts(home.credentials)
     kept = kept_account(text)
-    wanted = account(next(iter(texts.values()))) if texts else None
+    default = default_of(texts)
+    wanted = account(texts[default]) if default else None
     if wanted and not can_be_kept(wanted[1]):
         wanted = None
     ours = {account(known) for known, _mode in home.present.values()}
     if wanted and (kept != wanted or mode != PRIVATE):
         after = with_account(text, wanted)
         yield (
-            f"write the account of {next(iter(texts))} to {home.credentials}",
+            f"write the account of {default} to {home.credentials}",
             functools.partial(write, home.credentials, after),
         )
     elif not wanted and kept and kept in ours:

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Prints "nginx VERSION", "ipv6" where the host has it, "missing FILE" for what is not there, and "expires FILE" for
 # certificates with less than 30 days left. The arguments are those of the CA and of the proxy, and its key.
 # nginx says it to stderr, and is not there before the first run.
