@@ -32,6 +32,7 @@ PACKAGES = [
     "gpg",
     "mount",
     "restic",  # the unit tests of backups
+    "chromium",  # tests/e2e signs in as a person would
 ]
 
 

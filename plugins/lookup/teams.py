@@ -47,6 +47,32 @@ options:
     default: never
     vars:
       - name: mlflow_server_gc_older_than
+  mlflow_proxy_domain:
+    description:
+      - Host name of the start page of the proxies. The servers then take the addresses under which the proxies pass
+        them on for their own. None by default.
+      - It stands where the servers, the proxies and the clients all see it, such as in C(group_vars/all).
+    type: str
+    default: ""
+    vars:
+      - name: mlflow_proxy_domain
+  mlflow_proxy_by:
+    description:
+      - How the proxies tell the teams apart, the way that people are told first. V(name) is C(https://TEAM.DOMAIN),
+        V(path) is C(https://DOMAIN/TEAM).
+      - To a browser everything under one name is one site. Where teams do not trust each other, use V(name).
+    type: list
+    elements: str
+    choices: [name, path]
+    default: [name]
+    vars:
+      - name: mlflow_proxy_by
+  mlflow_proxy_https_port:
+    description: Port of the proxies.
+    type: int
+    default: 443
+    vars:
+      - name: mlflow_proxy_https_port
   mlflow_teams:
     description: The teams.
     type: list
@@ -65,6 +91,18 @@ options:
         description: What the team does, in a line.
         type: str
         default: ""
+      owner:
+        description: Whom to ask about the team, for the start page.
+        type: str
+        default: ""
+      listed:
+        description: Whether the start page of the proxies names the team.
+        type: bool
+        default: true
+      proxied:
+        description: Whether the proxies pass the team on.
+        type: bool
+        default: true
       port:
         description: TCP port of the team's server, from 1024 to 65535. Teams on one host need different ones.
         type: int
@@ -281,12 +319,15 @@ options:
       allowed_hosts:
         description:
           - Values of the Host header that are answered. Local names and private addresses by default.
-          - C(localhost) and C(127.0.0.1) are always added, since the role itself uses them.
+          - C(localhost) and C(127.0.0.1) are always added, since the role itself uses them, and so are the names of
+            O(mlflow_proxy_domain) for a team that is O(mlflow_teams[].proxied).
         type: list
         elements: str
         default: []
       cors_allowed_origins:
-        description: Origins, such as C(https://mlflow.example.org), whose pages may use the server.
+        description:
+          - Origins, such as C(https://mlflow.example.org), whose pages may use the server. Those of
+            O(mlflow_proxy_domain) are always added for a team that is O(mlflow_teams[].proxied).
         type: list
         elements: str
         default: []
@@ -356,6 +397,7 @@ import typing as t
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import door_problems, open_doors
 
 # What a team that does not say it gets, by the variable with which the inventory says it for all.
 DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1", "idle_timeout": "30min", "gc_older_than": "never"}
@@ -381,7 +423,9 @@ class LookupModule(LookupBase):
         declared += [(name, self._plain(variables[name])) for name in sorted(variables) if name.startswith(PREFIX)]
         defaults = {key: str(self._plain(variables.get(name, DEFAULTS[key]))) for key, name in VARIABLES.items()}
         teams, found = read_teams(declared, team_schema(DOCUMENTATION), defaults)
-        problems += found
+        domain, ways, port = self._doors(variables)
+        teams = [open_doors(team, domain, ways, port) for team in teams]
+        problems += [*found, *door_problems(domain, ways, port)]
         known = {team["name"] for team in teams}
         for name in terms:
             if name not in known:
@@ -396,6 +440,12 @@ class LookupModule(LookupBase):
             for team in teams
             if (not terms or team["name"] in terms) and (not team["servers"] or host in team["servers"])
         ]
+
+    def _doors(self, variables: dict[str, t.Any]) -> tuple[str, list[str], int]:
+        domain = str(self._plain(variables.get("mlflow_proxy_domain")) or "")
+        ways = self._plain(variables.get("mlflow_proxy_by", ["name"]))
+        port = str(self._plain(variables.get("mlflow_proxy_https_port", 443)))
+        return domain, ways if isinstance(ways, list) else [ways], int(port) if port.isdigit() else 0
 
     def _plain(self, value: t.Any) -> t.Any:
         """The value with its templates and vaults resolved, in built-in containers."""

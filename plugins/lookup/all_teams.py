@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: all_teams
+short_description: The MLflow teams of all hosts, for those that serve none themselves
+version_added: 0.1.0
+author: The mlops.mlflow authors (@mlops-mlflow)
+description:
+  - Returns what R(the teams lookup,ansible_collections.mlops.mlflow.teams_lookup) returns on each host of a group,
+    every team once, with the hosts that run it. Only teams that are C(present) are among them.
+  - It reads the inventory alone, so that the hosts need not be reached.
+options:
+  _terms:
+    description: Names of the teams to return. All by default.
+    type: list
+    elements: str
+  group:
+    description: The group of hosts that run MLflow.
+    type: str
+    default: mlflow_servers
+  visitor:
+    description:
+      - Inventory name of a host that is to reach the servers, such as a proxy. Each team that is C(proxied) then also
+        has C(addresses), and one with a server that listens on its own host alone is a fault.
+      - Another host is reached by its C(mlflow_server_address), else its C(ansible_host), else its inventory name.
+    type: str
+  problems:
+    description: Return what is wrong with the declaration, a line each, instead of the teams.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Show where people reach each team
+  ansible.builtin.debug:
+    msg: "{{ query('mlops.mlflow.all_teams') | items2dict(key_name='name', value_name='urls') }}"
+"""
+
+RETURN = r"""
+_list:
+  description: The teams, or the problems.
+  type: list
+  elements: raw
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.mlops.mlflow.plugins.lookup.teams import LookupModule as Teams
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import address_for, merge, server_of
+
+
+class LookupModule(LookupBase):
+    """Asks for the teams of each host in that host's own variables."""
+
+    def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
+        variables = variables or {}
+        problems: list[str] = []
+        found: list[tuple[dict[str, t.Any], dict[str, t.Any]]] = []
+        for host in variables.get("groups", {}).get(kwargs.get("group", "mlflow_servers"), []):
+            theirs = variables["hostvars"][host]
+            teams = Teams(loader=self._loader, templar=self._templar)
+            # The same declaration on many hosts has the same faults.
+            said = teams.run([], theirs, problems=True)
+            problems += [problem for problem in said if problem not in problems]
+            known_as = theirs.get("mlflow_server_address") or theirs.get("ansible_host") or host
+            present = [] if said else [team for team in teams.run([], theirs) if team["state"] == "present"]
+            found += [(team, server_of(team, host, str(known_as))) for team in present]
+        merged, impossible = merge(found)
+        problems += impossible
+        if kwargs.get("visitor"):
+            problems += [problem for team in merged for problem in self._reach(team, kwargs["visitor"])]
+        if kwargs.get("problems"):
+            return problems
+        if problems:
+            raise AnsibleLookupError("\n".join(problems))
+        return [team for team in merged if not terms or team["name"] in terms]
+
+    @staticmethod
+    def _reach(team: dict[str, t.Any], visitor: str) -> t.Iterator[str]:
+        """Add the addresses; say which server cannot be reached."""
+        reached = [(server, address_for(server, visitor)) for server in team["hosts"] if team["proxied"]]
+        team["addresses"] = [address for _server, address in reached if address]
+        for server, address in reached:
+            if address is None:
+                yield (
+                    f"mlflow_teams: {team['name']}: listen_address: {server['host']} listens on {server['listens_on']} "
+                    f"alone, where {visitor} does not get; set mlflow_listen_address to an address of {server['host']} "
+                    "that it does get to, or proxied: false for the team"
+                )

@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Under which addresses people reach a team through the proxies, and where the proxies reach its servers."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+
+Team = t.Dict[str, t.Any]
+
+DOMAIN = re.compile(r"(?=.{1,200}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+BY_NAME, BY_PATH = "name", "path"
+HTTPS = 443
+
+
+def door_problems(domain: str, ways: t.Sequence[str], port: int) -> t.Iterator[str]:
+    """What is wrong with the variables that the proxies, the servers and the clients share."""
+    if domain and not DOMAIN.fullmatch(domain):
+        yield f"mlflow_proxy_domain: '{domain}' is no host name; use one in lower case, such as mlflow.example.org"
+    if not ways or not set(ways) <= {BY_NAME, BY_PATH}:
+        yield f"mlflow_proxy_by: {list(ways)} is no list of '{BY_NAME}', '{BY_PATH}' or both"
+    if not 0 < port < 65536:
+        yield f"mlflow_proxy_https_port: {port} is no port"
+
+
+def open_doors(team: Team, domain: str, ways: t.Sequence[str], port: int) -> Team:
+    """The team with its C(urls), the one that is told to people first; and its server takes them for its own."""
+    if not domain or not team["proxied"]:
+        return {**team, "urls": []}
+    suffix = "" if port == HTTPS else f":{port}"
+    names = {BY_NAME: f"{team['name']}.{domain}", BY_PATH: domain}
+    paths = {BY_NAME: "", BY_PATH: f"/{team['name']}"}
+    hosts = [name for way in ways for name in (names[way], f"{names[way]}:*")]
+    origins = [f"https://{names[way]}{suffix}" for way in ways]
+    return {
+        **team,
+        "urls": [f"https://{names[way]}{suffix}{paths[way]}" for way in ways],
+        "allowed_hosts": _union(team["allowed_hosts"], hosts),
+        "cors_allowed_origins": _union(team["cors_allowed_origins"], origins),
+    }
+
+
+def server_of(team: Team, host: str, known_as: str) -> Team:
+    """One of the team's servers: the host, and how others reach it."""
+    return {"host": host, "listens_on": team["listen_address"], "known_as": known_as, "port": team["port"]}
+
+
+def address_for(server: Team, visitor: str) -> str | None:
+    """Where a host reaches a server; None where it cannot."""
+    listens_on, at_home = server["listens_on"], server["host"] == visitor
+    address = ipaddress.ip_address(listens_on)
+    if address.is_unspecified:
+        found = ("::1" if address.version == 6 else "127.0.0.1") if at_home else str(server["known_as"])
+    elif address.is_loopback and not at_home:
+        return None
+    else:
+        found = listens_on
+    return f"{f'[{found}]' if ':' in found else found}:{server['port']}"
+
+
+def merge(teams: t.Iterable[tuple[Team, Team]]) -> tuple[list[Team], list[str]]:
+    """Each team once, with all of its servers, and what keeps them from being one team."""
+    found: dict[str, Team] = {}
+    problems = []
+    for team, server in teams:
+        first = found.setdefault(team["name"], {**team, "hosts": []})
+        first["hosts"].append(server)
+        if len(first["hosts"]) == 2 and first["proxied"] and first["sqlite_files"]:
+            hosts = " and ".join(each["host"] for each in first["hosts"])
+            problems.append(
+                f"mlflow_teams: {team['name']}: servers: {hosts} would each have a database of their own, and the "
+                "proxy cannot know which one is meant; name one of them, or give a database that they share"
+            )
+    return list(found.values()), problems
+
+
+def _union(first: list[str], second: list[str]) -> list[str]:
+    return [*first, *(item for item in second if item not in first)]

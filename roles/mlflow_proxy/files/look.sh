@@ -1,0 +1,13 @@
+# shellcheck shell=sh
+# Prints "nginx VERSION", "ipv6" where the host has it, "missing FILE" for what is not there, and "expires FILE" for
+# certificates with less than 30 days left. The arguments are those of the CA and of the proxy, and its key.
+# nginx says it to stderr, and is not there before the first run.
+command -v nginx >/dev/null && nginx -v 2>&1 | sed 's|.*nginx/\([0-9.]*\).*|nginx \1|'
+test -s /proc/net/if_inet6 && echo ipv6
+for file; do
+    test -f "$file" || echo "missing $file"
+done
+for file in "$1" "$2"; do
+    test -f "$file" && ! openssl x509 -in "$file" -noout -checkend 2592000 >/dev/null 2>&1 && echo "expires $file"
+done
+exit 0

@@ -1,0 +1,76 @@
+"""The lookup reads the teams of other hosts in those hosts' own variables."""
+
+import pytest
+from ansible.errors import AnsibleLookupError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.mlops.mlflow.plugins.lookup.all_teams import LookupModule
+
+CANARY = "canary-pass-word"
+DOMAIN = "mlflow.example.org"
+
+
+def team(name="vision", port=5001, **settings):
+    return {"name": name, "port": port, "admin_password": CANARY, **settings}
+
+
+def look(*terms, hosts, **options):
+    hostvars = {
+        name: {"inventory_hostname": name, "mlflow_proxy_domain": DOMAIN, **given} for name, given in hosts.items()
+    }
+    variables = {"hostvars": hostvars, "groups": {"mlflow_servers": list(hosts)}}
+    lookup = LookupModule(loader=None, templar=Templar(loader=DataLoader(), variables=variables))
+    return lookup.run(list(terms), variables, **options)
+
+
+def test_each_host_has_its_own():
+    hosts = {"one": {"mlflow_teams": [team()]}, "two": {"mlflow_team_x": team("nlp"), "ansible_host": "10.0.0.2"}}
+    first, second = look(hosts=hosts)
+    assert (first["name"], first["hosts"]) == (
+        "vision",
+        [{"host": "one", "listens_on": "127.0.0.1", "known_as": "one", "port": 5001}],
+    )
+    assert (second["urls"], second["hosts"][0]["known_as"]) == (["https://nlp.mlflow.example.org"], "10.0.0.2")
+
+
+def test_those_that_are_named_or_are_there():
+    hosts = {"one": {"mlflow_teams": [team(), team("nlp", 5002), team("old", 5003, state="stopped")]}}
+    assert [found["name"] for found in look(hosts=hosts)] == ["vision", "nlp"]
+    assert [found["name"] for found in look("nlp", hosts=hosts)] == ["nlp"]
+
+
+def test_replicas_and_where_a_proxy_reaches_them():
+    shared = {"backend_store_uri": "postgresql+psycopg://db/x"}
+    hosts = {
+        "one": {
+            "mlflow_teams": [team(**shared)],
+            "mlflow_listen_address": "0.0.0.0",
+            "mlflow_server_address": "10.0.0.1",
+        },
+        "two": {"mlflow_teams": [team(**shared)], "mlflow_listen_address": "10.0.0.2"},
+    }
+    (found,) = look(hosts=hosts, visitor="proxy")
+    assert found["addresses"] == ["10.0.0.1:5001", "10.0.0.2:5001"]
+    (found,) = look(hosts=hosts, visitor="one")
+    assert found["addresses"] == ["127.0.0.1:5001", "10.0.0.2:5001"]
+
+
+def test_a_server_that_listens_on_its_own_host_alone():
+    hosts = {"one": {"mlflow_teams": [team(), team("inside", 5002, proxied=False)]}}
+    assert look(hosts=hosts, visitor="one", problems=True) == []
+    (problem,) = look(hosts=hosts, visitor="proxy", problems=True)
+    assert problem.startswith(
+        "mlflow_teams: vision: listen_address: one listens on 127.0.0.1 alone, where proxy does not get; "
+        "set mlflow_listen_address"
+    )
+    with pytest.raises(AnsibleLookupError, match="where proxy does not get"):
+        look(hosts=hosts, visitor="proxy")
+
+
+def test_the_faults_of_a_declaration_are_said_once():
+    hosts = {name: {"mlflow_teams": [team(port=1)]} for name in ("one", "two")}
+    assert look(hosts=hosts, problems=True) == ["mlflow_teams: vision: port: 1 is outside 1024-65535"]
+
+
+def test_no_group_is_no_fault():
+    assert look(hosts={}) == []
