@@ -23,7 +23,7 @@ NEW: dict[str, tuple[dict[str, Any], str]] = {
     "futuristic": ({"version": "3.99.9"}, "MLflow 3.99.9 could not be installed."),
     "broken": (
         {"backend_store_uri": "sqlite:////srv/broken/mlflow.db"},
-        "mlflow@broken.service did not start. Its last lines in the journal:",
+        "upgrade to 3.17.2 failed at step 'check', so nothing was changed: the databases cannot be read:",
     ),
 }
 VISION = (

@@ -94,7 +94,10 @@ class Upgrade:
     def look(self) -> dict[str, Any]:
         """How the databases and the wanted version differ."""
         there = {name: it["uri"] for name, it in self.targets().items() if not it["file"] or os.path.exists(it["file"])}
-        return self.ask("look", there) if there else {}
+        try:
+            return self.ask("look", there) if there else {}
+        except UpgradeError as error:
+            raise UpgradeError(f"the databases cannot be read: {error}") from None
 
     def check(self, found: dict[str, Any], older: list[str]) -> None:
         """Refuse what cannot go well, before anything is touched."""
