@@ -120,7 +120,11 @@ class Connection(http.client.HTTPSConnection):
         before = time.monotonic()
         self.request(method or ("GET" if body is None else "POST"), path, body, given)
         answer = self.getresponse()
-        text = answer.read().decode(errors="replace")
+        try:
+            text = answer.read().decode(errors="replace")
+        except http.client.IncompleteRead as error:
+            # Who is refused before the body was read may be cut off before the answer's end.
+            text = error.partial.decode(errors="replace")
         return Answer(
             answer.status, {key.lower(): value for key, value in answer.getheaders()}, text, time.monotonic() - before
         )
