@@ -8,9 +8,9 @@ import json
 import re
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,14 +156,12 @@ def stream_during(
     experiment: str = "resnet",
 ) -> dict[str, Any]:
     """Let somebody, Alice unless another is named, log one metric after the other while something happens."""
-    answers: list[dict[str, Any]] = []
     arguments = (stage.url(port), who or ALICE, "stream", experiment, "--seconds", str(seconds))
-    client = threading.Thread(target=lambda: answers.append(demo.person(*arguments)))
-    client.start()
-    time.sleep(5)
-    what()
-    client.join()
-    return answers[0]
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(demo.person, *arguments)
+        time.sleep(5)
+        what()
+        return answer.result()
 
 
 def last_words(run: demo.Play) -> str:
