@@ -111,11 +111,7 @@ def move(source: str, target: str) -> None:
 def write_plan(plan: dict[str, Any]) -> Path:
     """Write a plan where switch_back is to find it."""
     path = HOME / plan["team"] / "plan.json"
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(plan, file)
-        file.flush()
-        os.fsync(file.fileno())
-    sync(str(path.parent))
+    teams.write_private(path, json.dumps(plan).encode())
     return path
 
 

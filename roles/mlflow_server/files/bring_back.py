@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from find_retired import Places, read
-from team import sync
+from team import sync, write_private
 
 # The keys of what is encrypted in the databases, and the password with which the next one can be set.
 KEPT = ("secrets.env", "admin_password", "venv")
@@ -48,12 +48,7 @@ def restore_secrets(archive: Path, target: Path) -> None:
         ) from None
     target.mkdir(mode=0o700, exist_ok=True)
     for name, text in texts.items():
-        part = target / f".{name}.new"
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target / name)
+        write_private(target / name, text)
     if "venv" in there and there["venv"].issym():
         link = target / ".venv.new"
         link.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import team as teams
-from team import Team, sync
+from team import Team, sync, write_private
 
 LOCKS = Path("/run/mlflow-changes")
 # What is to be undone, a file for each team, beside a directory of its account's for what that needs.
@@ -62,13 +62,7 @@ def read_journal(name: str) -> dict[str, Any] | None:
 def write_journal(name: str, entry: dict[str, Any]) -> None:
     """Have it on disk before anything is changed."""
     make_home()
-    part = journal(name).with_suffix(".new")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(entry, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, journal(name))
-    sync(str(HOME))
+    write_private(journal(name), json.dumps(entry).encode())
 
 
 def forget_journal(name: str) -> None:

@@ -22,6 +22,7 @@ class Places:
     units: tuple[Path, ...] = (Path("/etc/systemd/system"), Path("/run/systemd/system"))
     state: Path = Path("/var/lib/mlflow")
     changes: Path = Path("/var/lib/mlflow-changes")
+    restores: Path = Path("/var/lib/mlflow-restores")
     timers: Path = Path("/var/lib/systemd/timers")
 
     def record(self, name: str) -> Path:
@@ -53,6 +54,12 @@ def data_dirs(name: str, places: Places) -> list[Path]:
     return [*map(Path, team["storage_dirs"]), places.state / name]
 
 
+def kept_by_restores(name: str, places: Places) -> list[Path]:
+    """Return where a restore keeps what was there before: beside the data, and dumps of PostgreSQL."""
+    beside = [path.parent / f".{name}.restore" for path in data_dirs(name, places)]
+    return sorted({places.state / f".{name}.restore", *beside, places.restores / name})
+
+
 def is_account(name: str) -> bool:
     """Say whether anybody of this name could still run something."""
     try:
@@ -72,6 +79,8 @@ def left(name: str, remove: bool, places: Places) -> list[str]:
                 lines.append(f"remove {path}")
             elif os.lstat(path).st_uid != 0:
                 lines.append(f"keep {path}, as root's")
+    if remove:
+        lines += [f"remove {path}" for path in kept_by_restores(name, places) if os.path.lexists(path)]
     record = read(places.record(name))
     if remove and record is not None and not record["elsewhere"]:
         lines.append(f"remove {places.record(name)}")

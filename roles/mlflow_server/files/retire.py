@@ -23,8 +23,8 @@ import archive
 import changes
 import databases
 import team as teams
-from find_retired import Places, data_dirs, is_account, left, read, unit_files
-from team import Team, sync
+from find_retired import Places, data_dirs, is_account, kept_by_restores, left, read, unit_files
+from team import Team, write_private
 
 Record = dict[str, Any]
 
@@ -65,14 +65,7 @@ def known(name: str, places: Places) -> Team:
 
 def write_record(name: str, record: Record, places: Places) -> None:
     """Have it on disk before anything is removed."""
-    path = places.record(name)
-    part = path.with_suffix(".new")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(record, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync(str(path.parent))
+    write_private(places.record(name), json.dumps(record, indent=2).encode())
 
 
 def close(name: str, places: Places) -> None:
@@ -179,6 +172,7 @@ def settle_data(name: str, record: Record, remove: bool, places: Places) -> list
         for path in found:
             run("chown", "--recursive", "--no-dereference", "root:root", "--", str(path))
         return [f"{path} is kept, and root's" for path in found]
+    found += filter(os.path.lexists, kept_by_restores(name, places))
     for path in found:
         # One may have been in the other.
         if path.exists():

@@ -90,6 +90,17 @@ def sync(path: str) -> None:
         os.close(handle)
 
 
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that root alone reads; after a power cut it is there as a whole, or as it was."""
+    part = path.with_name(f".{path.name}.new")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    sync(str(path.parent))
+
+
 def unquoted(value: str) -> str:
     """Return a value of an EnvironmentFile= as systemd reads those that the role writes."""
     if not value.startswith('"'):

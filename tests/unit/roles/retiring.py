@@ -25,6 +25,9 @@ class Host:
         self.config, self.state = home / "etc" / "mlflow", home / "lib" / "mlflow"
         self.units, self.elsewhere, self.archives = home / "units", home / "disk", home / "backups"
         self.database = self.state / "vision" / "mlflow.db"
+        # Where restores keep what was there before them.
+        beside = [folder / ".vision.restore" for folder in (self.state, home)]
+        self.former = [*beside, home / "lib" / "mlflow-restores" / "vision"]
         for folder in (self.config / "vision", self.state / "vision", self.units, self.elsewhere, home / "bin"):
             folder.mkdir(parents=True)
         for command in ("systemctl", "userdel"):
@@ -60,6 +63,9 @@ class Host:
         for name, text in {**SECRETS, "team.json": json.dumps(known)}.items():
             (self.config / "vision" / name).write_text(text)
         (self.config / "vision" / "venv").symlink_to("/opt/mlflow/3.17.2")
+        for folder in self.former:
+            (folder / "former").mkdir(parents=True)
+            (folder / "former" / "mlflow.db").write_text("before a restore")
 
     def run(self, program, *arguments, cut_after=-1):
         """Run a program; return what it prints, or None where it was cut off."""
@@ -108,6 +114,7 @@ def main(home, cut_after, program, *arguments):
         (host / "units",),
         host / "lib" / "mlflow",
         host / "lib" / "mlflow-changes",
+        host / "lib" / "mlflow-restores",
         host / "lib" / "timers",
     )
     modules = {"bring_back": bring_back, "find_retired": find_retired, "retire": retire}

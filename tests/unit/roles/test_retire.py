@@ -45,6 +45,7 @@ def test_data_are_kept_unless_they_are_to_go(host):
     assert is_gone(host)
     assert runs(host) == ["first"]
     assert (host.elsewhere / "1" / "model.bin").exists()
+    assert all(folder.exists() for folder in host.former)
 
 
 def test_twice_is_once(host):
@@ -62,6 +63,7 @@ def test_data_go_when_that_is_asked_for(host):
     assert len(paths) == 1
     assert is_gone(host)
     assert not host.elsewhere.exists()
+    assert not any(folder.exists() for folder in host.former)
     assert os.listdir(host.state) == [".retired"]
     assert os.listdir(host.state / ".retired") == []
 
