@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import contents
+import drill_postgresql
 from answers import artifact, counts
 from ask import AskError, Server
 from backup import alone, fresh, refuse_without_space, remove
@@ -44,8 +45,6 @@ PROPERTIES = [
     "UMask=0077",
     "KillMode=mixed",
     "MemoryMax=2G",
-    # Should this program be killed.
-    f"RuntimeMaxSec={START_SECONDS * 2}",
 ]
 
 
@@ -97,9 +96,9 @@ class Drill:
 
     def serve(self) -> tuple[str, list[str]]:
         """Say whether a server ran from it, or why not, and what it answers otherwise than the snapshot says."""
-        others = [it["kind"] for it in self.manifest["databases"] if it["kind"] != "sqlite"]
-        if others:
-            return f"no, since its databases are in {others[0]}", []
+        missing = drill_postgresql.missing() if self.dumps() else []
+        if missing:
+            return f"no, since its databases are in PostgreSQL, which takes {' and '.join(missing)} on this host", []
         settings_dir = self.restored(f"{self.stage}/settings")
         python = Path(os.readlink(settings_dir / "venv")) / "bin" / "python"
         if not python.exists():
@@ -122,12 +121,39 @@ class Drill:
             wrong = [str(error)]
         return "yes", wrong
 
+    def dumps(self) -> dict[str, Path]:
+        """Return the databases that are in PostgreSQL, and where the server's account sees their dumps."""
+        copies = SEEN / self.team / self.stage.lstrip("/") / "databases"
+        return {it["name"]: copies / it["copy"] for it in self.manifest["databases"] if it["kind"] == "postgresql"}
+
+    def stores(self, settings_dir: Path) -> dict[str, str]:
+        """Return the URIs under which the server finds what was restored."""
+        known = json.loads((settings_dir / "team.json").read_text(encoding="utf-8"))["databases"]
+        copies = f"{SEEN / self.team}{self.stage}/databases"
+        found = {it["name"]: f"sqlite:///{copies}/{it['copy']}" for it in self.manifest["databases"]}
+        socket = RUN / self.team
+        return found | {
+            it["name"]: drill_postgresql.uri(it["uri"], it["name"], socket)
+            for it in known
+            if it["name"] in self.dumps()
+        }
+
+    def beside_postgresql(self) -> list[str]:
+        """Return what the server's command is given to, where its databases are in PostgreSQL."""
+        if not self.dumps():
+            return []
+        places = [str(drill_postgresql.programs()), str(SEEN / self.team / "postgresql"), str(RUN / self.team)]
+        dumps = [f"{name}={path}" for name, path in self.dumps().items()]
+        return [sys.executable, "-E", drill_postgresql.__file__, *places, *dumps, "--"]
+
+    def patience(self) -> int:
+        """Return for how many seconds it may start: PostgreSQL reads at least a megabyte of a dump in each."""
+        dumps = self.restored(f"{self.stage}/databases").glob("*.dump")
+        return START_SECONDS + sum(path.stat().st_size for path in dumps) // 10**6
+
     def start(self, settings_dir: Path, python: Path) -> None:
         """Start the server; its settings lead to the restored files, and to nothing else."""
-        seen = SEEN / self.team
-        stores = {
-            it["name"]: f"sqlite:///{seen}{self.stage}/databases/{it['copy']}" for it in self.manifest["databases"]
-        }
+        seen, stores = SEEN / self.team, self.stores(settings_dir)
         ini = configparser.ConfigParser(interpolation=None)
         ini.read(settings_dir / "basic_auth.ini", encoding="utf-8")
         ini["mlflow"]["database_uri"] = stores.get("auth", stores.get("mlflow", "")).replace("%", "%%")
@@ -147,19 +173,22 @@ class Drill:
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
         words = ["systemd-run", "--quiet", f"--unit={self.unit}", "--collect"]
-        words += [f"--property={it}" for it in PROPERTIES]
+        # The time is for this program being killed.
+        words += [f"--property={it}" for it in (*PROPERTIES, f"RuntimeMaxSec={self.patience() * 2}")]
         words += [f"--property={kind}Directory=mlflow-drill/{self.team}" for kind in ("State", "Runtime")]
         words += ["--property=StateDirectoryMode=0700", "--property=RuntimeDirectoryMode=0700"]
         words += [f"--property=WorkingDirectory={seen}", f"--property=EnvironmentFile={settings_dir / 'secrets.env'}"]
         words += [f"--setenv={name}={value}" for name, value in variables.items()]
         command = [str(python), str(LIBRARY / "serve.py"), "server", "--app-name", "basic-auth"]
-        done = subprocess.run([*words, *command], text=True, check=False, capture_output=True)
+        done = subprocess.run(
+            [*words, *self.beside_postgresql(), *command], text=True, check=False, capture_output=True
+        )
         if done.returncode != 0:
             raise BackupError(done.stderr.strip())
 
     def wait(self, server: Server) -> None:
         """Wait until it answers; with its last words where it does not."""
-        end = time.monotonic() + START_SECONDS
+        end = time.monotonic() + self.patience()
         while True:
             try:
                 server.answer("/health")

@@ -1,0 +1,73 @@
+"""Runs a command beside a PostgreSQL of its own, which has what is in some dumps and lets nobody else in.
+
+Arguments: the directory of PostgreSQL's programs, one for its files and one for its socket, DATABASE=DUMP for each
+database, and after "--" the command. The unit that runs this ends PostgreSQL with it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ACCOUNT = "drill"
+# No port, and no care for what is thrown away soon. What is shared is in files: a unit has no /dev/shm to count on.
+OPTIONS = "-c listen_addresses= -c fsync=off -c full_page_writes=off -c dynamic_shared_memory_type=mmap"
+# Where Debian keeps the programs of each version, and what makes the account of a moment known to initdb.
+INSTALLED = Path("/usr/lib/postgresql")
+KNOWN_BY_NAME = "*/libnss_systemd.so.2"
+START_SECONDS = 120
+
+
+def programs() -> Path | None:
+    """Return the programs of the newest PostgreSQL of this host; None where it has but a client."""
+    found = [path.parent for path in INSTALLED.glob("*/bin/initdb")]
+    return max(found, key=lambda path: float(path.parent.name), default=None)
+
+
+def missing() -> list[str]:
+    """Return the packages without which there is none to be had."""
+    there = {"postgresql": programs(), "libnss-systemd": any(Path("/usr/lib").glob(KNOWN_BY_NAME))}
+    return [name for name, found in there.items() if not found]
+
+
+def uri(of: str, database: str, socket: Path) -> str:
+    """Return SQLAlchemy's URI of a database here, with the driver that another URI has."""
+    return f"{of.partition(':')[0]}://{ACCOUNT}@/{database}?host={socket}"
+
+
+def run(*command: str | Path) -> None:
+    """Run one of PostgreSQL's programs; end with what it says where it fails."""
+    done = subprocess.run(command, text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        sys.exit(f"{command[0]}: {done.stdout.strip()}")
+
+
+def start(there: Path, home: Path, socket: str) -> None:
+    """Start it, for this account alone."""
+    run(there / "initdb", "--auth=trust", f"--username={ACCOUNT}", "--encoding=UTF8", "--locale=C", "--no-sync", home)
+    # What pg_ctl starts would hold on to a pipe for as long as it lives.
+    options = ["--wait", f"--timeout={START_SECONDS}", f"--log={home / 'log'}", f"--options=-k {socket} {OPTIONS}"]
+    done = subprocess.run(
+        [there / "pg_ctl", "start", f"--pgdata={home}", *options], stdout=subprocess.DEVNULL, check=False
+    )
+    if done.returncode != 0:
+        sys.exit((home / "log").read_text(encoding="utf-8", errors="replace"))
+
+
+def main(there: str, home: str, socket: str, *words: str) -> None:
+    """Start it, fill it, and become the command."""
+    end = words.index("--")
+    start(Path(there), Path(home), socket)
+    who = [f"--host={socket}", f"--username={ACCOUNT}"]
+    for database, _equals, dump in (word.partition("=") for word in words[:end]):
+        run(Path(there) / "createdb", *who, database)
+        options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
+        run(Path(there) / "pg_restore", *who, *options, f"--dbname={database}", dump)
+    command = words[end + 1 :]
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
