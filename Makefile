@@ -5,7 +5,7 @@ RUN := $(PYTHON) tools/run.py
 HOSTS := $(PYTHON) tools/testhosts.py
 
 # The stages of `make test`, in order.
-STAGES := lint sanity unit integration molecule e2e
+STAGES := lint sanity unit integration molecule e2e lives
 
 # make molecule SCENARIO=alternative, make unit ARGS='-k grants -x'
 SCENARIO ?=
@@ -41,6 +41,9 @@ molecule: build ## The roles on systemd hosts (SCENARIO=… for one)
 
 e2e: toolchain-servers build ## Whole stories on systemd hosts
 	@$(RUN) pytest tests/e2e $(ARGS)
+
+lives: toolchain-servers build ## Upgrades, backups, moves and ends of teams, on a host of their own
+	@$(RUN) pytest tests/lives $(ARGS)
 
 bench: ## Measure everything, side by side with the ways it replaces
 	@$(MAKE) bench-access bench-hosts ARGS=

@@ -52,7 +52,7 @@ def main() -> None:
 
         def work() -> None:
             # A run on hosts goes on with the code that it began with.
-            with project.lock("hosts"):
+            with project.lock("hosts"), project.lock("lives"):
                 build(archive)
 
         project.once(STAMP, wanted, work)

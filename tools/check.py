@@ -1,8 +1,7 @@
 """Run the stages of `make test`, and sum up.
 
-Those that need hosts go on beside those that do not: most of the time one of them waits. A failed stage
-does not stop the others: one run shows all that is wrong. Hosts that a stage leaves behind are removed;
-hosts that ran before stay.
+They go on in two lanes side by side: most of the time one of them waits. A failed stage does not stop the others:
+one run shows all that is wrong. Hosts that a stage leaves behind are removed; hosts that ran before stay.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 import project
 import testhosts
 
-# They take turns with each other on hosts.
-ON_HOSTS = ("molecule", "e2e")
+# The first lane; these take turns with each other on hosts.
+TAKING_TURNS = ("molecule", "e2e")
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def environment() -> dict[str, str]:
 def main() -> int:
     """Run all stages, and say how each went."""
     before = set(testhosts.running())
-    lanes = [[name for name in sys.argv[1:] if (name in ON_HOSTS) is on_hosts] for on_hosts in (True, False)]
+    lanes = [[name for name in sys.argv[1:] if (name in TAKING_TURNS) is first] for first in (True, False)]
     # Both begin with it.
     subprocess.run(["make", "--no-print-directory", "build"], cwd=project.ROOT, env=environment(), check=True)
     results: list[Result] = []

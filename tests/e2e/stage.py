@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import http.client
 import json
 import re
@@ -11,7 +12,6 @@ import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,16 @@ ALICE = {"name": "alice", "password": "alice-try-out-only"}
 TREES = "/etc /home /opt /root /run /srv /tmp /usr/local /var/lib/mlflow /var/log /var/tmp"
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Stage:
     """A host that plays mlflow1, and the inventory that is applied to it."""
 
     host: testhosts.Host
     inventory: Path = demo.EXAMPLE
+
+    def again(self) -> Stage:
+        """Return the host where it is now: it has perhaps another address since it was switched off."""
+        return dataclasses.replace(self, host=testhosts.running()[self.host.name])
 
     def play(self, name: str, *more: str, **overrides: Any) -> demo.Play:
         """Run a playbook, with variables in place of the inventory's."""

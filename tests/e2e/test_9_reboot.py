@@ -42,8 +42,7 @@ def test_nothing_acknowledged_is_lost_and_all_teams_answer_after_a_power_cut(con
     assert sum(acknowledged) > 5 * WRITERS
     testhosts.podman("start", converged.host.container)
     testhosts.wait_until_booted(converged.host.name)
-    # It may have another address now.
-    again = Stage(testhosts.running()[converged.host.name])
+    again = converged.again()
     # The ports are open before the servers are up: this log-in waits.
     assert again.login(5002, "dave", "dave-try-out-only") == 200
     for writer, count in enumerate(acknowledged):

@@ -8,7 +8,6 @@ from typing import Any
 
 import demo
 import pytest
-import testhosts
 import yaml
 from e2e import stage
 from e2e.stage import Stage
@@ -35,8 +34,7 @@ def opera(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def host(converged: Stage) -> Iterator[Stage]:
-    """Return the host, which may have another address since it was off."""
-    found = dataclasses.replace(converged, host=testhosts.running()[demo.HOST])
+    found = converged.again()
     yield found
     stage.forget(found, "opera")
     found.sh(f"rm -rf {ARCHIVES} /var/lib/mlflow/.retired; userdel thief", check=False)

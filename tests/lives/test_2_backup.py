@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import demo
 import pytest
-import testhosts
 from e2e import stage
 from e2e.stage import ALICE, Stage
 
@@ -38,8 +37,8 @@ def look(host: Stage, team: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def host(converged: Stage) -> Iterator[Stage]:
-    """Give the host its backups. It may have been started again, and have another address."""
-    host = Stage(testhosts.running()[demo.HOST])
+    """Give the host its backups."""
+    host = converged.again()
     run = play(host, "site", "--diff", "-vv")
     assert run.code == 0, run.output[-5000:]
     assert [secret for secret in (PASSWORD, CREDENTIAL) if secret in run.output] == []
@@ -58,17 +57,16 @@ def daves_run(host: Stage) -> str:
 @pytest.fixture(scope="module")
 def told(host: Stage, daves_run: str) -> list[list[Any]]:
     """Back both teams up while one has sixteen clients; return what those were told is there, and when."""
-    answers: list[dict[str, Any]] = []
     arguments = (host.url(5001), ALICE, "pour", "resnet", "--seconds", str(SECONDS), "--writers", str(WRITERS))
-    clients = threading.Thread(target=lambda: answers.append(demo.person(*arguments)))
-    clients.start()
-    time.sleep(8)
-    starts = host.starts("nlp")
-    run = play(host, "backup_team")
-    clients.join()
+    with ThreadPoolExecutor(1) as pool:
+        clients = pool.submit(demo.person, *arguments)
+        time.sleep(8)
+        starts = host.starts("nlp")
+        run = play(host, "backup_team")
+        answer = clients.result()
     assert run.code == 0, run.output[-5000:]
     assert host.starts("nlp") == starts
-    return list(answers[0]["runs"])
+    return list(answer["runs"])
 
 
 def test_a_second_run_changes_nothing_and_timers_wait(host: Stage) -> None:
