@@ -328,6 +328,19 @@ def test_a_backup_from_before_is_the_way_back(here: Stage, backed_up: dict[str, 
     assert seen == {"seen": True}
 
 
+def test_a_team_in_postgresql_goes_with_a_dump_and_comes_back(here: Stage, logged: dict[str, str]) -> None:
+    gone = here.play("site", mlflow_teams=[team("vintage", NEW), team("elder", NEW, state="absent")])
+    assert gone.code == 0, gone.output[-5000:]
+    assert "the database mlflow (postgresql+psycopg://127.0.0.1/elder) stays where it is" in gone.output
+    assert here.login(PORTS["elder"], **ALICE) == 0
+    (archive,) = here.sh("ls /var/backups/mlflow/elder-*").split()
+    assert "TABLE DATA public runs" in here.sh(f"tar -xzOf {archive} databases/mlflow.dump | pg_restore --list")
+    back = here.play("site", mlflow_teams=[team("vintage", NEW), team("elder", NEW)])
+    assert back.code == 0, back.output[-5000:]
+    seen = demo.person(here.url(PORTS["elder"]), ALICE, "see", "heritage", "--run", logged["elder"])
+    assert seen == {"seen": True}
+
+
 def test_a_downgrade_is_refused(here: Stage) -> None:
     run = here.play("site", "--check", mlflow_teams=[team("vintage", OLD), team("elder", NEW)])
     assert run.code == 2
