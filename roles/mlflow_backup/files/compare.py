@@ -21,6 +21,10 @@ MANIFEST = "manifest.json"
 def read_manifest(repository: Repository, snapshot: Snapshot) -> tuple[str, dict[str, Any]]:
     """Return where the snapshot has its copies, and what it says about itself."""
     for path in snapshot["paths"]:
+        if not repository.is_roots(snapshot, f"{path}/{MANIFEST}"):
+            # Among the artifacts, where the team could have put one.
+            reason = BackupError("root has written none")
+            continue
         try:
             return path, json.loads(repository.read(snapshot, f"{path}/{MANIFEST}"))
         except BackupError as error:

@@ -164,6 +164,11 @@ class Repository:
         """Return the text of a file in a snapshot."""
         return self.run("dump", snapshot["id"], path).stdout
 
+    def is_roots(self, snapshot: Snapshot, path: str) -> bool:
+        """Say whether a file of a snapshot was root's, or whoever runs this."""
+        lines = map(json.loads, self.run("ls", "--json", snapshot["id"], path).stdout.splitlines())
+        return any((it.get("path"), it.get("type"), it.get("uid")) == (path, "file", os.geteuid()) for it in lines)
+
     def restore(self, snapshot: Snapshot, paths: Iterable[str], target: Path) -> None:
         """Put these paths of a snapshot, with all that is below them, below a directory."""
         words = [f"--include={escaped(path)}" for path in paths]

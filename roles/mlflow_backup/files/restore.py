@@ -11,16 +11,18 @@ import json
 import os
 import pwd
 import shutil
+import stat
 import sys
 from pathlib import Path
 from typing import Any
 
 import answers
+import contents
 import databases
 import places
 import team as teams
 from backup import alone, fresh, refuse_without_space, remove
-from changes import Change, ChangeError, is_active, read_journal, workshop
+from changes import Change, ChangeError, is_active, main_process, read_journal, workshop
 from compare import differences, read_manifest, refuse_what_does_not_fit
 from databases import DatabaseError
 from repository import BackupError, Repository, Snapshot, settings
@@ -55,11 +57,24 @@ class Restore:
         """Return where to gather what is to be renamed to a path; at first that is empty."""
         work = places.workplace(live, self.team.name)
         if work not in self.works:
-            if not work.is_dir() or work.is_symlink():
+            self.refuse_a_shared_place(work.parent)
+            if not work.is_dir() or work.is_symlink() or os.lstat(work).st_uid != os.geteuid():
                 fresh(work)
             fresh(work / "new")
             self.works.append(work)
         return work
+
+    def refuse_a_shared_place(self, parent: Path) -> None:
+        """Gather nothing where a server that runs could put something else in its place."""
+        facts = os.lstat(parent)
+        if facts.st_uid == os.geteuid() and not facts.st_mode & 0o022:
+            return
+        if main_process(self.team) or is_active(f"mlflow-listen@{self.team.name}.socket"):
+            units = f"mlflow-listen@{self.team.name}.socket mlflow@{self.team.name}.service"
+            raise BackupError(
+                f"{parent} is not root's alone, so that nothing can be gathered there while the team runs: "
+                f"systemctl stop {units}, restore, and start the socket again"
+            )
 
     def want(self, path: str, work: Path) -> Path:
         """Note a path of the snapshot to be fetched; return where it is going to be."""
@@ -85,6 +100,8 @@ class Restore:
         if self.artifacts:
             # A team that never had one has no directory of them.
             self.artifacts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.artifacts:
+            drop_what_is_others(self.artifacts, contents.read_files(self.listed().splitlines()))
         for file in self.shared:
             os.chown(file, os.geteuid(), self.owner.pw_gid)
         for path in (*(copy for copy, _tables in self.copies), *([self.artifacts] if self.artifacts else [])):
@@ -114,10 +131,13 @@ class Restore:
         else:
             self.plan["postgresql"].append({"database": database, "fetched": str(new)})
 
+    def listed(self) -> str:
+        """Return the snapshot's list of artifacts."""
+        return self.repository.read(self.snapshot, f"{self.stage}/artifacts.jsonl")
+
     def compare(self) -> None:
         """Let nothing that is not whole get in the place of anything."""
-        known = self.repository.read(self.snapshot, f"{self.stage}/artifacts.jsonl")
-        found = list(differences(self.manifest, known, self.copies, self.artifacts))
+        found = list(differences(self.manifest, self.listed(), self.copies, self.artifacts))
         if found:
             raise BackupError("the restored files are not those of the snapshot: " + "; ".join(found[:5]))
 
@@ -134,10 +154,14 @@ class Restore:
             places.switch(self.team, self.plan)
             change.try_out(answers.__file__, f"{self.note_manifest()}\n")
             change.commit()
+        # It is restored, whatever becomes of this.
+        try:
             if not is_active(f"mlflow-listen@{self.team.name}.socket"):
                 # A stopped team: it was only tried out.
                 change.systemctl("stop", self.team.server)
-        self.tidy_up()
+            self.tidy_up()
+        except (ChangeError, OSError) as error:
+            print(f"{self.team.name} is restored, and this was left behind: {error}", file=sys.stderr)
 
     def keep_aside(self) -> None:
         """Complete the plan with what can only be told, or copied, while no server runs."""
@@ -163,9 +187,9 @@ class Restore:
         """Leave nothing beside what was there before."""
         for work in self.works:
             remove(work / "new")
+        former = fresh(self.home / "former") if self.plan["postgresql"] else self.home
         for it in self.plan["postgresql"]:
-            former = fresh(self.home / "former") / f"{it['database']['name']}.dump"
-            shutil.move(it["former"], former)
+            shutil.move(it["former"], former / f"{it['database']['name']}.dump")
             remove(Path(it["former"]).parent)
 
     def run(self) -> dict[str, Any]:
@@ -202,6 +226,23 @@ class Restore:
             # What an earlier restore has kept stays, unless this one has come to replacing it.
             if not any(file.is_file() for file in work.rglob("*")):
                 remove(work)
+
+
+def drop_what_is_others(directory: Path, listed: dict[str, dict[str, Any]]) -> None:
+    """Remove what restic has read as root where a directory had become a link; it still has the uid of its owner.
+
+    What the team's account itself has read, and listed, is none of that, whoever owns it.
+    """
+    owner = os.lstat(directory).st_uid
+    for folder, _folders, names in os.walk(directory):
+        for path in (Path(folder, name) for name in names):
+            facts, known = os.lstat(path), listed.get(os.path.relpath(path, directory), {})
+            if facts.st_uid == owner or not stat.S_ISREG(facts.st_mode):
+                continue
+            with open(path, "rb") as file:
+                found = contents.describe(file, str(path), {})
+            if found["sha256"] != known.get("sha256"):
+                path.unlink()
 
 
 def give(path: Path, owner: pwd.struct_passwd) -> None:

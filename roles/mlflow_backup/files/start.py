@@ -31,6 +31,15 @@ def result(name: str) -> dict[str, Any]:
     return {"team": name, "failure": "\n".join(lines) or shown["Result"]}
 
 
+def start(names: list[str]) -> None:
+    """Back up from now on: one that runs already began before, and is waited for, and made again."""
+    units = [f"mlflow-backup@{name}.service" for name in names]
+    running = [unit for unit in units if run("systemctl", "is-active", unit).strip() == "activating"]
+    run("systemctl", "start", *units)
+    if running:
+        run("systemctl", "start", *running)
+
+
 if __name__ == "__main__":
-    run("systemctl", "start", *(f"mlflow-backup@{name}.service" for name in sys.argv[1:]))
+    start(sys.argv[1:])
     print(json.dumps([result(name) for name in sys.argv[1:]]))

@@ -111,10 +111,14 @@ class Change:
         self.locks: dict[str, int] = {}
 
     def __enter__(self) -> Change:
-        for which in ("server", "clients"):
-            handle = lock(self.team.name, which)
-            if handle is not None:
-                self.locks[which] = handle
+        # Never one while waiting for the other: who tries a server out has only "clients", and wants "server" again.
+        while not self.locks:
+            server, clients = lock(self.team.name, "server"), lock(self.team.name, "clients", wait=False)
+            if server is not None and clients is not None:
+                self.locks = {"server": server, "clients": clients}
+            elif server is not None:
+                os.close(server)
+                time.sleep(0.2)
         self.undo_what_is_left()
         return self
 

@@ -11,12 +11,16 @@ import shutil
 import sqlite3
 import sys
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from team import Team, load, sync
 
 # Seconds to wait for who holds a lock. Without any, seven of eight copies of a busy database failed.
 PATIENCE = 30
+# As SQLAlchemy reads one: in a password, #, ? and / may stand as they are.
+URI = re.compile(
+    r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?(?P<place>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
+)
 # What stands between a user's name and the host in a URI.
 PASSWORD = re.compile(r"://([^:/@\s]*):[^@\s]*@")
 # What was not copied would stay behind, and what was copied is there already. What an extension brought stays, and
@@ -140,12 +144,15 @@ def files(file: str) -> list[str]:
 
 def without_password(uri: str) -> tuple[str, dict[str, str]]:
     """Return SQLAlchemy's URI as PostgreSQL's own tools read it, with the password in the environment instead."""
-    parts = urlsplit(uri)
-    account, at, host = parts.netloc.rpartition("@")
-    user, _colon, password = account.partition(":")
-    plain = urlunsplit(parts._replace(scheme="postgresql", netloc=f"{user}{at}{host}"))
+    found = URI.fullmatch(uri)
+    if not found:
+        raise DatabaseError("its URI cannot be read")
+    query = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
+    password = query.pop("password", unquote(found["password"] or ""))
+    plain = "postgresql://" + (f"{found['user']}@" if found["user"] is not None else "") + found["place"]
+    plain += f"?{urlencode(query, quote_via=quote)}" if query else ""
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "PGCONNECT_TIMEOUT": "30"}
-    return plain, {**environment, "PGPASSWORD": unquote(password)} if password else environment
+    return plain, {**environment, "PGPASSWORD": password} if password else environment
 
 
 def copy_sqlite(source: str, target: str) -> None:

@@ -17,7 +17,6 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import archive
 import changes
@@ -108,8 +107,8 @@ def nothing_left(name: str, places: Places) -> Record | None:
 
 def where(uri: str) -> str:
     """Return a URI without who logs in there."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    found = databases.URI.fullmatch(uri)
+    return f"{uri.partition(':')[0]}://{found['place'] if found else '…'}"
 
 
 def empty(path: Path) -> None:

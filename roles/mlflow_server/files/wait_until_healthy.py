@@ -1,7 +1,7 @@
 """Waits until this unit's MLflow server answers on its Unix socket, so that "active" means "ready".
 
-systemd runs it after each start and bounds its time. It ends with an error as soon as the server is
-gone, since systemd only then looks at the server again.
+systemd runs it after each start, with the socket and for how many seconds at most. It ends with an error as soon as
+the server is gone, since systemd only then looks at the server again.
 """
 
 import http.client
@@ -34,8 +34,11 @@ def is_healthy(path):
 
 
 def main():
-    path, server = sys.argv[1], int(os.environ["MAINPID"])
+    path, seconds, server = sys.argv[1], int(sys.argv[2]), int(os.environ["MAINPID"])
+    end = time.monotonic() + seconds
     while not is_healthy(path):
+        if time.monotonic() > end:
+            sys.exit(f"the server did not answer within {seconds} s (mlflow_server_start_timeout)")
         try:
             os.kill(server, 0)
         except ProcessLookupError:

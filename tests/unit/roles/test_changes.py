@@ -100,6 +100,21 @@ def test_a_server_that_is_tried_out_starts_while_clients_wait(home):
         holder.communicate()
 
 
+def test_who_wants_to_change_it_meanwhile_waits_for_its_end(home):
+    # What is tried out fails, and is undone with the lock that was given up for that.
+    again = 'import os; os.close(change.locks.pop("server")); print("trying", flush=True); time.sleep(1); sys.exit(3)'
+    holder = start(HOLDER, home, again)
+    assert holder.stdout.readline() == "trying\n"
+    other = start(HOLDER, home, f'Path("{home}/former").touch(); sys.exit(4)')
+    try:
+        assert holder.wait(timeout=10) == 3
+        assert other.wait(timeout=10) == 4
+    finally:
+        for process in (holder, other):
+            process.kill()
+            process.communicate()
+
+
 def test_leaving_a_change_by_an_error_undoes_it(home):
     holder = start(HOLDER, home, "raise SystemExit(3)")
     holder.communicate(timeout=10)

@@ -109,6 +109,23 @@ def test_postgresql_gets_its_password_where_nobody_else_sees_it(host_program):
     assert "PGPASSWORD" not in databases.without_password("postgresql+psycopg://bob@localhost/runs")[1]
 
 
+@pytest.mark.parametrize(
+    ("given", "plain", "password"),
+    [
+        ("postgresql+psycopg:///runs?host=/run/postgresql", "postgresql:///runs?host=%2Frun%2Fpostgresql", None),
+        ("postgresql://bob:a#b?c/d@[::1]:5433/runs", "postgresql://bob@[::1]:5433/runs", "a#b?c/d"),
+        (
+            "postgresql://bob@db/runs?password=canary&sslmode=require",
+            "postgresql://bob@db/runs?sslmode=require",
+            "canary",
+        ),
+    ],
+)
+def test_uris_are_read_as_the_server_reads_them(host_program, given, plain, password):
+    uri, environment = host_program("databases").without_password(given)
+    assert (uri.replace("%2F", "/"), environment.get("PGPASSWORD")) == (plain.replace("%2F", "/"), password)
+
+
 def test_what_cannot_be_copied_is_refused(host_program):
     databases = host_program("databases")
     with pytest.raises(databases.DatabaseError, match="kind mysql cannot be copied"):

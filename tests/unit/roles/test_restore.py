@@ -70,6 +70,57 @@ def test_another_team_can_be_restored_into(changed):
     assert changed.everything() == before
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_a_manifest_that_a_team_has_written_is_none(lab):
+    forged = lab.artifacts / "manifest.json"
+    forged.write_text('{"forged": true}')
+    os.chown(forged, 4321, 4321)
+    snapshot = lab.repo().find(lab.back_up()["snapshot"])
+    forged.unlink()
+    # As where artifacts stand below a path that comes first.
+    stage, manifest = lab.compare.read_manifest(lab.repo(), {**snapshot, "paths": snapshot["paths"][::-1]})
+    lab.repo().forget(snapshot["id"])
+    assert (stage, "forged" in manifest) == (str(lab.home / "staging" / "vision"), False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_what_was_never_the_teams_is_not_given_to_it(lab, tmp_path):
+    for name in ("own", "listed", "slipped in"):
+        (tmp_path / name).write_text(name)
+        os.chown(tmp_path / name, *(2 * [4321 if name == "own" else 0]))
+    os.chown(tmp_path, 4321, 4321)
+    with open(tmp_path / "listed", "rb") as file:
+        listed = {"listed": lab.contents.describe(file, "listed", {})}
+    lab.restore.drop_what_is_others(tmp_path, listed)
+    assert sorted(os.listdir(tmp_path)) == ["listed", "own"]
+
+
+def test_nothing_is_gathered_where_a_server_that_runs_could_exchange_it(changed, monkeypatch):
+    # As where its directory is a disk's, and nothing above it can be renamed to it.
+    monkeypatch.setattr(changed.places, "workplace", lambda path, name: changed.state / f".{name}.restore")
+    changed.state.chmod(0o777)
+    try:
+        with pytest.raises(changed.repository.BackupError, match="systemctl stop mlflow-listen@vision"):
+            changed.restore_into()
+    finally:
+        changed.state.chmod(0o755)
+
+
+def test_all_dumps_of_before_are_kept(lab):
+    plan = []
+    for name in ("auth", "tracking"):
+        shop = lab.home / "changes" / name
+        shop.mkdir()
+        (shop / "former.dump").write_text(name)
+        plan.append({"database": {"name": name}, "former": str(shop / "former.dump")})
+    home = lab.home / "restores" / "vision"
+    home.mkdir(exist_ok=True)
+    restore = mock.Mock(works=[], plan={"postgresql": plan}, home=home)
+    lab.restore.Restore.tidy_up(restore)
+    assert sorted(path.name for path in (home / "former").iterdir()) == ["auth.dump", "tracking.dump"]
+    shutil.rmtree(home / "former")
+
+
 @pytest.fixture
 def newer(changed):
     """The host when the team has been upgraded since."""
