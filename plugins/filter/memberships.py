@@ -62,7 +62,10 @@ def memberships(
             found["problems"].append(f"mlflow_client_users: {unix}: unknown key: {key}")
         for team in chosen or []:
             if team not in by_name:
-                found["problems"].append(f"mlflow_client_users: {unix}: teams: no team '{team}' is reached by a proxy")
+                found["problems"].append(
+                    f"mlflow_client_users: {unix}: teams: no team '{team}' is reached by a proxy; is it present, "
+                    "proxied, and mlflow_proxy_domain in group_vars/all?"
+                )
         mine, passwords = [], {}
         for team in chosen if chosen is not None else by_name:
             declared = [member for member in by_name.get(team, {"users": []})["users"] if member["name"] == name]

@@ -425,7 +425,7 @@ class LookupModule(LookupBase):
         teams, found = read_teams(declared, team_schema(DOCUMENTATION), defaults)
         domain, ways, port = self._doors(variables)
         teams = [open_doors(team, domain, ways, port) for team in teams]
-        problems += [*found, *door_problems(domain, ways, port)]
+        problems += [*found, *self._unknown_hosts(teams, variables), *door_problems(domain, ways, port)]
         known = {team["name"] for team in teams}
         for name in terms:
             if name not in known:
@@ -440,6 +440,15 @@ class LookupModule(LookupBase):
             for team in teams
             if (not terms or team["name"] in terms) and (not team["servers"] or host in team["servers"])
         ]
+
+    @staticmethod
+    def _unknown_hosts(teams: list[dict[str, t.Any]], variables: dict[str, t.Any]) -> t.Iterator[str]:
+        """A team with a misspelt host would be served nowhere, and nothing would say so."""
+        hosts = (variables.get("groups") or {}).get("all") or []
+        for team in teams if hosts else []:
+            for host in team["servers"]:
+                if host not in hosts:
+                    yield f"mlflow_teams: {team['name']}: servers: the inventory has no host '{host}'"
 
     def _doors(self, variables: dict[str, t.Any]) -> tuple[str, list[str], int]:
         domain = str(self._plain(variables.get("mlflow_proxy_domain")) or "")

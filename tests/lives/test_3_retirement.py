@@ -170,7 +170,7 @@ def test_a_retired_team_is_gone_and_its_data_are_roots(host: Stage, onboard: Onb
     host.sh("rm -r /etc/mlflow/phantom")
     assert (again.code, again.changed) == (0, 0), again.output
     assert "phantom" in again.output
-    assert "To retire a team, declare it with state: absent." in again.output
+    assert "To retire a team, declare it with state: absent; one that has moved away" in again.output
 
 
 def test_a_team_that_is_declared_again_has_all_it_had(host: Stage, onboard: Onboard, secrets: str, logged: str) -> None:

@@ -129,11 +129,13 @@ class Repository:
             host = host or self.known.host
             found = [snapshot for snapshot in found if snapshot["hostname"] == host]
             wanted = f"team: no snapshot of team {self.team} on {host}"
+            others = sorted({str(snapshot["hostname"]) for snapshot in self.snapshots()} - {host})
             if at:
                 found = [snapshot for snapshot in found if moment(snapshot["time"]) <= moment(at)]
                 wanted = f"at: {wanted[6:]} until {at}"
         if not found:
-            raise BackupError(f"{wanted} is in {self.shown()}")
+            hint = f"; for one of {others[0]}, add -e from_host={others[0]}" if not identity and others else ""
+            raise BackupError(f"{wanted} is in {self.shown()}{hint}")
         return found[-1]
 
     def backup(self, paths: Iterable[str], tags: Iterable[str], exclude: str) -> tuple[str, list[tuple[str, str]]]:

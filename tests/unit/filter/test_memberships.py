@@ -58,7 +58,8 @@ def test_what_is_wrong_is_named():
     found = memberships([{"name": "alice", "team": "x", "teams": ["inside"]}], TEAMS)
     assert found["problems"] == [
         "mlflow_client_users: alice: unknown key: team",
-        "mlflow_client_users: alice: teams: no team 'inside' is reached by a proxy",
+        "mlflow_client_users: alice: teams: no team 'inside' is reached by a proxy; is it present, "
+        "proxied, and mlflow_proxy_domain in group_vars/all?",
     ]
     with pytest.raises(AnsibleFilterError, match="mlflow_client_users: is no list of users"):
         memberships(["alice"], TEAMS)

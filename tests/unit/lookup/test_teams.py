@@ -54,6 +54,12 @@ def test_only_the_teams_of_this_host():
     assert names(mlflow_teams=teams) == ["vision", "nlp"]
 
 
+def test_a_host_that_the_inventory_does_not_have_is_named():
+    variables = {"mlflow_teams": [team(servers=["one", "oen"])], "groups": {"all": ["one", "two"]}}
+    problems = look(variables=variables, problems=True)
+    assert problems == ["mlflow_teams: vision: servers: the inventory has no host 'oen'"]
+
+
 def test_templates_are_resolved():
     declared = trust_as_template("{{ the_team }}")
     inner = {**team(), "admin_password": trust_as_template("{{ vault }}"), "port": trust_as_template("{{ base + 1 }}")}
