@@ -33,6 +33,7 @@ PACKAGES = [
     "mount",
     "restic",  # the unit tests of backups
     "chromium",  # tests/e2e signs in as a person would
+    "sslscan",  # and lets somebody else say how good a proxy's TLS is
 ]
 
 

@@ -1,4 +1,4 @@
-"""What the story of the doors needs: two hosts in three parts, and people on one of them."""
+"""What the story of the doors needs: a server, a proxy, and a host where people work."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import base64
 import hashlib
 import http.client
 import json
+import re
 import socket
 import ssl
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import demo
 import project
@@ -23,7 +27,9 @@ PICTURES = project.BUILD / "pictures"
 DOMAIN = "mlflow.example.org"
 VISION, NLP = f"vision.{DOMAIN}", f"nlp.{DOMAIN}"
 PEOPLE = ("alice", "bob", "dave")
-VENV = "/opt/mlflow/3.17.2/bin"
+VERSION = "3.17.2"
+CONSTRAINTS = project.ROOT / "roles" / "mlflow_server" / "files" / f"constraints-{VERSION}.txt"
+VENV = "/opt/notebook"
 
 
 def host(container: str) -> dict[str, str]:
@@ -37,17 +43,21 @@ def host(container: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Doors:
-    """mlflow1, which people also work on as notebook1, and proxy1 in front of it."""
+    """mlflow1, proxy1 in front of it, and notebook1, where people work."""
 
     server: Stage
     proxy: Stage
+    notebook: Stage
+    inventory: Path = demo.EXAMPLE
+    # Instead of the proxy's own CA.
+    certificate: str = ""
 
     def play(self, name: str, *more: str, **overrides: Any) -> demo.Play:
         """Run a playbook for all three."""
         known = {**host(self.server.host.container), "mlflow_server_address": self.server.host.address}
         reach = {
             "mlflow1": known,
-            "notebook1": host(self.server.host.container),
+            "notebook1": host(self.notebook.host.container),
             "proxy1": host(self.proxy.host.container),
         }
         file = stage.WORK / "doors.json"
@@ -57,12 +67,19 @@ class Doors:
             stage.write_private(given, json.dumps(overrides))
             more = (*more, f"--extra-vars=@{given}")
         both = json.dumps({"mlflow_proxy_by": ["name", "path"]})
-        return demo.play(name, [demo.EXAMPLE, EXAMPLE, file], "--extra-vars", both, *more)
+        return demo.play(name, [self.inventory, EXAMPLE, file], "--extra-vars", both, *more)
+
+    def equip(self) -> None:
+        """Install MLflow where people work, as who looks after notebooks would."""
+        packages = f"--constraint /root/constraints.txt mlflow=={VERSION} scikit-learn"
+        self.notebook.sh("cat > /root/constraints.txt", CONSTRAINTS.read_text())
+        self.notebook.sh(f"uv venv --quiet --python /usr/bin/python3 {VENV}")
+        self.notebook.sh(f"uv pip install --quiet --compile-bytecode --python {VENV}/bin/python {packages}")
 
     def person(self, user: str, command: str, check: bool = True) -> str:
         """Let a Unix user run a command, with nothing set but what a log-in sets."""
-        inside = f"cd && PATH={VENV}:$PATH && export PATH MLFLOW_DISABLE_TELEMETRY=true && {command}"
-        return self.server.sh(f"su - {user} -s /bin/sh -c {quoted(inside)}", check=check)
+        inside = f"cd && PATH={VENV}/bin:$PATH && export PATH MLFLOW_DISABLE_TELEMETRY=true && {command}"
+        return self.notebook.sh(f"su - {user} -s /bin/sh -c {quoted(inside)}", check=check)
 
     def ask(self, path: str, user: str = "", name: str = VISION, **headers: str) -> Answer:
         """Send one request to the proxy, from here."""
@@ -73,15 +90,34 @@ class Doors:
             connection.close()
 
     def trust(self) -> ssl.SSLContext:
-        """Return a context that knows the proxy's CA and no other."""
-        return ssl.create_default_context(cadata=self.proxy.sh("cat /etc/mlflow-proxy/ca.pem"))
+        """Return a context that knows one CA and no other."""
+        return ssl.create_default_context(cadata=self.certificate or self.proxy.sh("cat /etc/mlflow-proxy/ca.pem"))
 
-    def disk_used(self) -> int:
-        """Return how many bytes are in use where nginx keeps what does not fit into memory."""
-        self.proxy.sh("sync")
-        return int(
-            self.proxy.sh("du -sb /var/lib/nginx /var/cache /run/mlflow-proxy /tmp | awk '{sum += $1} END {print sum}'")
-        )
+    def shows(self, certificate: str) -> bool:
+        """Say whether the proxy comes to show a certificate: those that began before are finished with the former."""
+        address = (self.proxy.host.address, 443)
+        return soon(lambda: ssl.get_server_certificate(address, timeout=20).strip() == certificate.strip())
+
+    def protocol(self) -> str | None:
+        """Return what the proxy would speak with a browser."""
+        context = self.trust()
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        connection = Connection(self.proxy.host.address, VISION, context)
+        connection.connect()
+        try:
+            return connection.sock.selected_alpn_protocol()
+        finally:
+            connection.close()
+
+    def written(self) -> int:
+        """Return how much nginx has written to disk so far, also to files that have no name any more."""
+        counts = self.proxy.sh("grep -h ^write_bytes $(pgrep -x nginx | sed 's|.*|/proc/&/io|')")
+        return sum(int(line.split()[1]) for line in counts.splitlines())
+
+    def kept(self) -> int:
+        """Return how much the team's server has of artifacts, also of those that it is receiving."""
+        # A file may go while it looks.
+        return int(self.server.sh("du -sb /var/lib/mlflow/vision/artifacts", check=False).split()[0])
 
     def pin(self) -> str:
         """Return how the browser recognises the proxy."""
@@ -135,9 +171,51 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def tls_offered(address: str, version: str) -> bool:
-    """Say whether a server takes a version of TLS."""
-    command = ["openssl", "s_client", "-connect", f"{address}:443", "-servername", VISION, f"-{version}"]
-    command += ["-cipher", "ALL:@SECLEVEL=0"]
-    done = subprocess.run(command, input="", capture_output=True, text=True, check=False)
-    return "Cipher is (NONE)" not in done.stdout and done.returncode == 0
+def soon(holds: Callable[[], bool], seconds: int = 20) -> bool:
+    """Say whether something comes to hold."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def changed(run: demo.Play) -> dict[str, int]:
+    """Return how much a run has changed, by host."""
+    found = re.findall(r"^(\w+) +: ok=\d+ +changed=(\d+)", run.output, re.MULTILINE)
+    return {name: int(count) for name, count in found}
+
+
+def scanned(address: str) -> ElementTree.Element:
+    """Return what a scanner says of a server's TLS; it tries SSL too, which OpenSSL here has no more."""
+    command = ["sslscan", f"--sni-name={VISION}", "--xml=-", f"{address}:443"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    return ElementTree.fromstring(done.stdout)  # noqa: S314
+
+
+def compressed(address: str) -> bool:
+    """Say whether a server takes the offer to compress, which neither OpenSSL nor the scanner makes in Debian."""
+
+    def sized(length: int, content: str) -> str:
+        return f"{len(content) // 2:0{2 * length}x}{content}"
+
+    # TLS 1.2 with four ciphers, DEFLATE or nothing, two curves and three signatures.
+    extensions = f"000a{sized(2, sized(2, '001d0017'))}000d{sized(2, sized(2, '040308040401'))}"
+    hello = f"0303{'5a' * 32}00{sized(2, 'c02bc02fc02cc030')}{sized(1, '0100')}{sized(2, extensions)}"
+    with socket.create_connection((address, 443), 20) as connection, connection.makefile("rb") as answers:
+        connection.sendall(bytes.fromhex("160301" + sized(2, "01" + sized(3, hello))))
+        answer = answers.read(44)
+        assert (answer[0], answer[5]) == (0x16, 0x02), answer
+        # Behind the session's name and the cipher.
+        return answers.read(answer[43] + 3)[-1] != 0
+
+
+def certify(folder: Path, name: str) -> tuple[Path, Path]:
+    """Make a certificate as an operator would bring along, and its key."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", "30", "-subj", f"/CN={DOMAIN}", "-addext", f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}"]
+    command += ["-addext", "keyUsage=digitalSignature,keyCertSign"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], capture_output=True, check=True)
+    return certificate, key

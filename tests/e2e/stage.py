@@ -126,9 +126,9 @@ def example(team: str, **changes: Any) -> dict[str, Any]:
     return {**yaml.safe_load(text)[f"mlflow_team_{team}"], **changes}
 
 
-def with_team(team: dict[str, Any]) -> Path:
+def with_team(team: dict[str, Any], name: str = "inventory") -> Path:
     """Return a copy of the example inventory with one team's file more."""
-    copy = WORK / "inventory"
+    copy = WORK / name
     if not copy.exists():
         shutil.copytree(demo.EXAMPLE, copy)
     write_private(copy / TEAMS / f"team_{team['name']}.yml", yaml.safe_dump({f"mlflow_team_{team['name']}": team}))

@@ -1,9 +1,13 @@
 # shellcheck shell=sh
-# Prints "nginx VERSION", "ipv6" where the host has it, "missing FILE" for what is not there, and "expires FILE" for
-# certificates with less than 30 days left. The arguments are those of the CA and of the proxy, and its key.
+# Prints "nginx VERSION", "ipv6" where the host has it, "copy FILE" for certificates that came from the controller,
+# "missing FILE" for what is not there, and "expires FILE" for certificates with less than 30 days left. The arguments
+# are the directory of those copies, the certificates of the CA and of the proxy, and its key.
+directory=$1
+shift
 # nginx says it to stderr, and is not there before the first run.
 command -v nginx >/dev/null && nginx -v 2>&1 | sed 's|.*nginx/\([0-9.]*\).*|nginx \1|'
 test -s /proc/net/if_inet6 && echo ipv6
+find "$directory" -regextype posix-extended -regex '.*/[0-9a-f]{64}\.pem' -printf 'copy %p\n' 2>/dev/null
 for file; do
     test -f "$file" || echo "missing $file"
 done

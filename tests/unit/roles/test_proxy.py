@@ -1,0 +1,70 @@
+"""What the proxy's role sees on its host, and refuses before anything."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+PLAYBOOK = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.assert:
+        that: __mlflow_proxy_problems | length == 0
+        fail_msg: "{{ __mlflow_proxy_problems | join(' AND ') }}"
+  vars_files: [ROLE/defaults/main.yml, ROLE/vars/main.yml]
+"""
+
+
+@pytest.fixture
+def role(request):
+    return request.config.rootpath / "roles" / "mlflow_proxy"
+
+
+@pytest.fixture
+def check(role, request, tmp_path):
+    """Let the role check what it is given."""
+
+    def run(**given):
+        file = tmp_path / "play.yml"
+        file.write_text(PLAYBOOK.replace("ROLE", str(role)))
+        given = {"mlflow_proxy_domain": "mlflow.example.org", "mlflow_proxy_tls_from_controller": True, **given}
+        collections = str(request.config.rootpath / "build" / "checkout")
+        done = subprocess.run(
+            ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(given), str(file)],
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_COLLECTIONS_PATH": collections},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_names_the_files_that_the_controller_does_not_have(check, tmp_path):
+    certificate, key = tmp_path / "site.pem", tmp_path / "site.key"
+    given = {"mlflow_proxy_tls_certificate": str(certificate), "mlflow_proxy_tls_key": str(key)}
+    certificate.touch()
+    code, output = check(**given)
+    assert (code, f"mlflow_proxy_tls_key: the controller has no {key}" in output) == (2, True), output
+    assert "mlflow_proxy_tls_certificate: the controller" not in output
+    key.touch()
+    code, output = check(**given)
+    assert code == 0, output
+
+
+def test_sees_copies_and_what_is_missing(role, tmp_path):
+    copy, own = tmp_path / f"{'0a' * 32}.pem", tmp_path / "server.pem"
+    copy.touch()
+    own.touch()
+    arguments = [str(tmp_path), str(own), "/no/such.pem", str(own)]
+    done = subprocess.run(
+        ["sh", "-c", (role / "files" / "look.sh").read_text(), "look", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = [line for line in done.stdout.splitlines() if line.split()[0] in ("copy", "missing", "expires")]
+    assert found == [f"copy {copy}", "missing /no/such.pem", f"expires {own}"]
