@@ -32,15 +32,6 @@ CONSTRAINTS = project.ROOT / "roles" / "mlflow_server" / "files" / f"constraints
 VENV = "/opt/notebook"
 
 
-def host(container: str) -> dict[str, str]:
-    """Return how Ansible reaches a container."""
-    return {
-        "ansible_connection": "containers.podman.podman",
-        "ansible_host": container,
-        "ansible_python_interpreter": "/usr/bin/python3",
-    }
-
-
 @dataclass(frozen=True)
 class Doors:
     """mlflow1, proxy1 in front of it, and notebook1, where people work."""
@@ -54,11 +45,11 @@ class Doors:
 
     def play(self, name: str, *more: str, **overrides: Any) -> demo.Play:
         """Run a playbook for all three."""
-        known = {**host(self.server.host.container), "mlflow_server_address": self.server.host.address}
+        known = {**demo.connection(self.server.host), "mlflow_server_address": self.server.host.address}
         reach = {
             "mlflow1": known,
-            "notebook1": host(self.notebook.host.container),
-            "proxy1": host(self.proxy.host.container),
+            "notebook1": demo.connection(self.notebook.host),
+            "proxy1": demo.connection(self.proxy.host),
         }
         file = stage.WORK / "doors.json"
         stage.write_private(file, json.dumps({"all": {"hosts": reach}}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 import testhosts
 from e2e import authority, stage
 from e2e.authority import Acme
-from e2e.doors import DOMAIN, NLP, VISION
+from e2e.doors import DOMAIN, NLP, VISION, soon
 from e2e.stage import Stage
 
 CHALLENGES = "/var/lib/mlflow-acme/.well-known/acme-challenge"
@@ -72,10 +71,7 @@ def test_a_team_more_is_certified_in_the_run_that_declares_it(acme: Acme) -> Non
 def test_a_renewal_is_served(acme: Acme) -> None:
     before = acme.served(VISION)["serialNumber"]
     acme.proxy.sh("certbot renew --no-random-sleep-on-renew --force-renewal --cert-name mlflow")
-    deadline = time.monotonic() + 30
-    while acme.served(VISION)["serialNumber"] == before and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert acme.served(VISION)["serialNumber"] != before
+    assert soon(lambda: acme.served(VISION)["serialNumber"] != before, seconds=30)
     assert acme.play(teams=BOTH).changed == 0
 
 

@@ -127,9 +127,9 @@ class Repository:
             wanted = f"snapshot: no snapshot '{identity}' of team {self.team}"
         else:
             host = host or self.known.host
+            others = sorted({str(snapshot["hostname"]) for snapshot in found} - {host})
             found = [snapshot for snapshot in found if snapshot["hostname"] == host]
             wanted = f"team: no snapshot of team {self.team} on {host}"
-            others = sorted({str(snapshot["hostname"]) for snapshot in self.snapshots()} - {host})
             if at:
                 found = [snapshot for snapshot in found if moment(snapshot["time"]) <= moment(at)]
                 wanted = f"at: {wanted[6:]} until {at}"

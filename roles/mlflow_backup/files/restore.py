@@ -7,6 +7,7 @@ where it is kept until the next restore. A server that does not answer as it sho
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import pwd
@@ -101,7 +102,7 @@ class Restore:
             # A team that never had one has no directory of them.
             self.artifacts.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.artifacts:
-            drop_what_is_others(self.artifacts, contents.read_files(self.listed().splitlines()))
+            drop_what_is_others(self.artifacts, contents.read_files(self.listed.splitlines()))
         for file in self.shared:
             os.chown(file, os.geteuid(), self.owner.pw_gid)
         for path in (*(copy for copy, _tables in self.copies), *([self.artifacts] if self.artifacts else [])):
@@ -131,13 +132,14 @@ class Restore:
         else:
             self.plan["postgresql"].append({"database": database, "fetched": str(new)})
 
+    @functools.cached_property
     def listed(self) -> str:
-        """Return the snapshot's list of artifacts."""
+        """The snapshot's list of artifacts."""
         return self.repository.read(self.snapshot, f"{self.stage}/artifacts.jsonl")
 
     def compare(self) -> None:
         """Let nothing that is not whole get in the place of anything."""
-        found = list(differences(self.manifest, self.listed(), self.copies, self.artifacts))
+        found = list(differences(self.manifest, self.listed, self.copies, self.artifacts))
         if found:
             raise BackupError("the restored files are not those of the snapshot: " + "; ".join(found[:5]))
 
