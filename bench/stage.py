@@ -131,7 +131,7 @@ class Stage:
 
     def run(self, command: list[str], feed: str = "", timeout: float = 600) -> str:
         """Run a command on the host; return what it prints."""
-        whole = ["podman", "exec", "-i", self.host.container, *command]
+        whole = [*testhosts.inside(self.host.container), *command]
         try:
             done = subprocess.run(
                 whole,

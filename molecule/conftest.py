@@ -69,7 +69,7 @@ class Server:
 
     def feed(self, text: str, *command: str) -> str:
         """Run a command on the host with this input, and return its output."""
-        run = ["podman", "exec", "-i", self.machine.container, *command]
+        run = [*testhosts.inside(self.machine.container), *command]
         return subprocess.run(
             run, input=text, env=project.environment(), text=True, check=False, capture_output=True
         ).stdout

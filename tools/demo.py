@@ -43,19 +43,10 @@ class Play:
         return int(found.group(1)) if found else -1
 
 
-def connection(host: testhosts.Host) -> dict[str, str]:
-    """Return how Ansible gets to a host."""
-    return {
-        "ansible_connection": "containers.podman.podman",
-        "ansible_host": host.container,
-        "ansible_python_interpreter": "/usr/bin/python3",
-    }
-
-
 def reach(host: testhosts.Host, file: Path = WHERE) -> Path:
     """Write how Ansible gets to the host that the example calls mlflow1."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"all": {"hosts": {"mlflow1": connection(host)}}}, indent=2) + "\n")
+    file.write_text(json.dumps({"all": {"hosts": {"mlflow1": testhosts.connection(host)}}}, indent=2) + "\n")
     return file
 
 

@@ -60,6 +60,8 @@ def environment() -> dict[str, str]:
         PYTHONDONTWRITEBYTECODE="1",
         # The bundle of the ansible package is found by itself, after this.
         ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS),
+        # How Ansible gets to throwaway hosts.
+        ANSIBLE_CONNECTION_PLUGINS=str(ROOT / "tools" / "connection"),
         ANSIBLE_INJECT_FACT_VARS="false",
         ANSIBLE_NOCOWS="1",
         ANSIBLE_LOCALHOST_WARNING="false",

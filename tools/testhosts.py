@@ -23,6 +23,7 @@ PREFIX = f"mlops-{project.CHECKOUT_ID}"
 NETWORK = f"{PREFIX}-net"
 LABEL = "mlops.mlflow.testhost"
 BOOT_SECONDS = 90
+ENTER = project.ROOT / "tools" / "enter.sh"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,26 @@ def ready_machine() -> None:
 def container_of(name: str) -> str:
     """Return the name of a host's container."""
     return f"{PREFIX}-{name}"
+
+
+def pidfile(container: str) -> Path:
+    """Return where the number of a host's first process stands."""
+    return project.BUILD / "hosts" / f"{container}.pid"
+
+
+def inside(container: str) -> list[str]:
+    """Return what to put before a command to run it on a host, as root."""
+    return [str(ENTER), str(pidfile(container))]
+
+
+def connection(host: Host) -> dict[str, str]:
+    """Return how Ansible gets to a host."""
+    return {
+        "ansible_connection": "testhost",
+        "ansible_host": host.container,
+        "ansible_testhost_pidfile": str(pidfile(host.container)),
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
 
 
 def hosts() -> list[Host]:
@@ -118,11 +139,12 @@ def start(name: str, release: str, image: str, *, uv: bool) -> None:
         mounts.append(f"{cache / 'uv'}:/root/.cache/uv")
         mounts.append(f"{project.VENV / 'bin' / 'uv'}:/usr/local/bin/uv:ro")
         (cache / "uv").mkdir(parents=True, exist_ok=True)
-    (cache / "pip").mkdir(parents=True, exist_ok=True)
+    for directory in (cache / "pip", pidfile("").parent):
+        directory.mkdir(parents=True, exist_ok=True)
     labels = {"": project.CHECKOUT_ID, ".name": name, ".release": release}
     labels[".uv"] = "yes" if uv else "no"
     podman(
-        *("run", "-d", "--name", container_of(name), "--hostname", name),
+        *("run", "-d", "--name", container_of(name), "--hostname", name, f"--pidfile={pidfile(container_of(name))}"),
         *("--network", NETWORK, "--network-alias", name),
         # What systemd's sandboxing needs to be real here: mounts and namespaces,
         # sight of processes under ProtectProc, a loopback under PrivateNetwork.
@@ -188,9 +210,7 @@ def write_inventory() -> None:
     for host in running().values():
         lines += [
             f"    {host.name}:",
-            "      ansible_connection: containers.podman.podman",
-            f"      ansible_host: {host.container}",
-            "      ansible_python_interpreter: /usr/bin/python3",
+            *(f"      {name}: {value}" for name, value in connection(host).items()),
             f"      test_host_address: {host.address}",
             f"      test_host_release: {host.release}",
         ]

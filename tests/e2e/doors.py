@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 import demo
 import project
+import testhosts
 from e2e import stage
 from e2e.stage import Stage
 
@@ -45,11 +46,11 @@ class Doors:
 
     def play(self, name: str, *more: str, **overrides: Any) -> demo.Play:
         """Run a playbook for all three."""
-        known = {**demo.connection(self.server.host), "mlflow_server_address": self.server.host.address}
+        known = {**testhosts.connection(self.server.host), "mlflow_server_address": self.server.host.address}
         reach = {
             "mlflow1": known,
-            "notebook1": demo.connection(self.notebook.host),
-            "proxy1": demo.connection(self.proxy.host),
+            "notebook1": testhosts.connection(self.notebook.host),
+            "proxy1": testhosts.connection(self.proxy.host),
         }
         file = stage.WORK / "doors.json"
         stage.write_private(file, json.dumps({"all": {"hosts": reach}}))

@@ -50,7 +50,7 @@ class Stage:
 
     def sh(self, command: str, feed: str = "", check: bool = True) -> str:
         """Run a shell command on the host; return what it prints."""
-        run = ["podman", "exec", "-i", self.host.container, "sh", "-c", command]
+        run = [*testhosts.inside(self.host.container), "sh", "-c", command]
         done = subprocess.run(run, input=feed, env=project.environment(), text=True, check=False, capture_output=True)
         assert done.returncode == 0 or not check, f"{command}: {done.stderr}"
         return done.stdout

@@ -110,7 +110,7 @@ def before(converged: Stage, left_behind: dict[str, Old]) -> Iterator[Stage]:
 
 def cut_off(on: Stage, fate: str, step: str, name: str) -> subprocess.CompletedProcess[str]:
     """Let something befall the upgrade of a team at one of its steps."""
-    command = ["podman", "exec", "-i", on.host.container, "python3", "-", fate, step, name, NEW]
+    command = [*testhosts.inside(on.host.container), "python3", "-", fate, step, name, NEW]
     code = (HERE / "cut_off.py").read_text()
     return subprocess.run(
         command, input=code, env=project.environment(), text=True, check=False, capture_output=True, timeout=120
@@ -205,7 +205,7 @@ def test_a_database_server_gets_its_former_tables_back(inherited: Stage, logged:
 @pytest.fixture
 def rebooted(inherited: Stage, request: pytest.FixtureRequest) -> Stage:
     """Switch the host off in the middle of an upgrade of both teams, and on again."""
-    command = ["podman", "exec", "-i", inherited.host.container, "python3", "-"]
+    command = [*testhosts.inside(inherited.host.container), "python3", "-"]
     going = []
     for name, step in zip(("vintage", "elder"), request.param, strict=True):
         process = subprocess.Popen(

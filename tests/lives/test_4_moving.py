@@ -32,7 +32,7 @@ class Pair:
         """Run a playbook for both, with each team on the host that is named."""
         hosts = {"mlflow1": self.first.host, "mlflow2": self.second.host}
         inventory, variables = stage.WORK / "pair.json", stage.WORK / "pair_variables.json"
-        reached = {name: demo.connection(host) for name, host in hosts.items()}
+        reached = {name: testhosts.connection(host) for name, host in hosts.items()}
         write_private(inventory, json.dumps({"mlflow_servers": {"hosts": reached}}))
         given = {
             "mlflow_backup_repository": f"sftp:keeper@{self.store.host.address}:mlflow",

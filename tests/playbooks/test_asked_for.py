@@ -1,4 +1,4 @@
-"""What a playbook works on is given with -e alone: an inventory may have variables of the same names for its own ends."""
+"""What a playbook works on is given with -e alone: an inventory may have variables of the same names for itself."""
 
 from __future__ import annotations
 

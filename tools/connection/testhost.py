@@ -1,0 +1,85 @@
+"""Ansible's connection to a throwaway host: tools/enter.sh, and pipelining, which podman's own cannot do."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleFileNotFound
+from ansible.plugins.connection import ConnectionBase
+from ansible.utils.display import Display
+
+DOCUMENTATION = """
+name: testhost
+short_description: enter a throwaway host of tools/testhosts.py
+description: Runs commands in the namespaces of a container's first process.
+author: the mlops.mlflow authors
+options:
+  remote_addr:
+    description: Name of the container.
+    vars:
+      - name: inventory_hostname
+      - name: ansible_host
+  pidfile:
+    description: File with the number of the container's first process.
+    required: true
+    vars:
+      - name: ansible_testhost_pidfile
+  pipelining:
+    description: Whether modules come by standard input instead of by a file.
+    type: boolean
+    default: true
+    vars:
+      - name: ansible_pipelining
+"""
+ENTER = Path(__file__).parent.parent / "enter.sh"
+
+display = Display()
+
+
+class Connection(ConnectionBase):
+    """Nothing is kept open."""
+
+    transport = "testhost"
+    has_pipelining = True
+
+    def _connect(self) -> Connection:
+        self._connected = True
+        return self
+
+    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+        """Run a shell command."""
+        super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        return self._run("RUN", ["/bin/sh", "-c", cmd], in_data or b"")
+
+    def put_file(self, in_path: str, out_path: str) -> None:
+        """Copy a file to the host."""
+        super().put_file(in_path, out_path)
+        try:
+            content = Path(in_path).read_bytes()
+        except FileNotFoundError as error:
+            raise AnsibleFileNotFound(str(error)) from error
+        self._checked("PUT", ["/bin/dd", "status=none", f"of={out_path}"], content)
+
+    def fetch_file(self, in_path: str, out_path: str) -> None:
+        """Copy a file from the host."""
+        super().fetch_file(in_path, out_path)
+        Path(out_path).write_bytes(self._checked("FETCH", ["/bin/cat", in_path], b""))
+
+    def close(self) -> None:
+        """There is nothing to close."""
+        self._connected = False
+
+    def _checked(self, what: str, command: list[str], feed: bytes) -> bytes:
+        code, out, err = self._run(what, command, feed)
+        if code:
+            raise AnsibleConnectionFailure(err.decode("utf-8", "replace"))
+        return out
+
+    def _run(self, what: str, command: list[str], feed: bytes) -> tuple[int, bytes, bytes]:
+        host = self.get_option("remote_addr")
+        display.vvv(f"{what} {command}", host=host)
+        done = subprocess.run(
+            [ENTER, self.get_option("pidfile"), *command], input=feed, capture_output=True, check=False
+        )
+        return done.returncode, done.stdout, done.stderr
