@@ -59,7 +59,7 @@ def _name_problems(key: str, things: list[Declared]) -> Problems:
             yield f"{key}: a name must not be empty"
         elif name == EVERY:
             yield f"{key}: '{EVERY}' is no name; in a grant it means all"
-        elif key == "groups" and HIDDEN_ROLE.match(name):
+        elif key == "groups" and HIDDEN_ROLE.fullmatch(name):
             yield f"{key}: '{name}' is a name that MLflow keeps for itself"
         elif key == "registered_models" and set(name) & set("/:"):
             yield f"{key}: '{name}' has a slash or a colon, which MLflow refuses in names of models"

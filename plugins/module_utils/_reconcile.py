@@ -40,7 +40,7 @@ def reconcile(client: Client, declared: Declaration) -> Done:
         try:
             for step in steps:
                 step.do()
-                done.changes.extend([step.line] if step.line else [])
+                done.changes.extend(lines([step]))
             break
         except RequestRefused as refusal:
             if refusal.status not in (400, 404, 409) or attempt == OBSERVATIONS - 1:

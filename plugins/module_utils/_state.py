@@ -13,6 +13,7 @@ from ._arguments import client_from, connection_spec
 from ._client import Client
 from ._errors import MlflowError
 from ._steps import Step, in_order
+from ._text import all_shown, shown
 
 Shown = t.Optional[t.Dict[str, t.Any]]
 Observe = t.Callable[[Client, t.Dict[str, t.Any]], t.Any]
@@ -50,7 +51,7 @@ def ensure_module(
         module.fail_json(msg=str(error), failure=error.failure)
     module.exit_json(
         changed=bool(steps),
-        diff={"before": before or {}, "after": after or {}},
+        diff=all_shown({"before": before or {}, "after": after or {}}),
         **{noun: result or {}},
     )
 
