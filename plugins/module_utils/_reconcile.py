@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ._access import Declaration, access_steps
+from ._access import Declaration, access_steps, access_warnings
 from ._client import Client
 from ._dialect import USER_LIST_SINCE
 from ._errors import RequestRefused
@@ -34,6 +34,7 @@ def reconcile(client: Client, declared: Declaration) -> Done:
             done.warnings.append(
                 f"MLflow {client.version} cannot list its users, so those nobody declared stay; 3.10 and later can"
             )
+        done.warnings.extend(told for told in access_warnings(server, declared) if told not in done.warnings)
         if client.read_only:
             done.changes.extend(lines(steps))
             break
