@@ -9,7 +9,8 @@ short_description: Rows as CSV that no spreadsheet calculates
 version_added: 0.1.0
 author: The mlops.mlflow authors (@mlops-mlflow)
 description:
-  - Writes each value in quotes and as it may be shown, with an apostrophe before what a spreadsheet would take for a formula.
+  - Writes each value in quotes and as it may be shown, with an apostrophe before what
+   a spreadsheet would take for a formula.
 options:
   _input:
     description: The rows, a list of values each.

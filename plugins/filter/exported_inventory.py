@@ -9,7 +9,8 @@ short_description: A server's declaration as a file of an inventory
 version_added: 0.1.0
 author: The mlops.mlflow authors (@mlops-mlflow)
 description:
-  - Writes the variable of one team, in which Ansible takes nothing for a template but the admin's password. Every text is tagged C(!unsafe).
+  - Writes the variable of one team, in which Ansible takes nothing for a template but the admin's password.
+  - Every text is tagged C(!unsafe).
 options:
   _input:
     description: What M(mlops.mlflow.access_info) returns as C(declaration).
@@ -36,7 +37,9 @@ options:
 EXAMPLES = r"""
 - name: Show it
   ansible.builtin.debug:
-    msg: "{{ found.access_info.declaration | mlops.mlflow.exported_inventory('vision', 5001, 'admin', 'NO_PERMISSIONS') }}"
+    msg: >-
+      {{ found.access_info.declaration
+      | mlops.mlflow.exported_inventory('vision', 5001, 'admin', 'NO_PERMISSIONS') }}
 """
 
 RETURN = r"""

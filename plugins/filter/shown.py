@@ -9,7 +9,8 @@ short_description: A text as it may be shown
 version_added: 0.1.0
 author: The mlops.mlflow authors (@mlops-mlflow)
 description:
-  - Gives a text on one line, in which all that controls a terminal, ends a line, changes the direction or cannot be seen stands as JSON escapes it.
+  - Gives a text on one line, in which all that controls a terminal, ends a line, changes the direction or
+     cannot be seen stands as JSON escapes it.
 options:
   _input:
     description: The text.

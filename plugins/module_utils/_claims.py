@@ -66,9 +66,9 @@ def foreign_location(found: Facts, wanted: Facts, built_in: Facts | None, root: 
     roots = {PASSED_ON, root or PASSED_ON, *([root_of(built_in)] if built_in else [])}
     if location.rstrip("/") not in {f"{place.rstrip('/')}/{number}" for place in roots}:
         yield (
-            f"experiment '{found['name']}': keeps its artifacts at {location}, which is not where this server puts those "
-            "of a new one: whoever made it has chosen that. Give it as artifact_location if it is right, or another "
-            "name to the experiment"
+            f"experiment '{found['name']}': keeps its artifacts at {location}, which is not where this server puts "
+            "those of a new one: whoever made it has chosen that. Give it as artifact_location if it is right, or "
+            "another name to the experiment"
         )
 
 

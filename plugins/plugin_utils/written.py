@@ -18,9 +18,9 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._text import is_plain
 
 # A spreadsheet takes what begins with one of these for a formula, some of them also after blanks and quotes.
 FORMULA = frozenset("=+-@")
-QUOTES = frozenset("'\"`´‘’‚‛“”„‟«»")
+QUOTES = frozenset("'\"`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f«»")
 # Where a comma is for decimals, a spreadsheet begins a new cell at a semicolon, wherever the quotes are.
-NEXT_CELL = re.compile(r"(;[\s'\"]*)(?=[=+\-@＝＋－＠])")
+NEXT_CELL = re.compile(r"(;[\s'\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 # What Markdown takes for more than a sign. In a table a backslash before it says that it is none.
 MARKDOWN = re.compile(r"([\\`*_\[\]|~$!#])")
 # An address is a link without any mark.
@@ -28,8 +28,19 @@ ADDRESS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
 TEMPLATE = re.compile("[{][{%#]")
 # Keys that the collection has; all others are users' names and tags.
 OWN_KEYS = frozenset(
-    ("name", "port", "admin_username", "default_permission", "users", "groups", "experiments", "registered_models")
-    + ("admin", "grants", "members", "description", "tags", "permission", *RESOURCE_TYPES)
+    [
+        *(
+            "name",
+            "port",
+            "admin_username",
+            "default_permission",
+            "users",
+            "groups",
+            "experiments",
+            "registered_models",
+        ),
+        *("admin", "grants", "members", "description", "tags", "permission", *RESOURCE_TYPES),
+    ]
 )
 NAMED = {"\0": "\\0", "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
@@ -73,7 +84,10 @@ def unsafe_yaml(value: object, indent: int = 0) -> str:
         tag = "" if _means_more(value) and not TEMPLATE.search(value) else "!unsafe "
         return f'{tag}"{"".join(map(_yaml_character, value))}"'
     if isinstance(value, t.Mapping):
-        lines = [f"{space}{key if key in OWN_KEYS else unsafe_yaml(str(key))}:{_below(inner, indent)}" for key, inner in value.items()]
+        lines = [
+            f"{space}{key if key in OWN_KEYS else unsafe_yaml(str(key))}:{_below(inner, indent)}"
+            for key, inner in value.items()
+        ]
     elif isinstance(value, (list, tuple)):
         lines = [f"{space}-{_below(inner, indent)}" for inner in value]
     else:

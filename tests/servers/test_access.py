@@ -112,7 +112,9 @@ def squatted(lab, team, tmp_path):
     location = f"file://{tmp_path}/their own"
     create = "/api/2.0/mlflow/experiments/create"
     lab.reader.ask("POST", create, who[ann], name=names(team, "experiments")[1], artifact_location=location)
-    lab.reader.ask("POST", "/api/2.0/mlflow/registered-models/create", who[bob], name=team["registered_models"][0]["name"])
+    lab.reader.ask(
+        "POST", "/api/2.0/mlflow/registered-models/create", who[bob], name=team["registered_models"][0]["name"]
+    )
     return location
 
 

@@ -32,7 +32,20 @@ def test_what_cannot_be_seen_is_escaped_as_in_json(character):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "resnet", "é", "e\u0301", "漢字", "实验 a/b:c", "modèl 100%", "🙂 ones", "עברית", "a\\nb", "o'neil \"x\"", "a  b"],
+    [
+        "",
+        "resnet",
+        "é",
+        "e\u0301",
+        "漢字",
+        "实验 a/b:c",
+        "modèl 100%",
+        "🙂 ones",
+        "עברית",
+        "a\\nb",
+        'o\'neil "x"',
+        "a  b",
+    ],
 )
 def test_what_people_write_stays_as_it_is(text):
     assert shown(text) == text
