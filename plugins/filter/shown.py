@@ -10,7 +10,7 @@ version_added: 0.1.0
 author: The mlops.mlflow authors (@mlops-mlflow)
 description:
   - Gives a text on one line, in which all that controls a terminal, ends a line, changes the direction or
-     cannot be seen stands as JSON escapes it.
+    cannot be seen stands as JSON escapes it.
 options:
   _input:
     description: The text.
