@@ -52,7 +52,7 @@ def fit(shape: Shape, value: t.Any, where: str = "") -> None:
         for number, inner in enumerate(value):
             fit(shape[0], inner, f"{where}[{number}]")
     elif isinstance(shape, type):
-        _expect(type(value) is shape and (shape is not str or is_whole(value)), KINDS[shape], where)
+        _expect(type(value) is shape and (not isinstance(value, str) or is_whole(value)), KINDS[shape], where)
     else:
         shape(value, where)
 

@@ -103,7 +103,7 @@ def _below(value: object, indent: int) -> str:
 
 def _means_more(text: str) -> bool:
     """Whether YAML takes it for a number, a date, a word of its own, once it stands without quotes."""
-    found = yaml.SafeLoader("").resolve(yaml.ScalarNode, text, (True, False))
+    found = yaml.SafeLoader("").resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
     return bool(found != yaml.SafeLoader.DEFAULT_SCALAR_TAG)
 
 
