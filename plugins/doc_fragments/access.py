@@ -32,6 +32,12 @@ policy:
   type: str
   choices: [exclusive, additive]
   default: exclusive
+artifact_root:
+  description:
+    - Where the server puts the artifacts of experiments that are made without a location, such as V(s3://bucket/team).
+    - Needed where that is neither C(mlflow-artifacts:/) nor where it puts those of MLflow's own experiment. A declared
+      experiment without O(experiments[].artifact_location) that somebody has made with another place is warned about.
+  type: str
 keep_users:
   description:
     - Users who are left as they are though nobody declared them, in their groups too.
@@ -43,6 +49,8 @@ revoke_creators:
   description:
     - Whether to remove also the MANAGE that MLflow gives to whoever creates an experiment or a model.
     - MLflow does not mark it. The first grant on a thing counts as such when it is a user's own, and MANAGE.
+    - On declared experiments and models nobody keeps it who is not in their grants, whatever is said here. With
+      O(policy=additive) everybody does, with a warning.
   type: bool
   default: false
 on_missing_roles:

@@ -9,6 +9,7 @@ import typing as t
 from functools import partial
 
 from ._arguments import wanted_grants
+from ._claims import declared_things, foreign_locations, kept_creators
 from ._declared import access_problems
 from ._dialect import RANKS, RESOURCE_TYPES, ROLES_SINCE, Grant, Holder, Resource, refuse_denial
 from ._errors import InvalidRequest
@@ -101,16 +102,32 @@ def surplus_test(server: Server, declared: Declaration) -> t.Callable[[Resource,
         return lambda resource, grant: False
     if declared["revoke_creators"]:
         return lambda resource, grant: True
-    creators = server.creators()
-    ours = {Resource(kind, thing["name"]) for kind in RESOURCE_TYPES for thing in declared[f"{kind}s"]}
+    creators, ours = server.creators(), declared_things(declared)
 
     def surplus(resource: Resource, grant: Grant) -> bool:
-        if grant.row is None:
-            # An old server does not tell who came first: take who manages a thing nobody declared for its creator.
-            return grant.level != "MANAGE" or resource in ours
-        return grant.row not in creators
+        if resource in ours:
+            # Its declaration says who may what, also of whoever was quicker to make it.
+            return True
+        # An old server does not tell who came first: take who manages a thing for its creator.
+        return grant.level != "MANAGE" if grant.row is None else grant.row not in creators
 
     return surplus
+
+
+def access_warnings(server: Server, declared: Declaration) -> list[str]:
+    """What a person should know of declared things that others have made. The steps have to be planned before."""
+    surplus, keep = surplus_test(server, declared), set(declared["keep_users"])
+    present = {user["name"] for user in declared["users"] if user["state"] == "present"}
+
+    def kept(name: str, resource: Resource, grant: Grant) -> bool:
+        if declared["policy"] != "exclusive":
+            return True
+        return name in keep if name not in present else not surplus(resource, grant)
+
+    levels = user_levels(declared)
+    if declared["on_missing_roles"] == "expand" and server.version < ROLES_SINCE:
+        levels = expanded(levels, declared["groups"])
+    return [*kept_creators(server, declared, levels, kept), *foreign_locations(server, declared)]
 
 
 def purge_steps(server: Server, declared: Declaration) -> list[Step]:

@@ -18,6 +18,7 @@ def access_spec() -> dict[str, t.Any]:
     grants = grant_list_spec()
     return {
         "policy": {"type": "str", "choices": ["exclusive", "additive"], "default": "exclusive"},
+        "artifact_root": {"type": "str"},
         "keep_users": {"type": "list", "elements": "str", "default": []},
         "revoke_creators": {"type": "bool", "default": False},
         "on_missing_roles": {"type": "str", "choices": ["fail", "expand"], "default": "fail"},

@@ -9,13 +9,30 @@ import json
 import re
 import typing as t
 from functools import cached_property
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 
 from ansible.module_utils.urls import Request, make_context
 
-from ._errors import InvalidRequest, RequestRefused, TransportError
+from ._deadline import deadline
+from ._errors import InvalidRequest, RequestRefused, TransportError, Unsupported
+from ._shapes import Misfit, Shape, fit
+from ._text import cut
+
+# Bytes of one answer, of all that one client is given, and of one that only says what went wrong.
+LARGEST = 32 * 2**20
+ALTOGETHER = 8 * LARGEST
+LARGEST_REFUSAL = 64 * 2**10
+# Characters of what a server says in a message.
+SAID = 500
+# Each answer may be silent for the timeout, and be as many times as long under way.
+WHOLE_ANSWER = 4
+# As MLflow tells it. It is written into files, so that nothing else is a version.
+VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}((a|b|rc)[0-9]{1,4})?(\.(dev|post)[0-9]{1,4})?")
+ERROR_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+# A number has no more digits. Python needs long for one of a million.
+DIGITS = 30
 
 # A duplicate user answers with the failed INSERT statement, password hash included.
 DATABASE_DETAILS = re.compile(r"(\s*Error: \(|\n\[SQL:).*", re.DOTALL)
@@ -26,10 +43,28 @@ class Answer(t.Dict[str, t.Any]):
 
     def __init__(self, answer: dict[str, t.Any], error: t.Callable[[str], Exception]) -> None:
         super().__init__(answer)
-        self._error = error
+        self.error = error
 
     def __missing__(self, key: str) -> t.NoReturn:
-        raise self._error(key)
+        raise self.error(f"has no '{key}'")
+
+
+def fitting(answer: dict[str, t.Any], shape: Shape) -> dict[str, t.Any]:
+    """The answer, which is of the shape, or an error that names the server."""
+    try:
+        fit(shape, answer)
+    except Misfit as misfit:
+        if isinstance(answer, Answer):
+            raise answer.error(str(misfit)) from None
+        raise
+    return answer
+
+
+def number(digits: str) -> int:
+    """A number of an answer."""
+    if len(digits) > DIGITS:
+        raise ValueError("a number has too many digits")
+    return int(digits)
 
 
 class Client:
@@ -64,6 +99,8 @@ class Client:
         self._validate_certs = validate_certs
         # Through a socket no proxy is in between, whatever the environment says.
         self._options = {"unix_socket": unix_socket, "use_proxy": not unix_socket, "timeout": timeout}
+        self._timeout = timeout
+        self._left = ALTOGETHER
 
     def get(self, path: str, **query: object) -> dict[str, t.Any]:
         """Return the JSON answer of a GET; raise RequestRefused on any error answer."""
@@ -82,7 +119,10 @@ class Client:
     def version(self) -> str:
         """The server's own version, asked once."""
         if self._version is None:
-            self._version = self._send("GET", "/version", None, None, self.username, self.password).strip()
+            version = self._send("GET", "/version", None, None, self.username, self.password).strip()
+            if not VERSION.fullmatch(version):
+                raise Unsupported(f"{self.tracking_uri} does not tell a version of MLflow; is it an MLflow server?")
+            self._version = version
         return self._version
 
     def write(self, method: str, path: str, **body: object) -> dict[str, t.Any]:
@@ -112,12 +152,12 @@ class Client:
     ) -> dict[str, t.Any]:
         text = self._send(method, path, query, body, self.username, self.password)
         try:
-            answer = json.loads(text) if text.strip() else {}
-        except ValueError:
+            answer = json.loads(text, parse_int=number) if text.strip() else {}
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise self._no_mlflow(method, path, "is no JSON object")
-        return Answer(answer, lambda key: self._no_mlflow(method, path, f"has no '{key}'"))
+        return Answer(answer, lambda what: self._no_mlflow(method, path, what))
 
     def _no_mlflow(self, method: str, path: str, what: str) -> TransportError:
         return TransportError(f"{method} {path}: the answer {what}; is {self.tracking_uri} an MLflow server?")
@@ -133,6 +173,16 @@ class Client:
     ) -> str:
         url = self.tracking_uri + path + ("?" + urlencode(query) if query else "")
         try:
+            # A server that sends a byte now and then would else be waited for without an end.
+            with deadline(WHOLE_ANSWER * self._timeout):
+                return self._ask(method, url, body, username, password)
+        except HTTPError as error:
+            raise self._refusal(method, path, error, username) from None
+        except (OSError, HTTPException, ValueError) as error:
+            raise TransportError(f"{method} {self.tracking_uri}{path}: {cut(error, SAID)}") from None
+
+    def _ask(self, method: str, url: str, body: dict[str, t.Any] | None, username: str, password: str) -> str:
+        try:
             # A new Request each time: one that is used again keeps cookies, and would log in with them. A new
             # connection too: kept, it saves nothing on loopback, and servers of several workers answer 40 ms later.
             with Request().open(
@@ -147,30 +197,52 @@ class Client:
                 context=self._context,
                 # A redirect would carry the credentials to a server that nobody named.
                 follow_redirects="none",
+                # What is packed can be a thousand times as large as what is sent.
+                decompress=False,
                 **self._options,
             ) as answer:
-                return answer.read().decode("utf-8")
+                data = read(answer, min(LARGEST, self._left))
+                self._left -= len(data)
+                return data.decode("utf-8")
         except HTTPError as error:
-            raise self._refusal(method, path, error, username) from None
-        except (OSError, HTTPException, ValueError) as error:
-            raise TransportError(f"{method} {self.tracking_uri}{path}: {error}") from None
+            # Within the deadline, too.
+            error.said = said(error)  # type: ignore[attr-defined]
+            raise
 
     def _refusal(self, method: str, path: str, error: HTTPError, username: str) -> RequestRefused:
-        code = None
+        code, text = None, getattr(error, "said", "")
         try:
-            text = error.read().decode("utf-8", "replace")
-        except (OSError, HTTPException):
-            text = "the answer broke off"
-        try:
-            answer = json.loads(text)
-            text, code = answer["message"], answer["error_code"]
-        except (ValueError, KeyError, TypeError):
+            answer = json.loads(text, parse_int=number)
+            text, code = str(answer["message"]), answer["error_code"]
+        except (ValueError, KeyError, TypeError, RecursionError):
             pass
+        if not (isinstance(code, str) and ERROR_CODE.fullmatch(code)):
+            code = None
         if error.code == 401:
             text = f"the server does not accept the credentials of user '{username}'"
         elif error.code == 403:
             text = f"user '{username}' is not allowed to do this; log in as an admin"
         elif 300 <= error.code < 400:
-            text = f"redirected to {error.headers.get('Location')}; give the final address as tracking_uri"
-        detail = DATABASE_DETAILS.sub("", text).strip()[:500]
+            text = f"redirected to {cut(error.headers.get('Location'), 200)}; give the final address as tracking_uri"
+        detail = cut(DATABASE_DETAILS.sub("", text[: 8 * SAID]).strip(), SAID)
         return RequestRefused(f"{method} {path}: {error.code} {detail}", error.code, code)
+
+
+def read(answer: t.Any, at_most: int) -> bytes:
+    """The whole of an answer, which must not be larger."""
+    if (getattr(answer, "length", None) or 0) > at_most:
+        raise ValueError(f"the answer is larger than {at_most} bytes")
+    data: bytes = answer.read(at_most + 1)
+    if len(data) > at_most:
+        raise ValueError(f"the answer is larger than {at_most} bytes")
+    if getattr(answer, "length", None):
+        raise IncompleteRead(data, answer.length)
+    return data
+
+
+def said(error: HTTPError) -> str:
+    """The beginning of what a server says went wrong."""
+    try:
+        return error.read(LARGEST_REFUSAL).decode("utf-8", "replace")
+    except (OSError, HTTPException, ValueError):
+        return "the answer broke off"

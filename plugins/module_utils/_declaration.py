@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ._dialect import Holder, Resource, User
+from ._dialect import LEVELS, Holder, Resource, User
 from ._effective import is_active
 from ._people import grant_list
 from ._resources import EVERY, Facts
@@ -44,7 +44,8 @@ def described_user(user: User, own: dict[Resource, str]) -> Facts:
 
 
 def levels(server: Server, holder: Holder) -> dict[Resource, str]:
-    return {resource: grant.level for resource, grant in server.grants(holder).items()}
+    """What a holder has, in the words of the inventory: up to 3.12 a group could also be given nothing."""
+    return {resource: grant.level for resource, grant in server.grants(holder).items() if grant.level in LEVELS}
 
 
 def groups(server: Server) -> list[Facts]:

@@ -14,6 +14,7 @@ from ._credentials import password_problem, username_problem
 from ._dialect import LEVELS, RESOURCE_TYPES
 from ._dialect_roles import HIDDEN_ROLE
 from ._resources import EVERY
+from ._text import shown
 
 Declared = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
@@ -21,6 +22,11 @@ Problems = t.Iterator[str]
 
 def access_problems(declared: Declared, known: t.Iterable[str] = ()) -> Problems:
     """A line for each fault; C(known) are further users who may be members of groups."""
+    # What an inventory says may have been exported from a server.
+    return map(shown, _access_problems(declared, known))
+
+
+def _access_problems(declared: Declared, known: t.Iterable[str]) -> Problems:
     present = {user["name"] for user in declared["users"] if user.get("state") != "absent"}
     for user in declared["users"]:
         if user["name"] in present:
@@ -59,7 +65,7 @@ def _name_problems(key: str, things: list[Declared]) -> Problems:
             yield f"{key}: a name must not be empty"
         elif name == EVERY:
             yield f"{key}: '{EVERY}' is no name; in a grant it means all"
-        elif key == "groups" and HIDDEN_ROLE.match(name):
+        elif key == "groups" and HIDDEN_ROLE.fullmatch(name):
             yield f"{key}: '{name}' is a name that MLflow keeps for itself"
         elif key == "registered_models" and set(name) & set("/:"):
             yield f"{key}: '{name}' has a slash or a colon, which MLflow refuses in names of models"

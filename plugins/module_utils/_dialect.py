@@ -8,11 +8,11 @@ A dialect hides one API; only this file and the two dialects know versions, whic
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ._client import Client
 from ._errors import Unsupported
+from ._shapes import Word
 
 USERS = "/api/2.0/mlflow/users/"
 
@@ -20,6 +20,11 @@ USERS = "/api/2.0/mlflow/users/"
 LEVELS = ("READ", "USE", "EDIT", "MANAGE", "DENY")
 # From less to more. A step down is carried out before a step up.
 RANKS = {level: rank for rank, level in enumerate(("DENY", *LEVELS[:-1]))}
+
+# Up to 3.12 it denies a user, and elsewhere it says that there is nothing.
+NOTHING = "NO_PERMISSIONS"
+# All that a server may say somebody has.
+LEVEL = Word((*LEVELS, NOTHING))
 
 # What the inventory can grant on.
 RESOURCE_TYPES = ("experiment", "registered_model")
@@ -116,10 +121,8 @@ class Dialect(t.Protocol):
 
 def version_of(client: Client) -> tuple[int, int]:
     """The server's major and minor version."""
-    number = re.match(r"(\d+)\.(\d+)", client.version)
-    if not number:
-        raise Unsupported(f"{client.tracking_uri} does not tell a version of MLflow; is it an MLflow server?")
-    version = (int(number.group(1)), int(number.group(2)))
+    major, minor = client.version.split(".")[:2]
+    version = (int(major), int(minor))
     if version < OLDEST:
         raise unsupported(client, "this collection", OLDEST)
     return version

@@ -7,8 +7,20 @@ from __future__ import annotations
 
 import typing as t
 
-from ._client import Client
-from ._dialect import ROLES_SINCE, USER_LIST_SINCE, USERS, Access, Grant, Group, Holder, Resource, User
+from ._client import Client, fitting
+from ._dialect import (
+    LEVEL,
+    NOTHING,
+    ROLES_SINCE,
+    USER_LIST_SINCE,
+    USERS,
+    Access,
+    Grant,
+    Group,
+    Holder,
+    Resource,
+    User,
+)
 from ._dialect_roles import Roles, as_group
 
 # By kind: the routes, and what the resource is called in them.
@@ -18,7 +30,17 @@ ROUTES = {
 }
 
 # What denies a user here; DENY came with 3.17.
-DENIED = "NO_PERMISSIONS"
+DENIED = NOTHING
+
+NAMES = {"users": [{"username": str}]}
+USER = {
+    "user": {
+        "id": int,
+        "username": str,
+        "is_admin": bool,
+        **{f"{kind}_permissions": [{key: str, "permission": LEVEL}] for kind, (_path, key) in ROUTES.items()},
+    }
+}
 
 
 class PermissionDialect(Roles):
@@ -45,10 +67,11 @@ class PermissionDialect(Roles):
     def _usernames(self, names: t.Iterable[str]) -> t.Iterable[str]:
         if self.version < USER_LIST_SINCE:
             return sorted({*names, self._client.username})
-        return [user["username"] for user in self._client.get(USERS + "list")["users"]]
+        return [user["username"] for user in fitting(self._client.get(USERS + "list"), NAMES)["users"]]
 
     def _read_user(self, name: str) -> dict[str, t.Any] | None:
-        return self._client.find(USERS + "get", username=name)
+        answer = self._client.find(USERS + "get", username=name)
+        return answer and fitting(answer, USER)
 
     def grant(self, holder: Holder, resource: Resource, level: str) -> None:
         if holder.kind == "group":

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ._client import Client
-from ._dialect import USERS, Access, Grant, Group, Holder, Resource, User, version_of
+from ._client import Client, fitting
+from ._dialect import LEVEL, RESOURCE_TYPES, USERS, Access, Grant, Group, Holder, Resource, User, version_of
+from ._shapes import Maybe, fit
 
 GRANTS = "/api/3.0/mlflow/users/permissions/"
 ROLES = "/api/3.0/mlflow/roles/"
@@ -18,7 +19,17 @@ ROLES = "/api/3.0/mlflow/roles/"
 WORKSPACE = "default"
 
 # MLflow keeps a user's own grants on a role of this name; it is never a group of ours.
-HIDDEN_ROLE = re.compile(r"^__user_\d+__$")
+HIDDEN_ROLE = re.compile(r"__user_[0-9]+__")
+
+
+def _fit_row(row: t.Any, where: str) -> None:
+    """A row of a role. Kinds that the inventory has no word for have levels of their own."""
+    fit({"id": int, "resource_type": str, "resource_pattern": str, "permission": str}, row, where)
+    if row["resource_type"] in RESOURCE_TYPES:
+        fit(LEVEL, row["permission"], f"{where}.permission")
+
+
+ROLE = {"id": int, "name": str, "description": Maybe(str), "permissions": [_fit_row]}
 
 
 class Roles:
@@ -31,19 +42,19 @@ class Roles:
 
     def visible_roles(self) -> list[dict[str, t.Any]]:
         """All roles but the hidden ones, those without members too."""
-        roles = self._client.get(ROLES + "list", workspace=WORKSPACE)["roles"]
-        roles = [role for role in roles if not HIDDEN_ROLE.match(role["name"])]
+        roles = fitting(self._client.get(ROLES + "list", workspace=WORKSPACE), {"roles": [ROLE]})["roles"]
+        roles = [role for role in roles if not HIDDEN_ROLE.fullmatch(role["name"])]
         self._ids = {role["name"]: role["id"] for role in roles}
         return roles
 
     def member_ids(self, role_id: int) -> list[int]:
         """Ids of the users who have a role."""
         answer = self._client.get(ROLES + "users/list", role_id=role_id)
-        return [row["user_id"] for row in answer["assignments"]]
+        return [row["user_id"] for row in fitting(answer, {"assignments": [{"user_id": int}]})["assignments"]]
 
     def create_group(self, name: str, description: str) -> None:
         answer = self._client.write("POST", ROLES + "create", name=name, workspace=WORKSPACE, description=description)
-        self._ids[name] = answer["role"]["id"]
+        self._ids[name] = fitting(answer, {"role": {"id": int}})["role"]["id"]
 
     def describe_group(self, name: str, description: str) -> None:
         self._client.write("PATCH", ROLES + "update", role_id=self._ids[name], description=description)
@@ -74,9 +85,10 @@ class RoleDialect(Roles):
     def observe(self, names: t.Iterable[str]) -> Access:
         users: dict[str, User] = {}
         members: dict[int, set[str]] = {}
-        for user in self._client.get(USERS + "list")["users"]:
-            own = [role for role in user["roles"] if HIDDEN_ROLE.match(role["name"])]
-            others = [role for role in user["roles"] if not HIDDEN_ROLE.match(role["name"])]
+        everybody = {"users": [{"username": str, "is_admin": bool, "roles": [ROLE]}]}
+        for user in fitting(self._client.get(USERS + "list"), everybody)["users"]:
+            own = [role for role in user["roles"] if HIDDEN_ROLE.fullmatch(role["name"])]
+            others = [role for role in user["roles"] if not HIDDEN_ROLE.fullmatch(role["name"])]
             for role in others:
                 members.setdefault(role["id"], set()).add(user["username"])
             users[user["username"]] = User(
@@ -107,4 +119,5 @@ def role_grants(role: dict[str, t.Any]) -> dict[Resource, Grant]:
     return {
         Resource(row["resource_type"], row["resource_pattern"]): Grant(row["permission"], row["id"])
         for row in role["permissions"]
+        if row["resource_type"] in RESOURCE_TYPES
     }

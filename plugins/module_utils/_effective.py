@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ._client import Client
-from ._dialect import RANKS, ROLES_ONLY_SINCE, Group, Holder, Resource, User
+from ._client import Client, fitting
+from ._dialect import LEVEL, NOTHING, RANKS, ROLES_ONLY_SINCE, Group, Holder, Resource, User
 from ._resources import EVERY
 from ._server import Server
-
-NONE = "NO_PERMISSIONS"
 
 
 class Reason(t.NamedTuple):
@@ -42,7 +40,7 @@ def judged(server: Server, user: User, thing: Resource, default: str | None, cre
     reasons = list(reasons_for(server, user, thing, creators))
     # A grant never takes away what everybody has from 3.13 on; before, a user's own grant replaces it.
     own = [reason for reason in reasons if reason.why.startswith(("granted", "created"))]
-    if default and (server.version >= ROLES_ONLY_SINCE or not own) and (default != NONE or not reasons):
+    if default and (server.version >= ROLES_ONLY_SINCE or not own) and (default != NOTHING or not reasons):
         reasons.append(Reason(default, "default permission"))
     level = decided([reason.level for reason in reasons], user.admin)
     return {
@@ -77,7 +75,7 @@ def decided(levels: list[str], admin: bool) -> str:
         return "MANAGE"
     if "DENY" in levels:
         return "DENY"
-    return max((level for level in levels if level in RANKS), key=lambda level: RANKS[level], default=NONE)
+    return max((level for level in levels if level in RANKS), key=lambda level: RANKS[level], default=NOTHING)
 
 
 def ask_default(client: Client, server: Server) -> str | None:
@@ -92,5 +90,6 @@ def ask_default(client: Client, server: Server) -> str | None:
         everything = Resource("experiment", EVERY)
         if not user.admin and not any(everything in holder.grants for holder in holders):
             query = {"username": name, "resource_type": "experiment", "resource_id": "nothing has this id"}
-            return client.get("/api/3.0/mlflow/users/permissions/get", **query)["permission"]
+            answer = client.get("/api/3.0/mlflow/users/permissions/get", **query)
+            return str(fitting(answer, {"permission": LEVEL})["permission"])
     return None

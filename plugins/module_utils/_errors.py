@@ -8,13 +8,21 @@ Shared code raises one of these and never calls C(fail_json); the module turns i
 
 from __future__ import annotations
 
+from ._text import all_shown, cut
+
+# Characters of a message; what a server wrote is cut before.
+LONGEST = 4000
+
 
 class MlflowError(Exception):
-    """Base of all errors of this collection; C(failure) is returned to the playbook as data."""
+    """Base of all errors of this collection; C(failure) is returned to the playbook as data.
+
+    Whatever stands in a message, names of things and words of servers, can be shown to a person.
+    """
 
     def __init__(self, message: str, **failure: object) -> None:
-        super().__init__(message)
-        self.failure = failure
+        super().__init__(cut(message, LONGEST))
+        self.failure = all_shown(failure)
 
 
 class TransportError(MlflowError):

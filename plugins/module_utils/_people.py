@@ -27,6 +27,7 @@ from ._errors import InvalidRequest
 from ._resources import EVERY
 from ._server import Server
 from ._steps import GIVE, JOIN, MAKE, OPEN, TAKE, Step
+from ._text import shown
 
 Wanted = t.Dict[str, t.Any]
 Levels = t.Dict[Resource, str]
@@ -156,12 +157,12 @@ def grant_list(levels: Levels) -> list[dict[str, str]]:
 
 def called(holder: Holder) -> str:
     """A holder in a line of a change list."""
-    return holder.name if holder.kind == "user" else f"group {holder.name}"
+    return shown(holder.name if holder.kind == "user" else f"group {holder.name}")
 
 
 def spell(resource: Resource) -> str:
     """A resource in a line of a change list."""
-    return f"{resource.kind} {resource.key}"
+    return shown(f"{resource.kind} {resource.key}")
 
 
 def _grant(server: Server, holder: Holder, resource: Resource, level: str) -> None:

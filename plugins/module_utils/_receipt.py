@@ -23,7 +23,7 @@ import typing as t
 from ._private_files import read_private, write_private
 
 # Another number makes all receipts void: raise it when a run would now find something to do that it left before.
-FORMAT = 1
+FORMAT = 2
 # Seconds. The coarsest clock of a file system that holds databases ticks every two.
 SETTLED = 2
 # The fingerprint is over passwords, and must not help anybody to guess one: about 15 ms a guess and a server.

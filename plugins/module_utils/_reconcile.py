@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ._access import Declaration, access_steps
+from ._access import Declaration, access_steps, access_warnings
 from ._client import Client
 from ._dialect import USER_LIST_SINCE
 from ._errors import RequestRefused
@@ -34,13 +34,14 @@ def reconcile(client: Client, declared: Declaration) -> Done:
             done.warnings.append(
                 f"MLflow {client.version} cannot list its users, so those nobody declared stay; 3.10 and later can"
             )
+        done.warnings.extend(told for told in access_warnings(server, declared) if told not in done.warnings)
         if client.read_only:
             done.changes.extend(lines(steps))
             break
         try:
             for step in steps:
                 step.do()
-                done.changes.extend([step.line] if step.line else [])
+                done.changes.extend(lines([step]))
             break
         except RequestRefused as refusal:
             if refusal.status not in (400, 404, 409) or attempt == OBSERVATIONS - 1:

@@ -7,14 +7,29 @@ from __future__ import annotations
 
 import typing as t
 
-from ._client import Client
+from ._client import Client, fitting
 from ._dialect import RESOURCE_TYPES, Resource
+from ._errors import TransportError
+from ._shapes import Maybe, Word
 
 EXPERIMENTS = "/api/2.0/mlflow/experiments/"
 MODELS = "/api/2.0/mlflow/registered-models/"
 
 # As a name in a grant: all resources of the kind.
 EVERY = "*"
+
+TAGS = Maybe([{"key": str, "value": Maybe(str)}])
+EXPERIMENT = {
+    "name": str,
+    "experiment_id": str,
+    "artifact_location": str,
+    "lifecycle_stage": Word(("active", "deleted")),
+    "tags": TAGS,
+}
+MODEL = {"name": str, "description": Maybe(str), "tags": TAGS}
+
+# A thousand things each.
+PAGES = 1000
 
 Facts = t.Dict[str, t.Any]
 
@@ -29,7 +44,8 @@ class Directory:
 
     def add_experiment(self, name: str, answer: Facts) -> None:
         """Take note of an experiment that was just made."""
-        self.experiments[name] = {"name": name, "lifecycle_stage": "active", **answer}
+        number = fitting(answer, {"experiment_id": str})["experiment_id"]
+        self.experiments[name] = {"name": name, "lifecycle_stage": "active", "experiment_id": number}
 
     def things(self, kind: str) -> dict[str, Facts]:
         """All of one kind, by name."""
@@ -66,33 +82,36 @@ class Directory:
 def find_experiment(client: Client, name: str) -> Facts | None:
     """The experiment of this name, deleted ones included; None where there is none."""
     answer = client.find(EXPERIMENTS + "get-by-name", experiment_name=name)
-    return answer and experiment_facts(answer["experiment"])
+    return answer and experiment_facts(fitting(answer, {"experiment": EXPERIMENT})["experiment"])
 
 
 def find_model(client: Client, name: str) -> Facts | None:
     """The registered model of this name; None where there is none."""
     answer = client.find(MODELS + "get", name=name)
-    return answer and model_facts(answer["registered_model"])
+    return answer and model_facts(fitting(answer, {"registered_model": MODEL})["registered_model"])
 
 
 def search_experiments(client: Client, view: str) -> list[Facts]:
     """All experiments the account can see; C(view) is C(active), C(deleted) or C(all)."""
     stage = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}[view]
-    return [experiment_facts(found) for found in _pages(client, EXPERIMENTS + "search", "experiments", view_type=stage)]
+    pages = _pages(client, EXPERIMENTS + "search", "experiments", EXPERIMENT, view_type=stage)
+    return [experiment_facts(found) for found in pages]
 
 
 def search_models(client: Client) -> list[Facts]:
     """All registered models the account can see."""
-    return [model_facts(found) for found in _pages(client, MODELS + "search", "registered_models")]
+    return [model_facts(found) for found in _pages(client, MODELS + "search", "registered_models", MODEL)]
 
 
-def _pages(client: Client, path: str, key: str, **query: object) -> t.Iterator[Facts]:
-    while True:
-        answer = client.get(path, max_results=1000, **query)
-        yield from answer.get(key, [])
+def _pages(client: Client, path: str, key: str, shape: t.Any, **query: object) -> t.Iterator[Facts]:
+    page = {key: Maybe([shape]), "next_page_token": Maybe(str)}
+    for _number in range(PAGES):
+        answer = fitting(client.get(path, max_results=1000, **query), page)
+        yield from answer.get(key) or []
         if not answer.get("next_page_token"):
             return
         query["page_token"] = answer["next_page_token"]
+    raise TransportError(f"GET {path}: {client.tracking_uri} has no end of pages; is it an MLflow server?")
 
 
 def experiment_facts(experiment: Facts) -> Facts:
@@ -108,11 +127,11 @@ def experiment_facts(experiment: Facts) -> Facts:
 
 def model_facts(model: Facts) -> Facts:
     """What the modules return about a registered model."""
-    return {"name": model["name"], "description": model.get("description", ""), "tags": tags_of(model)}
+    return {"name": model["name"], "description": model.get("description") or "", "tags": tags_of(model)}
 
 
 def tags_of(thing: Facts) -> dict[str, str]:
-    return {tag["key"]: tag.get("value", "") for tag in thing.get("tags", [])}
+    return {tag["key"]: tag.get("value") or "" for tag in thing.get("tags") or []}
 
 
 def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:

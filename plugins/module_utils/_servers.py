@@ -13,6 +13,7 @@ from ._arguments import connection_spec
 from ._declared import repeated
 from ._errors import MlflowError
 from ._parallel import Died, in_parallel
+from ._text import all_shown, cut, shown
 
 SHARED = ("ca_path", "validate_certs", "timeout")
 OWN = ("tracking_uri", "username", "password")
@@ -53,14 +54,14 @@ def work_on_servers(module: AnsibleModule, work: t.Callable[[Params], Result]) -
     shared = {"unix_socket": None, **{name: module.params[name] for name in SHARED}}
     results: list[Result] = [{}] * len(servers)
     for number, found in in_parallel(lambda server: _result(work, {**shared, **server}), servers, parallel):
-        answer = result(msg=str(found), failure={}) if isinstance(found, Died) else found
+        answer = result(msg=str(found), failure={}) if isinstance(found, Died) else all_shown(found)
         results[number] = {"name": servers[number]["name"], **answer}
     for one in results:
         for warning in one["warnings"]:
-            module.warn(f"{one['name']}: {warning}")
+            module.warn(f"{shown(one['name'])}: {warning}")
     module.exit_json(
         changed=any(one["changed"] for one in results),
-        diff=[{"prepared": shown(one)} for one in results if one["changed"]],
+        diff=[{"prepared": told(one)} for one in results if one["changed"]],
         servers=results,
         failures={one["name"]: one["msg"] for one in results if "failure" in one},
         invocation={"module_args": {**module.params, "servers": [briefly(server) for server in servers]}},
@@ -78,12 +79,12 @@ def _result(work: t.Callable[[Params], Result], server: Params) -> Result:
     except MlflowError as error:
         return result(msg=str(error), failure=error.failure)
     except OSError as error:
-        return result(msg=str(error), failure={})
+        return result(msg=cut(error, 500), failure={})
     except Exception as error:  # noqa: BLE001 - a fault in the work on one server is no reason to leave the others
-        return result(msg=f"{type(error).__name__}: {error}; this is a bug of the module", failure={})
+        return result(msg=f"{type(error).__name__}: {cut(error, 500)}; this is a bug of the module", failure={})
 
 
-def shown(one: Result) -> str:
+def told(one: Result) -> str:
     """The diff of one server, below its name."""
     lines = one["changes"] or [one["msg"]]
     return "".join(f"{line}\n" for line in (f"{one['name']}:", *lines))

@@ -13,10 +13,12 @@ from ._arguments import client_from, connection_spec
 from ._client import Client
 from ._errors import MlflowError
 from ._steps import Step, in_order
+from ._text import all_shown, shown
 
 Shown = t.Optional[t.Dict[str, t.Any]]
 Observe = t.Callable[[Client, t.Dict[str, t.Any]], t.Any]
 Show = t.Callable[[Client, t.Dict[str, t.Any], t.Any], Shown]
+Warn = t.Callable[[Client, t.Dict[str, t.Any], t.Any], t.List[str]]
 Plan = t.Callable[[Client, t.Dict[str, t.Any], t.Any], t.Tuple[Shown, t.List[Step]]]
 
 
@@ -26,13 +28,14 @@ def ensure_module(
     observe: Observe,
     plan: Plan,
     show: Show,
+    warn: Warn = lambda *_observed: [],
     **options: t.Any,
 ) -> None:
     """Bring one thing into its wanted state and return it under its noun.
 
     C(observe) reads the server. C(plan) returns what will be shown afterwards and the steps that
     lead there: no steps, no change. Check mode stops before the steps, so both modes show the
-    same diff.
+    same diff. C(warn) says what a person should know.
     """
     module = AnsibleModule(argument_spec={**connection_spec(), **argument_spec}, supports_check_mode=True, **options)
     params = module.params
@@ -41,6 +44,7 @@ def ensure_module(
         state = observe(client, params)
         before = show(client, params, state)
         after, steps = plan(client, params, state)
+        warnings = warn(client, params, state)
         result = after
         if steps and not module.check_mode:
             for step in in_order(steps):
@@ -48,9 +52,11 @@ def ensure_module(
             result = show(client, params, observe(client, params))
     except MlflowError as error:
         module.fail_json(msg=str(error), failure=error.failure)
+    for warning in warnings:
+        module.warn(shown(warning))
     module.exit_json(
         changed=bool(steps),
-        diff={"before": before or {}, "after": after or {}},
+        diff=all_shown({"before": before or {}, "after": after or {}}),
         **{noun: result or {}},
     )
 

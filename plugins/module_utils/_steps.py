@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ._text import shown
+
 # The order in which steps are carried out. At no point has anybody more access than before and
 # after: first what is taken away, last what lets people in.
 RENAME = -1  # keeps who has what, under another name
@@ -18,7 +20,7 @@ OPEN = 4  # new users' own passwords, admin flags
 
 
 class Step(t.NamedTuple):
-    """One writing request. Steps with no C(line) belong to the one that has it."""
+    """One writing request. Steps with no C(line) belong to the one that has it; C(lines) gives what is read of it."""
 
     phase: int
     line: str
@@ -32,4 +34,4 @@ def in_order(steps: t.Iterable[Step]) -> list[Step]:
 
 def lines(steps: t.Iterable[Step]) -> list[str]:
     """What a person signs off: a line a difference, such as C(+ alice MANAGE experiment resnet)."""
-    return [step.line for step in in_order(steps) if step.line]
+    return [shown(step.line) for step in in_order(steps) if step.line]

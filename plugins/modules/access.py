@@ -74,6 +74,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._access_arguments imp
 from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import client_from, connection_spec
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import MlflowError
 from ansible_collections.mlops.mlflow.plugins.module_utils._reconcile import reconcile
+from ansible_collections.mlops.mlflow.plugins.module_utils._text import shown
 
 
 def main() -> None:
@@ -84,7 +85,7 @@ def main() -> None:
     except MlflowError as error:
         module.fail_json(msg=str(error), failure=error.failure)
     for warning in done.warnings:
-        module.warn(warning)
+        module.warn(shown(warning))
     module.exit_json(
         changed=bool(done.changes),
         diff={"prepared": "".join(f"{line}\n" for line in done.changes)},

@@ -89,6 +89,7 @@ failure:
 import typing as t
 from functools import partial
 
+from ansible_collections.mlops.mlflow.plugins.module_utils._claims import find_built_in, foreign_location
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
 from ansible_collections.mlops.mlflow.plugins.module_utils._resources import find_experiment
 from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, ensure_module
@@ -118,6 +119,13 @@ def plan(client: Client, params: dict[str, t.Any], observed: Observed) -> tuple[
     return {**before, "lifecycle_stage": "active", "tags": {**before["tags"], **texts(params["tags"])}}, steps
 
 
+def warn(client: Client, params: dict[str, t.Any], observed: Observed) -> list[str]:
+    found = observed.present or observed.source
+    if not found or params["state"] == "absent" or not any(foreign_location(found, params, None)):
+        return []
+    return list(foreign_location(found, params, find_built_in(client)))
+
+
 def main() -> None:
     ensure_module(
         "experiment",
@@ -132,6 +140,7 @@ def main() -> None:
         partial(observe_thing, find_experiment),
         plan,
         show_thing,
+        warn,
     )
 
 

@@ -164,7 +164,8 @@ def let_in(server: dict[str, t.Any], former: str | None) -> bool:
         raise InvalidRequest(
             f"password: the server does not accept the credentials of user '{name}'"
             + (f", nor with the password kept in {server['kept_in']}. " if other else ". ")
-            + "If its database had users before, give the password that works there; it can be changed in a later run.",
+            + "If its database had users before, give the password that works there; it can be changed in a later run. "
+            + "If somebody else has changed it, mlops.mlflow.readmit_admin lets this one in by the database.",
             status=401,
         )
     set_password(client, name, password)

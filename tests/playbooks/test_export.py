@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ansible.parsing.dataloader import DataLoader
 from playbooks.stage import Stage, mode
 
 
@@ -27,7 +27,7 @@ def exported(stage: Stage, dest: Path) -> dict[str, Any]:
     assert run.code == 0, run.output
     assert stage.shown(run.output) == []
     assert stage.shown(dest.read_text()) == []
-    return yaml.safe_load(dest.read_text())
+    return DataLoader().load_from_file(str(dest), trusted_as_template=True)
 
 
 def test_the_file_given_back_changes_nothing(as_admin: Stage, tmp_path: Path) -> None:
@@ -70,6 +70,34 @@ def test_what_an_inventory_would_carry_out_is_refused(as_admin: Stage, tmp_path:
     assert "the inventory would take these for templates; give them other names or tags first" in run.output
     assert name in run.output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two\nlines: !vault |\n  {x",
+        "!unsafe 'x'",
+        "a: [*b, &c] # d",
+        "\x1b[2K\u2028\u202e",
+        "é 漢字",
+        "12",
+        "=",
+        "null",
+    ],
+    ids=ascii,
+)
+def test_any_other_name_is_a_text_in_it(as_admin: Stage, tmp_path: Path, name: str) -> None:
+    stage, dest = as_admin, tmp_path / "team.yml"
+    stage.client("vision", "create", "erin", name)
+    try:
+        team = exported(stage, dest)["mlflow_team_vision"]
+        assert {"name": name, "grants": {"erin": "MANAGE"}} in team["experiments"]
+        assert all(line.isprintable() for line in dest.read_text().split("\n"))
+        vault = {"vault_mlflow_passwords": {"vision": {"admin": stage.passwords["vision"]["admin"]}}}
+        run = stage.fill("--check", f"--extra-vars=@{dest}", inventory=stage.declare("exported.json", vault))
+        assert run.changed == 0, run.output
+    finally:
+        stage.client("vision", "delete", name)
 
 
 def test_check_mode_writes_nothing(as_admin: Stage, tmp_path: Path) -> None:

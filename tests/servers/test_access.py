@@ -102,6 +102,57 @@ def test_undeclared_grants_are_revoked_but_creators_keep_theirs(lab, team):
     assert lab.reader.user(eve)["grants"] == {("experiment", numbers(lab, team)[1]): "READ"}
 
 
+@pytest.fixture
+def squatted(lab, team, tmp_path):
+    """The people of a team, two of whom were quicker than its declaration; and where one of them keeps artifacts."""
+    people = {"users": team["users"]}
+    lab.ok("access", **people)
+    who = {user["name"]: (user["name"], user["password"]) for user in team["users"]}
+    ann, bob, _eve = names(team, "users")
+    location = f"file://{tmp_path}/their own"
+    create = "/api/2.0/mlflow/experiments/create"
+    lab.reader.ask("POST", create, who[ann], name=names(team, "experiments")[1], artifact_location=location)
+    lab.reader.ask(
+        "POST", "/api/2.0/mlflow/registered-models/create", who[bob], name=team["registered_models"][0]["name"]
+    )
+    return location
+
+
+def test_who_was_quicker_than_the_declaration_keeps_nothing(lab, team, squatted):
+    ann, bob, _eve = names(team, "users")
+    plain, model = names(team, "experiments")[1], names(team, "registered_models")[0]
+    predicted = lab.ok("access", check=True, **team)
+    done = lab.converge("access", **team)
+    for result in (predicted, done):
+        assert f"- {ann} MANAGE experiment {plain}" in result["access"]["changes"]
+        assert f"- {bob} MANAGE registered_model {model}" in result["access"]["changes"]
+        assert f"experiment '{plain}': keeps its artifacts at {squatted}" in str(result["warnings"])
+    hard, number = numbers(lab, team)
+    assert lab.reader.user(ann)["grants"] == {("experiment", hard): "MANAGE", ("registered_model", model): "EDIT"}
+    assert lab.reader.user(bob)["grants"] == {("experiment", hard): "EDIT", ("experiment", number): "READ"}
+    assert lab.person.level((ann, team["users"][0]["password"]), "experiment", number) == "NO_PERMISSIONS"
+    # It is said for as long as it is so, and nobody says that it is right.
+    assert squatted in str(lab.unchanged("access", **team)["warnings"])
+    team["experiments"][1]["artifact_location"] = squatted
+    assert squatted not in str(lab.unchanged("access", **team).get("warnings"))
+
+
+def test_who_was_quicker_is_named_where_nothing_is_taken_away(lab, team, squatted):
+    ann, bob, _eve = names(team, "users")
+    plain, model = names(team, "experiments")[1], names(team, "registered_models")[0]
+    for check in (True, False, False):
+        told = str(lab.ok("access", check=check, policy="additive", **team)["warnings"])
+        assert f"experiment '{plain}': '{ann}', who seems to have made it, keeps MANAGE" in told.replace("\\'", "'")
+        assert f"registered_model '{model}': '{bob}', who seems to have made it" in told.replace("\\'", "'")
+        assert squatted in told
+    assert lab.reader.user(ann)["grants"][("experiment", numbers(lab, team)[1])] == "MANAGE"
+
+
+def test_places_that_the_server_chose_are_no_reason_to_warn(lab, team):
+    for declared in (team, team, {**team, "artifact_root": "s3://elsewhere/vision"}):
+        assert "keeps its artifacts at" not in str(lab.ok("access", **declared).get("warnings"))
+
+
 def test_a_team_goes(lab, team):
     lab.ok("access", **team)
     for key in ("users", "experiments", "registered_models"):

@@ -81,3 +81,14 @@ def test_experiments_are_listed(lab, some):
     assert seen["active"] == seen["all"] - seen["deleted"]
     assert {active, deleted} <= seen["all"]
     assert lab.ok("experiment_info", name=some("none"))["experiments"] == []
+
+
+def test_a_place_that_somebody_else_has_chosen_is_told(lab, some, tmp_path):
+    name, location = some("squatted"), f"file://{tmp_path}/their own"
+    lab.reader.ask("POST", "/api/2.0/mlflow/experiments/create", name=name, artifact_location=location)
+    for check in (True, False):
+        result = lab.ok("experiment", check=check, name=name)
+        assert f"keeps its artifacts at {location}, which is not where this server puts" in str(result["warnings"])
+    assert "warnings" not in lab.ok("experiment", name=name, artifact_location=location)
+    assert "warnings" not in lab.ok("experiment", name=some("ours"))
+    assert "warnings" not in lab.ok("experiment", name="Default")

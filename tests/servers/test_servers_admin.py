@@ -1,6 +1,11 @@
 """The admin's password: made to work, kept, and never lost on the way."""
 
+import json
+import subprocess
+from pathlib import Path
+
 import mlflow_proxy
+import project
 import pytest
 import servers
 
@@ -138,3 +143,42 @@ def test_a_file_that_cannot_be_written_is_that_servers_failure(lab, server, tmp_
     assert "No such file or directory" in done["failures"]["vision"]
     # Nothing is forgotten before it is kept.
     assert list(files(tmp_path)) == ["bootstrap.env"]
+
+
+def readmitted(lab, username, password, **more):
+    """Let somebody in by the database, as root does on a host."""
+    home = Path(lab.databases[0]).parent
+    told = {"uri": f"sqlite:///{lab.databases[0]}", "username": username, "password": password, **more}
+    script = project.ROOT / "roles" / "mlflow_access" / "files" / "readmit.py"
+    command = [project.BUILD / home.name / "bin" / "python", "-I", "-c", script.read_text()]
+    done = subprocess.run(
+        command, input=json.dumps(told), capture_output=True, text=True, check=False, env={"LC_ALL": "C.UTF-8"}
+    )
+    assert password not in done.stdout + done.stderr
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+@pytest.mark.parametrize("fate", ["password", "rights", "account"])
+def test_root_has_a_way_back_when_another_admin_locked_this_one_out(lab, kept, secret, tmp_path, fate):
+    name, declared = kept["username"], kept["password"]
+    taken = secret()
+    if fate == "account":
+        lab.ok("user", name=name, state="absent")
+    else:
+        lab.ok("user", name=name, user_password=taken, admin=fate == "password")
+        assert lab.reader.logs_in(name, taken)
+    (tmp_path / "admin_password").unlink()
+    why = lab.several("servers_admin", kept)["failures"]["vision"]
+    assert "mlops.mlflow.readmit_admin lets this one in by the database" in why
+    assert readmitted(lab, name, declared) == (0, "made" if fate == "account" else "changed")
+    assert lab.several("servers_admin", kept)["failures"] == {}
+    assert lab.reader.logs_in(name, declared)
+    assert lab.reader.user(name)["admin"] is True
+    # With all that an admin may do.
+    users = lab.ok("user_info", username=name, password=declared, name=name)["users"]
+    assert [user["name"] for user in users] == [name]
+
+
+def test_a_database_that_cannot_be_written_to_is_told_without_what_is_in_it(lab, secret, tmp_path):
+    code, said = readmitted(lab, "chief", secret(), uri=f"sqlite:///{tmp_path}/none/mlflow.db")
+    assert (code, said) == (1, "the database of the users cannot be written to: OperationalError")

@@ -1,7 +1,7 @@
 """What the access module decides to do, and in which order."""
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.module_utils._access import access_steps
+from ansible_collections.mlops.mlflow.plugins.module_utils._access import access_steps, access_warnings
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest, Unsupported
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import lines
 from unit.engine import apply, group, server, user
@@ -68,6 +68,61 @@ def test_keep_users_and_the_own_account_stay():
 def test_creators_keep_what_they_created_unless_told(revoke, expected):
     observed = server([user("alice", experiment_1="MANAGE@3")], experiments=["own"], passwords={"alice": PASSWORD})
     assert plan(observed, users=[{"name": "alice"}], revoke_creators=revoke) == expected
+
+
+def squatted(policy, kept=(), version="3.17.2", admin=False, location=None, **options):
+    """Lines and warnings where alice was quicker to make an experiment and a model that are declared."""
+    alice = user("alice", admin, experiment_1="MANAGE@3", registered_model_m="MANAGE@4")
+    bob = user("bob", experiment_1="READ@5")
+    people = [alice, bob]
+    observed = server(people, [], ["own"], ["m"], version, {"alice": PASSWORD, "bob": PASSWORD})
+    if location:
+        observed.directory.experiments["own"]["artifact_location"] = location
+    experiment = {"name": "own", "grants": {"bob": "READ"}, **options.pop("experiment", {})}
+    wanted = declared(
+        **{"policy": policy, "keep_users": list(kept), "users": [{"name": "alice", "admin": admin}, {"name": "bob"}]}
+        | {"experiments": [experiment], "registered_models": [{"name": "m"}], **options}
+    )
+    return lines(access_steps(observed, wanted)), access_warnings(observed, wanted)
+
+
+def test_nobody_keeps_a_declared_thing_for_having_been_quicker():
+    taken = ["- alice MANAGE experiment own", "- alice MANAGE registered_model m"]
+    assert squatted("exclusive") == (taken, [])
+    steps, warnings = squatted("additive")
+    assert steps == []
+    assert [line.split(",")[0] for line in warnings] == [
+        "experiment 'own': 'alice'",
+        "registered_model 'm': 'alice'",
+    ]
+    # Of users that nobody is to touch it is said, and of them only.
+    assert len(squatted("exclusive", kept=["alice"], users=[{"name": "bob"}])[1]) == 2
+    assert squatted("exclusive", users=[{"name": "bob"}])[1] == []
+    # What is given is not kept by being quicker.
+    given = {"name": "own", "grants": {"alice": "MANAGE", "bob": "READ"}}
+    assert squatted("additive", experiments=[given], registered_models=[]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("location", "options", "told"),
+    [
+        ("mlflow-artifacts:/1", {}, False),
+        ("mlflow-artifacts:/1/", {}, False),
+        ("mlflow-artifacts:/2", {}, True),
+        ("mlflow-artifacts:/1?x=/4", {}, True),
+        ("mlflow-artifacts:/../1", {}, True),
+        ("file:///var/lib/mlflow/vision/1", {}, True),
+        ("s3://bucket/team/1", {}, True),
+        ("s3://bucket/team/1", {"artifact_root": "s3://bucket/team/"}, False),
+        ("s3://bucket/team/11", {"artifact_root": "s3://bucket/team"}, True),
+        ("s3://bucket/team/1", {"experiment": {"artifact_location": "s3://bucket/team/1"}}, False),
+        ("s3://bucket/team/1", {"experiment": {"state": "absent", "grants": None}}, False),
+        ("http://evil\x1b[2J/1", {}, True),
+    ],
+)
+def test_a_place_that_is_not_the_server_s_own_is_told(location, options, told):
+    _steps, warnings = squatted("exclusive", location=location, **options)
+    assert [location in warning for warning in warnings] == [True] * told
 
 
 def test_a_manage_that_was_not_first_is_no_creators():

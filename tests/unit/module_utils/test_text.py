@@ -1,0 +1,80 @@
+"""What is shown of a text: one line, nothing in it that cannot be seen."""
+
+import json
+
+import pytest
+from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Holder, Resource
+from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest, RequestRefused
+from ansible_collections.mlops.mlflow.plugins.module_utils._people import called, spell
+from ansible_collections.mlops.mlflow.plugins.module_utils._steps import MAKE, Step, lines
+from ansible_collections.mlops.mlflow.plugins.module_utils._text import all_shown, cut, shown
+
+# A name that begins two lines of its own and wipes one from the screen.
+FORGED = "z\n+ user eve\r\n+ user eve is admin\x1b[1A\x1b[2K"
+
+HIDDEN = [
+    *("\0", "\a", "\b", "\t", "\n", "\v", "\f", "\r", "\x1b", "\x1f", "\x7f", "\x80", "\x85", "\x9b", "\x9d", "\x9f"),
+    *("\xa0", "\xad", "\u034f", "\u061c", "\u115f", "\u17b4", "\u180e", "\u2000", "\u200b", "\u200c", "\u200d"),
+    *("\u200e", "\u200f", "\u2028", "\u2029", "\u202a", "\u202e", "\u2060", "\u2066", "\u2069", "\u206f", "\u2800"),
+    *("\u3164", "\ufe0f", "\ufeff", "\uffa0", "\ufff9", "\ufdd0", "\ufffe", "\uffff", "\ud800", "\udfff", "\ue000"),
+    *("\U0001d173", "\U000e0001", "\U000e0041", "\U000e0100", "\U0001ffff", "\U0010ffff"),
+]
+
+
+@pytest.mark.parametrize("character", HIDDEN, ids=ascii)
+def test_what_cannot_be_seen_is_escaped_as_in_json(character):
+    found = shown(f"a{character}b")
+    assert found.isascii()
+    assert found.isprintable()
+    assert len(found) > len("a b")
+    assert json.loads(f'"{found}"') == f"a{character}b"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "resnet",
+        "é",
+        "e\u0301",
+        "漢字",
+        "实验 a/b:c",
+        "modèl 100%",
+        "🙂 ones",
+        "עברית",
+        "a\\nb",
+        'o\'neil "x"',
+        "a  b",
+    ],
+)
+def test_what_people_write_stays_as_it_is(text):
+    assert shown(text) == text
+
+
+def test_what_was_shown_stays_as_it_is():
+    assert shown(shown(FORGED)) == shown(FORGED)
+
+
+def test_nothing_is_moved_to_the_next_line_of_a_screen():
+    assert shown("z" + " " * 70 + "+ user eve") == "z" + "\\u0020" * 70 + "+ user eve"
+
+
+def test_each_way_to_a_person_shows():
+    assert shown(FORGED) in lines([Step(MAKE, f"+ experiment {FORGED}", lambda: None)])[0]
+    for text in (
+        called(Holder("user", FORGED)),
+        called(Holder("group", FORGED)),
+        spell(Resource("experiment", FORGED)),
+        str(InvalidRequest(f"name: {FORGED}")),
+        str(RequestRefused(f"500 {FORGED}", 500, None)),
+        InvalidRequest("no", version=FORGED).failure["version"],
+        all_shown({"a": [{FORGED: (FORGED,)}]})["a"][0][shown(FORGED)][0],
+    ):
+        assert shown(FORGED) in text
+        assert text.isprintable()
+
+
+def test_a_long_text_is_cut_to_what_was_asked_for():
+    assert cut("\x1b" * 10_000, 20) == "\\u001b\\u001b\\u001b\\u…"
+    assert cut("short", 20) == "short"
+    assert len(str(InvalidRequest("x" * 10**6))) < 10_000
