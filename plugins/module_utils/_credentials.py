@@ -6,14 +6,21 @@
 from __future__ import annotations
 
 MINIMUM_PASSWORD_LENGTH = 12
+MAXIMUM_NAME_LENGTH = 255
+# What MLflow came with before 3.16, so that everybody knows it.
+WELL_KNOWN = "password1234"
 
 
 def username_problem(name: str) -> str | None:
     """Why nobody could work under this user name; None where somebody can."""
     if not name:
         return "a user name must not be empty"
+    if len(name) > MAXIMUM_NAME_LENGTH:
+        return f"'{name[:20]}…' has over {MAXIMUM_NAME_LENGTH} characters, which databases cut off"
     if ":" in name:
         return f"'{name}' has a colon, which HTTP basic authentication takes for the end of the name"
+    if name != name.strip(" "):
+        return f"'{name}' has blanks at its ends, which nobody sees and log-ins lose; leave them out"
     return _ascii_problem(f"'{name}'", name)
 
 
@@ -21,6 +28,8 @@ def password_problem(password: str) -> str | None:
     """Why nobody could work with this password, without showing it; None where somebody can."""
     if len(password) < MINIMUM_PASSWORD_LENGTH:
         return f"has under {MINIMUM_PASSWORD_LENGTH} characters, which MLflow refuses"
+    if password.lower() == WELL_KNOWN:
+        return "is the one that MLflow came with, which everybody knows; choose another"
     return _ascii_problem("it", password)
 
 
