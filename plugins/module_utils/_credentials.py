@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from ._secret_text import LINE_ENDS, secret_problem
+
 MINIMUM_PASSWORD_LENGTH = 12
 MAXIMUM_NAME_LENGTH = 255
 # What MLflow came with before 3.16, so that everybody knows it.
@@ -20,7 +22,7 @@ def username_problem(name: str) -> str | None:
     if ":" in name:
         return f"'{name}' has a colon, which HTTP basic authentication takes for the end of the name"
     if name != name.strip(" "):
-        return f"'{name}' has blanks at its ends, which nobody sees and log-ins lose; leave them out"
+        return f"'{name}' has blanks at its ends, which nobody sees and MLflow's credentials file loses; leave them out"
     return _ascii_problem(f"'{name}'", name)
 
 
@@ -30,7 +32,8 @@ def password_problem(password: str) -> str | None:
         return f"has under {MINIMUM_PASSWORD_LENGTH} characters, which MLflow refuses"
     if password.lower() == WELL_KNOWN:
         return "is the one that MLflow came with, which everybody knows; choose another"
-    return _ascii_problem("it", password)
+    # Of a line break at its end, where it came from is the better answer.
+    return _ascii_problem("it", password.rstrip(LINE_ENDS)) or secret_problem(password)
 
 
 def _ascii_problem(subject: str, text: str) -> str | None:

@@ -72,7 +72,7 @@ def merge(teams: t.Iterable[tuple[Team, Team]]) -> tuple[list[Team], list[str]]:
             hosts = " and ".join(each["host"] for each in first["hosts"])
             problems.append(
                 f"mlflow_teams: {team['name']}: servers: {hosts} would each have a database of their own, and the "
-                "proxy cannot know which one is meant; name one of them, or give a database that they share"
+                "proxy cannot know which one is meant; name one of them"
             )
     return list(found.values()), problems
 

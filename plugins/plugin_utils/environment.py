@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from .names import shown
-from .secret_text import LINE_ENDS, kind_of, secret_problem
+from ..module_utils._secret_text import LINE_ENDS, kind_of, secret_problem
 
 Variables = t.Mapping[t.Any, t.Any]
 Problems = t.Iterator[str]

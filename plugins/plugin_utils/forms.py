@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .secret_text import kind_of, secret_problem
+from ..module_utils._secret_text import kind_of, secret_problem
 
 Schema = t.Dict[str, t.Any]
 Problems = t.Iterator[str]

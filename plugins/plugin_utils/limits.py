@@ -53,8 +53,6 @@ def _name_problems(key: str, name: str, longest: int) -> Problems:
         yield f"{key}: {shown(name)} has control characters in it, such as a NUL or a line break; leave them out"
     elif len(name) > longest:
         yield f"{key}: {shown(name)} has {len(name)} characters; {longest} is the most that its database takes"
-    elif name.strip() and name != name.strip():
-        yield f"{key}: {shown(name)} has blanks at its ends, which nobody sees; leave them out"
 
 
 def _tag_problems(where: str, tags: dict[t.Any, t.Any]) -> Problems:

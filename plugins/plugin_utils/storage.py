@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from .names import shown
-from .secret_text import secret_problem
+from ..module_utils._secret_text import secret_problem
 from .stores import Packages, database_problem, plain_problem, store_problem
 
 Team = t.Dict[str, t.Any]

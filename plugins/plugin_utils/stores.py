@@ -10,7 +10,7 @@ import typing as t
 from urllib.parse import unquote
 
 from .names import shown
-from .secret_text import secret_problem
+from ..module_utils._secret_text import secret_problem
 
 Packages = t.Collection[str]
 Problems = t.Iterator[str]
