@@ -311,7 +311,7 @@ options:
           root:
             description:
               - URI where clients put artifacts themselves, when O(mlflow_teams[].artifacts.serve=false).
-              - A store elsewhere needs MLflow 3.16 or later, since before every user of the team may write to all of it.
+              - A store elsewhere needs MLflow 3.16 or later, since before every user may write to all of it.
             type: str
       listen_address:
         description: Address that the server listens on. O(mlflow_listen_address) by default.

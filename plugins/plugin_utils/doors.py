@@ -11,7 +11,9 @@ import typing as t
 
 Team = t.Dict[str, t.Any]
 
-DOMAIN = re.compile(r"(?=.{1,200}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+# The last one is never a number, or it would be an address.
+DOMAIN = re.compile(rf"(?=.{{1,200}}$)({LABEL}\.)+(?![0-9]+$){LABEL}")
 BY_NAME, BY_PATH = "name", "path"
 HTTPS = 443
 

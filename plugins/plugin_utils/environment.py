@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .names import shown
 from ..module_utils._secret_text import LINE_ENDS, kind_of, secret_problem
+from .names import shown
 
 Variables = t.Mapping[t.Any, t.Any]
 Problems = t.Iterator[str]

@@ -20,7 +20,11 @@ def hosts_of(team: Team, variables: Variables, fill: Fill) -> list[str]:
     """The hosts that the team names, or those that declare it as the present one does; C(fill) fills templates in."""
     if team["servers"]:
         return list(dict.fromkeys(team["servers"]))
-    return [host for host in _candidates(variables) if _declares(host, team["name"], variables, fill)]
+    candidates, here = _candidates(variables), str(variables.get("inventory_hostname"))
+    # What is said to a play is said to all of its hosts, and to none in the inventory.
+    if not _declares(here, team["name"], variables, fill):
+        return candidates
+    return [host for host in candidates if host == here or _declares(host, team["name"], variables, fill)]
 
 
 def _candidates(variables: Variables) -> list[str]:
@@ -33,8 +37,6 @@ def _candidates(variables: Variables) -> list[str]:
 
 
 def _declares(host: str, name: str, variables: Variables, fill: Fill) -> bool:
-    if host == variables.get("inventory_hostname"):
-        return True
     hostvars = variables.get("hostvars")
     if hostvars is None:
         return True

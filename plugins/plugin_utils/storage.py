@@ -10,8 +10,8 @@ import typing as t
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from .names import shown
 from ..module_utils._secret_text import secret_problem
+from .names import shown
 from .stores import Packages, database_problem, plain_problem, store_problem
 
 Team = t.Dict[str, t.Any]

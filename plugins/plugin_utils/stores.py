@@ -9,8 +9,8 @@ import re
 import typing as t
 from urllib.parse import unquote
 
-from .names import shown
 from ..module_utils._secret_text import secret_problem
+from .names import shown
 
 Packages = t.Collection[str]
 Problems = t.Iterator[str]

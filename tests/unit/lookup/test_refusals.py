@@ -144,6 +144,10 @@ def test_two_hosts_without_a_store_in_common(theirs, settings):
     assert problems(mlflow_teams=[team(**settings)], **HOSTS, hostvars={"two": theirs}) == []
 
 
+def test_a_team_in_the_variables_of_a_play():
+    assert len(problems(mlflow_teams=[team(**SHARED)], **HOSTS, hostvars={"one": {}, "two": {}})) == 1
+
+
 def test_a_name_that_another_host_has_as_a_template():
     theirs = {"mlflow_team_x": {**team(**SHARED), "name": trust_as_template("{{ 'vis' ~ 'ion' }}")}}
     assert len(problems(mlflow_teams=[team(**SHARED)], **HOSTS, hostvars={"two": theirs})) == 1
