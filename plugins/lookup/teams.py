@@ -446,7 +446,8 @@ class LookupModule(LookupBase):
         declared += [(name, self._plain(variables[name])) for name in sorted(variables) if name.startswith(TEAM_PREFIX)]
         defaults = {key: str(self._plain(variables.get(name, DEFAULTS[key]))) for key, name in VARIABLES.items()}
         packages = self._plain(variables.get(PACKAGES_VARIABLE, DEFAULT_PACKAGES))
-        teams, found = read_teams(declared, team_schema(DOCUMENTATION), defaults, packages or ())
+        packages = packages.split(",") if isinstance(packages, str) else packages or []
+        teams, found = read_teams(declared, team_schema(DOCUMENTATION), defaults, packages)
         problems += variable_problems(variables)
         domain, ways, port = self._doors(variables)
         teams = [open_doors(team, domain, ways, port) for team in teams]
