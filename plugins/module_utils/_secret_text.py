@@ -19,7 +19,7 @@ HOW_TO_PIPE = "which `echo` puts there in a pipe to ansible-vault; encrypt it ag
 def secret_problem(value: t.Any) -> str | None:
     """Why nobody can have meant this value for a secret; None where somebody can."""
     if not isinstance(value, str):
-        return f"is {kind_of(value)}, where text is wanted; put it in quotes"
+        return f"is {kind_of(value)}, where text is wanted{'' if value is None else '; put it in quotes'}"
     if value.lstrip().startswith(VAULT):
         return "is still encrypted; mark it with !vault in the inventory, or encrypt its file as a whole"
     if TEMPLATE.search(value):

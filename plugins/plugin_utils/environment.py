@@ -15,6 +15,8 @@ Variables = t.Mapping[t.Any, t.Any]
 Problems = t.Iterator[str]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What YAML takes for a number or for nothing is not what was meant here.
+SECRET_NAME = re.compile(r"(SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|_KEY|_KEY_ID)$")
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 # What decides which code runs, whatever the program.
@@ -130,13 +132,13 @@ def environment_problems(name: t.Any, value: t.Any, where: str = "environment: "
         yield f"{where}{name} decides which code runs or what it trusts; leave it out"
     elif name in FROM_SYSTEMD.split():
         yield f"{where}{name} is set by systemd; leave it out"
-    elif problem := _value_problem(value):
+    elif problem := _value_problem(value, bool(SECRET_NAME.search(name))):
         yield f"{where}{name} {problem}"
 
 
-def _value_problem(value: t.Any) -> str | None:
+def _value_problem(value: t.Any, is_secret: bool) -> str | None:
     if value is None or isinstance(value, (bool, int, float)):
-        return None
+        return secret_problem(value) if is_secret else None
     if not isinstance(value, str):
         return f"is {kind_of(value)}, where text is wanted; write it as one line of text"
     problem = secret_problem(value)

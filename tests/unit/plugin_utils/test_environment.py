@@ -137,6 +137,12 @@ def test_values_that_cannot_be_said(value, said):
     assert line.startswith(f"AWS_SECRET_ACCESS_KEY {said}")
 
 
+@pytest.mark.parametrize(("value", "said"), [(4711, "is a number"), (True, "is true or false"), (None, "is empty")])
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "DB_PASSWORD", "HF_TOKEN"])
+def test_secrets_that_yaml_took_for_something_else(name, value, said):
+    assert fault_of(**environment(**{name: value})).startswith(f"environment: {name} {said}, where text is wanted")
+
+
 @pytest.mark.parametrize(
     "variables",
     [
@@ -151,6 +157,7 @@ def test_values_that_cannot_be_said(value, said):
             "NUMBER": 7,
             "YES": True,
         },
+        {"MAX_TOKENS": 100, "TOKEN_TTL": 60, "NOTHING": None},
         {"JSON": '{"a": {"b": {"c": 1}}}', "TAB": "a\tb", "_x": "ü", "HTTPS_PROXY": "http://proxy:3128", "TZ": "UTC"},
         {"MLFLOW_EXPOSE_PROMETHEUS": "/var/lib/mlflow/vision/metrics", "PYTHONUNBUFFERED": 1, "MALLOC_ARENA_MAX": 2},
         {"MLFLOW_DISABLE_TELEMETRY": "false", "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": 10, "GIT_PYTHON_REFRESH": "quiet"},
