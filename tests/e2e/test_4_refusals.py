@@ -50,7 +50,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "own variable": (
         vision(environment={"MLFLOW_ARTIFACTS_DESTINATION": "/srv/x"}),
-        "mlflow_teams: vision: environment: MLFLOW_ARTIFACTS_DESTINATION is set by the role; use artifacts: destination",
+        "mlflow_teams: vision: environment: MLFLOW_ARTIFACTS_DESTINATION is set by the role; use",
     ),
     "misspelt": (
         {"mlflow_server_wheel_dirs": "/srv/wheels"},
