@@ -53,6 +53,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlops.mlflow.plugins.lookup.teams import LookupModule as Teams
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import address_for, merge, server_of
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.sharing import replica_problem
 
 
 class LookupModule(LookupBase):
@@ -65,6 +66,7 @@ class LookupModule(LookupBase):
         for host in variables.get("groups", {}).get(kwargs.get("group", "mlflow_servers"), []):
             theirs = variables["hostvars"][host]
             teams = Teams(loader=self._loader, templar=self._templar)
+            teams.sees_other_hosts = False
             # The same declaration on many hosts has the same faults.
             said = teams.run([], theirs, problems=True)
             problems += [problem for problem in said if problem not in problems]
@@ -73,6 +75,8 @@ class LookupModule(LookupBase):
             found += [(team, server_of(team, host, str(known_as))) for team in present]
         merged, impossible = merge(found)
         problems += impossible
+        shared = (replica_problem(team, [server["host"] for server in team["hosts"]]) for team in merged)
+        problems += [problem for problem in shared if problem]
         if kwargs.get("visitor"):
             problems += [problem for team in merged for problem in self._reach(team, kwargs["visitor"])]
         if kwargs.get("problems"):

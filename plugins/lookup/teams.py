@@ -82,7 +82,8 @@ options:
     suboptions:
       name:
         description:
-          - Name of the team, 1 to 24 lower-case letters, digits and hyphens, beginning with a letter.
+          - Name of the team, 1 to 24 lower-case letters, digits and hyphens, beginning with a letter and not ending
+            with a hyphen, nor with two of them in third and fourth place, which DNS keeps for other alphabets.
           - It names the unit (C(mlflow@vision)), the account (C(mlflow-vision)) and the directories.
           - It cannot begin with C(health) or C(static); under a path of that name MLflow lets everybody in.
         type: str
@@ -108,7 +109,10 @@ options:
         type: int
         required: true
       servers:
-        description: Inventory names of the hosts that run this team. All hosts of the play by default.
+        description:
+          - Inventory names of the hosts that run this team. All that declare it by default.
+          - Several hosts each have a team of that name with data of its own. Where they would share a database or a
+            store of artifacts they are refused, since nothing makes their servers wait for each other.
         type: list
         elements: str
         default: []
@@ -217,7 +221,10 @@ options:
             type: dict
             default: {}
           artifact_location:
-            description: URI under which its runs keep their artifacts. The server chooses by default.
+            description:
+              - URI under which its runs keep their artifacts, C(mlflow-artifacts:/NAME) or a store such as
+                C(s3://bucket/path). The server chooses by default.
+              - No place on the host, which would be in no backup, and no address of HTTP.
             type: str
           grants:
             description: Levels by user name.
@@ -275,7 +282,9 @@ options:
       backend_store_uri:
         description:
           - SQLAlchemy URI of the tracking database. One SQLite file in the team's directory by default.
-          - Name the driver in it, as in C(postgresql+psycopg://).
+          - Name the driver in it, as in C(postgresql+psycopg://). It needs its package in
+            C(mlflow_server_extra_packages), which has C(psycopg[binary]) and C(PyMySQL) by default.
+          - No other team can have the same database, and no SQLite file can be named by a relative path.
           - The directory of another SQLite file is made for the team alone, or has to belong to its account.
         type: str
       auth_database_uri:
@@ -293,11 +302,16 @@ options:
             default: true
           destination:
             description:
-              - URI where the server puts artifacts, in any scheme that MLflow takes.
+              - URI where the server puts artifacts, an absolute path or a store that C(mlflow_server_extra_packages)
+                has the package for, C(boto3) for C(s3://) by default. It needs MLflow 3.15 or later, since before
+                every user of the team may fetch everything from a store elsewhere.
+              - No place that another team has, or below one. No C(?), C(#), C(..) or C(//) in it.
               - A local directory is made for the team alone. One that is there has to belong to its account.
             type: str
           root:
-            description: URI where clients put artifacts themselves, when O(mlflow_teams[].artifacts.serve=false).
+            description:
+              - URI where clients put artifacts themselves, when O(mlflow_teams[].artifacts.serve=false).
+              - A store elsewhere needs MLflow 3.16 or later, since before every user may write to all of it.
             type: str
       listen_address:
         description: Address that the server listens on. O(mlflow_listen_address) by default.
@@ -374,7 +388,10 @@ options:
             where the former one works as long as this.
         type: int
       environment:
-        description: Further environment variables of the server, such as C(AWS_ACCESS_KEY_ID).
+        description:
+          - Further environment variables of the server, such as C(AWS_ACCESS_KEY_ID), each on one line.
+          - Those that the role sets, that are options of C(mlflow server), or that decide which code runs
+            (C(LD_PRELOAD), C(PYTHONPATH) and the like) are refused.
         type: dict
         default: {}
 """
@@ -398,6 +415,10 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import door_problems, open_doors
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.servers import hosts_of
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.sharing import replica_problem
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.stores import DEFAULT_PACKAGES, PACKAGES_VARIABLE
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.variables import TEAM_PREFIX, variable_problems
 
 # What a team that does not say it gets, by the variable with which the inventory says it for all.
 DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1", "idle_timeout": "30min", "gc_older_than": "never"}
@@ -407,11 +428,13 @@ VARIABLES = {
     "idle_timeout": "mlflow_server_idle_timeout",
     "gc_older_than": "mlflow_server_gc_older_than",
 }
-PREFIX = "mlflow_team_"
 
 
 class LookupModule(LookupBase):
     """Reads all of the host's variables, since a team may stand in any of them."""
+
+    # Whoever asks for each host in turn sees for itself where a team would be run twice.
+    sees_other_hosts = True
 
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         variables = variables or {}
@@ -420,12 +443,18 @@ class LookupModule(LookupBase):
         if not isinstance(listed, list):
             listed, problems = [], ["mlflow_teams: is no list of teams"]
         declared = [(f"mlflow_teams: number {number}", team) for number, team in enumerate(listed, 1)]
-        declared += [(name, self._plain(variables[name])) for name in sorted(variables) if name.startswith(PREFIX)]
+        declared += [(name, self._plain(variables[name])) for name in sorted(variables) if name.startswith(TEAM_PREFIX)]
         defaults = {key: str(self._plain(variables.get(name, DEFAULTS[key]))) for key, name in VARIABLES.items()}
-        teams, found = read_teams(declared, team_schema(DOCUMENTATION), defaults)
+        packages = self._plain(variables.get(PACKAGES_VARIABLE, DEFAULT_PACKAGES))
+        packages = packages.split(",") if isinstance(packages, str) else packages or []
+        teams, found = read_teams(declared, team_schema(DOCUMENTATION), defaults, packages)
+        problems += variable_problems(variables)
         domain, ways, port = self._doors(variables)
         teams = [open_doors(team, domain, ways, port) for team in teams]
         problems += [*found, *self._unknown_hosts(teams, variables), *door_problems(domain, ways, port)]
+        if self.sees_other_hosts:
+            shared = (replica_problem(team, hosts_of(team, variables, self._plain)) for team in teams)
+            problems += [problem for problem in shared if problem]
         known = {team["name"] for team in teams}
         for name in terms:
             if name not in known:

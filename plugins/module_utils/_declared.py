@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ._contradictions import contradictions
 from ._credentials import password_problem, username_problem
 from ._dialect import LEVELS, RESOURCE_TYPES
 from ._dialect_roles import HIDDEN_ROLE
@@ -38,6 +39,7 @@ def _access_problems(declared: Declared, known: t.Iterable[str]) -> Problems:
         for holder in declared[key]:
             yield from _grant_problems(f"{key}: {holder['name']}", holder["grants"] or [])
     yield from _member_problems(declared["groups"], present | set(known))
+    yield from contradictions(declared)
     for kind in RESOURCE_TYPES:
         for resource in declared[f"{kind}s"]:
             yield from _level_problems(f"{kind}s: {resource['name']}: grants", resource["grants"] or {}, present)

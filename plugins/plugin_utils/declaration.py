@@ -18,8 +18,15 @@ from ansible.module_utils.errors import UnsupportedError
 
 from ..module_utils._declared import access_problems, account_problems, repeated
 from ..module_utils._dialect import DENY_SINCE, RESOURCE_TYPES, ROLES_ONLY_SINCE
+from .addresses import address_problems
+from .environment import server_environment_problems
+from .forms import form_problems
+from .limits import limit_problems
+from .locations import location_problems, signing_problems
+from .names import name_problems, one_line
 from .network import network_defaults, network_problems
 from .resources import resource_defaults, resource_problems
+from .sharing import shared_problems
 from .storage import (
     artifacts_dir,
     databases,
@@ -30,23 +37,13 @@ from .storage import (
     storage_dirs,
     storage_problems,
 )
+from .stores import DEFAULT_PACKAGES, Packages, installed
 
-TEAM_NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
-# Under a path that begins so, MLflow takes every request for one that needs no credentials.
-OPEN_PATHS = ("health", "static")
-ADDRESS = re.compile(r"[0-9.]+|[0-9a-fA-F:.]+")
 PINNED_VERSION = re.compile(r"\d+\.\d+\.\d+(rc\d+)?")
 # Ansible shows a value of the wrong type, which may be a password.
 VALUE = re.compile(r"(?<=unable to convert to )(?P<type>\w+): .*|(?<=^Value )'.*'(?= in the sub parameter)", re.DOTALL)
 # The permission API that the modules speak begins here.
 OLDEST_VERSION = ROLES_ONLY_SINCE
-
-# Variables without which a server would not be the declared one.
-OWN_VARIABLES = {
-    "MLFLOW_BACKEND_STORE_URI": "use backend_store_uri",
-    "MLFLOW_AUTH_CONFIG_PATH": "use auth_database_uri, default_permission and the other options of the team",
-    "MLFLOW_UVICORN_OPTS": "the server answers on a socket of its own; use listen_address and port",
-}
 
 Team = t.Dict[str, t.Any]
 
@@ -71,30 +68,35 @@ def _argument_spec(options: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def read_teams(
-    declared: list[tuple[str, t.Any]], schema: dict[str, t.Any], defaults: dict[str, str]
+    declared: list[tuple[str, t.Any]],
+    schema: dict[str, t.Any],
+    defaults: dict[str, str],
+    requirements: t.Iterable[t.Any] = DEFAULT_PACKAGES,
 ) -> tuple[list[Team], list[str]]:
     """The teams with every default filled in, and what is wrong with them, a line each.
 
     C(declared) has each team with the place it stands in. C(defaults) holds what the inventory says
-    for all teams that do not say it themselves.
+    for all teams that do not say it themselves, and C(requirements) what is installed beside MLflow.
     """
     teams, problems = [], []
+    packages = installed(requirements)
     for place, team in declared:
         if not isinstance(team, dict):
             problems.append(f"{place}: is no mapping of a team's settings")
             continue
         label = f"mlflow_teams: {team['name']}" if isinstance(team.get("name"), str) else place
         checked = ArgumentSpecValidator(schema).validate(team)
-        found = [
+        found = list(form_problems(team, schema))
+        found += [
             f"unknown key: {error.msg}" if isinstance(error, UnsupportedError) else VALUE.sub(r"\g<type>", error.msg)
             for error in checked.errors
         ]
         if not found:
             completed = _completed(checked.validated_parameters, defaults)
             teams.append(completed)
-            found = list(_team_problems(completed))
+            found = list(_team_problems(completed, packages))
         problems += [f"{label}: {problem}" for problem in found]
-    return teams, problems + list(_collisions(teams))
+    return teams, [one_line(problem) for problem in (*problems, *_collisions(teams))]
 
 
 def _completed(team: Team, defaults: dict[str, str]) -> Team:
@@ -120,43 +122,31 @@ def _completed(team: Team, defaults: dict[str, str]) -> Team:
     return team
 
 
-def _team_problems(team: Team) -> t.Iterator[str]:
-    yield from _name_problems(team["name"])
+def _team_problems(team: Team, packages: Packages) -> t.Iterator[str]:
+    yield from name_problems(team["name"], leaving=team["state"] == "absent")
     if not 1024 <= team["port"] <= 65535:
         yield f"port: {team['port']} is outside 1024-65535"
     yield from _version_problems(team["version"])
-    if not ADDRESS.fullmatch(team["listen_address"]):
-        yield f"listen_address: '{team['listen_address']}' is no IP address"
+    if PINNED_VERSION.fullmatch(team["version"]):
+        yield from signing_problems(team, _exact(team["version"]))
+    yield from address_problems(team)
     admin = {"name": team["admin_username"], "password": team["admin_password"]}
     yield from account_problems(admin, "admin_username", "admin_password")
     if admin["name"] in {user["name"] for user in team["users"]}:
         yield f"users: '{admin['name']}' is the team's admin already (admin_username)"
     yield from access_problems(team)
     yield from _denial_problems(team)
-    yield from storage_problems(team)
+    yield from limit_problems(team)
+    yield from storage_problems(team, packages)
+    yield from location_problems(team, packages)
     yield from network_problems(team)
     yield from resource_problems(team)
-    for name, option in OWN_VARIABLES.items():
-        if name in team["environment"]:
-            yield f"environment: {name} is set by the role; {option}"
+    yield from server_environment_problems(team["environment"], team["state_dir"])
     artifacts = team["artifacts"]
     if not artifacts["serve"] and not artifacts["root"]:
         yield "artifacts: root: is needed where serve is false, since clients then go there themselves"
     if artifacts["serve"] and artifacts["root"]:
         yield "artifacts: root: only has a meaning where serve is false; give destination instead"
-
-
-def _name_problems(name: str) -> t.Iterator[str]:
-    if not TEAM_NAME.fullmatch(name):
-        yield (
-            f"name: '{name}' is no valid name; use 1 to 24 lower-case letters, digits and hyphens, "
-            "beginning with a letter"
-        )
-    elif name.startswith(OPEN_PATHS):
-        yield (
-            f"name: '{name}' begins with {' or '.join(OPEN_PATHS)}; under a path of that name MLflow "
-            "switches authentication off"
-        )
 
 
 def _version_problems(version: str) -> t.Iterator[str]:
@@ -182,6 +172,13 @@ def _denial_problems(team: Team) -> t.Iterator[str]:
             yield f"{place}: grants: DENY needs MLflow {_spelled(DENY_SINCE)} or later; this team has {team['version']}"
 
 
+def _exact(version: str) -> tuple[int, ...]:
+    """All of a version's numbers; a candidate comes before what it is one of."""
+    numbers, _rc, candidate = version.partition("rc")
+    *release, patch = map(int, numbers.split("."))
+    return (*release, patch - bool(candidate))
+
+
 def _release(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")[:2]))
 
@@ -196,8 +193,12 @@ def _collisions(teams: list[Team]) -> t.Iterator[str]:
     for position, team in enumerate(teams):
         for other in teams[:position]:
             # No list means every host, so it meets any other team's.
-            together = not team["servers"] or not other["servers"] or set(team["servers"]) & set(other["servers"])
-            if not together or team["name"] == other["name"]:
+            everywhere = not team["servers"] or not other["servers"]
+            together = everywhere or not set(team["servers"]).isdisjoint(other["servers"])
+            if team["name"] == other["name"]:
+                continue
+            yield from shared_problems(team, other, together)
+            if not together:
                 continue
             # A port is free again when its team is gone; directories are not, as long as its data are there.
             if team["port"] == other["port"] and "absent" not in (team["state"], other["state"]):

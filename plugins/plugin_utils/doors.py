@@ -11,7 +11,9 @@ import typing as t
 
 Team = t.Dict[str, t.Any]
 
-DOMAIN = re.compile(r"(?=.{1,200}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+# The last one is never a number, or it would be an address.
+DOMAIN = re.compile(rf"(?=.{{1,200}}$)({LABEL}\.)+(?![0-9]+$){LABEL}")
 BY_NAME, BY_PATH = "name", "path"
 HTTPS = 443
 
@@ -72,7 +74,7 @@ def merge(teams: t.Iterable[tuple[Team, Team]]) -> tuple[list[Team], list[str]]:
             hosts = " and ".join(each["host"] for each in first["hosts"])
             problems.append(
                 f"mlflow_teams: {team['name']}: servers: {hosts} would each have a database of their own, and the "
-                "proxy cannot know which one is meant; name one of them, or give a database that they share"
+                "proxy cannot know which one is meant; name one of them"
             )
     return list(found.values()), problems
 

@@ -116,7 +116,7 @@ def test_a_stopped_team_is_not_reached(converged: Stage, onboard: Onboard) -> No
 
 
 def test_a_server_that_cannot_start_shows_its_journal(converged: Stage, onboard: Onboard) -> None:
-    store = f"postgresql+nosuch://someone:{SETTING}@127.0.0.1/x"
+    store = f"postgresql+psycopg://someone:{SETTING}@127.0.0.1/x?plugin=nosuch"
     run = onboard(rotated(backend_store_uri=store))
     assert run.code == 2
     assert "audio: mlflow@audio.service did not start. Its last lines in the journal:" in run.output

@@ -39,6 +39,23 @@ def resnet(**grants: str) -> list[dict[str, Any]]:
 # What is declared, and what the one line of the error says.
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "team name": (vision(name="Vision_1"), "mlflow_teams: Vision_1: name: 'Vision_1' is no valid name"),
+    "no label": (vision(name="vision-"), "mlflow_teams: vision-: name: 'vision-' ends with a hyphen"),
+    "well-known password": (
+        vision(users=user(password="password1234")),
+        "mlflow_teams: vision: users: zoe: password: is the one that MLflow came with",
+    ),
+    "no driver": (
+        vision(backend_store_uri="postgresql://zoe:try-out@127.0.0.1/x"),
+        "mlflow_teams: vision: backend_store_uri: names no driver; write postgresql+psycopg:// instead",
+    ),
+    "own variable": (
+        vision(environment={"MLFLOW_ARTIFACTS_DESTINATION": "/srv/x"}),
+        "mlflow_teams: vision: environment: MLFLOW_ARTIFACTS_DESTINATION is set by the role; use",
+    ),
+    "misspelt": (
+        {"mlflow_server_wheel_dirs": "/srv/wheels"},
+        "mlflow_server_wheel_dirs: is read by nothing; mlflow_server_wheel_dir is what it is called",
+    ),
     "open path, health": (vision(name="health-x"), "mlflow_teams: health-x: name: 'health-x' begins with health"),
     "open path, static": (vision(name="static"), "mlflow_teams: static: name: 'static' begins with health or static"),
     "one port twice": (vision(port=5002), "mlflow_teams: port: 'nlp' and 'vision' both want 5002"),

@@ -17,8 +17,8 @@ SECRET = "canary-of-a-store"
 NEW: dict[str, tuple[dict[str, Any], str]] = {
     "squatted": ({"port": SQUATTED}, f"port: {SQUATTED} is in use at 0.0.0.0; choose another"),
     "homeless": (
-        {"artifacts": {"destination": "/etc/systemd"}},
-        "'/etc/systemd' belongs to root; name a directory that is not there yet",
+        {"artifacts": {"destination": "/srv/taken/homeless"}},
+        "'/srv/taken/homeless' belongs to root; name a directory that is not there yet",
     ),
     "futuristic": ({"version": "3.99.9"}, "MLflow 3.99.9 could not be installed."),
     "broken": (
@@ -27,7 +27,7 @@ NEW: dict[str, tuple[dict[str, Any], str]] = {
     ),
 }
 VISION = (
-    {"backend_store_uri": f"postgresql+nosuch://someone:{SECRET}@127.0.0.1/x"},
+    {"backend_store_uri": f"postgresql+psycopg://someone:{SECRET}@127.0.0.1/x?plugin=nosuch"},
     "mlflow@vision.service did not start. Its last lines in the journal:",
 )
 LIMIT = 321
@@ -39,9 +39,9 @@ def obstructed(converged: Stage) -> Iterator[Stage]:
     converged.sh(f"systemd-run --quiet --unit squatter python3 -m http.server {SQUATTED}")
     account = 'systemd-sysusers --inline "u mlflow-broken - - /var/lib/mlflow/broken /usr/sbin/nologin" 2>/dev/null'
     converged.sh(f"{account}; install -d -o mlflow-broken -m 700 /srv/broken; echo broken > /srv/broken/mlflow.db")
-    converged.sh("chown mlflow-broken /srv/broken/mlflow.db")
+    converged.sh("chown mlflow-broken /srv/broken/mlflow.db; install -d /srv/taken/homeless")
     yield converged
-    converged.sh("systemctl stop squatter; rm -r /srv/broken")
+    converged.sh("systemctl stop squatter; rm -r /srv/broken /srv/taken")
     for name in NEW:
         stage.forget(converged, name)
 

@@ -39,20 +39,31 @@ def test_those_that_are_named_or_are_there():
     assert [found["name"] for found in look("nlp", hosts=hosts)] == ["nlp"]
 
 
-def test_replicas_and_where_a_proxy_reaches_them():
-    shared = {"backend_store_uri": "postgresql+psycopg://db/x"}
+def test_where_a_proxy_reaches_the_servers():
     hosts = {
         "one": {
-            "mlflow_teams": [team(**shared)],
+            "mlflow_teams": [team()],
             "mlflow_listen_address": "0.0.0.0",
             "mlflow_server_address": "10.0.0.1",
         },
-        "two": {"mlflow_teams": [team(**shared)], "mlflow_listen_address": "10.0.0.2"},
+        "two": {"mlflow_teams": [team("nlp")], "mlflow_listen_address": "10.0.0.2"},
     }
-    (found,) = look(hosts=hosts, visitor="proxy")
-    assert found["addresses"] == ["10.0.0.1:5001", "10.0.0.2:5001"]
-    (found,) = look(hosts=hosts, visitor="one")
-    assert found["addresses"] == ["127.0.0.1:5001", "10.0.0.2:5001"]
+    assert [found["addresses"] for found in look(hosts=hosts, visitor="proxy")] == [
+        ["10.0.0.1:5001"],
+        ["10.0.0.2:5001"],
+    ]
+    assert [found["addresses"] for found in look(hosts=hosts, visitor="one")] == [["127.0.0.1:5001"], ["10.0.0.2:5001"]]
+
+
+def test_two_hosts_with_one_database_are_refused_wherever_it_is_asked():
+    shared = {"backend_store_uri": "postgresql+psycopg://db/x", "artifacts": {"destination": "s3://bucket/x"}}
+    hosts = {name: {"mlflow_teams": [team(**shared)]} for name in ("one", "two")}
+    (problem,) = look(hosts=hosts, problems=True)
+    assert problem == (
+        "mlflow_teams: vision: servers: is empty, which means one and two, which would share backend_store_uri and "
+        "artifacts: destination without waiting for each other; name one host in servers"
+    )
+    assert look(hosts={**hosts, "two": {}}, problems=True) == []
 
 
 def test_a_server_that_listens_on_its_own_host_alone():

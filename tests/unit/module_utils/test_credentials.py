@@ -21,6 +21,9 @@ def test_usable_names(name):
         ("a\nb", "outside printable ASCII"),
         ("a\tb", "outside printable ASCII"),
         ("a\x7f", "outside printable ASCII"),
+        ("a ", "'a ' has blanks at its ends"),
+        (" a", "' a' has blanks at its ends"),
+        ("a" * 256, "has over 255 characters"),
     ],
 )
 def test_unusable_names(name, why):
@@ -39,6 +42,10 @@ def test_usable_passwords(password):
         (CANARY[:11], "under 12 characters"),
         (f"{CANARY} grüße", "outside printable ASCII"),
         (f"{CANARY}\n{CANARY}", "outside printable ASCII"),
+        (f"{CANARY}\n", "ends with a line break"),
+        (f"{{{{ {CANARY} }}}}", "is still a template"),
+        (f"$ANSIBLE_VAULT;1.1;AES256 {CANARY}", "is still encrypted"),
+        ("password1234", "is the one that MLflow came with"),
     ],
 )
 def test_unusable_passwords_are_not_shown(password, why):

@@ -38,7 +38,7 @@ def open_fault(name):
     return f"name: '{name}' begins with health or static; under a path of that name MLflow switches authentication off"
 
 
-@pytest.mark.parametrize("name", ["a", "vision", "a-b", "team2", "x" * 24, "a-", "unhealthy", "ecstatic"])
+@pytest.mark.parametrize("name", ["a", "vision", "a-b", "team2", "x" * 24, "a--b", "unhealthy", "ecstatic"])
 def test_names_that_are_fine(name):
     assert problems(team(name)) == []
 

@@ -21,13 +21,9 @@ def destination(uri):
     [
         ({}, []),
         (destination("s3://bucket/path"), []),
-        (destination("below"), []),
         (destination("/var/lib/mlflow/team-0/below"), []),
         (destination("/srv/artifacts/vision"), ["/srv/artifacts/vision"]),
         (destination("file:///srv/big%20disk/vision"), ["/srv/big disk/vision"]),
-        ({"backend_store_uri": "sqlite:///relative.db"}, []),
-        ({"backend_store_uri": "sqlite://"}, []),
-        ({"backend_store_uri": "sqlite:///:memory:"}, []),
         ({"backend_store_uri": "sqlite:////srv/a%20b/one.db?timeout=30"}, ["/srv/a%20b"]),
         ({"auth_database_uri": "sqlite+pysqlite:////srv/auth/one.db"}, ["/srv/auth"]),
         (

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Text that cannot be the secret that was meant, whatever takes it. No secret is ever shown."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+# Both ends, or a beginning: a password may have two braces somewhere in it.
+TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\A\s*\{[{%]", re.DOTALL)
+VAULT = "$ANSIBLE_VAULT;"
+# What ends a line for somebody who reads it: restic, systemd, an ini file, HTTP.
+LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+HOW_TO_PIPE = "which `echo` puts there in a pipe to ansible-vault; encrypt it again with `printf %s`"
+
+
+def secret_problem(value: t.Any) -> str | None:
+    """Why nobody can have meant this value for a secret; None where somebody can."""
+    if not isinstance(value, str):
+        return f"is {kind_of(value)}, where text is wanted{'' if value is None else '; put it in quotes'}"
+    if value.lstrip().startswith(VAULT):
+        return "is still encrypted; mark it with !vault in the inventory, or encrypt its file as a whole"
+    if TEMPLATE.search(value):
+        return (
+            "is still a template, which nothing has filled in; give the value itself, or a variable that Ansible reads"
+        )
+    if value.rstrip(LINE_ENDS) != value and not set(value.rstrip(LINE_ENDS)) & set(LINE_ENDS):
+        return f"ends with a line break, {HOW_TO_PIPE}"
+    if set(value) & set(LINE_ENDS):
+        return "has line breaks in it, and only its first line would be read; put it on one line"
+    if "\0" in value:
+        return "has a NUL in it, at which it would be cut off; leave it out"
+    return None
+
+
+def kind_of(value: t.Any) -> str:
+    """What somebody wrote, in a word, without the value."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, float)):
+        return "a number"
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, (list, tuple)) else f"a {type(value).__name__}"

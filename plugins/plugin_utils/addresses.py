@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses that a server listens on, is asked under, and lets pages use."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+
+from .names import shown
+
+Team = t.Dict[str, t.Any]
+Problems = t.Iterator[str]
+
+# What a Host header can be; MLflow takes * for anything, and with it also ? and [ for patterns.
+HOST = re.compile(r"[A-Za-z0-9.*?_!-]+(:[0-9*]+)?|[\[\]0-9A-Fa-f:.*?!]+", re.ASCII)
+ORIGIN = re.compile(r"https?://(?P<host>[A-Za-z0-9._*-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]+|\*))?", re.ASCII)
+
+
+def address_problems(team: Team) -> Problems:
+    """Words that no client or browser says, or that the server could not listen on."""
+    if problem := _listening_problem(team["listen_address"]):
+        yield f"listen_address: {problem}"
+    for host in team["allowed_hosts"]:
+        if problem := _host_problem(host):
+            yield f"allowed_hosts: {shown(host)} {problem}"
+    for origin in team["cors_allowed_origins"]:
+        if problem := _origin_problem(origin):
+            yield f"cors_allowed_origins: {shown(origin)} {problem}"
+
+
+def _listening_problem(address: str) -> str | None:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return f"{shown(address)} is no IP address"
+    if "%" in address or found.is_multicast:
+        return f"{shown(address)} is no address that a server can listen on"
+    return None
+
+
+def _host_problem(host: str) -> str | None:
+    if "://" in host or "/" in host:
+        return "is an address with more than a host in it; give what a Host header holds, such as mlflow.example.org"
+    if "," in host:
+        return "has a comma; give each host as an item of its own"
+    if not HOST.fullmatch(host):
+        return (
+            "is nothing that a Host header can hold; give a name or address, with its port where that is not 443 or 80"
+        )
+    return None
+
+
+def _origin_problem(origin: str) -> str | None:
+    found = ORIGIN.fullmatch(origin)
+    if origin == "*" or (found and _is_port(found["port"])):
+        return None
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", origin):
+        return "has no scheme; give the whole origin, such as https://mlflow.example.org"
+    if not re.match(r"https?://", origin):
+        return "is no origin of a page on the web; begin it with https:// or http://"
+    if re.fullmatch(ORIGIN.pattern + r"/[^,\s]*", origin, re.ASCII):
+        return "has a path, which no origin has; end it with the host or the port, without a slash"
+    return "is no origin; give scheme, host and port alone, such as https://mlflow.example.org"
+
+
+def _is_port(port: str | None) -> bool:
+    return port in (None, "*") or 0 < int(port or 0) < 65536

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The form of a declaration, before Ansible makes text of whatever stands where text is wanted."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..module_utils._secret_text import kind_of, secret_problem
+
+Schema = t.Dict[str, t.Any]
+Problems = t.Iterator[str]
+
+
+def form_problems(declared: t.Any, schema: Schema, where: str = "") -> Problems:
+    """Values of another kind than Ansible could make of them without a change, and secrets that are none."""
+    for name, option in schema.items():
+        if not isinstance(declared, dict) or name not in declared:
+            continue
+        value, place = declared[name], f"{where}{name}"
+        if value is None and option.get("required"):
+            yield f"{place}: is empty, and has to be given"
+        elif value is not None:
+            yield from _value_problems(value, option, place)
+
+
+def _value_problems(value: t.Any, option: Schema, place: str) -> Problems:
+    if "options" in option:
+        items = value if isinstance(value, list) else [value]
+        for number, item in enumerate(items, 1):
+            yield from form_problems(item, option["options"], f"{place}: {_label(item, number, option)}")
+    elif option["no_log"]:
+        problem = secret_problem(value)
+        if problem:
+            yield f"{place}: {problem}"
+    elif option["type"] == "str" and isinstance(value, (dict, list, tuple, bool)):
+        yield f"{place}: is {kind_of(value)}, where text is wanted"
+    elif option["type"] == "int" and isinstance(value, bool):
+        yield f"{place}: is {kind_of(value)}, where a number is wanted"
+    elif option.get("elements") == "str" and isinstance(value, list):
+        for number, item in enumerate(value, 1):
+            if not isinstance(item, (str, int, float)) or isinstance(item, bool):
+                yield f"{place}: number {number}: is {kind_of(item)}, where text is wanted"
+
+
+def _label(item: t.Any, number: int, option: Schema) -> str:
+    if option["type"] != "list":
+        return ""
+    name = item.get("name") if isinstance(item, dict) else None
+    return f"{name}: " if isinstance(name, str) and name else f"number {number}: "

@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names and words that MLflow, or the database it keeps them in, would not take."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .names import shown
+
+Team = t.Dict[str, t.Any]
+Problems = t.Iterator[str]
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# MLflow's own limit, and that of the column it is kept in, which SQLite does not mind.
+EXPERIMENT_NAME, EXPERIMENT_COLUMN = 500, 256
+MODEL_NAME = 256
+GROUP_NAME, GROUP_DESCRIPTION = 255, 1024
+TAG_KEY = 250
+TAG_KEY_LETTERS = re.compile(r"[/\w.\- :]+")
+LOCATION = 2048
+# Of 200 characters that a run has for its artifacts' address, "/ID/artifacts" takes these.
+LOCATION_COLUMN = 200 - 32 - len("//artifacts")
+
+
+def limit_problems(team: Team) -> Problems:
+    """What is too long or has letters that end it, each with the number that would do."""
+    on_sqlite = team["backend_store_uri"].startswith("sqlite")
+    longest = EXPERIMENT_NAME if on_sqlite else EXPERIMENT_COLUMN
+    for experiment in team["experiments"]:
+        yield from _name_problems("experiments", experiment["name"], longest)
+        if experiment["rename_from"] is not None:
+            yield from _name_problems("experiments: rename_from", experiment["rename_from"], longest)
+        length, most = len(experiment["artifact_location"] or ""), LOCATION if on_sqlite else LOCATION_COLUMN
+        if length > most:
+            yield f"experiments: {experiment['name']}: artifact_location: has {length} characters; {most} is the most"
+        yield from _tag_problems(f"experiments: {experiment['name']}", experiment["tags"])
+    for model in team["registered_models"]:
+        yield from _name_problems("registered_models", model["name"], MODEL_NAME)
+        if model["name"].startswith("..") or model["name"] == ".":
+            yield f"registered_models: {shown(model['name'])} is read as a path, which MLflow refuses; use another name"
+        yield from _tag_problems(f"registered_models: {model['name']}", model["tags"])
+    for group in team["groups"]:
+        yield from _name_problems("groups", group["name"], GROUP_NAME)
+        if len(group["description"] or "") > GROUP_DESCRIPTION:
+            yield f"groups: {group['name']}: description: {GROUP_DESCRIPTION} characters are the most"
+
+
+def _name_problems(key: str, name: str, longest: int) -> Problems:
+    if CONTROL.search(name):
+        yield f"{key}: {shown(name)} has control characters in it, such as a NUL or a line break; leave them out"
+    elif len(name) > longest:
+        yield f"{key}: {shown(name)} has {len(name)} characters; {longest} is the most that its database takes"
+
+
+def _tag_problems(where: str, tags: dict[t.Any, t.Any]) -> Problems:
+    for key, value in tags.items():
+        if not isinstance(key, str) or not TAG_KEY_LETTERS.fullmatch(key) or len(key) > TAG_KEY:
+            yield (
+                f"{where}: tags: {shown(str(key))} is no key that MLflow takes; use up to {TAG_KEY} letters, digits, "
+                "blanks and _ - . : /"
+            )
+        if isinstance(value, (dict, list)):
+            yield f"{where}: tags: {shown(str(key))} is no text; write its value as text"
+        elif "\0" in str(value):
+            yield f"{where}: tags: {shown(str(key))} has a NUL in its value; leave it out"

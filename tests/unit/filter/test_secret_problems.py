@@ -1,0 +1,36 @@
+"""The filters with which roles look at secrets of their own."""
+
+import pytest
+from ansible_collections.mlops.mlflow.plugins.filter.restic_environment_problems import restic_environment_problems
+from ansible_collections.mlops.mlflow.plugins.filter.secret_problems import secret_problems
+
+NAME = "mlflow_backup_password"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("canary-pass-word\n", "ends with a line break"),
+        ("canary\ncanary", "has line breaks in it"),
+        ("{{ vault_canary }}", "is still a template"),
+        ("$ANSIBLE_VAULT;1.1;AES256\ncanary", "is still encrypted"),
+        (123456789012, "is a number"),
+        (["canary"], "is a list"),
+        (None, "is empty"),
+    ],
+)
+def test_what_is_no_secret(value, said):
+    (line,) = secret_problems(value, NAME)
+    assert line.startswith(f"{NAME}: {said}")
+    assert "canary" not in line
+
+
+def test_what_is_one():
+    assert secret_problems("pass 'word\" $HOME 50% #1", NAME) == []
+
+
+def test_an_environment():
+    assert restic_environment_problems({"AWS_ACCESS_KEY_ID": "x"}, "e") == []
+    (line,) = restic_environment_problems({"RESTIC_PASSWORD": "canary"}, "e")
+    assert line == "e: RESTIC_PASSWORD is set by the role; use mlflow_backup_password"
+    assert restic_environment_problems(["canary"], "e") == ["e: is no mapping of names to values"]

@@ -1,0 +1,187 @@
+"""What the lookup refuses beyond one team: misspelt variables, and teams that two hosts would run."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.mlops.mlflow.plugins.lookup.teams import LookupModule
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.variables import known_variables
+
+ROOT = Path(__file__).resolve().parents[3]
+CANARY = "canary-pass-word"
+
+
+def team(name="vision", port=5001, **settings):
+    return {"name": name, "port": port, "admin_password": CANARY, **settings}
+
+
+def problems(host="one", **variables):
+    variables = {"inventory_hostname": host, **variables}
+    lookup = LookupModule(loader=None, templar=Templar(loader=DataLoader(), variables=variables))
+    found = lookup.run([], variables, problems=True)
+    assert CANARY not in "\n".join(found)
+    return found
+
+
+OWN = "is read by nothing; a team's own variable begins with mlflow_team_, so call it mlflow_team_vision"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("mlflow_teams_vision", team(), OWN),
+        ("mlflow_teams_vision", "{{ somewhere }}", OWN),
+        ("mlflow_taem_vision", team(), OWN),
+        ("mlflow_tem_vision", team(), OWN),
+        ("mflow_team_vision", team(), OWN),
+        ("mlfow_team_vision", team(), OWN),
+        ("mlflow-team-vision", team(), OWN),
+        ("mlflowteam_vision", team(), OWN),
+        ("mlflow_team", [team()], "is read by nothing; mlflow_teams is what it is called"),
+        ("mlflow_tems", [team()], "is read by nothing; mlflow_teams is what it is called"),
+        ("MLFLOW_TEAMS", [team()], ""),
+        ("mlflow_versoin", "3.17.2", "is read by nothing; mlflow_version is what it is called"),
+        ("mlfow_version", "3.17.2", "is read by nothing; mlflow_version is what it is called"),
+        ("mlflow_listen_adress", "0.0.0.0", "is read by nothing; mlflow_listen_address is what it is called"),
+        ("mlflow_server_wheel_dirs", "/srv", "is read by nothing; mlflow_server_wheel_dir is what it is called"),
+        ("mlflow_servers_wheel_dir", "/srv", "is read by nothing; mlflow_server_wheel_dir is what it is called"),
+        ("mlflow_server_wheeldir", "/srv", "is read by nothing; mlflow_server_wheel_dir is what it is called"),
+        ("mlflow_server_idle_timout", "1h", "is read by nothing; mlflow_server_idle_timeout is what it is called"),
+        ("mlflow_server_extra_package", [], "is read by nothing; mlflow_server_extra_packages is what it is called"),
+        ("mlflow_backup_repositry", "/srv", "is read by nothing; mlflow_backup_repository is what it is called"),
+        ("mlflow_backup_pasword", CANARY, "is read by nothing; mlflow_backup_password is what it is called"),
+        ("mlflow_backup_passwords", CANARY, "is read by nothing; mlflow_backup_password is what it is called"),
+        ("mlflow_proxies_domain", "x.example.org", "is read by nothing; mlflow_proxy_domain is what it is called"),
+        ("mlflow_proxy_domian", "x.example.org", "is read by nothing; mlflow_proxy_domain is what it is called"),
+        ("mlflow_client_uesrs", [], "is read by nothing; mlflow_client_users is what it is called"),
+        ("mlflow_access_report_dirs", "/srv", "is read by nothing; mlflow_access_report_dir is what it is called"),
+    ],
+)
+def test_variables_that_nothing_reads(name, value, said):
+    assert problems(**{name: value}) == ([f"{name}: {said}"] if said else [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("mlflow_s3_bucket", "mlflow_database_host", "vault_mlflow_passwords", "mlflow_server_port_base", "mlflow_ca"),
+        *("mlflow_witness_environment", "ml_team", "team", "teams", "ansible_host", "mlflow_server_disk", "mailflow"),
+    ],
+)
+def test_variables_of_one_s_own(name):
+    assert problems(**{name: "x"}) == []
+
+
+def test_every_variable_of_a_role_is_known():
+    for defaults in ROOT.glob("roles/*/defaults/main.yml"):
+        names = set(yaml.safe_load(defaults.read_text()))
+        assert names <= known_variables()
+        assert "is read by nothing" not in "\n".join(problems(**dict.fromkeys(names, "")))
+
+
+SHARED = {"backend_store_uri": "postgresql+psycopg://db.example.org/x"}
+HOSTS = {"groups": {"all": ["one", "two", "three"], "mlflow_servers": ["one", "two"]}}
+WAIT = "without waiting for each other, with artifacts on one disk each; name one host in servers"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (SHARED, f"is empty, which means one and two, which would share backend_store_uri {WAIT}"),
+        ({**SHARED, "servers": ["one", "two"]}, f"names one and two, which would share backend_store_uri {WAIT}"),
+        (
+            {**SHARED, "servers": ["one", "two", "three"]},
+            f"names one, two and three, which would share backend_store_uri {WAIT}",
+        ),
+        (
+            {"backend_store_uri": "mysql+pymysql://db/x"},
+            f"is empty, which means one and two, which would share backend_store_uri {WAIT}",
+        ),
+        (
+            {"auth_database_uri": SHARED["backend_store_uri"]},
+            f"is empty, which means one and two, which would share auth_database_uri {WAIT}",
+        ),
+        (
+            {"artifacts": {"destination": "s3://bucket/x"}},
+            "is empty, which means one and two, which would share artifacts: destination without waiting for each "
+            "other; name one host in servers",
+        ),
+        (
+            {**SHARED, "artifacts": {"serve": False, "root": "s3://bucket/x"}, "state": "stopped"},
+            "is empty, which means one and two, which would share backend_store_uri and artifacts: root without "
+            "waiting for each other; name one host in servers",
+        ),
+    ],
+)
+def test_two_hosts_with_one_store(settings, said):
+    declared = {"mlflow_team_vision": team(**settings)}
+    everywhere = {**HOSTS, "hostvars": dict.fromkeys(("one", "two", "three"), declared)}
+    assert problems(**declared, **everywhere) == [f"mlflow_teams: vision: servers: {said}"]
+    assert problems(**declared, **HOSTS) == [f"mlflow_teams: vision: servers: {said}"]
+
+
+def test_two_hosts_of_a_play_without_the_group():
+    declared = {"mlflow_teams": [team(**SHARED)]}
+    play = {"groups": {"all": ["one", "two"]}, "ansible_play_hosts_all": ["one", "two"], "hostvars": {"two": declared}}
+    assert len(problems(**declared, **play)) == 1
+
+
+@pytest.mark.parametrize(
+    ("theirs", "settings"),
+    [
+        ({}, SHARED),
+        ({"mlflow_teams": [team("nlp", **SHARED)]}, SHARED),
+        ({"mlflow_teams": [team(**SHARED, state="absent")]}, SHARED),
+        ({"mlflow_teams": [team(**SHARED, servers=["one"])]}, SHARED),
+        ({"mlflow_teams": [team(**SHARED)]}, {**SHARED, "servers": ["one"]}),
+        ({"mlflow_teams": [team()]}, {}),
+        ({"mlflow_teams": [team(**SHARED)]}, {**SHARED, "state": "absent"}),
+    ],
+)
+def test_two_hosts_without_a_store_in_common(theirs, settings):
+    assert problems(mlflow_teams=[team(**settings)], **HOSTS, hostvars={"two": theirs}) == []
+
+
+def test_a_team_in_the_variables_of_a_play():
+    assert len(problems(mlflow_teams=[team(**SHARED)], **HOSTS, hostvars={"one": {}, "two": {}})) == 1
+
+
+def test_a_name_that_another_host_has_as_a_template():
+    theirs = {"mlflow_team_x": {**team(**SHARED), "name": trust_as_template("{{ 'vis' ~ 'ion' }}")}}
+    assert len(problems(mlflow_teams=[team(**SHARED)], **HOSTS, hostvars={"two": theirs})) == 1
+
+
+def inventory(*paths):
+    """All variables of an inventory's files, whose templates Ansible fills in."""
+    found = {}
+    for path in paths:
+        for file in sorted((ROOT / path).rglob("*.yml")):
+            found.update(yaml.safe_load(file.read_text()) or {})
+    return trusted(found)
+
+
+def trusted(value):
+    if isinstance(value, dict):
+        return {key: trusted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [trusted(item) for item in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["examples/inventory/group_vars", "molecule/alternative/inventory/group_vars"],
+)
+def test_what_the_project_declares_itself(path):
+    assert problems(**inventory(path)) == []
+
+
+def test_the_readme_s_team_with_data_elsewhere():
+    (block,) = [
+        each for each in (ROOT / "README.md").read_text().split("```") if "# Database, owner and bucket exist" in each
+    ]
+    settings = yaml.safe_load(block.partition("yaml\n")[2])
+    secrets = {"vault_pg": "a/b@c:d", "vault_s3": "key"}
+    assert problems(mlflow_teams=[trusted(team("nlp", **settings))], **secrets) == []

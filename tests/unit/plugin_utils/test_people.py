@@ -1,0 +1,186 @@
+"""Names, passwords and grants with which nobody could work, and things that are said twice."""
+
+import pytest
+from unit.plugin_utils.refusals import CANARY, fault_of, faults, team
+
+ECHO = "ends with a line break, which `echo` puts there in a pipe to ansible-vault; encrypt it again with `printf %s`"
+TEMPLATE = "is still a template, which nothing has filled in; give the value itself, or a variable that Ansible reads"
+WELL_KNOWN = "is the one that MLflow came with, which everybody knows; choose another"
+BLANKS = "has blanks at its ends, which nobody sees and MLflow's credentials file loses; leave them out"
+ODD = "has characters outside printable ASCII, with which MLflow refuses artifact transfers"
+QUOTES = "where text is wanted; put it in quotes"
+
+
+def users(*names, **settings):
+    return {"users": [{"name": name, "password": CANARY, **settings} for name in names]}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("alice ", f"users: 'alice ' {BLANKS}"),
+        (" alice", f"users: ' alice' {BLANKS}"),
+        (" ", f"users: ' ' {BLANKS}"),
+        ("alice\t", f"users: 'alice\\t' {ODD}"),
+        ("alice\n", f"users: 'alice\\n' {ODD}"),
+        ("al\0ice", f"users: 'al\\x00ice' {ODD}"),
+        ("al\x1b[2Jice", f"users: 'al\\x1b[2Jice' {ODD}"),
+        ("alice\u00a0", f"users: 'alice\\xa0' {ODD}"),
+        ("al:ice", "users: 'al:ice' has a colon, which HTTP basic authentication takes for the end of the name"),
+        ("a" * 256, f"users: '{'a' * 20}…' has over 255 characters, which databases cut off"),
+        (["alice"], "users: number 1: name: is a list, where text is wanted"),
+        ({"alice": 1}, "users: number 1: name: is a mapping, where text is wanted"),
+        (True, "users: number 1: name: is true or false, where text is wanted"),
+        (None, "users: number 1: name: is empty, and has to be given"),
+    ],
+)
+def test_names_of_users(name, said):
+    assert said in faults(team(**users(name)))[0]
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        ("password1234", WELL_KNOWN),
+        ("Password1234", WELL_KNOWN),
+        ("canary", "has under 12 characters, which MLflow refuses"),
+        ("", "has under 12 characters, which MLflow refuses"),
+        ([CANARY], f"is a list, {QUOTES}"),
+        ({"canary": CANARY}, f"is a mapping, {QUOTES}"),
+        (123456789012, f"is a number, {QUOTES}"),
+        (1234567890.5, f"is a number, {QUOTES}"),
+        (True, f"is true or false, {QUOTES}"),
+        (f"{CANARY}\n", ECHO),
+        (f"{CANARY}\r\n", ECHO),
+        (f"{CANARY}\n\n", ECHO),
+        (f"{CANARY}\n{CANARY}", "has line breaks in it, and only its first line would be read; put it on one line"),
+        (f"{CANARY}\0", "has a NUL in it, at which it would be cut off; leave it out"),
+        ("{{ vault_canary }}", TEMPLATE),
+        ("{{ vault_canary", TEMPLATE),
+        ("{%- if canary -%} x", TEMPLATE),
+        ("canary-{{ vault_canary }}", TEMPLATE),
+        ("canary-{% raw %}-x", TEMPLATE),
+        ("$ANSIBLE_VAULT;1.1;AES256\n3231canary", "is still encrypted; mark it with !vault in the inventory"),
+        (f"{CANARY}-ü", "it has characters outside printable ASCII"),
+        (f"{CANARY}\t", "it has characters outside printable ASCII"),
+    ],
+)
+def test_passwords(password, said):
+    assert fault_of(**users("alice", password=password)).startswith(f"users: alice: password: {said}")
+    assert fault_of(admin_password=password).startswith(f"admin_password: {said}")
+
+
+def test_an_admin_without_a_password():
+    assert fault_of(admin_password=None) == "admin_password: is empty, and has to be given"
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["with {{ two braces", "closed }} only", "{not a template}", "%%:%(here)s::", 'a:d\'a "$PATH" 5% \\ end', " " * 12],
+)
+def test_passwords_that_are_only_odd(password):
+    assert faults(team(admin_password=password, **users("alice", password=password))) == []
+
+
+@pytest.mark.parametrize("name", ["a b", "ada@example.org", 'Head of 100% $alpha "1"', "DOMAIN\\alice", "a" * 255])
+def test_names_that_are_only_odd(name):
+    assert faults(team(**users(name))) == []
+
+
+POSTGRESQL = {"backend_store_uri": "postgresql+psycopg://db/x"}
+CONTROL = "has control characters in it, such as a NUL or a line break; leave them out"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "settings", "said"),
+    [
+        ("experiments", "e" * 501, {}, "has 501 characters; 500 is the most that its database takes"),
+        ("experiments", "e" * 257, POSTGRESQL, "has 257 characters; 256 is the most that its database takes"),
+        ("experiments", "e" * 257, {"backend_store_uri": "mysql+pymysql://db/x"}, "256 is the most"),
+        ("experiments", "e\0", {}, f"'e\\x00' {CONTROL}"),
+        ("experiments", "e\nf", {}, f"'e\\nf' {CONTROL}"),
+        ("experiments", "e\x1b[2J", {}, f"'e\\x1b[2J' {CONTROL}"),
+        ("experiments", " ", {}, "a name must not be empty"),
+        ("experiments", ["e"], {}, "is a list, where text is wanted"),
+        ("registered_models", "m" * 257, {}, "has 257 characters; 256 is the most that its database takes"),
+        ("registered_models", "m\0", {}, CONTROL),
+        ("registered_models", "..", {}, "'..' is read as a path, which MLflow refuses; use another name"),
+        ("registered_models", ".", {}, "'.' is read as a path"),
+        ("registered_models", "a/b", {}, "has a slash or a colon"),
+        ("groups", "g" * 256, {}, "has 256 characters; 255 is the most that its database takes"),
+        ("groups", "g\r", {}, CONTROL),
+    ],
+)
+def test_names_of_things(kind, name, settings, said):
+    line = fault_of(**{kind: [{"name": name}]}, **settings)
+    assert line.startswith(f"{kind}: ")
+    assert said in line
+
+
+def test_names_that_just_fit():
+    assert (
+        faults(team(experiments=[{"name": "e" * 500}, {"name": " spaces "}], registered_models=[{"name": "m" * 256}]))
+        == []
+    )
+    assert faults(team(experiments=[{"name": "e" * 256}], **POSTGRESQL)) == []
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({"k" * 251: "v"}, "is no key that MLflow takes; use up to 250 letters"),
+        ({"a,b": "v"}, "tags: 'a,b' is no key that MLflow takes"),
+        ({"a\n": "v"}, "tags: 'a\\n' is no key that MLflow takes"),
+        ({7: "v"}, "tags: '7' is no key that MLflow takes"),
+        ({"a": ["v"]}, "tags: 'a' is no text; write its value as text"),
+        ({"a": "v\0"}, "tags: 'a' has a NUL in its value; leave it out"),
+    ],
+)
+def test_tags(tags, said):
+    assert said in fault_of(experiments=[{"name": "e", "tags": tags}])
+    assert said in fault_of(registered_models=[{"name": "m", "tags": tags}])
+
+
+READ, EDIT = ({"experiment": "e", "permission": level} for level in ("READ", "EDIT"))
+ALICE = {"name": "alice", "password": CANARY}
+TWICE = "grants: READ and EDIT on experiment 'e'; say which one is meant"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"users": [{**ALICE, "grants": [READ, EDIT]}]}, f"users: alice: {TWICE}"),
+        ({"groups": [{"name": "g", "grants": [READ, READ, EDIT]}]}, f"groups: g: {TWICE}"),
+        (
+            {
+                "groups": [
+                    {"name": "g", "grants": [{"registered_model": "*", "permission": p} for p in ("USE", "DENY")]}
+                ]
+            },
+            "groups: g: grants: USE and DENY on registered_model '*'; say which one is meant",
+        ),
+        (
+            {"users": [{**ALICE, "grants": [READ]}], "experiments": [{"name": "e", "grants": {"alice": "EDIT"}}]},
+            "experiments: e: grants: alice: EDIT, but READ in users: alice: grants; say it in one place",
+        ),
+        ({"users": [ALICE, {**ALICE, "password": f"{CANARY}-2"}]}, "users: 'alice' stands there twice"),
+        ({"groups": [{"name": "g"}, {"name": "g", "members": []}]}, "groups: 'g' stands there twice"),
+        ({"experiments": [{"name": "e"}, {"name": "e", "tags": {"a": "b"}}]}, "experiments: 'e' stands there twice"),
+        ({"registered_models": [{"name": "m"}] * 2}, "registered_models: 'm' stands there twice"),
+        (
+            {"experiments": [{"name": "e", "rename_from": "old"}, {"name": "old"}]},
+            "experiments: e: rename_from: 'old' is declared as well; leave one of the two out",
+        ),
+        (
+            {"registered_models": [{"name": name, "rename_from": "old"} for name in ("a", "b")]},
+            "registered_models: b: rename_from: 'old' is what 'a' was called; say it of one",
+        ),
+    ],
+)
+def test_what_is_said_twice(settings, said):
+    assert fault_of(**settings) == said
+
+
+def test_what_is_only_repeated():
+    grants = {"users": [{**ALICE, "grants": [READ, READ]}], "experiments": [{"name": "e", "grants": {"alice": "READ"}}]}
+    assert faults(team(**grants)) == []
