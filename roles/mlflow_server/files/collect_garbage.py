@@ -18,7 +18,7 @@ from typing import Any
 
 from artifacts import OutsideError, store_of
 from deleted import Deleted, Thing, seconds
-from grants import Server, remove_grants
+from grants import TIMEOUT, GrantError, Server, remove_grants
 from own_places import Judged, Left, elsewhere, judge, own_place, own_root, parts, report, shown
 from team import Team
 
@@ -113,7 +113,7 @@ def collect(team: Team, deleted: Deleted, root: str, judged: Judged) -> None:
     server = Server(team.tracking_uri, team.socket, team.admin_username, credential("admin_password").rstrip("\r\n"))
     environment = os.path.realpath(sys.prefix)
     # As long as somebody is connected, the server stays up.
-    with socket.create_connection(server.address):
+    with socket.create_connection(server.address, timeout=TIMEOUT):
         server.wait_until_it_answers()
         if os.path.realpath(sys.prefix) != environment:
             sys.exit("the team was upgraded meanwhile; the next run goes on")
@@ -148,4 +148,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GrantError as error:
+        sys.exit(f"the server does not do what it is asked to: {error}")
