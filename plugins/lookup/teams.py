@@ -355,8 +355,9 @@ options:
         type: str
       gc_older_than:
         description:
-          - For how long runs, experiments and logged models have to be deleted before C(mlflow gc) removes them for
-            good, with their artifacts, once a day. Such as V(30d) or V(12h); V(never) keeps them.
+          - For how long runs, experiments and logged models have to be deleted before they are removed for good, with
+            their artifacts, once a day. Such as V(30d) or V(12h); V(never) keeps them.
+          - What names another place for its artifacts than the server's own is left, and named in the journal.
           - A server that sleeps is woken only where there is something to remove.
           - That of O(mlflow_server_gc_older_than) by default.
         type: str

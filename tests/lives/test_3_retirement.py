@@ -55,7 +55,7 @@ def onboard(host: Stage) -> Onboard:
 @pytest.fixture(scope="module")
 def logged(host: Stage, onboard: Onboard) -> str:
     """Set the team up and let it work; return the run that is to last."""
-    run = onboard(opera())
+    run = onboard(opera(), mlflow_server_on_failure="/usr/bin/touch /run/told-of")
     assert run.code == 0, run.output[-5000:]
     return str(demo.person(host.url(PORT), TESS, "log", "arias")["run"])
 
@@ -111,6 +111,74 @@ def test_what_was_deleted_goes_for_good_and_wakes_nobody_for_nothing(host: Stage
     assert host.starts("opera") == before
     exposure = host.sh("systemd-analyze security --no-pager mlflow-gc@opera.service").splitlines()[-1]
     assert float(exposure.split(":")[1].split()[0]) <= 1.0, exposure
+
+
+# Somebody else on the host who writes down what is sent.
+EAR = """
+import socket
+with socket.create_server(("127.0.0.1", 9999)) as server:
+    while True:
+        connection, _address = server.accept()
+        with connection:
+            print(connection.recv(4096), flush=True)
+            connection.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n")
+"""
+
+
+def test_a_members_words_lead_the_collection_nowhere(host: Stage, logged: str) -> None:
+    places = ("file:///var/lib/mlflow/opera?x=/{n}", "mlflow-artifacts:/{arias}?x=/{n}", "http://127.0.0.1:9999/x/{n}")
+    (arias,) = sql(host, "SELECT experiment_id FROM experiments WHERE name = 'arias'")
+    (last,) = sql(host, "SELECT max(experiment_id) FROM experiments")
+    host.sh("cat > /run/ear.py", feed=EAR)
+    heard = "--property=StandardOutput=file:/run/heard"
+    host.sh(f"systemd-run --quiet --unit=ear --property=User=nobody {heard} python3 /run/ear.py")
+    host.sh("cat > /run/say.py", feed="import socket; socket.create_connection(('127.0.0.1', 9999)).send(b'hello')")
+    host.sh("timeout 60 sh -c 'until test -s /run/heard; do python3 /run/say.py; sleep 0.5; done'")
+    numbers = []
+    for place in places:
+        number = str(int(last) + 1 + len(numbers))
+        body = {"name": f"odd {number}", "artifact_location": place.format(n=number, arias=arias)}
+        took = host.ask(PORT, TESS["name"], TESS["password"], "/api/2.0/mlflow/experiments/create", body)
+        if place.startswith("http"):
+            # An older server took these too, and its rows are still there.
+            assert took != 200
+            admin(host, "experiments/create", {"name": body["name"]})
+            location = body["artifact_location"]
+            sql(host, f"UPDATE experiments SET artifact_location = '{location}' WHERE experiment_id = {number}")  # noqa: S608 - ours
+        else:
+            assert took == 200
+        admin(host, "experiments/delete", {"experiment_id": number})
+        numbers.append(number)
+    sql(host, "UPDATE experiments SET last_update_time = last_update_time - 7200000")
+    sleep(host)
+    before = host.starts("opera")
+    said = collect(host)
+    assert all(f"left experiment {number}: " in said for number in numbers)
+    assert "left 3 in all whose artifacts are not at their own place" in said
+    # Nobody was woken for that.
+    assert "nothing to remove" in said
+    assert host.starts("opera") == before
+    host.sh("test -s /var/lib/mlflow/opera/mlflow.db")
+    assert logged in host.sh("find /var/lib/mlflow/opera/artifacts -type f")
+    assert set(host.sh("cat /run/heard").splitlines()) == {"b'hello'"}
+    assert host.sh("systemctl show --value --property=IPAddressAllow mlflow-gc@opera.service").split() == [
+        "127.0.0.1/32"
+    ]
+    host.sh("systemctl stop ear.service; rm /run/ear.py /run/say.py /run/heard")
+
+
+def test_a_collection_that_fails_is_told_of(host: Stage, logged: str) -> None:
+    run = demo.person(host.url(PORT), TESS, "log", "arias")["run"]
+    admin(host, "runs/delete", {"run_id": run})
+    sql(host, "UPDATE runs SET deleted_time = deleted_time - 7200000")
+    place = host.sh(f"find /var/lib/mlflow/opera/artifacts -path '*/{run}/artifacts'").strip()
+    host.sh(f"rm -f /run/told-of; chown root {place}; chmod 0700 {place}")
+    host.sh("systemctl start mlflow-gc@opera.service", check=False)
+    host.sh("timeout 60 sh -c 'until test -e /run/told-of; do sleep 0.2; done'")
+    assert run in sql(host, "SELECT run_uuid FROM runs")
+    host.sh(f"chown mlflow-opera {place}; rm /run/told-of")
+    assert f"Run with ID {run} has been permanently deleted." in collect(host)
+    assert host.sh(f"test -e {place} && echo there", check=False) == ""
 
 
 def test_secrets_are_rotated_also_when_that_was_cut_off(host: Stage, onboard: Onboard, logged: str) -> None:

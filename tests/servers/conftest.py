@@ -90,7 +90,7 @@ def lab(request: pytest.FixtureRequest, labs: dict[str, Lab]) -> Lab:
     return chosen
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def newest(labs: dict[str, Lab]) -> Lab:
     """The newest server."""
     return labs[NEWEST]

@@ -36,6 +36,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Ask the server, unless it is not to be asked, and give back its answer."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fate = self.server.noted(self.command, self.path)
+        self.server.logins.add(self.headers.get("Authorization", ""))
         if fate == CUT:
             return self.hang_up()
         upstream = http.client.HTTPConnection(self.server.target, timeout=60)
@@ -74,6 +75,8 @@ class Proxy(http.server.ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.decide: Decide = pass_all
         self.requests: list[tuple[str, str]] = []
+        # What was ever sent to log in, with nothing among it where somebody did not.
+        self.logins: set[str] = set()
         scheme = "http"
         if certificate:
             loopback.speak_tls(self, certificate)

@@ -1,94 +1,9 @@
 """What was deleted long ago goes for good, with its files and the grants on it; nothing younger does."""
 
-import base64
-import contextlib
-import json
 import os
-import sqlite3
-import subprocess
-import time
-import urllib.request
-from pathlib import Path
 
-import project
 import pytest
-
-PROGRAM = project.ROOT / "roles" / "mlflow_server" / "files" / "collect_garbage.py"
-DAY = 86400 * 1000
-
-
-class Team:
-    """A team on the newest server, and what its timer runs."""
-
-    def __init__(self, lab, home):
-        self.lab, self.home = lab, home
-        self.database = lab.databases[0]
-        self.artifacts = Path(self.database).parent / "artifacts"
-        known = {
-            "name": "vision",
-            "account": "mlflow-vision",
-            "version": "3.17.2",
-            "state_dir": str(home),
-            "socket": "",
-            "admin_username": "admin",
-            "default_permission": "NO_PERMISSIONS",
-            "databases": [{"name": "mlflow", "uri": f"sqlite:///{self.database}", "file": self.database}],
-            "artifacts": str(self.artifacts),
-            "storage_dirs": [],
-            "tracking_uri": lab.proxy.uri,
-            "gc_older_than": "30d",
-        }
-        (home / "team.json").write_text(json.dumps(known))
-        (home / "admin_password").write_text(lab.password)
-
-    def collect(self):
-        """Run the program; return what it prints."""
-        self.lab.proxy.forget()
-        environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "CREDENTIALS_DIRECTORY": str(self.home)}
-        command = [str(project.MLFLOW / "bin" / "python"), str(PROGRAM)]
-        more = {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(
-            command, env=environment | more, cwd=self.home, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert self.lab.password not in done.stdout + done.stderr
-        return done.stdout
-
-    def sql(self, statement, *values):
-        with contextlib.closing(sqlite3.connect(self.database, timeout=30)) as connection:
-            found = connection.execute(statement, values).fetchall()
-            connection.commit()
-        return found
-
-    def post(self, what, **values):
-        return self.lab.reader.ask("POST", f"/api/2.0/mlflow/{what}", **values)
-
-    def run(self, experiment):
-        """Make a run with a metric, and with an artifact that the server keeps."""
-        run = self.post("runs/create", experiment_id=experiment, start_time=1)["run"]["info"]["run_id"]
-        self.post("runs/log-metric", run_id=run, key="loss", value=0.5, timestamp=1)
-        self.put(f"{experiment}/{run}/artifacts/note.txt")
-        return run
-
-    def put(self, path):
-        url = f"{self.lab.uri}/api/2.0/mlflow-artifacts/artifacts/{path}"
-        request = urllib.request.Request(url, b"hello", method="PUT")  # noqa: S310 - a server of ours
-        login = base64.b64encode(f"admin:{self.lab.password}".encode()).decode()
-        request.add_header("Authorization", f"Basic {login}")
-        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310 - the same
-        assert (self.artifacts / path).exists()
-
-    def age(self, experiment=None, run=None):
-        """Have it deleted forty days ago."""
-        then = int(time.time() * 1000) - 40 * DAY
-        if experiment:
-            self.sql("UPDATE experiments SET last_update_time = ? WHERE experiment_id = ?", then, int(experiment))
-            self.sql("UPDATE runs SET deleted_time = ? WHERE experiment_id = ?", then, int(experiment))
-        if run:
-            self.sql("UPDATE runs SET deleted_time = ? WHERE run_uuid = ?", then, run)
-
-    def runs(self):
-        return {run for (run,) in self.sql("SELECT run_uuid FROM runs")}
+from garbage import Team
 
 
 @pytest.fixture

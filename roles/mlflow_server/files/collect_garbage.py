@@ -1,8 +1,9 @@
-"""Lets `mlflow gc` remove for good what a team has deleted long enough ago, and with it the grants on that.
+"""Removes for good what a team has deleted long enough ago, and with it the grants on that.
 
 Run by mlflow-gc@TEAM.service as the team's account. The database is asked first, so that a team with nothing to
-remove is not woken. SQLite gives the number of an experiment to another one later: its grants and all that is below
-its place for artifacts go before the number is free.
+remove is not woken. Not by `mlflow gc`, which goes wherever the database says that artifacts are, with the admin's
+password: what is not at its own place is left and named. SQLite gives the number of an experiment to another one later:
+its grants and all that is below its place for artifacts go before the number is free.
 """
 
 from __future__ import annotations
@@ -14,16 +15,22 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from deleted import Deleted, find_deleted, seconds
-from grants import Server, remove_grants
+from artifacts import OutsideError, store_of
+from deleted import Deleted, Thing, seconds
+from grants import TIMEOUT, GrantError, Server, remove_grants
+from own_places import Judged, Left, elsewhere, judge, own_place, own_root, parts, report, shown
 from team import Team
 
-# It is there from before the first grant goes until the last has gone.
+# It is there from before the first thing goes until the last has gone.
 UNFINISHED = ".gc-unfinished"
-# Seconds that mlflow gc may take from here to its own look at the clock.
-MARGIN = 5
+# A store that does not answer does so for each: enough is enough.
+MOST_FAILURES = 10
+FOR_GOOD = {
+    "run": ("Run", "_hard_delete_run"),
+    "logged model": ("Logged model", "_hard_delete_logged_model"),
+    "experiment": ("Experiment", "_hard_delete_experiment"),
+}
 
 
 def credential(name: str) -> str:
@@ -31,43 +38,63 @@ def credential(name: str) -> str:
     return Path(os.environ["CREDENTIALS_DIRECTORY"], name).read_text(encoding="utf-8")
 
 
-def remove_artifacts(locations: list[str]) -> None:
-    """Remove all that is below experiments' places, of which mlflow gc only removes what runs have."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: PLC0415 - slow
+class Collector:
+    """Removes what was judged to go, and notes what it has to leave."""
 
-    for location in locations:
-        get_artifact_repository(location).delete_artifacts()
+    def __init__(self, team: Team, deleted: Deleted, root: str) -> None:
+        from mlflow.tracking import _get_store  # noqa: PLC0415 - slow
 
+        self.deleted, self.root = deleted, root
+        self.artifacts = store_of(team, root)
+        self.rows = _get_store(tracking(team)["uri"], root)
+        self.left: list[Left] = []
+        self.failures: list[str] = []
 
-def mlflow_gc(team: Team, looked_at: float) -> None:
-    """Run it in this process: it takes the URI from nowhere but its arguments, and those of a process can be seen."""
-    from mlflow.cli import cli  # noqa: PLC0415 - slow
+    def remove_artifacts(self, thing: Thing) -> bool:
+        """Remove them from the place that was computed; return whether its row may go."""
+        if len(self.failures) >= MOST_FAILURES or not self.deleted.still_has(thing):
+            return False
+        try:
+            self.artifacts.remove(parts(thing))
+        except OutsideError as error:
+            self.left.append(Left(thing, str(error), elsewhere=True))
+        except Exception as error:  # noqa: BLE001 - whatever a store throws, the others still go
+            self.failures.append(f"{thing.kind} {thing.ident}: {shown(str(error))}")
+        else:
+            return True
+        return False
 
-    # Nothing that became old enough since the look, by the clock with which it counts.
-    older_than = seconds(team.gc_older_than) + time.time() - looked_at + MARGIN
-    arguments = ["gc", "--older-than", f"{older_than:.0f}s", "--backend-store-uri", tracking(team)["uri"]]
-    cli.main(arguments, prog_name="mlflow", standalone_mode=False)
+    def remove_rows(self, thing: Thing) -> None:
+        """Forget it."""
+        name, method = FOR_GOOD[thing.kind]
+        getattr(self.rows, method)(thing.ident)
+        print(f"{name} with ID {thing.ident} has been permanently deleted.", flush=True)
 
+    def collect(self, judged: Judged, server: Server) -> int:
+        """Remove everything; return how many grants have gone."""
+        held = set()
+        for thing in judged.going["run"] + judged.going["logged model"]:
+            if self.remove_artifacts(thing):
+                self.remove_rows(thing)
+            else:
+                held.add(thing.experiment)
+        emptied = []
+        for thing in judged.going["experiment"]:
+            if thing.ident not in held and self.remove_artifacts(thing):
+                emptied.append(thing)
+        removed = remove_grants(server, [thing.ident for thing in emptied])
+        self.name_traces({thing.ident for thing in emptied})
+        for thing in emptied:
+            if self.deleted.still_has(thing):
+                self.remove_rows(thing)
+        return removed + remove_grants(server)
 
-def collect(team: Team, password: str, found: Deleted, looked_at: float) -> None:
-    """Remove what was found, and nothing that became old enough since."""
-    server = Server(team.tracking_uri, team.admin_username, password)
-    address, environment = urlsplit(team.tracking_uri), os.path.realpath(sys.prefix)
-    # MLflow reads this when it is imported.
-    os.environ["MLFLOW_TRACKING_URI"] = team.tracking_uri
-    os.environ["MLFLOW_TRACKING_USERNAME"] = team.admin_username
-    os.environ["MLFLOW_TRACKING_PASSWORD"] = password
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{os.environ.get('NO_PROXY', '')},{address.hostname}".lstrip(",")
-    # As long as somebody is connected, the server stays up.
-    with socket.create_connection((str(address.hostname), address.port or 80)):
-        server.wait_until_it_answers()
-        if os.path.realpath(sys.prefix) != environment:
-            sys.exit("the team was upgraded meanwhile; the next run goes on")
-        removed = remove_grants(server, found.experiments)
-        remove_artifacts(found.locations)
-        mlflow_gc(team, looked_at)
-        removed += remove_grants(server)
-    print(f"removed {removed} grants on experiments that are gone", flush=True)
+    def name_traces(self, experiments: set[str]) -> None:
+        """Note which traces go whose place, a tag that people may change, is not their own."""
+        traces = self.deleted.traces_within() if experiments else ()
+        for trace in traces:
+            if trace.experiment in experiments and trace.place != own_place(self.root, trace):
+                self.left.append(elsewhere(trace))
 
 
 def tracking(team: Team) -> dict[str, Any]:
@@ -75,21 +102,53 @@ def tracking(team: Team) -> dict[str, Any]:
     return team.databases[-1]
 
 
+def say(left: list[Left]) -> None:
+    """Name what stays."""
+    for line in report(left):
+        print(line, flush=True)
+
+
+def collect(team: Team, deleted: Deleted, root: str, judged: Judged) -> None:
+    """Wake the server, and remove what is to go while it stays up."""
+    server = Server(team.tracking_uri, team.socket, team.admin_username, credential("admin_password").rstrip("\r\n"))
+    environment = os.path.realpath(sys.prefix)
+    # As long as somebody is connected, the server stays up.
+    with socket.create_connection(server.address, timeout=TIMEOUT):
+        server.wait_until_it_answers()
+        if os.path.realpath(sys.prefix) != environment:
+            sys.exit("the team was upgraded meanwhile; the next run goes on")
+        collector = Collector(team, deleted, root)
+        removed = collector.collect(judged, server)
+    say(judged.left + collector.left)
+    print(f"removed {removed} grants on experiments that are gone", flush=True)
+    if collector.failures:
+        enough = ["no more were tried"] if len(collector.failures) >= MOST_FAILURES else []
+        sys.exit("\n".join(("these could not be removed; the next run tries again:", *collector.failures, *enough)))
+
+
 def main() -> None:
     """Look, and do what is to be done."""
+    # Nothing that reaches a store has a log-in to a server.
+    for name in [name for name in os.environ if name.startswith("MLFLOW_TRACKING_")]:
+        del os.environ[name]
     team = Team(**json.loads(credential("team.json")))
     database, unfinished = tracking(team), Path(team.state_dir, UNFINISHED)
     if database["file"] and not os.path.exists(database["file"]):
         sys.exit(f"{database['file']} is not there")
-    looked_at = time.time()
-    found = find_deleted(database["uri"], looked_at - seconds(team.gc_older_than))
-    if not found and not unfinished.exists():
-        print("nothing to remove")
-        return
-    unfinished.touch(mode=0o600)
-    collect(team, credential("admin_password").rstrip("\r\n"), found, looked_at)
+    root = own_root()
+    with Deleted(database["uri"], time.time() - seconds(team.gc_older_than)) as deleted:
+        judged = judge(deleted, root)
+        if not judged and not unfinished.exists():
+            say(judged.left)
+            print("nothing to remove")
+            return
+        unfinished.touch(mode=0o600)
+        collect(team, deleted, root, judged)
     unfinished.unlink()
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GrantError as error:
+        sys.exit(f"the server does not do what it is asked to: {error}")
