@@ -89,7 +89,7 @@ def _outcome(account: pwd.struct_passwd, work: t.Callable[[], t.Iterable[t.Any]]
         become(account)
         for item in work():
             _send(writing, ["item", item])
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it ends this account's work alone
         return str(error) if isinstance(error, (OSError, ValueError)) else repr(error)
     return None
 

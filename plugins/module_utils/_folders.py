@@ -62,7 +62,7 @@ class Folders:
         return self._inside(above), name
 
     def refuse_strangers(self, path: str, facts: os.stat_result | None, wanted: dict[str, t.Any]) -> None:
-        """In a directory where all may write, but none exchange what is others', such as /tmp, root has what is its own.
+        """Where all may write, but none exchange what is others', as in /tmp, root has what is its own.
 
         What others have there they may exchange. Of a directory, that can only be for another one of theirs.
         """
@@ -91,7 +91,7 @@ class Folders:
             handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
             try:
                 # Whatever the umask: who owns the directory below has to get there.
-                os.fchmod(handle, 0o755)  # noqa: S103 - as others make them
+                os.fchmod(handle, 0o755)
             finally:
                 os.close(handle)
 

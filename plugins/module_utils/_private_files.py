@@ -19,6 +19,8 @@ import typing as t
 
 # Seconds to wait for another run that is writing the same file.
 PATIENCE = 10
+# The mode of a draft between its making and its lock, when nothing is in it.
+UNLOCKED = 0
 
 
 def read_private(path: str) -> str | None:
@@ -121,15 +123,15 @@ def _begin(folder: int, draft: str) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     while True:
         try:
-            handle = os.open(draft, flags, 0o600, dir_fd=folder)
+            handle = os.open(draft, flags, UNLOCKED, dir_fd=folder)
         except FileExistsError:
             if not discard(folder, draft):
                 if time.monotonic() > end:
                     raise OSError(errno.EBUSY, "is being written by somebody else", draft) from None
                 time.sleep(0.05)
             continue
-        # In between, another run may have taken it for left over.
         if _lock(handle) and _is_named(handle, folder, draft):
+            os.fchmod(handle, 0o600)
             return handle
         os.close(handle)
 
@@ -138,6 +140,10 @@ def _begin(folder: int, draft: str) -> int:
 def _held(folder: int, draft: str) -> t.Iterator[bool]:
     """Hold what is left of a killed run, so that nobody else removes it: false where there is none."""
     try:
+        facts = os.stat(draft, dir_fd=folder, follow_symlinks=False)
+        if stat.S_IMODE(facts.st_mode) == UNLOCKED and abs(time.time() - facts.st_ctime) < PATIENCE / 2:
+            yield False
+            return
         handle = os.open(draft, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
         yield False
