@@ -59,7 +59,7 @@ def write_into(
     """Likewise in an open directory. Whether it is there now: unless it replaces, whoever was first has the name."""
     draft = draft_of(name)
     handle = _begin(folder, draft)
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+    with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         try:
             file.write(text)
             file.flush()
