@@ -13,7 +13,11 @@ description:
   - Brings any number of small text files, directories and links into their wanted state in a single
     remote execution, where a loop over M(ansible.builtin.copy) would need one for each.
   - Every file is written beside its place with its final owner and mode, then renamed, so that nobody
-    ever reads half a file or a secret with a wider mode.
+    ever reads half a file or a secret with a wider mode. What a run that was killed left of that is removed.
+  - A path leads only through directories that nobody but root can write, and links that root has made there. Others
+    could exchange what is in theirs at any moment. In one where all may write but nobody exchange, such as C(/tmp),
+    root has what is its own.
+  - A file or link with a time in the future is given the present one, for readers that ask whether it is newer.
 author: The mlops.mlflow authors (@mlops-mlflow)
 extends_documentation_fragment:
   - mlops.mlflow.attributes
@@ -22,6 +26,7 @@ options:
     description:
       - The files, in the order in which they are handled. A directory comes before what is in it.
       - The parents of a directory are made where they are missing, owned by root and with mode 0755.
+      - A directory in one that already belongs to its owner is made and kept with the rights of that account.
     type: list
     elements: dict
     required: true
@@ -42,7 +47,9 @@ options:
         description: Where a link points to.
         type: path
       force:
-        description: Whether to replace the text of a file that is there. V(false) keeps it, whatever it is.
+        description:
+          - Whether to replace the text of a file that is there. V(false) keeps it, whatever it is. Of several runs at
+            the same time, the first one's stays.
         type: bool
         default: true
       owner:
@@ -95,38 +102,76 @@ files:
 """
 
 import os
-import tempfile
 import time
 import typing as t
 from grp import getgrnam
-from pwd import getpwnam
+from pwd import getpwnam, getpwuid
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlops.mlflow.plugins.module_utils._private_files import write_private
+from ansible_collections.mlops.mlflow.plugins.module_utils._as_account import work_as
+from ansible_collections.mlops.mlflow.plugins.module_utils._folders import Folders, UnsafePathError
+from ansible_collections.mlops.mlflow.plugins.module_utils._private_files import (
+    discard,
+    draft_of,
+    is_left,
+    link_into,
+    write_into,
+)
 
 HIDDEN = "(content not shown)\n"
+# Seconds by which a file server's clock may be ahead of the host's.
+TOLERANCE = 5
+# Seconds that an account's process has for one directory.
+PATIENCE = 30
 
 Spec = t.Dict[str, t.Any]
 Facts = t.Dict[str, t.Any]
 
+FOLDERS = Folders()
 
-def observe(path: str) -> Facts:
+
+class Lost(Exception):
+    """Another run has made the file that was only to be made where there is none."""
+
+
+def observe(path: str, after: Facts | None = None) -> Facts:
     """What is at a path now; the wanted state is described in the same words."""
+    facts: Facts = {"state": "absent"}
     try:
-        status = os.lstat(path)
+        folder, name = FOLDERS.place_of(path)
     except FileNotFoundError:
-        return {"state": "absent"}
-    mode = S_IMODE(status.st_mode)
-    facts: Facts = {"state": "other", "owner": status.st_uid, "group": status.st_gid, "mode": f"{mode:04o}"}
-    if S_ISLNK(status.st_mode):
-        return {"state": "link", "target": os.readlink(path)}
-    if S_ISDIR(status.st_mode):
-        facts["state"] = "directory"
-    elif S_ISREG(status.st_mode):
-        with open(path, "rb") as file:
-            facts.update(state="file", content=file.read().decode("utf-8", "replace"))
+        return facts
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        status = None
+    FOLDERS.refuse_strangers(path, status, after or facts)
+    if status and S_ISLNK(status.st_mode):
+        facts = {"state": "link", "target": os.readlink(name, dir_fd=folder)}
+    elif status:
+        mode = S_IMODE(status.st_mode)
+        facts = {"state": "other", "owner": status.st_uid, "group": status.st_gid, "mode": f"{mode:04o}"}
+        if S_ISDIR(status.st_mode):
+            return {**facts, "state": "directory"}
+        if S_ISREG(status.st_mode):
+            with open(reopen(folder, name, os.O_NONBLOCK, facts), "rb") as file:
+                facts.update(state="file", content=file.read().decode("utf-8", "replace"))
+    if status and status.st_mtime > time.time() + TOLERANCE:
+        # For those who compare it with when they read the file, it would be news at each run.
+        facts["modified"] = "in the future"
+    if is_left(folder, draft_of(name)):
+        facts["left"] = draft_of(name)
     return facts
+
+
+def reopen(folder: int, name: str, flags: int, facts: Facts) -> int:
+    """Open what was looked at, or raise where it is something else by now."""
+    handle = os.open(name, flags | os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    if os.fstat(handle).st_uid != facts["owner"]:
+        os.close(handle)
+        raise OSError("was exchanged for something else at this moment")
+    return handle
 
 
 def wanted(spec: Spec, secrets: dict[str, str], check_mode: bool) -> Facts:
@@ -156,55 +201,45 @@ def account_id(find: t.Callable[[str], t.Any], name: str, check_mode: bool) -> i
         raise
 
 
-def apply(path: str, present: Facts, after: Facts) -> None:
+def apply(path: str, present: Facts, after: Facts, force: bool = True) -> None:
     state = after["state"]
+    if state == "directory" and present["state"] == "absent":
+        FOLDERS.make(path)
+    folder, name = FOLDERS.place_of(path)
+    if "left" in present:
+        discard(folder, present["left"])
     if present["state"] in ("file", "link") and state in ("absent", "directory"):
-        os.unlink(path)
+        os.unlink(name, dir_fd=folder)
     if state == "directory":
         if present["state"] != "directory":
-            make_directory(path)
-        os.chown(path, after["owner"], after["group"])
-        os.chmod(path, int(after["mode"], 8))
+            os.mkdir(name, 0o700, dir_fd=folder)
+            present = {"owner": os.geteuid()}
+        give(reopen(folder, name, os.O_DIRECTORY, present), after)
+        # It may be somebody else's from here on.
+        FOLDERS.close()
     elif state == "file" and present.get("content") == after["content"]:
         # The same text keeps its time, by which readers know whether it is newer than they are.
-        os.chown(path, after["owner"], after["group"])
-        os.chmod(path, int(after["mode"], 8))
-    elif state in ("file", "link"):
-        replace(path, after)
+        give(reopen(folder, name, os.O_NONBLOCK, present), after, now="modified" in present)
+    elif state == "file":
+        replace = force or present["state"] != "absent"
+        if not write_into(folder, name, after["content"], lambda handle: change(handle, after), replace):
+            raise Lost
+    elif state == "link":
+        link_into(folder, name, after["target"])
 
 
-def make_directory(path: str) -> None:
-    parent = os.path.dirname(path)
-    if not os.path.isdir(parent):
-        make_directory(parent)
-        # Whatever the umask: who owns the directory has to get there.
-        os.chmod(parent, 0o755)  # noqa: S103 - as others make them
-    os.mkdir(path, 0o700)
-
-
-def replace(path: str, after: Facts) -> None:
-    if after["state"] == "link":
-        replace_link(path, after["target"])
-        return
-
-    def give(descriptor: int) -> None:
-        os.fchown(descriptor, after["owner"], after["group"])
-        os.fchmod(descriptor, int(after["mode"], 8))
-
-    write_private(path, after["content"], give)
-
-
-def replace_link(path: str, target: str) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
-    os.close(descriptor)
+def give(handle: int, after: Facts, now: bool = False) -> None:
     try:
-        os.unlink(temporary)
-        os.symlink(target, temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-        raise
+        change(handle, after)
+        if now:
+            os.utime(handle)
+    finally:
+        os.close(handle)
+
+
+def change(handle: int, after: Facts) -> None:
+    os.fchown(handle, after["owner"], after["group"])
+    os.fchmod(handle, int(after["mode"], 8))
 
 
 def difference(path: str, present: Facts, after: Facts, secret: bool) -> Facts:
@@ -221,26 +256,57 @@ def difference(path: str, present: Facts, after: Facts, secret: bool) -> Facts:
 
 def ensure(module: AnsibleModule, spec: Spec) -> tuple[Facts, Facts | None]:
     """Bring one file into its state; return its result, and its diff where it changed."""
+    after = wanted(spec, module.params["secret_contents"], module.check_mode)
+    try:
+        return ensure_here(module, spec, after)
+    except UnsafePathError as error:
+        # Root has no business in what an account has to itself; the account makes its directories there.
+        if spec["state"] != "directory" or error.owner is None or error.owner != after["owner"]:
+            raise
+        return ensure_as(error.owner, module, spec, after)
+
+
+def ensure_as(owner: int, module: AnsibleModule, spec: Spec, after: Facts) -> tuple[Facts, Facts | None]:
+    """Likewise, with the rights of the account."""
+
+    def work() -> t.Iterator[t.Any]:
+        global FOLDERS  # noqa: PLW0603 - this is another process
+        FOLDERS = Folders(also=owner)
+        yield ensure_here(module, spec, after)
+
+    (helper,) = work_as([(getpwuid(owner), work)], PATIENCE)
+    if helper.error:
+        raise OSError(f"{helper.error}, as {getpwuid(owner).pw_name}, who has the directory that it is in")
+    result, diff = helper.items[0]
+    return result, diff
+
+
+def ensure_here(module: AnsibleModule, spec: Spec, after: Facts) -> tuple[Facts, Facts | None]:
     path, secrets = spec["path"], module.params["secret_contents"]
-    present, after = observe(path), wanted(spec, secrets, module.check_mode)
+    present = observe(path, after)
     if present["state"] == after["state"] == "file" and not spec["force"]:
-        after["content"] = present["content"]
+        after = {**after, "content": present["content"]}
     if present["state"] == "other" or (present["state"] == "directory" and after["state"] != "directory"):
-        module.fail_json(msg=f"{path}: is a {present['state']} where a {after['state']} is wanted; remove it first")
+        raise ValueError(f"is a {present['state']} where a {after['state']} is wanted; remove it first")
     changed = present != after
     if changed and not module.check_mode:
-        apply(path, present, after)
-    if after["state"] not in ("file", "link"):
-        mtime = None
-    elif module.check_mode and (present.get("content"), present.get("target")) != (
-        after.get("content"),
-        after.get("target"),
-    ):
-        mtime = time.time()
-    else:
-        mtime = os.lstat(path).st_mtime
-    result = {"path": path, "changed": changed, "mtime": mtime}
+        try:
+            apply(path, present, after, spec["force"])
+        except Lost:
+            return ensure_here(module, spec, after)
+    result = {"path": path, "changed": changed, "mtime": time_of(path, present, after, module.check_mode)}
     return result, difference(path, present, after, path in secrets) if changed else None
+
+
+def time_of(path: str, present: Facts, after: Facts, check_mode: bool) -> float | None:
+    """When the text or the link last changed, or would have."""
+    if after["state"] not in ("file", "link"):
+        return None
+    said = [(facts.get("content"), facts.get("target")) for facts in (present, after)]
+    if check_mode and (said[0] != said[1] or "modified" in present):
+        return time.time()
+    folder, name = FOLDERS.place_of(path)
+    return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime
 
 
 def main() -> None:
