@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import team as teams
@@ -27,6 +27,7 @@ SECONDS = 3
 # A call that Python has no name for; its number is the same on every kind of processor.
 PIDFD_GETFD = 438
 EPOLL_CTL_DEL = 2
+QUEUE = "anon_inode:[eventpoll]"
 LIBC = ctypes.CDLL(None, use_errno=True)
 # Where descriptors are out of the way of those that are looked for.
 HIGH = 200
@@ -48,24 +49,45 @@ def passing_on(name: str) -> int:
 
 
 @contextlib.contextmanager
-def descriptors(process: int) -> Iterator[dict[int, int]]:
-    """Yield descriptors of our own of what another process has open to wait for or to listen on, by its numbers."""
-    found: dict[int, int] = {}
+def shared(process: int) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
+    """Yield what another process waits with, and what connections come in at: descriptors of our own by its numbers."""
+    queues: dict[int, int] = {}
+    doors: dict[int, int] = {}
     low = os.pidfd_open(process)
     handle = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, HIGH)
     os.close(low)
     try:
         for number in map(int, os.listdir(f"/proc/{process}/fd")):
-            if is_queue(process, number) or os.readlink(f"/proc/{process}/fd/{number}").startswith("socket:"):
-                theirs = LIBC.syscall(PIDFD_GETFD, handle, number, 0)
-                if theirs < 0:
-                    raise OSError(ctypes.get_errno(), f"a descriptor of process {process} cannot be had")
-                found[number] = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, HIGH)
-                os.close(theirs)
-        yield found
+            what = kind(process, number)
+            if what == QUEUE:
+                queues[number] = taken(handle, number)
+            elif what.startswith("socket:"):
+                # A connection is not kept: it is to be over when the process says so.
+                with contextlib.suppress(OSError), socket.socket(fileno=taken(handle, number)) as it:
+                    if it.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                        doors[number] = fcntl.fcntl(it.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH)
+        yield queues, doors
     finally:
-        for each in (handle, *found.values()):
+        for each in (handle, *queues.values(), *doors.values()):
             os.close(each)
+
+
+def kind(process: int, number: int) -> str:
+    """Return what a descriptor of a process is; nothing where it has just been closed."""
+    try:
+        return os.readlink(f"/proc/{process}/fd/{number}")
+    except FileNotFoundError:
+        return ""
+
+
+def taken(handle: int, number: int) -> int:
+    """Return a descriptor of our own of what another process has as this one."""
+    theirs = LIBC.syscall(PIDFD_GETFD, handle, number, 0)
+    if theirs < 0:
+        raise OSError(ctypes.get_errno(), "a descriptor of what passes connections on cannot be had")
+    ours = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, HIGH)
+    os.close(theirs)
+    return ours
 
 
 def accept_nobody(process: int) -> None:
@@ -75,18 +97,19 @@ def accept_nobody(process: int) -> None:
     While it accepts somebody it takes it off and puts it on again by itself: only when it sleeps does that last.
     """
     end = time.monotonic() + PATIENCE
-    with descriptors(process) as found:
-        queues = [number for number in found if is_queue(process, number)]
-        doors = [number for number in found if number not in queues and listens(found[number])]
-        for number in doors:
+    with shared(process) as (queues, doors):
+        for number, door in doors.items():
             # The kernel knows an entry by what it is and by its number.
-            os.dup2(found[number], number)
+            os.dup2(door, number)
         try:
             while time.monotonic() < end:
-                for queue in queues:
+                for queue in queues.values():
                     for number in doors:
-                        LIBC.epoll_ctl(found[queue], EPOLL_CTL_DEL, number, None)
-                if is_asleep(process) and not any(waits_for(process, queue, doors) for queue in queues):
+                        LIBC.epoll_ctl(queue, EPOLL_CTL_DEL, number, None)
+                sleep = sleep_of(process)
+                listens = any(waits_for(process, queue, doors) for queue in queues)
+                # Awake, or awake meanwhile, it may be about to put it on again.
+                if not listens and sleep is not None and sleep == sleep_of(process):
                     return
                 time.sleep(0.001)
         finally:
@@ -94,27 +117,17 @@ def accept_nobody(process: int) -> None:
                 os.close(number)
 
 
-def is_asleep(process: int) -> bool:
-    """Say whether a process waits for something to happen."""
-    stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
-    return stat.rpartition(") ")[2].startswith("S")
+def sleep_of(process: int) -> str | None:
+    """Return which of its sleeps a process is in; None where it is awake."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    lines = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return lines["voluntary_ctxt_switches"] if lines["State"].startswith("S") else None
 
 
-def waits_for(process: int, queue: int, numbers: list[int]) -> bool:
+def waits_for(process: int, queue: int, numbers: Iterable[int]) -> bool:
     """Say whether one of these is on a list of what a process waits for."""
     lines = Path(f"/proc/{process}/fdinfo/{queue}").read_text(encoding="utf-8").splitlines()
     return any(line.startswith("tfd:") and int(line.split()[1]) in numbers for line in lines)
-
-
-def is_queue(process: int, number: int) -> bool:
-    """Say whether a descriptor is a list of what a process waits for."""
-    return os.readlink(f"/proc/{process}/fd/{number}") == "anon_inode:[eventpoll]"
-
-
-def listens(handle: int) -> bool:
-    """Say whether a socket is one that connections come in at."""
-    with socket.socket(fileno=os.dup(handle)) as it:
-        return it.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
 
 
 def drain(name: str) -> None:
