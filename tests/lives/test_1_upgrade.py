@@ -359,6 +359,20 @@ def test_a_migration_that_fails_is_undone_and_nobody_notices(here: Stage, logged
     on_database(here, "DROP TABLE scheduler_leases")
 
 
+def test_a_server_that_does_not_start_is_undone(here: Stage, logged: dict[str, str]) -> None:
+    packages = f"/opt/mlflow/{NEW}/lib/python3*/site-packages"
+    here.sh(f"mv {packages}/uvicorn /opt/uvicorn.away")
+    try:
+        run = upgraded(here)
+    finally:
+        here.sh(f"mv /opt/uvicorn.away $(echo {packages})/uvicorn")
+    said = last_words(run)
+    assert f"vintage: upgrade to {NEW} failed at step 'start', and was undone: the server did not start:" in said
+    assert "uvicorn" in said
+    is_as_it_was(here, "vintage", logged["vintage"])
+    is_as_it_was(here, "elder", logged["elder"])
+
+
 def test_a_dry_run_says_what_would_be_upgraded(here: Stage, backed_up: dict[str, str]) -> None:
     run = here.play("site", "--check", mlflow_teams=[team("vintage", NEW), team("elder", NEW)])
     assert run.code == 0, run.output[-3000:]

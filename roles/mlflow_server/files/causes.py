@@ -26,6 +26,8 @@ ADDED = re.compile(r"\[SQL:|\[parameters:|\(Background on this error|\(The above
 DRIVER = re.compile(r"^\((\w+\.)+\w+\) ")
 KIND = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning)?: (?=\S)")
 COMPLAINT = re.compile(r"(?i)\b(error|fatal|failed|denied|cannot|could not|unable|refused|full|killed)\b")
+# What is longer is not taken at once.
+LONGEST_NOTE = 60_000
 JOURNAL = "/run/systemd/journal/socket"
 
 
@@ -106,7 +108,12 @@ def innermost(message: str) -> str:
 
 def note(unit: str, text: str) -> None:
     """Put into the journal, where a unit's lines are, what is too long to be shown."""
-    fields = {"MESSAGE": text, "PRIORITY": "3", "SYSLOG_IDENTIFIER": "mlflow-upgrade", "OBJECT_SYSTEMD_UNIT": unit}
+    fields = {
+        "MESSAGE": text[-LONGEST_NOTE:],
+        "PRIORITY": "3",
+        "SYSLOG_IDENTIFIER": "mlflow-upgrade",
+        "OBJECT_SYSTEMD_UNIT": unit,
+    }
     entry = b""
     for name, value in fields.items():
         content = value.encode("utf-8", "replace")

@@ -27,7 +27,7 @@ import causes
 import databases
 import environment_file
 import team as teams
-from changes import Change, ChangeError, workshop
+from changes import Change, ChangeError, NotStartedError, workshop
 from team import Team, sync
 
 HERE = Path(__file__).parent
@@ -42,8 +42,6 @@ LOOK_SECONDS = 60
 CONNECT_SECONDS = "20"
 # A team cannot be without its server for longer than this.
 MIGRATE_SECONDS = 12 * 3600
-# In systemd's words: it was not even asked.
-DID_NOT_START = "ependency job for"
 
 
 # Says whether an upgrade of another team has failed.
@@ -223,9 +221,8 @@ class Upgrade:
         began = int(time.time())
         try:
             self.change.try_out(str(HERE / "verify.py"), json.dumps(denied))
-        except ChangeError as error:
-            said = self.said_since(began) if DID_NOT_START in str(error) else ""
-            raise UpgradeError(f"the server did not start: {causes.cause(said)}" if said else str(error)) from None
+        except NotStartedError:
+            raise UpgradeError(f"the server did not start: {causes.cause(self.said_since(began))}") from None
 
     def said_since(self, moment: int) -> str:
         """What the server itself has put into the journal."""
