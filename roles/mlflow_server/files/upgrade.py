@@ -280,7 +280,8 @@ def upgrade(name: str, wanted: str, install_dir: Path, held_back: Held = lambda:
         step = going.step if going else "begin"
         outcome = "so nothing was changed" if step in ("begin", "check") else "and was undone"
         known = secrets_of(team)
-        causes.note(team.server, causes.hidden(traceback.format_exc(), known))
+        said = str(error) if isinstance(error, UpgradeError) else traceback.format_exc()
+        causes.note(team.server, causes.hidden(said, known))
         why = causes.shown(causes.hidden(str(error), known))
         problem = UpgradeError(
             f"upgrade to {wanted} failed at step '{step}', {outcome}: {why} (more: journalctl -u {team.server})"
