@@ -46,14 +46,6 @@ NEW: dict[str, tuple[dict[str, Any], str]] = {
     "nowhere": (postgresql("no-such-host.invalid/x"), "failed to resolve host 'no-such-host.invalid'"),
     "refused": (postgresql("127.0.0.1:1/x"), "port 1 failed: Connection refused"),
     "silent": (postgresql(f"127.0.0.1:{SILENT}/x"), f"{UNREADABLE}postgresql+psycopg://127.0.0.1:{SILENT}/x: "),
-    "driverless": (
-        {"backend_store_uri": f"mysql+pymysql://someone:{SECRET}@127.0.0.1/x"},
-        f"{UNREADABLE}mysql+pymysql://127.0.0.1/x: No module named 'pymysql'; the driver for mysql+pymysql is not",
-    ),
-    "dialect": (
-        {"backend_store_uri": f"postgresql+nosuch://someone:{SECRET}@127.0.0.1/x"},
-        f"{UNREADABLE}postgresql+nosuch://127.0.0.1/x: SQLAlchemy knows no driver 'postgresql+nosuch'",
-    ),
 }
 # Comes last, and has nothing to wait for.
 FAULTLESS: dict[str, Any] = {"name": "faultless", "port": 5250, "admin_password": "of the faultless team"}

@@ -21,6 +21,8 @@ PATIENCE = 30
 URI = re.compile(
     r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?(?P<place>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
 )
+# What stands between a user's name and the host in a URI.
+PASSWORD = re.compile(r"://([^:/@\s]*):[^@\s]*@")
 # What was not copied would stay behind, and what was copied is there already. What an extension brought stays, and
 # a sequence goes with its table.
 EMPTY_SCHEMA = """\
@@ -215,9 +217,6 @@ def remove(*paths: str) -> None:
     for path in paths:
         for name in (*files(path), f"{path}.part"):
             Path(name).unlink(missing_ok=True)
-        # After a power cut, what an upgrade long ago left would be put back for what this one found.
-        if os.path.isdir(os.path.dirname(path)):
-            sync(os.path.dirname(path))
 
 
 def undo(name: str, database: str, dump: str) -> None:
@@ -226,6 +225,11 @@ def undo(name: str, database: str, dump: str) -> None:
         return
     team = load(name)
     restore(team, next(it for it in team.databases if it["name"] == database), Path(dump))
+
+
+def hidden(text: str) -> str:
+    """A text without the passwords of the URIs in it."""
+    return PASSWORD.sub(r"://\1:***@", text)
 
 
 ACTIONS = {

@@ -182,6 +182,8 @@ class Upgrade:
             file, dump = database["file"], workshop(self.team) / f"{database['name']}{databases.suffix(database)}"
             # What is left of an upgrade long ago must not be taken for this one's.
             self.must(["remove", *([file + FORMER, file + COPY] if file else [str(dump)])])
+            # Nor come back by a power cut, when the journal of this one is on another file system: it would be put back.
+            self.synced(Path(file or dump).parent)
             if file:
                 undoing += [(True, [*TOOL, "put_back", file + FORMER, file]), (True, [*TOOL, "remove", file + COPY])]
             else:
@@ -194,7 +196,7 @@ class Upgrade:
                 self.must(["check_sqlite", str(copy)])
             else:
                 # Without its dump, a database that is half migrated would count as one that was never begun.
-                sync(str(copy.parent))
+                self.synced(copy.parent)
 
     def migrate(self, older: list[str]) -> None:
         """Bring the copies, and what is no file, to the wanted version's schemas."""
@@ -233,6 +235,12 @@ class Upgrade:
     def must(self, words: list[str]) -> None:
         """Do something to files of the team's, as its account."""
         done = self.change.run([*TOOL, *words])
+        if done.returncode != 0:
+            raise UpgradeError(causes.cause(done.stderr))
+
+    def synced(self, directory: Path) -> None:
+        """Have on the disk what was done in a directory of the team's, as its account."""
+        done = self.change.run(["sync", str(directory)])
         if done.returncode != 0:
             raise UpgradeError(causes.cause(done.stderr))
 
