@@ -143,7 +143,9 @@ def explained(error, uri):
         return f"SQLAlchemy knows no driver '{kind}'; name one that it has, such as postgresql+psycopg"
     while inner := getattr(error, "orig", None) or error.__cause__:
         error = inner
-    said = innermost((error.strerror if isinstance(error, OSError) else None) or str(error)) or type(error).__name__
+    # An error's number says less than its text, which these have beside it.
+    text = error.args[1] if len(error.args) == 2 and isinstance(error.args[1], str) else str(error)
+    said = innermost(text) or type(error).__name__
     return f"{said} ({error.filename})" if isinstance(error, OSError) and error.filename else said
 
 

@@ -182,7 +182,7 @@ class Upgrade:
             file, dump = database["file"], workshop(self.team) / f"{database['name']}{databases.suffix(database)}"
             # What is left of an upgrade long ago must not be taken for this one's.
             self.must(["remove", *([file + FORMER, file + COPY] if file else [str(dump)])])
-            # Nor come back by a power cut, when the journal of this one is on another file system: it would be put back.
+            # Nor may it come back by a power cut, where the journal of this one is on another file system.
             self.synced(Path(file or dump).parent)
             if file:
                 undoing += [(True, [*TOOL, "put_back", file + FORMER, file]), (True, [*TOOL, "remove", file + COPY])]
