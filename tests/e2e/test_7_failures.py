@@ -11,7 +11,16 @@ from e2e import stage
 from e2e.stage import Stage, example, last_words
 
 SQUATTED = 5055
+# Where somebody listens who never says anything.
+SILENT = 5056
 SECRET = "canary-of-a-store"
+UNREADABLE = "upgrade to 3.17.2 failed at step 'check', so nothing was changed: the databases cannot be read: "
+
+
+def postgresql(where: str) -> dict[str, Any]:
+    """Return a store with a password that is not to be seen, not even decoded."""
+    return {"backend_store_uri": f"postgresql+psycopg://someone:{SECRET}%40x@{where}"}
+
 
 # What is declared of a team, and what is said of it.
 NEW: dict[str, tuple[dict[str, Any], str]] = {
@@ -23,9 +32,23 @@ NEW: dict[str, tuple[dict[str, Any], str]] = {
     "futuristic": ({"version": "3.99.9"}, "MLflow 3.99.9 could not be installed."),
     "broken": (
         {"backend_store_uri": "sqlite:////srv/broken/mlflow.db"},
-        "upgrade to 3.17.2 failed at step 'check', so nothing was changed: the databases cannot be read:",
+        f"{UNREADABLE}sqlite:////srv/broken/mlflow.db: file is not a database",
     ),
+    "denied": (
+        {"backend_store_uri": "sqlite:////srv/denied/mlflow.db"},
+        f"{UNREADABLE}sqlite:////srv/denied/mlflow.db: Permission denied",
+    ),
+    "stranger": (postgresql("127.0.0.1/known"), 'FATAL: password authentication failed for user \\"someone\\"'),
+    "unknown": (
+        {"backend_store_uri": "postgresql+psycopg://known:known@127.0.0.1/x"},
+        'database \\"x\\" does not exist',
+    ),
+    "nowhere": (postgresql("no-such-host.invalid/x"), "failed to resolve host 'no-such-host.invalid'"),
+    "refused": (postgresql("127.0.0.1:1/x"), "port 1 failed: Connection refused"),
+    "silent": (postgresql(f"127.0.0.1:{SILENT}/x"), f"{UNREADABLE}postgresql+psycopg://127.0.0.1:{SILENT}/x: "),
 }
+# Comes last, and has nothing to wait for.
+FAULTLESS: dict[str, Any] = {"name": "faultless", "port": 5250, "admin_password": "of the faultless team"}
 VISION = (
     {"backend_store_uri": f"postgresql+psycopg://someone:{SECRET}@127.0.0.1/x?plugin=nosuch"},
     "mlflow@vision.service did not start. Its last lines in the journal:",
@@ -35,27 +58,35 @@ LIMIT = 321
 
 @pytest.fixture(scope="module")
 def obstructed(converged: Stage) -> Iterator[Stage]:
-    """Put things in the way of five teams."""
+    """Put things in the way of teams, each in its own way."""
     converged.sh(f"systemd-run --quiet --unit squatter python3 -m http.server {SQUATTED}")
     account = 'systemd-sysusers --inline "u mlflow-broken - - /var/lib/mlflow/broken /usr/sbin/nologin" 2>/dev/null'
     converged.sh(f"{account}; install -d -o mlflow-broken -m 700 /srv/broken; echo broken > /srv/broken/mlflow.db")
     converged.sh("chown mlflow-broken /srv/broken/mlflow.db; install -d /srv/taken/homeless")
+    converged.sh(f"{account.replace('broken', 'denied')}; install -d -o mlflow-denied -m 700 /srv/denied")
+    converged.sh("echo denied > /srv/denied/mlflow.db; chmod 600 /srv/denied/mlflow.db")
+    silent = f"import socket, time; s = socket.create_server(('127.0.0.1', {SILENT})); time.sleep(3600)"
+    converged.sh(f'systemd-run --quiet --unit silent python3 -c "{silent}"')
+    install = "apt-get update -q && apt-get install -qy --no-install-recommends postgresql"
+    converged.sh(f"DEBIAN_FRONTEND=noninteractive sh -c '{install}' >/dev/null")
+    sql = "CREATE ROLE known LOGIN PASSWORD 'known'; CREATE ROLE someone LOGIN PASSWORD 'x'; CREATE DATABASE known;"
+    converged.sh("runuser -u postgres -- psql --quiet --set=ON_ERROR_STOP=1", feed=sql)
     yield converged
-    converged.sh("systemctl stop squatter; rm -r /srv/broken /srv/taken")
-    for name in NEW:
+    converged.sh("systemctl stop squatter silent postgresql; rm -r /srv/broken /srv/denied /srv/taken")
+    for name in (*NEW, FAULTLESS["name"]):
         stage.forget(converged, name)
 
 
 @pytest.fixture(scope="module")
 def run(obstructed: Stage) -> demo.Play:
-    """Run the playbook for five teams that cannot be, and one that can and has changed."""
+    """Run the playbook for teams that cannot be, one without fault, and one that can and has changed."""
     teams = [
         {"name": name, "port": 5201 + number, "admin_password": "never logs in at all", **changes}
         for number, (name, (changes, _reason)) in enumerate(NEW.items())
     ]
     return obstructed.play(
         "site",
-        mlflow_teams=teams,
+        mlflow_teams=[*teams, FAULTLESS],
         mlflow_team_vision=example("vision", **VISION[0]),
         mlflow_team_nlp=example("nlp", tasks_max=LIMIT),
     )
@@ -64,10 +95,27 @@ def run(obstructed: Stage) -> demo.Play:
 def test_the_run_ends_failed_with_each_team_and_why(run: demo.Play) -> None:
     assert run.code == 2
     said = last_words(run)
+    lines = said.replace("\\n", "\n").splitlines()
     for name, (_changes, reason) in {**NEW, "vision": VISION}.items():
-        assert f"{name}: {reason}" in said, said
+        assert [line for line in lines if line.startswith(f"{name}: ") and reason in line], said
     assert "nlp: " not in said
     assert SECRET not in run.output
+    assert "Traceback" not in said
+    assert "was not begun" not in said
+
+
+def test_why_a_store_cannot_be_used_is_a_line_and_the_journal_has_the_rest(run: demo.Play, obstructed: Stage) -> None:
+    lines = last_words(run).replace("\\n", "\n").splitlines()
+    for name in ("broken", "stranger", "silent"):
+        (line,) = [line for line in lines if line.startswith(f"{name}: ")]
+        assert line.endswith(f"(more: journalctl -u mlflow@{name}.service)")
+        journal = obstructed.sh(f"journalctl --no-pager --output=cat -u mlflow@{name}.service")
+        assert "Traceback (most recent call last):" in journal
+        assert SECRET not in journal
+
+
+def test_a_new_team_without_fault_is_served_all_the_same(run: demo.Play, obstructed: Stage) -> None:
+    assert obstructed.login(FAULTLESS["port"], "admin", FAULTLESS["admin_password"]) == 200
 
 
 def test_the_others_have_what_they_are_to_have(run: demo.Play, obstructed: Stage) -> None:

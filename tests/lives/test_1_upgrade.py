@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import servers
 import testhosts
 from e2e import stage
 from e2e.stage import Stage, last_words, stream_during
+from unit.roles.test_environment_file import CASES
 
 HERE = Path(__file__).parent
 OLD, NEW = "3.15.2", "3.17.2"
@@ -143,7 +145,8 @@ def inherited(before: Stage) -> Stage:
     full = cut_off(before, f"head -c 150M /dev/zero > {SMALL}/filler", "migrate", "heir312")
     assert full.returncode == 1, full.stdout
     assert "failed at step 'migrate', and was undone" in full.stderr
-    assert "disk" in full.stderr
+    assert "database or disk is full" in full.stderr
+    assert len(full.stderr.splitlines()) == 1
     before.sh(f"rm {SMALL}/filler; test ! -e {SMALL}/heir312/mlflow.db.upgrading")
     again = before.play("site", mlflow_teams=teams)
     assert again.code == 0, again.output[-5000:]
@@ -169,6 +172,45 @@ def test_an_admin_with_the_well_known_password_gets_the_declared_one(inherited: 
     assert inherited.login(PORTS["heir22"], "admin", WELL_KNOWN) == 401
 
 
+# -- Emptied --
+
+
+def gone_and_back(name: str) -> tuple[str, str]:
+    """Return what takes a team's people away, and what brings them back."""
+    if name == "elder":
+        psql = "runuser -u postgres -- psql --quiet elder --command"
+        return f"{psql} 'ALTER TABLE users RENAME TO away'", f"{psql} 'ALTER TABLE away RENAME TO users'"
+    file = f"/var/lib/mlflow/{name}/mlflow.db"
+    return f"mv {file} {file}.away", f"test ! -e {file} && mv {file}.away {file}"
+
+
+@pytest.mark.parametrize("name", ["vintage", "elder"])
+def test_a_team_whose_people_are_gone_does_not_begin_anew(inherited: Stage, name: str) -> None:
+    gone, back = gone_and_back(name)
+    inherited.sh(f"systemctl stop mlflow-listen@{name}.socket mlflow-listen@{name}.service mlflow@{name}.service")
+    inherited.sh(gone)
+    try:
+        inherited.sh(f"! systemctl start mlflow@{name}.service 2>/dev/null; systemctl stop mlflow@{name}.service")
+        said = inherited.sh(f"journalctl --no-pager --output=cat --unit=mlflow@{name}.service --lines=20")
+        assert "The server is not started: the user store" in said
+        assert f"remove /etc/mlflow/{name}/admin_password" in said
+    finally:
+        inherited.sh(back)
+        inherited.sh(f"systemctl start mlflow-listen@{name}.socket")
+    assert version(inherited, name) == OLD
+    assert inherited.login(PORTS[name], **ALICE) == 200
+
+
+def test_settings_are_read_as_this_systemd_reads_them(inherited: Stage) -> None:
+    code = (HERE / "environment.py").read_text()
+    cases = {name: text for name, (text, _expected) in CASES.items()}
+    command = ["podman", "exec", "-i", inherited.host.container, "python3", "-c", code]
+    done = subprocess.run(
+        command, input=json.dumps(cases), env=project.environment(), text=True, check=True, capture_output=True
+    )
+    assert json.loads(done.stdout) == {name: expected for name, (_text, expected) in CASES.items()}
+
+
 # -- Cut off --
 
 
@@ -178,6 +220,28 @@ def logged(inherited: Stage) -> dict[str, str]:
     return {
         name: demo.person(inherited.url(PORTS[name]), ALICE, "log", "heritage")["run"] for name in ("vintage", "elder")
     }
+
+
+def statuses_while(on: Stage, name: str, what: Callable[[], object]) -> set[int]:
+    """Return what clients are answered that never try again, one after the other, while something happens."""
+    ended, found = threading.Event(), set()
+
+    def come() -> None:
+        while not ended.is_set():
+            found.add(on.answer(PORTS[name], **ALICE, path="/version")[0])
+
+    clients = [threading.Thread(target=come) for _number in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        what()
+        # Until somebody is answered by the server that came after.
+        found.add(on.answer(PORTS[name], **ALICE, path="/version")[0])
+    finally:
+        ended.set()
+        for client in clients:
+            client.join()
+    return found
 
 
 def is_as_it_was(on: Stage, name: str, run: str) -> None:
@@ -193,6 +257,13 @@ def test_a_killed_upgrade_leaves_the_old_version_with_its_data(
     killed = cut_off(inherited, "kill", step, "vintage")
     assert killed.returncode == 137, killed.stdout + killed.stderr
     is_as_it_was(inherited, "vintage", logged["vintage"])
+
+
+def test_who_comes_while_it_is_killed_or_restarted_waits(inherited: Stage) -> None:
+    assert version(inherited, "vintage") == OLD
+    assert statuses_while(inherited, "vintage", lambda: cut_off(inherited, "kill", "snapshot", "vintage")) == {200}
+    restart = "systemctl restart mlflow@vintage.service"
+    assert statuses_while(inherited, "vintage", lambda: inherited.sh(restart)) == {200}
 
 
 @pytest.mark.parametrize("step", ["switch", "commit"])
@@ -286,6 +357,20 @@ def test_a_migration_that_fails_is_undone_and_nobody_notices(here: Stage, logged
     is_as_it_was(here, "vintage", logged["vintage"])
     is_as_it_was(here, "elder", logged["elder"])
     on_database(here, "DROP TABLE scheduler_leases")
+
+
+def test_a_server_that_does_not_start_is_undone(here: Stage, logged: dict[str, str]) -> None:
+    packages = f"/opt/mlflow/{NEW}/lib/python3*/site-packages"
+    here.sh(f"mv {packages}/uvicorn /opt/uvicorn.away")
+    try:
+        run = upgraded(here)
+    finally:
+        here.sh(f"mv /opt/uvicorn.away $(echo {packages})/uvicorn")
+    said = last_words(run)
+    assert f"vintage: upgrade to {NEW} failed at step 'start', and was undone: the server did not start:" in said
+    assert "uvicorn" in said
+    is_as_it_was(here, "vintage", logged["vintage"])
+    is_as_it_was(here, "elder", logged["elder"])
 
 
 def test_a_dry_run_says_what_would_be_upgraded(here: Stage, backed_up: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ if ! flock --timeout 1800 9; then
     echo "another run has been building in $install_dir for half an hour" >&2
     exit 1
 fi
-# Only a run cut off between the two renames at the end leaves this.
+# Only a run cut off between the two renames at the end leaves this, where they could not be exchanged.
 if [ -d "$former" ] && [ ! -e "$environment" ]; then
     mv -T "$former" "$environment"
 fi
@@ -22,9 +22,9 @@ fi
 
 rm -rf "$workshop" "$former"
 mkdir "$workshop"
-printf '%s\n' "$requirements" >"$workshop/$marker"
+printf '%s\n' "$requirements" >"$workshop/wanted.txt"
 cat >"$workshop/constraints.txt"
-set -- --requirement "$workshop/$marker" --constraint "$workshop/constraints.txt"
+set -- --requirement "$workshop/wanted.txt" --constraint "$workshop/constraints.txt"
 if [ -n "$wheel_dir" ]; then
     set -- "$@" --no-index --find-links "$wheel_dir" --only-binary :all:
 elif [ -n "$index_url" ]; then
@@ -41,10 +41,24 @@ fi
 # Scripts name their interpreter by the path they were installed under.
 grep -rlIFZ "$workshop" "$workshop/bin" | xargs -r0 sed -i "s|$workshop|$environment|g"
 
-# A server that runs from the former one misses it for a moment only, not for as long as removing it takes.
-if [ -e "$environment" ]; then
+# The marker says that it is complete, so it comes last, when all the rest would outlast a power cut.
+sync -f "$workshop"
+mv -T "$workshop/wanted.txt" "$workshop/$marker"
+sync "$workshop"
+# A server that runs from the former one never misses it, and a power cut leaves either: they are exchanged in one step.
+# Where a file system cannot do that, it is missed for a moment, not for as long as removing it takes.
+exchange='
+import ctypes, os, sys
+libc, here, both = ctypes.CDLL(None, use_errno=True), -100, 2
+if libc.renameat2(here, os.fsencode(sys.argv[1]), here, os.fsencode(sys.argv[2]), both):
+    sys.exit(os.strerror(ctypes.get_errno()))
+'
+if [ ! -e "$environment" ]; then
+    mv -T "$workshop" "$environment"
+elif ! "$python" -Ic "$exchange" "$workshop" "$environment" 2>/dev/null; then
     mv -T "$environment" "$former"
+    mv -T "$workshop" "$environment"
 fi
-mv -T "$workshop" "$environment"
-rm -rf "$former"
+sync "$install_dir"
+rm -rf "$former" "$workshop"
 echo built

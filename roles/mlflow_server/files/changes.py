@@ -28,6 +28,7 @@ LOCKS = Path("/run/mlflow-changes")
 HOME = Path("/var/lib/mlflow-changes")
 # A little more than the unit gives a server to end.
 STOP_SECONDS = 60
+TRIED = "the server was tried out"
 
 
 class ChangeError(Exception):
@@ -102,6 +103,10 @@ def plain_run(command: list[str], **options: Any) -> subprocess.CompletedProcess
     return subprocess.run(command, text=True, check=False, **options)
 
 
+class NotStartedError(ChangeError):
+    """The server was not even asked."""
+
+
 class Change:
     """One change of one team, under both locks; leaving it by an exception undoes it."""
 
@@ -173,10 +178,14 @@ class Change:
         # A unit that needs the server, since one that nobody needs would stop at once.
         needs = [f"--property={word}={self.team.server}" for word in ("Requires", "After")]
         unit = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", *needs]
-        command = [*unit, sys.executable, "-E", program, self.team.name]
+        # Where the server does not start, systemd runs nothing, and calls that a success: the program has to say so.
+        tried = ["/bin/sh", "-c", f'"$@" && echo {TRIED}', "sh"]
+        command = [*unit, *tried, sys.executable, "-E", program, self.team.name]
         done = subprocess.run(command, input=feed, text=True, check=False, capture_output=True)
         if done.returncode != 0:
             raise ChangeError(done.stderr.strip() or "the server could not be tried out")
+        if not done.stdout.endswith(f"{TRIED}\n"):
+            raise NotStartedError(f"{self.team.server} did not start; see journalctl -u {self.team.server}")
 
     def commit(self) -> None:
         """The change stands, and clients are let in."""

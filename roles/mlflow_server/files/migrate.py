@@ -1,20 +1,24 @@
 """Runs in an MLflow's own environment: says how its schemas and a team's databases differ, and migrates them.
 
 Reads {"do": "look" or "migrate", "databases": {"auth": URI, "tracking": URI}} and prints its answer as JSON in its last
-line. Migrating is what MLflow's own commands do. They take the URI as an argument: this process sets its
-own arguments, so that none is to be seen from outside.
+line: how they differ, or {"cause": what went wrong, in a line}, with a traceback on the other channel. Migrating is
+what MLflow's own commands do. They take the URI as an argument: this process sets its own arguments, so that none is
+to be seen from outside.
 """
 
+import errno
 import importlib.util
 import json
 import os
 import runpy
 import sys
+import traceback
 
 import sqlalchemy
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from causes import innermost
 
 # By what a database is for: where the revisions stand in the package, in which table the present one is noted,
 # a table that tells a database from before there were notes from an empty one, and the command.
@@ -45,6 +49,8 @@ def look(purpose, uri):
     """How a database and this MLflow differ: "same", "older", "newer", or "empty"."""
     _place, notes, table, _module, _command = SCHEMAS[purpose]
     engine = sqlalchemy.create_engine(uri)
+    if engine.dialect.name == "sqlite":
+        refuse_unwritable(engine.url.database)
     try:
         with engine.connect() as connection:
             there = set(sqlalchemy.inspect(connection).get_table_names())
@@ -60,6 +66,15 @@ def look(purpose, uri):
     else:
         state = "older" if current is None or knows(known, current) else "newer"
     return {"state": state, "revision": current, "head": known.get_current_head(), "denials": denied}
+
+
+def refuse_unwritable(file):
+    """SQLite says of what it may not write only that it cannot open it, or nothing until somebody writes."""
+    with open(file or "", "r+b"):
+        pass
+    directory = os.path.dirname(os.path.abspath(file))
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "the directory cannot be written", directory)
 
 
 def knows(scripts, revision):
@@ -104,12 +119,49 @@ def migrate(purpose, uri):
             raise
 
 
+def place(uri):
+    """Where a database is, without who goes there and what else may be secret."""
+    try:
+        url = sqlalchemy.engine.make_url(uri)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        return uri.partition(":")[0] if "://" in uri else "a database"
+    # Where an @ in a password stands as it is, what follows it is taken for a part of the host.
+    host = (url.host or "").rpartition("@")[2]
+    return f"{url.drivername}://{host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+
+
+def explained(error, uri):
+    """Why a database cannot be used, in the words of who noticed first, and what to do where those do not say it."""
+    kind = uri.partition(":")[0]
+    if uri.startswith(("/", "./", "file:")) or "://" not in uri:
+        return (
+            "a directory is no database, and has no place for users; name one such as sqlite:////srv/vision/mlflow.db"
+        )
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith(("mlflow", "alembic")):
+        return f"{error}; the driver for {kind} is not installed, name its package in mlflow_server_extra_packages"
+    if isinstance(error, sqlalchemy.exc.NoSuchModuleError):
+        return f"SQLAlchemy knows no driver '{kind}'; name one that it has, such as postgresql+psycopg"
+    while inner := getattr(error, "orig", None) or error.__cause__:
+        error = inner
+    # An error's number says less than its text, which these have beside it.
+    text = error.args[1] if len(error.args) == 2 and isinstance(error.args[1], str) else str(error)
+    said = innermost(text) or type(error).__name__
+    return f"{said} ({error.filename})" if isinstance(error, OSError) and error.filename else said
+
+
 def main():
     asked = json.load(sys.stdin)
-    if asked["do"] == "migrate":
+    found = {}
+    for do in ("migrate", "look") if asked["do"] == "migrate" else ("look",):
         for purpose, uri in asked["databases"].items():
-            migrate(purpose, uri)
-    found = {purpose: look(purpose, uri) for purpose, uri in asked["databases"].items()}
+            try:
+                found[purpose] = {"migrate": migrate, "look": look}[do](purpose, uri)
+            # Whatever MLflow's own commands, or a driver, end with.
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - every one is told
+                traceback.print_exc()
+                said = {} if isinstance(error, SystemExit) else {"cause": f"{place(uri)}: {explained(error, uri)}"}
+                print(f"\n{json.dumps(said)}")
+                sys.exit(1)
     print(f"\n{json.dumps(found)}")
 
 

@@ -11,6 +11,8 @@ import runpy
 import subprocess
 import sys
 
+import user_store
+
 WORKER = [sys.executable, "-m", "uvicorn"]
 start_process = subprocess.Popen.__init__
 
@@ -30,6 +32,7 @@ def has_jobs():
 
 
 if __name__ == "__main__":
+    user_store.refuse_emptied(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
     if not has_jobs():
         subprocess.Popen.__init__ = become_worker
     runpy.run_module("mlflow", run_name="__main__", alter_sys=True)

@@ -99,13 +99,3 @@ def write_private(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     part.replace(path)
     sync(str(path.parent))
-
-
-def unquoted(value: str) -> str:
-    """Return a value of an EnvironmentFile= as systemd reads those that the role writes."""
-    if not value.startswith('"'):
-        return value
-    found, characters = "", iter(value[1:-1])
-    for character in characters:
-        found += next(characters) if character == "\\" else character
-    return found

@@ -1,7 +1,8 @@
 """Brings teams of this host to other versions of MLflow, each with a way back until its first client is let in.
 
 Arguments: the directory of the environments, how many teams at once, and JSON of the wanted version by team. Prints
-{"upgraded": {team: what was done}, "failures": {team: why not}}. After a failure no further team is begun.
+{"upgraded": {team: what was done}, "failures": {team: why not, in a line}}. After a failure no further upgrade is
+begun; teams that there is nothing to do for, new ones above all, wait for nobody.
 A database that is a file is migrated in a copy, since a migration that is killed cannot be repeated there; another
 one is put back from a dump.
 """
@@ -15,14 +16,19 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
+import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import causes
 import databases
+import environment_file
 import team as teams
-from changes import Change, ChangeError, workshop
-from team import Team
+from changes import Change, ChangeError, NotStartedError, workshop
+from team import Team, sync
 
 HERE = Path(__file__).parent
 TOOL = [sys.executable, "-Es", str(HERE / "databases.py")]
@@ -31,29 +37,49 @@ COPY, FORMER = ".upgrading", ".before_upgrade"
 ROOM, LEAST = 2, 64 * 1024**2
 # From here on a server can be told that somebody may not do something.
 DENY_SINCE = (3, 17)
-JOURNAL_LINES = 20
+# A look takes a moment. What is beyond this is a host that does not answer, also not with a refusal.
+LOOK_SECONDS = 60
+CONNECT_SECONDS = "20"
+# A team cannot be without its server for longer than this.
+MIGRATE_SECONDS = 12 * 3600
+
+
+# Says whether an upgrade of another team has failed.
+Held = Callable[[], bool]
 
 
 class UpgradeError(Exception):
-    """Which step failed, and why."""
+    """Which step failed, and why; due where there was an upgrade to do, so that it says something about others'."""
+
+    due = False
+
+
+class HeldBackError(Exception):
+    """It was not begun, since that of another team failed."""
 
 
 class Upgrade:
     """One team on its way to one version."""
 
-    def __init__(self, team: Team, wanted: str, install_dir: Path, change: Change) -> None:
-        self.team, self.wanted, self.change = team, wanted, change
+    def __init__(self, team: Team, wanted: str, install_dir: Path, change: Change, held_back: Held) -> None:
+        self.team, self.wanted, self.change, self.held_back = team, wanted, change, held_back
         self.environment = install_dir / wanted
         self.link = team.directory / "venv"
         self.former = os.path.basename(os.readlink(self.link))
         self.step = "check"
+        # Whether there is something to do: until that is known, a failure says nothing about the upgrades of others.
+        self.due = False
 
     def run(self) -> str | None:
         """Upgrade; return what was done, None where there was nothing to do."""
         found = self.look()
         older = [name for name, schema in found.items() if schema["state"] == "older"]
+        self.refuse_downgrade(found)
         if self.former == self.wanted and not older:
             return None
+        if self.held_back():
+            raise HeldBackError
+        self.due = True
         self.check(found, older)
         self.step = "stop"
         self.change.stop_server()
@@ -79,17 +105,30 @@ class Upgrade:
 
     def ask(self, do: str, uris: dict[str, str]) -> dict[str, Any]:
         """Let the wanted MLflow look at databases or migrate them."""
-        python = str(self.environment / "bin" / "python")
-        environment = {**settings(self.team), "PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore"}
-        done = self.change.run(
-            [python, "-Es", str(HERE / "migrate.py")],
-            input=json.dumps({"do": do, "databases": uris}),
-            env=environment,
-            cwd=self.team.state_dir if os.path.isdir(self.team.state_dir) else "/",
-        )
+        python, own = str(self.environment / "bin" / "python"), settings(self.team)
+        environment = {"PGCONNECT_TIMEOUT": CONNECT_SECONDS, **own, "PYTHONWARNINGS": "ignore"}
+        environment["PATH"] = os.environ["PATH"]
+        seconds = LOOK_SECONDS if do == "look" else MIGRATE_SECONDS
+        try:
+            done = self.change.run(
+                [python, "-Es", str(HERE / "migrate.py")],
+                input=json.dumps({"do": do, "databases": uris}),
+                env=environment,
+                cwd=self.team.state_dir if os.path.isdir(self.team.state_dir) else "/",
+                timeout=seconds,
+            )
+        except subprocess.TimeoutExpired:
+            raise UpgradeError(f"no answer within {seconds} s") from None
+        answer = dict(json.loads(([line for line in done.stdout.splitlines() if line[:1] == "{"] or ["{}"])[-1]))
         if done.returncode != 0:
-            raise UpgradeError(last_lines(done.stderr))
-        return dict(json.loads(done.stdout.splitlines()[-1]))
+            self.note(done.stderr)
+            ended = f"it was ended by signal {-done.returncode}" if done.returncode < 0 else None
+            raise UpgradeError(answer.get("cause") or ended or causes.cause(done.stderr))
+        return answer
+
+    def note(self, text: str) -> None:
+        """Put into the journal what is too long to be shown."""
+        causes.note(self.team.server, causes.hidden(text, secrets(self.team)))
 
     def look(self) -> dict[str, Any]:
         """How the databases and the wanted version differ."""
@@ -99,8 +138,8 @@ class Upgrade:
         except UpgradeError as error:
             raise UpgradeError(f"the databases cannot be read: {error}") from None
 
-    def check(self, found: dict[str, Any], older: list[str]) -> None:
-        """Refuse what cannot go well, before anything is touched."""
+    def refuse_downgrade(self, found: dict[str, Any]) -> None:
+        """Refuse what MLflow cannot do."""
         newer = [name for name, schema in found.items() if schema["state"] == "newer"]
         if newer or release(self.wanted) < release(self.former):
             reason = f"the {' and '.join(newer)} database is of a newer MLflow" if newer else f"it runs {self.former}"
@@ -108,6 +147,9 @@ class Upgrade:
                 f"{self.wanted} would be a downgrade, since {reason}; MLflow has none. Put the version back, "
                 "or restore a backup from before into it"
             )
+
+    def check(self, found: dict[str, Any], older: list[str]) -> None:
+        """Refuse what cannot go well, before anything is touched."""
         denied = [denial for schema in found.values() for denial in schema["denials"]]
         if denied and release(self.wanted)[:2] < DENY_SINCE and self.team.default_permission != "NO_PERMISSIONS":
             names = ", ".join(sorted({denial["username"] for denial in denied}))
@@ -130,12 +172,18 @@ class Upgrade:
 
     def prepare(self, older: list[str]) -> None:
         """Note how all of it is undone, then copy what is to be migrated."""
-        undoing: list[tuple[bool, list[str]]] = [(False, ["ln", "-sfnT", os.readlink(self.link), str(self.link)])]
+        # The journal may be on another file system than the link: without the sync it could be forgotten first.
+        undoing: list[tuple[bool, list[str]]] = [
+            (False, ["ln", "-sfnT", os.readlink(self.link), str(self.link)]),
+            (False, ["sync", str(self.link.parent)]),
+        ]
         copies = []
         for database in self.changing(older):
             file, dump = database["file"], workshop(self.team) / f"{database['name']}{databases.suffix(database)}"
             # What is left of an upgrade long ago must not be taken for this one's.
             self.must(["remove", *([file + FORMER, file + COPY] if file else [str(dump)])])
+            # Nor may it come back by a power cut, where the journal of this one is on another file system.
+            self.synced(Path(file or dump).parent)
             if file:
                 undoing += [(True, [*TOOL, "put_back", file + FORMER, file]), (True, [*TOOL, "remove", file + COPY])]
             else:
@@ -146,6 +194,9 @@ class Upgrade:
             databases.copy(self.team, database, copy)
             if database["file"]:
                 self.must(["check_sqlite", str(copy)])
+            else:
+                # Without its dump, a database that is half migrated would count as one that was never begun.
+                self.synced(copy.parent)
 
     def migrate(self, older: list[str]) -> None:
         """Bring the copies, and what is no file, to the wanted version's schemas."""
@@ -162,24 +213,36 @@ class Upgrade:
             if database["file"]:
                 self.must(["swap", database["file"] + COPY, database["file"], database["file"] + FORMER])
         subprocess.run(["ln", "-sfnT", str(self.environment), str(self.link)], check=True)
+        sync(str(self.link.parent))
 
     def try_out(self, found: dict[str, Any]) -> None:
         """Start the wanted version, and see that it works."""
         denied = [denial for schema in found.values() for denial in schema["denials"]]
         if release(self.wanted)[:2] < DENY_SINCE:
             denied = []
+        began = int(time.time())
         try:
             self.change.try_out(str(HERE / "verify.py"), json.dumps(denied))
-        except ChangeError as error:
-            journal = ["journalctl", "--unit", self.team.server, "--lines", str(JOURNAL_LINES), "--output", "cat"]
-            said = subprocess.run([*journal, "--no-pager"], text=True, check=False, capture_output=True).stdout
-            raise UpgradeError(f"{error}\nIts last lines in the journal:\n{databases.hidden(said).rstrip()}") from None
+        except NotStartedError:
+            raise UpgradeError(f"the server did not start: {causes.cause(self.said_since(began))}") from None
+
+    def said_since(self, moment: int) -> str:
+        """What the server itself has put into the journal."""
+        shown = ["journalctl", f"_SYSTEMD_UNIT={self.team.server}", f"--since=@{moment}", "--output=cat"]
+        done = subprocess.run([*shown, "--no-pager"], text=True, errors="replace", check=False, capture_output=True)
+        return done.stdout
 
     def must(self, words: list[str]) -> None:
         """Do something to files of the team's, as its account."""
         done = self.change.run([*TOOL, *words])
         if done.returncode != 0:
-            raise UpgradeError(done.stderr.strip())
+            raise UpgradeError(causes.cause(done.stderr))
+
+    def synced(self, directory: Path) -> None:
+        """Have on the disk what was done in a directory of the team's, as its account."""
+        done = self.change.run(["sync", str(directory)])
+        if done.returncode != 0:
+            raise UpgradeError(causes.cause(done.stderr))
 
 
 def moved(uri: str, file: str | None, ending: str) -> str:
@@ -192,14 +255,17 @@ def moved(uri: str, file: str | None, ending: str) -> str:
 
 def settings(team: Team) -> dict[str, str]:
     """The server's own settings, as systemd would give them to it."""
-    names = [team.directory / "environment", team.directory / "secrets.env"]
     found = {}
-    for name in names:
-        for line in name.read_text(encoding="utf-8").splitlines():
-            key, equals, value = line.partition("=")
-            if equals and not key.startswith("#"):
-                found[key] = teams.unquoted(value)
+    for name in ("environment", "secrets.env"):
+        found.update(environment_file.read(team.directory / name))
     return found
+
+
+def secrets(team: Team) -> set[str]:
+    """What must not be shown of a team, whoever prints it."""
+    own = settings(team)
+    found = {value for name, value in own.items() if causes.SECRET_NAME.search(name)}
+    return found.union(*(causes.secrets_in(uri) for uri in [*(it["uri"] for it in team.databases), *own.values()]))
 
 
 def release(version: str) -> tuple[int, ...]:
@@ -207,40 +273,54 @@ def release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.partition("rc")[0].split("."))
 
 
-def last_lines(text: str, most: int = 12) -> str:
-    """What a program said at its end, without passwords."""
-    return databases.hidden("\n".join(text.strip().splitlines()[-most:])) or "it failed without a word"
-
-
-def upgrade(name: str, wanted: str, install_dir: Path) -> str | None:
-    """Upgrade one team; raise UpgradeError with the step that failed."""
-    team = teams.load(name)
+def upgrade(name: str, wanted: str, install_dir: Path, held_back: Held = lambda: False) -> str | None:
+    """Upgrade one team; raise UpgradeError with the step that failed, in a line."""
+    try:
+        team = teams.load(name)
+    except (KeyError, OSError, TypeError, ValueError) as error:
+        raise UpgradeError(f"what the role wrote down of the team cannot be read: {causes.shown(str(error))}") from None
     going = None
     try:
         with Change(team, f"upgrade to {wanted}") as change:
-            going = Upgrade(team, wanted, install_dir, change)
+            going = Upgrade(team, wanted, install_dir, change, held_back)
             return going.run()
     except (UpgradeError, ChangeError, databases.DatabaseError, OSError, ValueError) as error:
         step = going.step if going else "begin"
         outcome = "so nothing was changed" if step in ("begin", "check") else "and was undone"
-        raise UpgradeError(f"upgrade to {wanted} failed at step '{step}', {outcome}: {error}") from error
+        known = secrets_of(team)
+        said = str(error) if isinstance(error, UpgradeError) else traceback.format_exc()
+        causes.note(team.server, causes.hidden(said, known))
+        why = causes.shown(causes.hidden(str(error), known))
+        problem = UpgradeError(
+            f"upgrade to {wanted} failed at step '{step}', {outcome}: {why} (more: journalctl -u {team.server})"
+        )
+        problem.due = bool(going and going.due)
+        raise problem from None
+
+
+def secrets_of(team: Team) -> set[str]:
+    """The same, where its settings cannot be read either."""
+    try:
+        return secrets(team)
+    except (OSError, ValueError):
+        return set()
 
 
 def upgrade_all(wanted: dict[str, str], install_dir: Path, batch: int) -> dict[str, dict[str, str]]:
-    """Upgrade a few at once; begin no further one after a failure."""
+    """Upgrade a few at once; begin no further upgrade after one that failed."""
     upgraded: dict[str, str] = {}
     failures: dict[str, str] = {}
     failed = threading.Event()
 
     def work(item: tuple[str, str]) -> None:
         name, version = item
-        if failed.is_set():
-            failures[name] = f"its upgrade to {version} was not begun, since that of another team failed"
-            return
         try:
-            done = upgrade(name, version, install_dir)
+            done = upgrade(name, version, install_dir, failed.is_set)
+        except HeldBackError:
+            failures[name] = f"its upgrade to {version} was not begun, since that of another team failed"
         except UpgradeError as error:
-            failed.set()
+            if error.due:
+                failed.set()
             failures[name] = str(error)
         else:
             if done:

@@ -10,6 +10,7 @@ import json
 import sys
 from urllib.parse import urlencode
 
+import environment_file
 import team as teams
 from ask import AskError, Server
 from team import Team
@@ -23,8 +24,7 @@ def passwords(team: Team) -> list[str]:
     with contextlib.suppress(FileNotFoundError):
         found.append((team.directory / "admin_password").read_text(encoding="utf-8").rstrip("\r\n"))
     with contextlib.suppress(FileNotFoundError):
-        text = (team.directory / "bootstrap.env").read_text(encoding="utf-8")
-        found.append(teams.unquoted(text.partition("MLFLOW_AUTH_ADMIN_PASSWORD=")[2].strip()))
+        found.append(environment_file.read(team.directory / "bootstrap.env")["MLFLOW_AUTH_ADMIN_PASSWORD"])
     return found
 
 
@@ -56,5 +56,5 @@ def verify(team: Team, denials: list[dict[str, str]]) -> None:
 if __name__ == "__main__":
     try:
         verify(teams.load(sys.argv[1]), json.load(sys.stdin))
-    except (AskError, OSError, ValueError) as error:
+    except (AskError, KeyError, OSError, ValueError) as error:
         sys.exit(f"{error}")

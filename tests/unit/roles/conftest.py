@@ -51,14 +51,14 @@ class Builder:
         self.workshop = self.install_dir / f".{VERSION}.new"
         self.former = self.install_dir / f".{VERSION}.old"
 
-    def start(self, requirements=REQUIREMENTS, wheel_dir="", index_url="", uv=True):
+    def start(self, requirements=REQUIREMENTS, wheel_dir="", index_url="", uv=True, under=()):
         """Begin to build."""
         script = (FILES / "build_environment.sh").read_text()
         given = [self.install_dir, VERSION, MARKER, "\n".join(requirements), wheel_dir, index_url]
         # Nothing of what this machine is configured with, and uv stands beside this interpreter.
         path = f"{Path(sys.executable).parent}:/usr/bin:/bin" if uv else "/usr/bin:/bin"
         return subprocess.Popen(
-            ["sh", "-euc", script, "build", "/usr/bin/python3", *map(str, given)],
+            [*under, "sh", "-euc", script, "build", "/usr/bin/python3", *map(str, given)],
             env={"PATH": path, "HOME": str(self.home), "NO_PROXY": "*"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

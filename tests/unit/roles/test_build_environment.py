@@ -4,6 +4,7 @@ import contextlib
 import functools
 import http.server
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -116,6 +117,62 @@ def test_another_list_of_packages_replaces_what_a_server_runs_from(builder, whee
     assert server.returncode == 0
     assert builder.left() == [VERSION]
     assert says(builder, "another") == "another 1.0\n"
+
+
+@contextlib.contextmanager
+def watching(look):
+    """Look again and again, as fast as it goes; yields what was seen."""
+    seen, ended = set(), threading.Event()
+
+    def watch():
+        while not ended.is_set():
+            seen.add(look())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def test_the_marker_comes_when_all_the_rest_is_there(builder, wheels):
+    def look():
+        marked = (builder.workshop / MARKER).exists()
+        # In this order: what was complete a moment after the marker was seen counts as complete.
+        return marked, (builder.workshop / "bin" / "mlflow").exists() or builder.environment.exists()
+
+    with watching(look) as seen:
+        assert builder.build(wheel_dir=wheels) == DONE
+    assert (False, False) in seen
+    assert (True, False) not in seen
+
+
+def test_another_list_of_packages_replaces_it_at_no_moment_without_one(builder, wheels):
+    assert builder.build(wheel_dir=wheels) == DONE
+    write_wheel(wheels, "another", entry="another = another:main")
+    python = str(builder.environment / "bin" / "mlflow")
+    with watching(lambda: os.path.exists(python)) as seen:
+        assert builder.build(requirements=[*REQUIREMENTS, "another"], wheel_dir=wheels) == DONE
+    assert seen == {True}
+    assert builder.left() == [VERSION]
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace, to see what a power cut would leave")
+def test_it_is_on_the_disk_before_it_is_named(builder, wheels):
+    process = builder.start(
+        wheel_dir=wheels, under=["strace", "-f", "-qq", "-e", "trace=syncfs,fsync,rename,renameat,renameat2"]
+    )
+    _output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    calls = [line for line in errors.splitlines() if "= 0" in line]
+    synced = next(number for number, line in enumerate(calls) if "syncfs(" in line)
+    marked = next(number for number, line in enumerate(calls) if f"/{MARKER}" in line and "rename" in line)
+    named = next(number for number, line in enumerate(calls) if "rename" in line and f'{builder.environment}"' in line)
+    assert synced < marked < named
+    assert any("fsync(" in line for line in calls[marked:named])
+    assert any("fsync(" in line for line in calls[named:])
 
 
 def test_cut_off_between_the_renames_the_former_one_comes_back(builder, wheels):

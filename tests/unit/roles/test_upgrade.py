@@ -27,30 +27,48 @@ def test_versions_compare_by_their_numbers(upgrade):
 
 def test_settings_are_read_as_systemd_reads_them(upgrade, host_program, tmp_path):
     (tmp_path / "vision").mkdir()
-    (tmp_path / "vision" / "environment").write_text('# For it\nA="x \\"y\\" \\$HOME \\\\ 100% #"\nEMPTY=""\n')
-    (tmp_path / "vision" / "secrets.env").write_text("# Managed\nKEY=plain=with=equals\n")
+    (tmp_path / "vision" / "environment").write_text(
+        '# For it\nA="x \\"y\\" \\$HOME \\\\ 100% #"\nKEY="{\n  \'a\': 1\n}"\n'
+    )
+    (tmp_path / "vision" / "secrets.env").write_text("# Managed\nB=plain=with=equals\n")
     team = host_program("team").Team("vision", "", "", "", "", "", "", [], None, [], tmp_path)
-    assert upgrade.settings(team) == {"A": 'x "y" $HOME \\ 100% #', "EMPTY": "", "KEY": "plain=with=equals"}
+    assert upgrade.settings(team) == {
+        "A": 'x "y" $HOME \\ 100% #',
+        "KEY": "{\n  'a': 1\n}",
+        "B": "plain=with=equals",
+    }
 
 
-def test_what_a_program_said_has_no_password_in_it(upgrade):
-    said = "\n".join([*map(str, range(30)), "cannot reach postgresql+psycopg://ann:s3cret/%40@db/x now"])
-    assert upgrade.last_lines(said).splitlines()[-1] == "cannot reach postgresql+psycopg://ann:***@db/x now"
-    assert len(upgrade.last_lines(said).splitlines()) == 12
+def test_what_must_not_be_shown_of_a_team_is_known(upgrade, host_program, tmp_path):
+    (tmp_path / "vision").mkdir()
+    settings = 'STORE="postgresql://x:of%20settings@y/z"\nAWS_SECRET_ACCESS_KEY=of-s3\nPORT=5001\n'
+    (tmp_path / "vision" / "environment").write_text(settings)
+    (tmp_path / "vision" / "secrets.env").write_text("MLFLOW_FLASK_SERVER_SECRET_KEY=of-flask\n")
+    databases = [{"name": "mlflow", "uri": "postgresql+psycopg://ann:of%40database@db/x", "file": None}]
+    team = host_program("team").Team("vision", "", "", "", "", "", "", databases, None, [], tmp_path)
+    assert {"of%40database", "of%20settings", "of-s3", "of-flask"} <= upgrade.secrets(team)
+    assert "5001" not in upgrade.secrets(team)
 
 
-def test_after_a_failure_no_further_team_is_begun(upgrade, monkeypatch, tmp_path):
+def test_after_a_failure_no_further_upgrade_is_begun(upgrade, monkeypatch, tmp_path):
     begun = []
 
-    def pretend(name, wanted, install_dir):
+    def pretend(name, wanted, install_dir, held_back):
+        if name != "new" and held_back():
+            raise upgrade.HeldBackError
         begun.append(name)
-        if name == "b":
-            raise upgrade.UpgradeError("step by step")
-        return f"to {wanted}"
+        if name in ("a", "bad"):
+            problem = upgrade.UpgradeError(f"of {name}")
+            problem.due = name == "a"
+            raise problem
+        return None if name == "new" else f"to {wanted}"
 
     monkeypatch.setattr(upgrade, "upgrade", pretend)
-    found = upgrade.upgrade_all(dict.fromkeys("abcd", "3.17.2"), tmp_path, 1)
-    assert begun == ["a", "b"]
-    assert found["upgraded"] == {"a": "to 3.17.2"}
-    assert found["failures"]["b"] == "step by step"
-    assert "was not begun" in found["failures"]["c"]
+    found = upgrade.upgrade_all(dict.fromkeys(["bad", "first", "a", "late", "new"], "3.17.2"), tmp_path, 1)
+    assert begun == ["bad", "first", "a", "new"]
+    assert found["upgraded"] == {"first": "to 3.17.2"}
+    assert found["failures"] == {
+        "bad": "of bad",
+        "a": "of a",
+        "late": "its upgrade to 3.17.2 was not begun, since that of another team failed",
+    }
