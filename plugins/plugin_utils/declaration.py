@@ -19,6 +19,7 @@ from ansible.module_utils.errors import UnsupportedError
 from ..module_utils._declared import access_problems, account_problems, repeated
 from ..module_utils._dialect import DENY_SINCE, RESOURCE_TYPES, ROLES_ONLY_SINCE
 from .addresses import address_problems
+from .clients import client_problems
 from .environment import server_environment_problems
 from .forms import form_problems
 from .limits import limit_problems
@@ -140,6 +141,7 @@ def _team_problems(team: Team, packages: Packages) -> t.Iterator[str]:
     yield from storage_problems(team, packages)
     yield from location_problems(team, packages)
     yield from network_problems(team)
+    yield from client_problems(team)
     yield from resource_problems(team)
     yield from server_environment_problems(team["environment"], team["state_dir"])
     artifacts = team["artifacts"]
