@@ -358,7 +358,7 @@ def main() -> None:
         steps += done
         failures.update(failed)
     diff = {"before": "", "after": "".join(f"{step}\n" for step in steps)}
-    told = {"changed": bool(steps), "steps": steps, "failures": failures, "diff": diff}
+    told: dict[str, t.Any] = {"changed": bool(steps), "steps": steps, "failures": failures, "diff": diff}
     if failures:
         module.fail_json(msg="\n".join(f"{name}: {why}" for name, why in failures.items()), **told)
     module.exit_json(**told)

@@ -15,7 +15,7 @@ description:
   - A unit that fails does not keep the others from their state. The task succeeds all the same, and
     returns RV(failures).
   - A unit is restarted when its configuration is newer than its start, so that a run that was cut off
-    between writing and restarting is made good by the next one.
+    between writing and restarting is made good by the next one. A clock that was set meanwhile hides nothing.
   - systemd is told to read its files again when it knows of any unit that they differ.
 author: The mlops.mlflow authors (@mlops-mlflow)
 extends_documentation_fragment:
@@ -80,13 +80,18 @@ failures:
 
 import os
 import re
+import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
 
-PROPERTIES = "Id,ActiveState,UnitFileState,InactiveExitTimestamp,NeedDaemonReload,Result,Triggers"
+PROPERTIES = (
+    "Id,ActiveState,UnitFileState,InactiveExitTimestamp,InactiveExitTimestampMonotonic,NeedDaemonReload,Result,Triggers"
+)
 JOURNAL_LINES = 30
+# systemd gives whole seconds of one clock, and all of the other.
+ROUNDING = 1
 # What stands between a user's name and the host in a URI.
 PASSWORD = re.compile(r"://([^:/@\s]*):[^@\s]*@")
 
@@ -104,10 +109,12 @@ def show(module: AnsibleModule, names: t.Iterable[str]) -> dict[str, Shown]:
     return {block["Id"]: block for block in blocks if "Id" in block}
 
 
-def boot_time(module: AnsibleModule) -> int:
+def boot_time(module: AnsibleModule) -> float:
     """When the host had started, in seconds since the epoch."""
-    command = ["systemctl", "show", "--timestamp=unix", "--property=UserspaceTimestamp", "--value"]
-    return seconds(module.run_command(command, check_rc=True)[1].strip())
+    properties = "--property=UserspaceTimestamp,UserspaceTimestampMonotonic"
+    text = module.run_command(["systemctl", "show", "--timestamp=unix", properties], check_rc=True)[1]
+    said = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return began(said, "UserspaceTimestamp", time.time(), time.monotonic())
 
 
 def triggered_by(shown: Shown) -> list[str]:
@@ -120,6 +127,19 @@ def seconds(timestamp: str) -> int:
     return int(timestamp.lstrip("@") or 0)
 
 
+def began(said: Shown, event: str, now: float, uptime: float) -> float:
+    """When something was by the clock as it is now; 0 where it never was, or nobody can tell.
+
+    systemd notes the time of the clock as it was then, which may have been set since: what was written after the event
+    would seem older. The time since the boot is not set by anybody, but it stands still while the host is asleep. So
+    the earlier of the two counts, that at worst makes something restart that need not.
+    """
+    noted, since = seconds(said.get(event, "")), int(said.get(f"{event}Monotonic") or 0) / 10**6
+    if since and noted > now - (uptime - since) + ROUNDING:
+        return now - (uptime - since)
+    return noted if noted <= now else 0
+
+
 def enabling(unit: Unit, shown: Shown) -> str | None:
     """What brings a unit to start with the host, or not to; None where it is so."""
     enabled = shown.get("UnitFileState") == "enabled"
@@ -128,13 +148,17 @@ def enabling(unit: Unit, shown: Shown) -> str | None:
     return "enable" if unit["enabled"] else "disable"
 
 
-def action_for(unit: Unit, shown: Shown, booted: int) -> str | None:
+def action_for(unit: Unit, shown: Shown, booted: float, now: float, uptime: float) -> str | None:
     """What brings a unit into its state; None where it is there."""
     active = shown.get("ActiveState", "inactive")
     if unit["state"] == "stopped":
         return None if active in ("inactive", "failed") else "stop"
     # systemd gives whole seconds, so a change in the second of the start counts as older.
-    changed = int(unit["changed_at"]) > (seconds(shown.get("InactiveExitTimestamp", "")) or booted)
+    if seconds(shown.get("InactiveExitTimestamp", "")):
+        start = began(shown, "InactiveExitTimestamp", now, uptime)
+    else:
+        start = booted if booted <= now else 0
+    changed = int(unit["changed_at"]) > int(start)
     if unit["state"] == "on_demand":
         return "restart" if changed or shown.get("Result", "success") != "success" else None
     if active in ("active", "reloading"):
@@ -142,12 +166,16 @@ def action_for(unit: Unit, shown: Shown, booted: int) -> str | None:
     return "start" if active == "inactive" else "restart"
 
 
-def plan(units: list[Unit], shown: dict[str, Shown], booted: int) -> dict[str, list[str]]:
+def plan(
+    units: list[Unit], shown: dict[str, Shown], booted: float, now: float | None = None, uptime: float | None = None
+) -> dict[str, list[str]]:
     """The units to be handed to each of systemctl's words, in the order in which that is to be done."""
+    now = time.time() if now is None else now
+    uptime = time.monotonic() if uptime is None else uptime
     actions: dict[str, list[str]] = {"disable": [], "enable": [], "stop": [], "start": [], "restart": []}
     for unit in units:
         known = shown.get(unit["name"], {})
-        for action in (enabling(unit, known), action_for(unit, known, booted)):
+        for action in (enabling(unit, known), action_for(unit, known, booted, now, uptime)):
             if action:
                 actions[action].append(unit["name"])
     return actions

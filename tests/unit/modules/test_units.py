@@ -1,7 +1,9 @@
 """What is done to units, by what systemd says of them. That it works is shown on hosts."""
 
+import time
+
 import pytest
-from ansible_collections.mlops.mlflow.plugins.modules.units import plan
+from ansible_collections.mlops.mlflow.plugins.modules.units import began, plan
 
 BOOTED, STARTED = 500_000, 1_000_000
 
@@ -14,9 +16,9 @@ def shown(active="active", enabled="enabled", started=f"@{STARTED}", result="suc
     return {"ActiveState": active, "UnitFileState": enabled, "InactiveExitTimestamp": started, "Result": result}
 
 
-def actions(wanted, found=None):
+def actions(wanted, found=None, booted=BOOTED, **clock):
     """What is done to one unit, in order."""
-    planned = plan([wanted], {wanted["name"]: found} if found else {}, BOOTED)
+    planned = plan([wanted], {wanted["name"]: found} if found else {}, booted, **clock)
     return [action for action, names in planned.items() if names]
 
 
@@ -87,3 +89,59 @@ def test_all_units_of_an_action_go_together():
         "start": ["a.socket", "b.service"],
         "restart": [],
     }
+
+
+@pytest.mark.parametrize(("state", "active"), [("started", "active"), ("on_demand", "inactive")])
+@pytest.mark.parametrize("ahead", [30, 3_600, 400 * 86_400])
+def test_a_start_that_is_yet_to_come_is_no_start(state, active, ahead):
+    """The clock was ahead then: whatever was written since looks older."""
+    now = time.time()
+    started = shown(active=active, started=f"@{int(now) + ahead}")
+    wanted = unit(state=state, changed_at=now - 1)
+    assert actions(wanted, started) == ["restart"]
+    assert actions(wanted, started, now=now) == ["restart"]
+    # Nothing was ever written for it.
+    assert actions(unit(state=state), started, now=now) == []
+
+
+@pytest.mark.parametrize("since_then", [1, 3_600, 10 * 86_400])
+def test_a_clock_that_was_set_back_hides_nothing(since_then):
+    """Also long after, when the start that was written down is past: it began so many seconds ago, by another clock."""
+    ahead, uptime = 86_400, 500.0 + since_then
+    now = STARTED + 500 + since_then
+    wrong = {**shown(started=f"@{STARTED + 500 + ahead}"), "InactiveExitTimestampMonotonic": "500000000"}
+    right = {**shown(started=f"@{STARTED + 500}"), "InactiveExitTimestampMonotonic": "500000000"}
+    clock = {"now": now, "uptime": uptime}
+    for known in (wrong, right):
+        assert actions(unit(changed_at=STARTED + 502), known, **clock) == ["restart"]
+        assert actions(unit(changed_at=STARTED + 498), known, **clock) == []
+
+
+def test_a_host_that_was_asleep_counts_by_its_clock():
+    """Then the other clock stood still, and a start looks later by it than it was."""
+    known = {**shown(), "InactiveExitTimestampMonotonic": "500000000"}
+    clock = {"now": STARTED + 90_000.0, "uptime": 600.0}
+    assert actions(unit(changed_at=STARTED + 1), known, **clock) == ["restart"]
+    assert actions(unit(changed_at=STARTED), known, **clock) == []
+
+
+def test_a_clock_that_was_ahead_at_boot_hides_nothing_from_sleepers():
+    now = time.time()
+    sleeper = shown(active="inactive", started="")
+    wanted = unit(state="on_demand", changed_at=now - 1)
+    assert actions(wanted, sleeper, booted=now + 3_600) == ["restart"]
+    assert actions(wanted, sleeper, booted=now - 3_600) == ["restart"]
+    assert actions(wanted, sleeper, booted=now) == []
+
+
+def test_the_time_of_the_boot_is_that_of_the_clock_as_it_is():
+    """By a real clock: the host has run for so long, whatever it took the time to be when it started."""
+    now, uptime = time.time(), time.monotonic()
+    said = {
+        "UserspaceTimestamp": f"@{int(now) + 9_999}",
+        "UserspaceTimestampMonotonic": str(int((uptime - 60) * 10**6)),
+    }
+    assert began(said, "UserspaceTimestamp", now, uptime) == pytest.approx(now - 60, abs=1)
+    said["UserspaceTimestamp"] = f"@{int(now) - 60}"
+    assert began(said, "UserspaceTimestamp", now, uptime) == int(now) - 60
+    assert began({}, "UserspaceTimestamp", now, uptime) == 0
