@@ -1,0 +1,85 @@
+"""A connection on which nothing comes is ended, and one on which something does is not, however slowly."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import project
+import pytest
+
+FILES = project.ROOT / "roles" / "mlflow_server" / "files"
+# As the file runs it, with the same times made shorter.
+PROGRAM = """
+import sys
+import serve_uvicorn
+serve_uvicorn.SECONDS.update(head=3, body=3)
+serve_uvicorn.SECONDS_BETWEEN_LOOKS = 1
+from uvicorn.main import main
+main(["--uds", sys.argv[1], "--app-dir", sys.argv[2], "answer:app"])
+"""
+ANSWER = """
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    while (message := await receive()).get("more_body"):
+        pass
+    if message["type"] == "http.request":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+"""
+GET = b"GET / HTTP/1.1\r\nHost: here\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 7\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A server with the role's worker, and the uvicorn that MLflow brings."""
+    home = tmp_path_factory.mktemp("idle")
+    (home / "answer.py").write_text(ANSWER)
+    path = home / "http.sock"
+    command = [str(project.MLFLOW / "bin" / "python"), "-c", PROGRAM, str(path), str(home)]
+    process = subprocess.Popen(command, cwd=FILES)
+    try:
+        end = time.monotonic() + 120
+        while not path.exists():
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        yield path
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def ask(address: Path, said: bytes, more: bytes = b"") -> bytes:
+    """Say something, then a byte each second; return what is answered, nothing where the connection was ended."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(60)
+        connection.connect(str(address))
+        connection.sendall(said)
+        try:
+            for byte in more:
+                time.sleep(1)
+                connection.sendall(bytes([byte]))
+            return connection.recv(4096)
+        except (BrokenPipeError, ConnectionResetError):
+            return b""
+
+
+def test_connections_end_where_nothing_comes_and_only_there(address: Path) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        ended = [
+            pool.submit(ask, address, b""),
+            pool.submit(ask, address, GET),
+            # A head has to come to its end, however busy it is.
+            pool.submit(ask, address, GET, b"X: 1234567890"),
+            pool.submit(ask, address, POST + b"x"),
+        ]
+        served = [pool.submit(ask, address, POST, b"1234567"), pool.submit(ask, address, GET + b"\r\n")]
+        assert [future.result() for future in ended] == [b""] * 4
+        assert all(future.result().startswith(b"HTTP/1.1 200") for future in served)
