@@ -45,4 +45,6 @@ def kind_of(value: t.Any) -> str:
         return "a number"
     if isinstance(value, dict):
         return "a mapping"
+    if isinstance(value, str):
+        return "text"
     return "a list" if isinstance(value, (list, tuple)) else f"a {type(value).__name__}"

@@ -21,7 +21,7 @@ from ..module_utils._dialect import DENY_SINCE, RESOURCE_TYPES, ROLES_ONLY_SINCE
 from .addresses import address_problems
 from .clients import client_problems
 from .environment import server_environment_problems
-from .forms import form_problems
+from .forms import form_problems, shape_problems
 from .limits import limit_problems
 from .locations import location_problems, signing_problems
 from .names import name_problems, one_line
@@ -86,6 +86,10 @@ def read_teams(
             problems.append(f"{place}: is no mapping of a team's settings")
             continue
         label = f"mlflow_teams: {team['name']}" if isinstance(team.get("name"), str) else place
+        found = list(shape_problems(team, schema))
+        if found:
+            problems += [f"{label}: {problem}" for problem in found]
+            continue
         checked = ArgumentSpecValidator(schema).validate(team)
         found = list(form_problems(team, schema))
         found += [

@@ -13,6 +13,25 @@ Schema = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
 
 
+def shape_problems(declared: t.Any, schema: Schema, where: str = "") -> Problems:
+    """Whatever stands where settings are wanted, on which Ansible would break off without naming it."""
+    if not all(isinstance(key, str) for key in declared):
+        yield f"{where.removesuffix(': ') or 'the team'}: has a key that is no text; put it in quotes"
+    for name, option in schema.items():
+        value = declared.get(name)
+        if "options" not in option or value is None:
+            continue
+        if option["type"] == "list" and not isinstance(value, (list, tuple)):
+            yield f"{where}{name}: is {kind_of(value)}, where a list is wanted"
+            continue
+        for number, item in enumerate(value if option["type"] == "list" else [value], 1):
+            place = f"{where}{name}: {_label(item, number, option)}"
+            if isinstance(item, dict):
+                yield from shape_problems(item, option["options"], place)
+            else:
+                yield f"{place.removesuffix(': ')}: is {kind_of(item)}, where a mapping is wanted"
+
+
 def form_problems(declared: t.Any, schema: Schema, where: str = "") -> Problems:
     """Values of another kind than Ansible could make of them without a change, and secrets that are none."""
     for name, option in schema.items():

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import typing as t
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from .storage import is_local
 from .stores import DATABASE
@@ -18,6 +19,7 @@ Problems = t.Iterator[str]
 PORTS = {"postgresql": "5432", "mysql": "3306", "mssql": "1433"}
 # Where one name of a bucket is another bucket.
 ENDPOINT = "MLFLOW_S3_ENDPOINT_URL"
+LOOPBACK = re.compile(r"https?://(localhost|127\.[0-9.]+|\[::1\])(:|/|$)")
 
 
 def shared_problems(team: Team, other: Team, together: bool) -> Problems:
@@ -85,7 +87,7 @@ def _places(team: Team, together: bool) -> set[tuple[str, str]]:
     artifacts = team["artifacts"]
     endpoint = str(team["environment"].get(ENDPOINT) or "").rstrip("/")
     uris = [artifacts["destination"], artifacts["root"], *(each["artifact_location"] for each in team["experiments"])]
-    if not together and endpoint and _is_here(urlsplit(endpoint).hostname or ""):
+    if not together and LOOPBACK.match(endpoint):
         return set()
     return {
         (uri.rstrip("/"), endpoint) for uri in uris if not is_local(uri) and not uri.startswith("mlflow-artifacts:")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ..module_utils._secret_text import secret_problem
 from .names import shown
@@ -56,7 +56,7 @@ def stores(team: Team) -> dict[str, PurePosixPath]:
             found[option] = (state_dir(team) / database["path"]).parent
     destination = team["artifacts"]["destination"]
     if destination and is_local(destination):
-        found["artifacts: destination"] = state_dir(team) / unquote(urlsplit(destination).path)
+        found["artifacts: destination"] = state_dir(team) / _decoded(destination)
     return found
 
 
@@ -82,8 +82,12 @@ def artifacts_dir(team: Team) -> str | None:
     destination = team["artifacts"]["destination"]
     if not team["artifacts"]["serve"] or not is_local(destination):
         return None
-    path = unquote(urlsplit(destination).path) if destination else "artifacts"
+    path = _decoded(destination) if destination else "artifacts"
     return str(state_dir(team) / path)
+
+
+def _decoded(place: str) -> str:
+    return unquote(re.sub(r"^file:(//[^/]*)?", "", place))
 
 
 def _sqlite_file(team: Team, uri: str) -> str | None:
@@ -199,7 +203,7 @@ def storage_collisions(team: Team, other: Team) -> t.Iterator[str]:
 def _kept_dirs(team: Team) -> list[str]:
     """Those that the role makes, and the one that clients write to themselves."""
     root = team["artifacts"]["root"]
-    return team["storage_dirs"] + ([unquote(urlsplit(root).path)] if root and is_local(root) else [])
+    return team["storage_dirs"] + ([_decoded(root)] if root and is_local(root) else [])
 
 
 def _is_below(path: PurePosixPath, directory: PurePosixPath) -> bool:

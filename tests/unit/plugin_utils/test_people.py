@@ -184,3 +184,26 @@ def test_what_is_said_twice(settings, said):
 def test_what_is_only_repeated():
     grants = {"users": [{**ALICE, "grants": [READ, READ]}], "experiments": [{"name": "e", "grants": {"alice": "READ"}}]}
     assert faults(team(**grants)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"artifacts": "/srv/a/b"}, "artifacts: is text, where a mapping is wanted"),
+        ({"artifacts": [None]}, "artifacts: is a list, where a mapping is wanted"),
+        ({"artifacts": True}, "artifacts: is true or false, where a mapping is wanted"),
+        ({"artifacts": {1: 2}}, "artifacts: : has a key that is no text; put it in quotes"),
+        ({"users": f"alice:{CANARY}"}, "users: is text, where a list is wanted"),
+        ({"users": {"alice": CANARY}}, "users: is a mapping, where a list is wanted"),
+        ({"users": [CANARY]}, "users: number 1: is text, where a mapping is wanted"),
+        ({"users": [None]}, "users: number 1: is empty, where a mapping is wanted"),
+        (
+            {"users": [{**ALICE, "grants": ["READ"]}]},
+            "users: alice: grants: number 1: is text, where a mapping is wanted",
+        ),
+        ({"groups": [{"name": "g", "grants": [{1: 2}]}]}, "groups: g: grants: number 1: has a key that is no text"),
+        ({"experiments": [[CANARY]]}, "experiments: number 1: is a list, where a mapping is wanted"),
+    ],
+)
+def test_what_is_no_mapping_or_list(settings, said):
+    assert fault_of(**settings).startswith(said.replace(": :", ":"))
