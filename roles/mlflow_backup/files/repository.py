@@ -199,9 +199,9 @@ class Repository:
             self.run("forget", "--quiet", *which, f"--keep-tag={KEPT}", *words)
         return [str(it["short_id"]) for it in future]
 
-    def age(self) -> float | None:
-        """Return for how many seconds this host has made no snapshot of the team; None where it never has."""
-        found = [it for it in self.snapshots() if it["hostname"] == self.known.host]
+    def age(self, any_host: bool = False) -> float | None:
+        """Return for how many seconds this host, or any, has made no snapshot of the team; None where it never has."""
+        found = [it for it in self.snapshots() if any_host or it["hostname"] == self.known.host]
         times = [moment(it["time"]) for it in found if it not in in_future(found)]
         return (now() - max(times)).total_seconds() if times else None
 
