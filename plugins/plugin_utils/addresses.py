@@ -9,7 +9,7 @@ import ipaddress
 import re
 import typing as t
 
-from .names import shown
+from .names import quoted
 
 Team = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
@@ -25,19 +25,19 @@ def address_problems(team: Team) -> Problems:
         yield f"listen_address: {problem}"
     for host in team["allowed_hosts"]:
         if problem := _host_problem(host):
-            yield f"allowed_hosts: {shown(host)} {problem}"
+            yield f"allowed_hosts: {quoted(host)} {problem}"
     for origin in team["cors_allowed_origins"]:
         if problem := _origin_problem(origin):
-            yield f"cors_allowed_origins: {shown(origin)} {problem}"
+            yield f"cors_allowed_origins: {quoted(origin)} {problem}"
 
 
 def _listening_problem(address: str) -> str | None:
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
-        return f"{shown(address)} is no IP address"
+        return f"{quoted(address)} is no IP address"
     if "%" in address or found.is_multicast:
-        return f"{shown(address)} is no address that a server can listen on"
+        return f"{quoted(address)} is no address that a server can listen on"
     return None
 
 

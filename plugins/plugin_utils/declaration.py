@@ -17,6 +17,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
 from ..module_utils._declared import access_problems, account_problems, repeated
+from ..module_utils._text import shown
 from ..module_utils._dialect import DENY_SINCE, RESOURCE_TYPES, ROLES_ONLY_SINCE
 from .addresses import address_problems
 from .clients import client_problems
@@ -24,7 +25,7 @@ from .environment import server_environment_problems
 from .forms import form_problems, shape_problems
 from .limits import limit_problems
 from .locations import location_problems, signing_problems
-from .names import name_problems, one_line
+from .names import name_problems
 from .network import network_defaults, network_problems
 from .resources import resource_defaults, resource_problems
 from .sharing import shared_problems
@@ -101,7 +102,7 @@ def read_teams(
             teams.append(completed)
             found = list(_team_problems(completed, packages))
         problems += [f"{label}: {problem}" for problem in found]
-    return teams, [one_line(problem) for problem in (*problems, *_collisions(teams))]
+    return teams, [shown(problem) for problem in (*problems, *_collisions(teams))]
 
 
 def _completed(team: Team, defaults: dict[str, str]) -> Team:

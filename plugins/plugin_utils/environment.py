@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from ..module_utils._secret_text import LINE_ENDS, kind_of, secret_problem
-from .names import shown
+from .names import quoted
 
 Variables = t.Mapping[t.Any, t.Any]
 Problems = t.Iterator[str]
@@ -125,7 +125,7 @@ def environment_problems(name: t.Any, value: t.Any, where: str = "environment: "
     """Why no program could be given this variable, or none should. A value is never shown."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         yield (
-            f"{where}{shown(str(name))} is no name of a variable; "
+            f"{where}{quoted(str(name))} is no name of a variable; "
             "use letters, digits and underscores, not beginning with a digit"
         )
     elif name in CODE.split() or (name.startswith(CODE_PREFIXES) and name not in HARMLESS):

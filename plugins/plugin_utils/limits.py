@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .names import shown
+from .names import quoted
 
 Team = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
@@ -40,7 +40,7 @@ def limit_problems(team: Team) -> Problems:
     for model in team["registered_models"]:
         yield from _name_problems("registered_models", model["name"], MODEL_NAME)
         if model["name"].startswith("..") or model["name"] == ".":
-            yield f"registered_models: {shown(model['name'])} is read as a path, which MLflow refuses; use another name"
+            yield f"registered_models: {quoted(model['name'])} is read as a path, which MLflow refuses; use another name"
         yield from _tag_problems(f"registered_models: {model['name']}", model["tags"])
     for group in team["groups"]:
         yield from _name_problems("groups", group["name"], GROUP_NAME)
@@ -50,19 +50,19 @@ def limit_problems(team: Team) -> Problems:
 
 def _name_problems(key: str, name: str, longest: int) -> Problems:
     if CONTROL.search(name):
-        yield f"{key}: {shown(name)} has control characters in it, such as a NUL or a line break; leave them out"
+        yield f"{key}: {quoted(name)} has control characters in it, such as a NUL or a line break; leave them out"
     elif len(name) > longest:
-        yield f"{key}: {shown(name)} has {len(name)} characters; {longest} is the most that its database takes"
+        yield f"{key}: {quoted(name)} has {len(name)} characters; {longest} is the most that its database takes"
 
 
 def _tag_problems(where: str, tags: dict[t.Any, t.Any]) -> Problems:
     for key, value in tags.items():
         if not isinstance(key, str) or not TAG_KEY_LETTERS.fullmatch(key) or len(key) > TAG_KEY:
             yield (
-                f"{where}: tags: {shown(str(key))} is no key that MLflow takes; use up to {TAG_KEY} letters, digits, "
+                f"{where}: tags: {quoted(str(key))} is no key that MLflow takes; use up to {TAG_KEY} letters, digits, "
                 "blanks and _ - . : /"
             )
         if isinstance(value, (dict, list)):
-            yield f"{where}: tags: {shown(str(key))} is no text; write its value as text"
+            yield f"{where}: tags: {quoted(str(key))} is no text; write its value as text"
         elif "\0" in str(value):
-            yield f"{where}: tags: {shown(str(key))} has a NUL in its value; leave it out"
+            yield f"{where}: tags: {quoted(str(key))} has a NUL in its value; leave it out"

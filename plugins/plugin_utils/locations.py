@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .names import shown
+from .names import quoted
 from .storage import is_local
 from .stores import PLACE, Packages, plain_problem, store_problem
 
@@ -36,17 +36,17 @@ def _location_problem(location: str, serves: bool, packages: Packages) -> str | 
     scheme = found["scheme"].lower() if found else ""
     if not found or scheme == "file":
         return (
-            f"{shown(location)} is a place on the host, which no backup has and other experiments could be in; "
+            f"{quoted(location)} is a place on the host, which no backup has and other experiments could be in; "
             f"use {OWN_SCHEME}:/NAME or a store such as s3://bucket/path, or leave it out"
         )
     if found["scheme"] != OWN_SCHEME:
         return store_problem(location, packages)
     if not serves:
-        return f"{shown(location)} is on the server, which serves none; set artifacts: serve: true, or name a store"
+        return f"{quoted(location)} is on the server, which serves none; set artifacts: serve: true, or name a store"
     if not re.fullmatch(r"/[^/].*", found["rest"], re.DOTALL):
-        return f"{shown(location)} names a server; write it with one slash, {OWN_SCHEME}:/NAME"
+        return f"{quoted(location)} names a server; write it with one slash, {OWN_SCHEME}:/NAME"
     odd = plain_problem(found["rest"])
-    return f"{shown(location)} {odd}" if odd else None
+    return f"{quoted(location)} {odd}" if odd else None
 
 
 def signing_problems(team: Team, release: tuple[int, ...]) -> Problems:

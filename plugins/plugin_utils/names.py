@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ..module_utils._text import cut
+
 TEAM_NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
 # Those with two hyphens here are kept for names in other alphabets, as in xn--bcher-kva; no authority certifies others.
 RESERVED_LABEL = re.compile(r"..--")
@@ -19,7 +21,7 @@ def name_problems(name: str, leaving: bool) -> t.Iterator[str]:
     """What is wrong with the name; a team that is C(leaving) may still have one that no new team may have."""
     if not TEAM_NAME.fullmatch(name):
         yield (
-            f"name: {shown(name)} is no valid name; use 1 to 24 lower-case letters, digits and hyphens, "
+            f"name: {quoted(name)} is no valid name; use 1 to 24 lower-case letters, digits and hyphens, "
             "beginning with a letter"
         )
     elif leaving:
@@ -38,12 +40,6 @@ def name_problems(name: str, leaving: bool) -> t.Iterator[str]:
         )
 
 
-def shown(text: str) -> str:
-    """The text in quotes, on one line, and without its end if it is long."""
-    plain = one_line(text)
-    return f"'{plain if len(plain) <= 80 else plain[:80] + '…'}'"
-
-
-def one_line(text: str) -> str:
-    """The text with everything spelled out that would end a line, or that a terminal would carry out."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+def quoted(text: str) -> str:
+    """The text in quotes, shown, and without its end if it is long."""
+    return f"'{cut(text, 80)}'"

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from ..module_utils._secret_text import secret_problem
-from .names import shown
+from .names import quoted
 from .stores import Packages, database_problem, plain_problem, store_problem
 
 Team = t.Dict[str, t.Any]
@@ -131,7 +131,7 @@ def _database_problems(team: Team, option: str, packages: Packages) -> Problems:
         if path.endswith("/"):
             problem = "is a directory; name a file in it"
         if problem:
-            yield f"{shown(path)} {problem}"
+            yield f"{quoted(path)} {problem}"
 
 
 def _artifacts_problems(team: Team, uri: str | None, packages: Packages, own: bool) -> Problems:
@@ -142,16 +142,16 @@ def _artifacts_problems(team: Team, uri: str | None, packages: Packages, own: bo
     elif not uri.strip():
         yield "is empty; leave it out for the default, or name a directory or a store"
     elif not re.match(r"/|[A-Za-z][A-Za-z0-9+.-]*:", uri):
-        yield f"{shown(uri)} is a relative path, which is another place for each program; begin it with /"
+        yield f"{quoted(uri)} is a relative path, which is another place for each program; begin it with /"
     elif not is_local(uri):
         if problem := store_problem(uri, packages):
             yield problem
     elif uri.startswith("file:") and not uri.startswith("file:///"):
-        yield f"{shown(uri)} is no file on this host; write it as file:///absolute/path, or as the path alone"
+        yield f"{quoted(uri)} is no file on this host; write it as file:///absolute/path, or as the path alone"
     else:
         path = uri.removeprefix("file://").replace("%20", " ")
         if problem := _path_problem(path) or _place_problem(team, PurePosixPath(path), own):
-            yield f"{shown(path)} {problem}"
+            yield f"{quoted(path)} {problem}"
 
 
 def _path_problem(path: str) -> str | None:

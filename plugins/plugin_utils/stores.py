@@ -10,7 +10,7 @@ import typing as t
 from urllib.parse import unquote
 
 from ..module_utils._secret_text import secret_problem
-from .names import shown
+from .names import quoted
 
 Packages = t.Collection[str]
 Problems = t.Iterator[str]
@@ -79,12 +79,12 @@ def database_problem(uri: str, packages: Packages) -> str | None:
 
 def _driver_problem(kind: str, driver: str, packages: Packages) -> str | None:
     if kind not in DRIVERS:
-        return f"{shown(kind)} is no kind of database that MLflow knows; use {', '.join(DRIVERS)} or sqlite"
+        return f"{quoted(kind)} is no kind of database that MLflow knows; use {', '.join(DRIVERS)} or sqlite"
     if not driver:
         first = next(iter(DRIVERS[kind]))
         return f"names no driver; write {kind}+{first}:// instead of {kind}://"
     if driver not in DRIVERS[kind]:
-        return f"{shown(driver)} is no driver for {kind}; use {' or '.join(DRIVERS[kind])}"
+        return f"{quoted(driver)} is no driver for {kind}; use {' or '.join(DRIVERS[kind])}"
     if missing := _missing(DRIVERS[kind][driver], packages):
         return f"{kind}+{driver}:// needs {missing}, which is not in {PACKAGES_VARIABLE}; add it there"
     return None
@@ -102,7 +102,7 @@ def _parts_problem(host: str, port: str | None, uri: str) -> str | None:
 
 def _sqlite_problem(uri: str, driver: str) -> str | None:
     if driver not in SQLITE_DRIVERS:
-        return f"{shown(driver)} is no driver that is installed for SQLite; use sqlite:////absolute/path"
+        return f"{quoted(driver)} is no driver that is installed for SQLite; use sqlite:////absolute/path"
     path, _question, query = uri.partition("://")[2].partition("?")
     if not path.strip("/") or ":memory:" in path:
         return "is a database in memory, which is lost whenever the server sleeps; use sqlite:////absolute/path"
@@ -111,7 +111,7 @@ def _sqlite_problem(uri: str, driver: str) -> str | None:
         return f"{relative}; use sqlite:////absolute/path, with four slashes"
     options = [option.partition("=")[0] for option in query.split("&") if option]
     if odd := [option for option in options if unquote(option) not in SQLITE_OPTIONS]:
-        return f"{shown(odd[0])} may open another file than the one that is backed up; leave it out"
+        return f"{quoted(odd[0])} may open another file than the one that is backed up; leave it out"
     return None
 
 
@@ -122,13 +122,13 @@ def store_problem(uri: str, packages: Packages) -> str | None:
     found = PLACE.fullmatch(uri)
     scheme = found["scheme"] if found else ""
     if not found or scheme not in STORES:
-        return f"{shown(scheme or uri)} is no store that a server can use; use {', '.join(STORES)} or an absolute path"
+        return f"{quoted(scheme or uri)} is no store that a server can use; use {', '.join(STORES)} or an absolute path"
     if not STORE.fullmatch(found["rest"]):
-        return f"{shown(uri)} names no bucket or host; use one like s3://bucket/path"
+        return f"{quoted(uri)} names no bucket or host; use one like s3://bucket/path"
     if missing := _missing(STORES[scheme], packages):
         return f"{scheme}:// needs {missing}, which is not in {PACKAGES_VARIABLE}; add it there"
     if odd := plain_problem(found["rest"][2:]):
-        return f"{shown(uri)} {odd}"
+        return f"{quoted(uri)} {odd}"
     return None
 
 

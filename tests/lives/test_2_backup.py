@@ -72,7 +72,7 @@ def told(host: Stage, daves_run: str) -> list[list[Any]]:
 def test_a_second_run_changes_nothing_and_timers_wait(host: Stage) -> None:
     run = play(host, "site")
     assert (run.code, run.changed) == (0, 0), run.output[-5000:]
-    for timer in ("mlflow-backup@vision", "mlflow-backup@nlp", "mlflow-backup-prune"):
+    for timer in ("mlflow-backup@vision", "mlflow-backup@nlp", "mlflow-backup-prune", "mlflow-backup-age"):
         assert host.sh(f"systemctl is-active {timer}.timer && systemctl is-enabled {timer}.timer").split() == [
             "active",
             "enabled",
@@ -139,6 +139,47 @@ def test_a_backup_that_fails_is_told(host: Stage, told: list[list[Any]]) -> None
     assert "mlflow_backup_repository: there is none at /srv/backups" in run.output
     # The command is given the unit's name, and works in /.
     host.sh("ls /run/told-of /mlflow-backup@vision.service && rm /mlflow-backup@vision.service")
+
+
+def test_a_snapshot_that_is_too_old_is_told(host: Stage, told: list[list[Any]]) -> None:
+    look = "systemctl start mlflow-backup-age.service"
+    host.sh(look)
+    settings = "/etc/mlflow-backup/settings.json"
+    host.sh(f"cp -p {settings} /root/settings.json; sed -Ei 's/(\"max_age\": )[0-9]+/\\10/' {settings}")
+    try:
+        host.sh(look, check=False)
+        assert host.sh("systemctl is-failed mlflow-backup-age.service").strip() == "failed"
+        said = host.sh("journalctl --unit mlflow-backup-age --lines=20 --output=cat")
+        assert "vision: its newest snapshot is" in said
+        assert "nlp: its newest snapshot is" in said
+        host.sh("ls /mlflow-backup-age.service && rm /mlflow-backup-age.service")
+    finally:
+        host.sh(f"mv /root/settings.json {settings}")
+    host.sh(look)
+
+
+def test_artifacts_that_are_in_no_backup_are_told(host: Stage, told: list[list[Any]]) -> None:
+    path = "/var/lib/mlflow/nlp/mlflow.db"
+    change = "UPDATE experiments SET artifact_location = {} WHERE experiment_id = 0"
+    own = "'file:///var/lib/mlflow/nlp/own'"
+    ask = "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
+    program = (
+        "import sqlite3, sys; it = sqlite3.connect(sys.argv[1]); print(it.execute(sys.argv[2]).fetchone()); it.commit()"
+    )
+
+    def sql(statement: str) -> str:
+        return host.sh(f'python3 -c "{program}" {path} "{statement}"')
+
+    former = sql(ask)
+    sql(change.format(own))
+    run = play(host, "backup_team", "-e", "team=nlp")
+    assert run.code == 2
+    assert "is made, but: artifacts of 1 rows are not in the server's own directory" in run.output
+    known = host.play("site", **{**BACKUPS, "mlflow_backup_elsewhere": ["file:///var/lib/mlflow/nlp/own"]})
+    assert known.code == 0, known.output[-5000:]
+    assert play(host, "backup_team", "-e", "team=nlp").code == 0
+    sql(change.format("'" + former.split("'")[1] + "'"))
+    assert play(host, "site").code == 0
 
 
 def test_no_secret_was_ever_to_be_seen(host: Stage, told: list[list[Any]]) -> None:

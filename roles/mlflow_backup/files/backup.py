@@ -6,43 +6,32 @@ its databases are copied as files.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import fcntl
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import contents
 import databases
+import locations
 import team as teams
 from changes import Change, ChangeError
 from databases import DatabaseError
 from repository import CACHE_DIR, BackupError, Repository, Settings, settings
 from team import Team
+from turns import TurnError, alone, in_turn
 
-LOCKS = Path("/run/mlflow-backup")
+# Seconds to wait for other teams of the host: for their databases, and until what they have is in the repository.
+# One that is stuck keeps nobody waiting for longer, and its unit has an end.
+COPY_PATIENCE, STORE_PATIENCE = 900, 7200
 # Left free beside the copies, so that no team stops for want of space.
 SPARE_BYTES = 200 << 20
 # How often to look again when artifacts were replaced or removed while they were read.
 TRIES = 3
-
-
-@contextlib.contextmanager
-def alone(what: str) -> Iterator[None]:
-    """Wait for whoever does the same, and do it alone."""
-    LOCKS.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(LOCKS / f"{what}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def fresh(path: Path, mode: int = 0o700) -> Path:
@@ -102,13 +91,27 @@ def copy_databases(team: Team, stage: Path) -> list[dict[str, Any]]:
     return found
 
 
-def take(team: Team, repository: Repository, stage: Path, tags: list[str]) -> tuple[str, dict[str, Any]]:
-    """Make the snapshot; return its identity and its manifest."""
+def find_elsewhere(team: Team, copies: Path, accepted: list[str]) -> dict[str, Any]:
+    """Return which artifacts are at places of people's own on a disk, which no snapshot has."""
+    known = json.dumps({"artifacts": team.artifacts, "accepted": accepted})
+    found: dict[str, Any] = {"accepted": 0, "others": 0, "names": []}
+    for database in team.databases:
+        copy = copies / f"{database['name']}{databases.suffix(database)}"
+        done = team.run([sys.executable, "-Es", locations.__file__, str(copy), known], capture_output=True)
+        if done.returncode != 0:
+            raise BackupError(done.stderr.strip())
+        for key, value in json.loads(done.stdout).items():
+            found[key] += value
+    return found
+
+
+def prepare(team: Team, known: Settings, stage: Path) -> dict[str, Any]:
+    """Copy what the team's server writes to, and begin the manifest."""
     began = time.time_ns()
-    manifest = {
+    manifest: dict[str, Any] = {
         "format": 1,
         "team": team.name,
-        "host": repository.known.host,
+        "host": known.host,
         "time": datetime.datetime.fromtimestamp(began / 1e9, datetime.timezone.utc).isoformat(),
         "began": began,
         "mlflow_version": team.version,
@@ -116,6 +119,12 @@ def take(team: Team, repository: Repository, stage: Path, tags: list[str]) -> tu
         "databases": copy_databases(team, stage),
     }
     manifest["counts"] = contents.counts(database["tables"] for database in manifest["databases"])
+    manifest["elsewhere"] = find_elsewhere(team, stage / "databases", known.elsewhere)
+    return manifest
+
+
+def store(team: Team, repository: Repository, stage: Path, tags: list[str], manifest: dict[str, Any]) -> str:
+    """Make the snapshot; return its identity."""
     directory = Path(team.artifacts) if team.artifacts and Path(team.artifacts).is_dir() else None
     known = Path(CACHE_DIR) / "artifacts" / f"{team.name}.jsonl"
     for attempt in range(1, TRIES + 1):
@@ -134,7 +143,7 @@ def take(team: Team, repository: Repository, stage: Path, tags: list[str]) -> tu
         repository.forget(identity)
         if missing:
             raise BackupError("could not be read: " + "; ".join(missing[:5]))
-    return identity, manifest
+    return identity
 
 
 def list_artifacts(team: Team, directory: Path | None, known: Path, stage: Path) -> dict[str, dict[str, Any]]:
@@ -175,28 +184,49 @@ def back_up(team: Team, known: Settings, tags: list[str]) -> dict[str, Any]:
     """Make a snapshot and let go of old ones; return what is in it."""
     repository = Repository(known, team.name)
     home = Path(known.staging_dir)
-    # Where the team's account may pass and not look.
-    stage = fresh(home / team.name, 0o711)
-    try:
-        needed = sum(databases.size(team, database) for database in team.databases)
-        refuse_without_space(home, needed, "free some, or set mlflow_backup_staging_dir to where there is more")
-        identity, manifest = take(team, repository, stage, tags)
-        repository.thin_out()
-    finally:
-        remove(stage)
-    return {
-        "team": team.name,
-        "snapshot": identity[:8],
-        **{key: manifest[key] for key in ("time", "counts", "artifacts")},
-    }
+    with alone(f"backup-{team.name}"):
+        # Where the team's account may pass and not look.
+        stage = fresh(home / team.name, 0o711)
+        try:
+            with in_turn("copy", COPY_PATIENCE):
+                needed = sum(databases.size(team, database) for database in team.databases)
+                refuse_without_space(home, needed, "free some, or set mlflow_backup_staging_dir to where there is more")
+                manifest = prepare(team, known, stage)
+            with in_turn("backup", STORE_PATIENCE):
+                identity = store(team, repository, stage, tags, manifest)
+                future = repository.thin_out()
+        finally:
+            remove(stage)
+    told = {key: manifest[key] for key in ("time", "counts", "artifacts", "elsewhere")}
+    return {"team": team.name, "snapshot": identity[:8], **told, "future": future}
+
+
+def complaints(told: dict[str, Any]) -> list[str]:
+    """Return what somebody has to do something about, though there is a snapshot."""
+    found = []
+    elsewhere = locations.described(told["elsewhere"])
+    if elsewhere:
+        found.append(
+            f"{elsewhere}, and so in no backup; move them, or say in mlflow_backup_elsewhere that it is known of them"
+        )
+    if told["future"]:
+        found.append(
+            f"{', '.join(told['future'])}: dated in the future, so that no old snapshot is let go of; see that the "
+            "clocks are right, and remove what is not (restic forget ID)"
+        )
+    return found
 
 
 def main(name: str, *tags: str) -> None:
-    """Back up one team, when no other is being backed up."""
+    """Back up one team; others of the host do it in turn."""
     # What it writes has secrets in it.
     os.umask(0o077)
-    with alone("backup"):
-        print(json.dumps(back_up(teams.load(name), settings(), list(tags))))
+    told = back_up(teams.load(name), settings(), list(tags))
+    print(json.dumps(told), flush=True)
+    found = complaints(told)
+    if found:
+        # A warning that nobody reads is none: the unit has failed, and what OnFailure= names is started.
+        raise BackupError(f"snapshot {told['snapshot']} is made, but: {'; '.join(found)}")
 
 
 if __name__ == "__main__":
@@ -204,5 +234,5 @@ if __name__ == "__main__":
         main(*sys.argv[1:])
     except KeyError as error:
         sys.exit(f"team: this host has no team {error}")
-    except (BackupError, ChangeError, DatabaseError, OSError) as error:
+    except (BackupError, ChangeError, DatabaseError, OSError, TurnError) as error:
         sys.exit(str(error))

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -38,8 +39,11 @@ def rows_of_sqlite(path: str) -> dict[str, int]:
     try:
         if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("it is damaged")
-        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in sorted(names)}  # noqa: S608
+        names = [
+            name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        ]
+        quoted = {name: '"' + name.replace('"', '""') + '"' for name in names}
+        return {name: database.execute(f"SELECT count(*) FROM {quoted[name]}").fetchone()[0] for name in names}  # noqa: S608
     finally:
         database.close()
 
@@ -91,6 +95,9 @@ def artifacts(directory: str, known: dict[str, File]) -> Iterator[File]:
                     continue
                 raise
             with os.fdopen(handle, "rb") as file:
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                    # A pipe may have no end.
+                    continue
                 yield describe(file, relative, known.get(relative, {}))
 
 
@@ -114,7 +121,7 @@ def describe(file: Any, path: str, known: File) -> File:
 
 def read_files(lines: Iterable[str]) -> dict[str, File]:
     """Return files by path, from a line of JSON for each."""
-    return {file["path"]: file for file in map(json.loads, lines)}
+    return {file["path"]: file for file in map(json.loads, filter(str.strip, lines))}
 
 
 def differences(wanted: dict[str, File], found: dict[str, File], since: int) -> Iterator[str]:

@@ -18,12 +18,17 @@ from typing import Any
 
 import contents
 import drill_postgresql
+import locations
+import team as teams
 from answers import artifact, counts
 from ask import AskError, Server
-from backup import alone, fresh, refuse_without_space, remove
-from compare import differences, read_manifest
+from backup import fresh, refuse_without_space, remove
+from compare import differences, environment, read_manifest
 from databases import DatabaseError
+from fetched import SECRETS, SHARED, must_be_directory, must_be_plain, must_be_settings
 from repository import BackupError, Repository, settings
+from team import Team
+from turns import TurnError, alone
 
 # systemd keeps a dynamic account's state below the first, and shows it to its unit as the second.
 REAL = Path("/var/lib/private/mlflow-drill")
@@ -58,6 +63,11 @@ class Drill:
         self.unit = f"mlflow-drill-{self.team}.service"
         self.place = REAL / self.team
         self.stage, self.manifest = read_manifest(repository, snapshot)
+        try:
+            self.own: Team | None = teams.load(self.team)
+        except KeyError:
+            # A team that is gone from this host, or has not come yet.
+            self.own = None
 
     def restored(self, path: str) -> Path:
         """Return where a path of the snapshot is now."""
@@ -71,7 +81,7 @@ class Drill:
                 parent.mkdir(mode=0o700, exist_ok=True)
             fresh(self.place)
             refuse_without_space(self.place, self.manifest["artifacts"]["bytes"], "the drill needs it for a while")
-            self.repository.restore(self.snapshot, self.snapshot["paths"], self.place)
+            self.repository.restore(self.snapshot, self.paths(), self.place)
             found = self.compare()
             served, more = self.serve()
         finally:
@@ -84,15 +94,33 @@ class Drill:
             "differences": found + more,
         }
 
+    def paths(self) -> list[str]:
+        """Return what of the snapshot is wanted: root's own part, and the artifacts."""
+        directory = self.manifest["artifacts"]["directory"]
+        return [self.stage, *([directory] if directory else [])]
+
     def compare(self) -> list[str]:
         """Compare the files with what the snapshot says of them."""
         copies = [
             (self.restored(f"{self.stage}/databases/{it['copy']}"), it["tables"]) for it in self.manifest["databases"]
         ]
+        for copy, _tables in copies:
+            must_be_plain(self.place, copy)
+        for name in (*SECRETS, SHARED, "team.json"):
+            must_be_settings(self.place, self.restored(f"{self.stage}/settings/{name}"), None)
         directory = self.manifest["artifacts"]["directory"]
-        known = self.restored(f"{self.stage}/artifacts.jsonl").read_text(encoding="utf-8")
-        self.files = contents.read_files(known.splitlines())
-        return list(differences(self.manifest, known, copies, self.restored(directory) if directory else None))
+        listed = self.restored(f"{self.stage}/artifacts.jsonl")
+        must_be_plain(self.place, listed, os.geteuid())
+        if directory and os.path.lexists(self.restored(directory)):
+            must_be_directory(self.place, self.restored(directory))
+        known = listed.read_text(encoding="utf-8")
+        self.files = contents.read_files(known.split("\n"))
+        artifacts = self.restored(directory) if directory else None
+        elsewhere = locations.described(self.manifest.get("elsewhere", {"others": 0}))
+        return [
+            *differences(self.manifest, known, copies, artifacts, self.own),
+            *([f"{elsewhere}, and so not in the snapshot"] if elsewhere else []),
+        ]
 
     def serve(self) -> tuple[str, list[str]]:
         """Say whether a server ran from it, or why not, and what it answers otherwise than the snapshot says."""
@@ -100,7 +128,10 @@ class Drill:
         if missing:
             return f"no, since its databases are in PostgreSQL, which takes {' and '.join(missing)} on this host", []
         settings_dir = self.restored(f"{self.stage}/settings")
-        python = Path(os.readlink(settings_dir / "venv")) / "bin" / "python"
+        if self.own is None:
+            return "no, since this host does not have the team, and so no MLflow of its own", []
+        # This host's, and not what the snapshot leads to.
+        python = environment(self.own, self.manifest["mlflow_version"]) / "bin" / "python"
         if not python.exists():
             return f"no, since MLflow {self.manifest['mlflow_version']} is not installed any more", []
         self.start(settings_dir, python)
@@ -232,5 +263,5 @@ def main(words: list[str]) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except (BackupError, OSError) as problem:
+    except (BackupError, OSError, TurnError) as problem:
         sys.exit(str(problem))

@@ -48,10 +48,13 @@ def device_of(path: Path) -> int:
     return os.stat(path).st_dev
 
 
-def place(live: Path, new: Path | None, work: Path) -> Place:
-    """Say what is to come in the place of what; new is None where nothing is."""
+def place(live: Path, new: Path | None, work: Path, beside: tuple[str, ...] = ()) -> Place:
+    """Say what is to come in the place of what; new is None where nothing is.
+
+    With what goes with it: files beside it whose names end so.
+    """
     former = work / "former" / str(live).lstrip("/")
-    return {"live": str(live), "new": str(new) if new else None, "former": str(former), "had": os.path.lexists(live)}
+    return {"live": str(live), "new": str(new) if new else None, "former": str(former), "beside": list(beside)}
 
 
 def directory_places(live: Path, new: Path, work: Path) -> Iterator[Place]:
@@ -63,17 +66,26 @@ def directory_places(live: Path, new: Path, work: Path) -> Iterator[Place]:
         yield place(live / name, new / name if os.path.lexists(new / name) else None, work)
 
 
-def file_places(live: str, new: Path, work: Path) -> Iterator[Place]:
-    """A SQLite database, and what a former server left beside it."""
-    yield place(Path(live), new, work)
-    yield from (place(Path(beside), None, work) for beside in databases.files(live)[1:])
+def refuse_links(path: Path) -> None:
+    """Raise where anybody but root has made a link of a directory on the way: a rename would go through it."""
+    for parent in reversed(path.parents):
+        if parent.is_symlink() and os.lstat(parent).st_uid != os.geteuid():
+            raise OSError(f"{parent} has become a link; put the directory back, and restore again")
+
+
+def file_place(live: str, new: Path, work: Path) -> Place:
+    """A SQLite database, with what a server may have left beside it."""
+    return place(Path(live), new, work, tuple(databases.files("")[1:]))
 
 
 def switch(team: Team, plan: dict[str, Any]) -> None:
-    """Put what is new in its place."""
+    """Put what is new in its place; what is there is what is there now, when no server runs.
+
+    What is new comes when all of the former is gone: from then on, what stands beside it is its own.
+    """
     for it in plan["places"]:
-        if it["had"]:
-            move(it["live"], it["former"])
+        for ending in ("", *it["beside"]):
+            move_if_there(it["live"] + ending, it["former"] + ending)
         if it["new"]:
             move(it["new"], it["live"])
     for it in plan["postgresql"]:
@@ -83,14 +95,15 @@ def switch(team: Team, plan: dict[str, Any]) -> None:
 def switch_back(team: Team, plan: dict[str, Any]) -> None:
     """Undo as much of it as has been done."""
     for it in reversed(plan["places"]):
-        if not it["had"]:
-            # It is new, or not there yet.
-            if it["new"] and not os.path.lexists(it["new"]) and os.path.lexists(it["live"]):
-                move(it["live"], it["new"])
-        elif os.path.lexists(it["former"]):
-            if os.path.lexists(it["live"]):
-                move(it["live"], it["new"] or f"{it['former']}.new")
-            move(it["former"], it["live"])
+        if it["new"] and not os.path.lexists(it["new"]):
+            # That it is there again comes last, and says that all of it is gone.
+            for ending in (*it["beside"], ""):
+                move_if_there(it["live"] + ending, it["new"] + ending)
+        for ending in (*it["beside"], ""):
+            if os.path.lexists(it["former"] + ending):
+                # Whatever a server has made there since.
+                move_if_there(it["live"] + ending, f"{it['former']}{ending}.new")
+                move(it["former"] + ending, it["live"] + ending)
     for it in plan["postgresql"]:
         databases.restore(team, it["database"], Path(it["former"]))
 
@@ -106,6 +119,12 @@ def move(source: str, target: str) -> None:
     os.rename(source, target)
     sync(os.path.dirname(target))
     sync(os.path.dirname(source))
+
+
+def move_if_there(source: str, target: str) -> None:
+    """Rename what there may be."""
+    if os.path.lexists(source):
+        move(source, target)
 
 
 def write_plan(plan: dict[str, Any]) -> Path:

@@ -25,6 +25,12 @@ SECONDS_BETWEEN_TRIES = 10
 INCOMPLETE = 3
 # A snapshot with this tag stays, however old.
 KEPT = "keep"
+# By how much the clocks of hosts may differ.
+AHEAD = datetime.timedelta(minutes=10)
+# What restic may take for anything but what artifacts are read, written or moved for: that takes as long as it takes,
+# and its unit has an end.
+ASK_SECONDS, WORK_SECONDS = 1800, 24 * 3600
+WORK = ("backup", "restore", "prune", "check")
 PATTERN = re.compile(r"([*?\[\\])")
 
 Snapshot = dict[str, Any]
@@ -43,6 +49,11 @@ class Settings:
     staging_dir: str
     keep: dict[str, int]
     environment: dict[str, str]
+    # How places of artifacts begin that are in no backup, which is known; teams without backups; and, in
+    # seconds, how old a team's newest snapshot may be.
+    elsewhere: list[str] = dataclasses.field(default_factory=list)
+    exclude: list[str] = dataclasses.field(default_factory=list)
+    max_age: int = 36 * 3600
 
 
 def settings() -> Settings:
@@ -72,15 +83,27 @@ class Repository:
         }
         end, seconds = time.monotonic() + PATIENCE, 0
         while True:
-            done = subprocess.run(["restic", *words], text=True, check=False, capture_output=True, env=environment)
+            done = self.once(words, environment)
             if done.returncode in allowed:
                 return done
             if "already locked" not in done.stderr or time.monotonic() > end:
                 raise BackupError(self.reason(done.stderr))
             # Only what processes have left that are gone.
-            subprocess.run(["restic", "unlock"], check=False, capture_output=True, env=environment)
+            self.once(("unlock",), environment)
             time.sleep(seconds)
             seconds = SECONDS_BETWEEN_TRIES
+
+    def once(self, words: tuple[str, ...], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        """Run restic, and end it when it takes too long."""
+        seconds = WORK_SECONDS if words[0] in WORK else ASK_SECONDS
+        command = ["restic", *words]
+        try:
+            # Names of files are whatever the team has made of them.
+            return subprocess.run(
+                command, text=True, errors="replace", check=False, capture_output=True, env=environment, timeout=seconds
+            )
+        except subprocess.TimeoutExpired:
+            raise BackupError(f"restic {words[0]} was still not done after {seconds} s at {self.shown()}") from None
 
     def reason(self, error: str) -> str:
         """Say what to do about it, where that is known."""
@@ -120,7 +143,10 @@ class Repository:
         return sorted(listed or [], key=lambda snapshot: moment(snapshot["time"]))
 
     def find(self, identity: str | None = None, at: str | None = None, host: str | None = None) -> Snapshot:
-        """Return a snapshot: this one of any host, or a host's last one until then."""
+        """Return a snapshot: this one of any host, or a host's last one until then.
+
+        One that is dated in the future is the last one of nothing: the clock was wrong, or whoever wrote it is.
+        """
         found = self.snapshots()
         if identity:
             found = [snapshot for snapshot in found if snapshot["id"].startswith(identity)]
@@ -129,7 +155,12 @@ class Repository:
             host = host or self.known.host
             others = sorted({str(snapshot["hostname"]) for snapshot in found} - {host})
             found = [snapshot for snapshot in found if snapshot["hostname"] == host]
+            future, found = in_future(found), [snapshot for snapshot in found if snapshot not in in_future(found)]
             wanted = f"team: no snapshot of team {self.team} on {host}"
+            if future:
+                named = ", ".join(f"{it['short_id']} of {it['time'][:19]}" for it in future[:5])
+                print(f"dated in the future, and passed over: {named}", file=sys.stderr)
+                wanted += f" that is not dated in the future ({named})"
             if at:
                 found = [snapshot for snapshot in found if moment(snapshot["time"]) <= moment(at)]
                 wanted = f"at: {wanted[6:]} until {at}"
@@ -143,9 +174,9 @@ class Repository:
         words = ["backup", "--json", "--host", self.known.host, f"--exclude={exclude}"]
         words += [f"--tag={tag}" for tag in ("mlflow", f"team={self.team}", *tags)]
         done = self.run(*words, "--", *paths, allowed=(0, INCOMPLETE))
-        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        lines = objects(done.stdout)
         (summary,) = (line for line in lines if line["message_type"] == "summary")
-        errors = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+        errors = objects(done.stderr)
         failed = [(str(line.get("item")), json.dumps(line["error"])) for line in errors if line.get("item")]
         if done.returncode == INCOMPLETE and not failed:
             failed = [("", done.stderr.strip())]
@@ -155,12 +186,24 @@ class Repository:
         """Let go of one snapshot."""
         self.run("forget", "--quiet", identity)
 
-    def thin_out(self) -> None:
-        """Let go of those that the rules do not keep; their space comes back with the next prune."""
+    def thin_out(self) -> list[str]:
+        """Let go of those that the rules do not keep; their space comes back with the next prune.
+
+        Where one is dated in the future, restic would keep that one instead of those that there are: all stay, and it
+        is returned which it is.
+        """
         words = [f"--keep-{unit}={count}" for unit, count in self.known.keep.items() if count]
-        if words:
+        future = in_future([it for it in self.snapshots() if it["hostname"] == self.known.host])
+        if words and not future:
             which = ["--host", self.known.host, "--tag", f"mlflow,team={self.team}", "--group-by=host"]
             self.run("forget", "--quiet", *which, f"--keep-tag={KEPT}", *words)
+        return [str(it["short_id"]) for it in future]
+
+    def age(self, any_host: bool = False) -> float | None:
+        """Return for how many seconds this host, or any, has made no snapshot of the team; None where it never has."""
+        found = [it for it in self.snapshots() if any_host or it["hostname"] == self.known.host]
+        times = [moment(it["time"]) for it in found if it not in in_future(found)]
+        return (now() - max(times)).total_seconds() if times else None
 
     def read(self, snapshot: Snapshot, path: str) -> str:
         """Return the text of a file in a snapshot."""
@@ -168,13 +211,29 @@ class Repository:
 
     def is_roots(self, snapshot: Snapshot, path: str) -> bool:
         """Say whether a file of a snapshot was root's, or whoever runs this."""
-        lines = map(json.loads, self.run("ls", "--json", snapshot["id"], path).stdout.splitlines())
+        lines = objects(self.run("ls", "--json", snapshot["id"], path).stdout)
         return any((it.get("path"), it.get("type"), it.get("uid")) == (path, "file", os.geteuid()) for it in lines)
 
     def restore(self, snapshot: Snapshot, paths: Iterable[str], target: Path) -> None:
         """Put these paths of a snapshot, with all that is below them, below a directory."""
         words = [f"--include={escaped(path)}" for path in paths]
         self.run("restore", "--quiet", snapshot["id"], f"--target={target}", *words)
+
+
+def objects(text: str) -> list[dict[str, Any]]:
+    """Return what restic says in JSON, a line each. A name may hold what Python takes for the end of a line."""
+    return [json.loads(line) for line in text.split("\n") if line.startswith("{")]
+
+
+def now() -> datetime.datetime:
+    """Return what time it is."""
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def in_future(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """Return those that cannot have been made yet."""
+    end = now() + AHEAD
+    return [it for it in snapshots if moment(it["time"]) > end]
 
 
 def escaped(path: str) -> str:

@@ -12,7 +12,6 @@ import json
 import os
 import pwd
 import shutil
-import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,15 @@ import contents
 import databases
 import places
 import team as teams
-from backup import alone, fresh, refuse_without_space, remove
+from backup import fresh, refuse_without_space, remove
 from changes import Change, ChangeError, is_active, main_process, read_journal, workshop
-from compare import differences, read_manifest, refuse_what_does_not_fit
+from compare import differences, environment, missing_rows, read_manifest, refuse_what_does_not_fit
 from databases import DatabaseError
+from fetched import SECRETS, SHARED, drop_what_is_others, give, must_be_directory, must_be_plain, must_be_settings
+from processes import wait_until_nobody_runs
 from repository import BackupError, Repository, Snapshot, settings
 from team import Team
-
-# What the databases need to be of any use: three secrets, and the password that the admin had.
-SECRETS = ("secrets.env", "admin_password")
-# What differs between versions of MLflow: the link to its environment, and what only some start with.
-SHARED = "basic_auth.ini"
-VERSIONED = ("venv", SHARED)
+from turns import TurnError, alone
 
 
 class Restore:
@@ -49,7 +45,7 @@ class Restore:
         self.works: list[Path] = []
         self.wanted: dict[Path, list[str]] = {}
         self.artifacts: Path | None = None
-        self.shared: list[Path] = []
+        self.settings: list[Path] = []
         self.copies: list[tuple[Path, dict[str, int]]] = []
         self.plan: dict[str, Any] = {"team": team.name, "places": [], "postgresql": []}
         self.plan["config_dir"] = str(team.config_dir)
@@ -87,9 +83,7 @@ class Restore:
         for database in self.team.databases:
             self.want_database(database)
         for name in SECRETS:
-            live = self.team.directory / name
-            work = self.work(live)
-            self.plan["places"].append(places.place(live, self.want(f"{self.stage}/settings/{name}", work), work))
+            self.want_settings(name)
         if self.manifest["mlflow_version"] != self.team.version:
             self.want_version()
         if self.team.artifacts:
@@ -98,28 +92,49 @@ class Restore:
             self.artifacts = self.want(self.manifest["artifacts"]["directory"], work)
         for work, paths in self.wanted.items():
             self.repository.restore(self.snapshot, paths, work / "new")
+        self.take_over()
+
+    def take_over(self) -> None:
+        """Make what was fetched the team's, once it is seen to be no more than it should be."""
+        for file in self.settings:
+            must_be_settings(self.fetched_below(file), file, self.team.databases[0]["uri"])
+            if file.name == SHARED:
+                # The group has perhaps another number by now.
+                os.chown(file, os.geteuid(), self.owner.pw_gid)
+        for copy, _tables in self.copies:
+            must_be_plain(self.fetched_below(copy), copy)
+            give(copy, self.owner)
         if self.artifacts:
             # A team that never had one has no directory of them.
-            self.artifacts.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.artifacts:
-            drop_what_is_others(self.artifacts, contents.read_files(self.listed.splitlines()))
-        for file in self.shared:
-            os.chown(file, os.geteuid(), self.owner.pw_gid)
-        for path in (*(copy for copy, _tables in self.copies), *([self.artifacts] if self.artifacts else [])):
-            give(path, self.owner)
+            if not os.path.lexists(self.artifacts):
+                self.artifacts.mkdir(mode=0o700, parents=True)
+            must_be_directory(self.fetched_below(self.artifacts), self.artifacts)
+            drop_what_is_others(self.artifacts, contents.read_files(self.listed.split("\n")))
+            give(self.artifacts, self.owner)
+
+    def fetched_below(self, new: Path) -> Path:
+        """Return the directory, root's alone, that something was fetched into."""
+        return next(work / "new" for work in self.works if new.is_relative_to(work / "new"))
+
+    def want_settings(self, name: str) -> None:
+        """Plan one file of root's."""
+        live = self.team.directory / name
+        work = self.work(live)
+        new = self.want(f"{self.stage}/settings/{name}", work)
+        self.settings.append(new)
+        self.plan["places"].append(places.place(live, new, work))
 
     def want_version(self) -> None:
-        """Plan to go back to the MLflow of the snapshot, with the settings that it started with."""
+        """Plan to go back to the MLflow of the snapshot, as this host has it, and to what it started with."""
+        version = self.manifest["mlflow_version"]
+        self.want_settings(SHARED)
         work = self.work(self.team.directory / "venv")
-        for name in VERSIONED:
-            live = self.team.directory / name
-            self.plan["places"].append(places.place(live, self.want(f"{self.stage}/settings/{name}", work), work))
-        # The group has perhaps another number by now.
-        self.shared.append(work / "new" / f"{self.stage}/settings/{SHARED}".lstrip("/"))
-        known = json.loads((self.team.directory / "team.json").read_text(encoding="utf-8"))
-        new = work / "new" / "team.json"
-        new.write_text(json.dumps({**known, "version": self.manifest["mlflow_version"]}), encoding="utf-8")
-        self.plan["places"].append(places.place(self.team.directory / "team.json", new, work))
+        link, known = work / "new" / "venv", work / "new" / "team.json"
+        link.symlink_to(environment(self.team, version))
+        settings = json.loads((self.team.directory / known.name).read_text(encoding="utf-8"))
+        known.write_text(json.dumps({**settings, "version": version}), encoding="utf-8")
+        for new in (link, known):
+            self.plan["places"].append(places.place(self.team.directory / new.name, new, work))
 
     def want_database(self, database: dict[str, Any]) -> None:
         """Plan one of them."""
@@ -128,7 +143,7 @@ class Restore:
         new = self.want(f"{self.stage}/databases/{known['copy']}", work)
         self.copies.append((new, known["tables"]))
         if database["file"]:
-            self.plan["places"] += places.file_places(database["file"], new, work)
+            self.plan["places"].append(places.file_place(database["file"], new, work))
         else:
             self.plan["postgresql"].append({"database": database, "fetched": str(new)})
 
@@ -139,7 +154,7 @@ class Restore:
 
     def compare(self) -> None:
         """Let nothing that is not whole get in the place of anything."""
-        found = list(differences(self.manifest, self.listed, self.copies, self.artifacts))
+        found = list(differences(self.manifest, self.listed, self.copies, self.artifacts, self.team))
         if found:
             raise BackupError("the restored files are not those of the snapshot: " + "; ".join(found[:5]))
 
@@ -148,12 +163,16 @@ class Restore:
         with Change(self.team, f"restoring snapshot {self.snapshot['short_id']}") as change:
             workshop(self.team)
             change.stop_server()
+            wait_until_nobody_runs(self.team)
             self.keep_aside()
             for place in (*self.works, self.home):
                 remove(place / "former")
             plan = places.write_plan(self.plan)
             change.begin([(False, places.undoing(plan))])
             places.switch(self.team, self.plan)
+            lost = list(missing_rows(self.manifest, self.team))
+            if lost:
+                raise BackupError("what was put in place is not what the snapshot has: " + "; ".join(lost[:5]))
             change.try_out(answers.__file__, f"{self.note_manifest()}\n")
             change.commit()
         # It is restored, whatever becomes of this.
@@ -167,6 +186,8 @@ class Restore:
 
     def keep_aside(self) -> None:
         """Complete the plan with what can only be told, or copied, while no server runs."""
+        for database in self.team.databases:
+            databases.settle(self.team, database)
         if self.team.artifacts and self.artifacts:
             live = Path(self.team.artifacts)
             self.plan["places"] += places.directory_places(live, self.artifacts, self.work(live))
@@ -178,6 +199,8 @@ class Restore:
             shutil.copyfile(it["fetched"], it["new"])
             give(Path(it["new"]), self.owner)
             databases.copy(self.team, it["database"], Path(it["former"]))
+        for it in self.plan["places"]:
+            places.refuse_links(Path(it["live"]))
 
     def note_manifest(self) -> Path:
         """Write down what the server is to be compared with."""
@@ -213,7 +236,8 @@ class Restore:
     def told(self) -> dict[str, Any]:
         """Return what people want to know of the snapshot."""
         known = {key: self.manifest[key] for key in ("time", "began", "host", "counts", "artifacts")}
-        return {"team": self.team.name, "snapshot": self.snapshot["short_id"], **known}
+        elsewhere = self.manifest.get("elsewhere", {})
+        return {"team": self.team.name, "snapshot": self.snapshot["short_id"], **known, "elsewhere": elsewhere}
 
     def kept_aside(self) -> list[str]:
         """Return where the former state is."""
@@ -228,31 +252,6 @@ class Restore:
             # What an earlier restore has kept stays, unless this one has come to replacing it.
             if not any(file.is_file() for file in work.rglob("*")):
                 remove(work)
-
-
-def drop_what_is_others(directory: Path, listed: dict[str, dict[str, Any]]) -> None:
-    """Remove what restic has read as root where a directory had become a link; it still has the uid of its owner.
-
-    What the team's account itself has read, and listed, is none of that, whoever owns it.
-    """
-    owner = os.lstat(directory).st_uid
-    for folder, _folders, names in os.walk(directory):
-        for path in (Path(folder, name) for name in names):
-            facts, known = os.lstat(path), listed.get(os.path.relpath(path, directory), {})
-            if facts.st_uid == owner or not stat.S_ISREG(facts.st_mode):
-                continue
-            with open(path, "rb") as file:
-                found = contents.describe(file, str(path), {})
-            if found["sha256"] != known.get("sha256"):
-                path.unlink()
-
-
-def give(path: Path, owner: pwd.struct_passwd) -> None:
-    """Make it the team's, whoever had it on the host that it comes from."""
-    os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
-    for folder, subfolders, names in os.walk(path):
-        for name in (*subfolders, *names):
-            os.chown(os.path.join(folder, name), owner.pw_uid, owner.pw_gid, follow_symlinks=False)
 
 
 def parse(words: list[str]) -> argparse.Namespace:
@@ -284,5 +283,5 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except KeyError as problem:
         sys.exit(f"team: this host has no team {problem}")
-    except (BackupError, ChangeError, DatabaseError, OSError) as problem:
+    except (BackupError, ChangeError, DatabaseError, OSError, TurnError) as problem:
         sys.exit(str(problem))

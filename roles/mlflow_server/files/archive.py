@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import sys
 import tarfile
 import time
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import changes
 import databases
+import locations
 from find_retired import is_account
 from team import Team, sync
 
@@ -66,8 +69,18 @@ def check_space(team: Team, directory: Path, with_artifacts: bool) -> None:
             raise ArchiveError(f"mlflow_server_archive_dir: the archive needs {need} MB, which {place} does not have")
 
 
-def write(team: Team, directory: Path, with_artifacts: bool) -> Path:
-    """Write the archive of a team whose server is stopped; return where it is."""
+def find_elsewhere(team: Team, copy: Path) -> str:
+    """Say which artifacts a copy of a database knows of that are at places of people's own, and in no archive."""
+    known = json.dumps({"artifacts": team.artifacts, "accepted": []})
+    done = team.run([sys.executable, "-Es", locations.__file__, str(copy), known], capture_output=True)
+    if done.returncode != 0:
+        return f"it cannot be read which artifacts are elsewhere: {done.stderr.strip()}"
+    return locations.described(json.loads(done.stdout))
+
+
+def write(team: Team, directory: Path, with_artifacts: bool) -> tuple[Path, list[str]]:
+    """Write the archive of a team whose server is stopped; return where it is, and what it cannot have."""
+    elsewhere: list[str] = []
 
     def fill(tar: tarfile.TarFile) -> None:
         if team.directory.exists():
@@ -82,12 +95,13 @@ def write(team: Team, directory: Path, with_artifacts: bool) -> Path:
             try:
                 databases.copy(team, database, copy)
                 tar.add(copy, f"databases/{copy.name}")
+                elsewhere.extend(filter(None, [find_elsewhere(team, copy)]))
             finally:
                 copy.unlink(missing_ok=True)
         if with_artifacts:
             add_artifacts(tar, team.artifacts)
 
-    return write_tar(directory, team.name, "", fill)
+    return write_tar(directory, team.name, "", fill), elsewhere
 
 
 def write_artifacts(name: str, artifacts: str, directory: Path) -> Path:

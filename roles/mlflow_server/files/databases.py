@@ -5,24 +5,51 @@ SQLite is copied by its own backup, as the account that owns it; PostgreSQL by p
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
 import os
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from sqlite_files import (
+    check_sqlite,
+    copy_sqlite,
+    count_sqlite,
+    files,
+    put_back,
+    remove,
+    restore_sqlite,
+    settle_sqlite,
+    swap,
+)
 from team import Team, load, sync
 
-# Seconds to wait for who holds a lock. Without any, seven of eight copies of a busy database failed.
-PATIENCE = 30
+# For who changes a table's definition in PostgreSQL and never ends, and for a server that is gone without a word.
+LOCK_SECONDS, SILENT_SECONDS = 60, 60
+# What nothing takes that is still under way; a dump of hundreds of gigabytes takes a few hours.
+COPY_SECONDS, ASK_SECONDS = 6 * 3600, 600
+# What timeout(1) ends with then.
+TIMED_OUT = 124
+KEEPALIVES = {
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": str(SILENT_SECONDS * 1000),
+}
 # As SQLAlchemy reads one: in a password, #, ? and / may stand as they are.
 URI = re.compile(
     r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?(?P<place>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
 )
 # What stands between a user's name and the host in a URI.
 PASSWORD = re.compile(r"://([^:/@\s]*):[^@\s]*@")
+LOCK_TIMEOUT = f"SET lock_timeout = '{LOCK_SECONDS}s';"
 # What was not copied would stay behind, and what was copied is there already. What an extension brought stays, and
 # a sequence goes with its table.
 EMPTY_SCHEMA = """\
@@ -44,6 +71,14 @@ DO $$ DECLARE statement text; BEGIN
     EXECUTE statement;
   END LOOP;
 END $$;
+"""
+
+
+# One row for each table of the schema that MLflow's are in: its name, and how many rows it has.
+COUNT_ROWS = """\
+SELECT format('SELECT %L, count(*) FROM %I.%I', relname, nspname, relname)
+  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+  WHERE relkind IN ('r', 'p') AND NOT relispartition AND nspname = current_schema() ORDER BY relname \\gexec
 """
 
 
@@ -78,68 +113,87 @@ def copy(team: Team, database: dict[str, str], target: Path) -> None:
     refuse_unknown(database)
     refuse_missing_tools(database)
     if kind(database) == "sqlite":
-        done = team.run(
-            [sys.executable, "-Es", __file__, "copy_sqlite", database["file"], str(target)], capture_output=True
-        )
-    else:
-        uri, environment = without_password(database["uri"])
-        part = f"{target}.part"
-        options = ["--format=custom", "--no-owner", "--no-privileges", f"--file={part}"]
-        done = team.run(["pg_dump", *options, f"--dbname={uri}"], capture_output=True, env=environment)
-        if done.returncode == 0:
-            sync(part)
-            os.replace(part, target)
-    if done.returncode != 0:
-        raise DatabaseError(done.stderr.strip())
+        run_tool(team, "copy_sqlite", database["file"], str(target))
+        return
+    uri, environment = reached(database["uri"])
+    part = f"{target}.part"
+    options = ["--format=custom", "--no-owner", "--no-privileges", f"--lock-wait-timeout={LOCK_SECONDS}s"]
+    run(team, ["pg_dump", *options, f"--file={part}", f"--dbname={uri}"], COPY_SECONDS, env=environment)
+    sync(part)
+    os.replace(part, target)
 
 
 def restore(team: Team, database: dict[str, str], source: Path) -> None:
     """Make the database what it was when source was copied, all at once. No server may run meanwhile."""
     refuse_unknown(database)
     if kind(database) == "sqlite":
-        done = team.run(
-            [sys.executable, "-Es", __file__, "restore_sqlite", str(source), database["file"]], capture_output=True
-        )
-        if done.returncode != 0:
-            raise DatabaseError(done.stderr.strip())
+        run_tool(team, "restore_sqlite", str(source), database["file"])
         return
     script = source.with_suffix(".sql")
-    uri, environment = without_password(database["uri"])
+    uri, environment = reached(database["uri"])
     try:
         options = ["--no-owner", "--no-privileges", f"--file={script}"]
-        done = team.run(["pg_restore", *options, str(source)], capture_output=True)
-        if done.returncode == 0:
-            # Whole before anything is dropped: one transaction ends with a commit, also of half a script.
-            options = ["--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
-            command = ["psql", *options, f"--command={EMPTY_SCHEMA}", f"--file={script}", f"--dbname={uri}"]
-            done = team.run(command, capture_output=True, env=environment)
+        run(team, ["pg_restore", *options, str(source)], COPY_SECONDS)
+        # Whole before anything is dropped: one transaction ends with a commit, also of half a script.
+        options = ["--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
+        command = ["psql", *options, f"--command={LOCK_TIMEOUT}{EMPTY_SCHEMA}", f"--file={script}", f"--dbname={uri}"]
+        run(team, command, COPY_SECONDS, env=environment)
     finally:
         script.unlink(missing_ok=True)
-    if done.returncode != 0:
-        raise DatabaseError(done.stderr.strip())
 
 
 def size(team: Team, database: dict[str, str]) -> int:
     """Return how many bytes it takes; those of a copy are about as many, or fewer."""
     if kind(database) == "sqlite":
         return sum(path.stat().st_size for path in map(Path, files(database["file"])) if path.exists())
-    uri, environment = without_password(database["uri"])
-    ask = [
-        "psql",
-        "--no-psqlrc",
-        "--tuples-only",
-        "--no-align",
-        "--command=SELECT pg_database_size(current_database())",
-    ]
-    done = team.run([*ask, f"--dbname={uri}"], capture_output=True, env=environment)
+    return int(ask(team, database, "SELECT pg_database_size(current_database())"))
+
+
+def rows(team: Team, database: dict[str, Any]) -> dict[str, int]:
+    """Return how many rows each table has where the server finds it, after all that SQLite does to it before."""
+    refuse_unknown(database)
+    if kind(database) == "sqlite":
+        return dict(json.loads(run_tool(team, "count_sqlite", database["file"])))
+    found = (line.rpartition("|") for line in ask(team, database, COUNT_ROWS).split("\n") if line)
+    return {name: int(count) for name, _bar, count in found}
+
+
+def settle(team: Team, database: dict[str, Any]) -> None:
+    """Let SQLite finish, as the team's account, what a server has left that was killed; no server may run.
+
+    What is beyond that stays as it is: it is often why somebody restores.
+    """
+    if database["file"] and os.path.lexists(database["file"]):
+        with contextlib.suppress(DatabaseError):
+            run_tool(team, "settle_sqlite", database["file"])
+
+
+def ask(team: Team, database: dict[str, Any], statement: str) -> str:
+    """Return what PostgreSQL says to a statement."""
+    uri, environment = reached(database["uri"])
+    options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]
+    feed = f"{LOCK_TIMEOUT}\n{statement}\n"
+    return run(team, ["psql", *options, f"--dbname={uri}"], ASK_SECONDS, env=environment, input=feed)
+
+
+def run_tool(team: Team, *words: str) -> str:
+    """Do one of the ACTIONS of this file as the team's account."""
+    return run(team, [sys.executable, "-Es", __file__, *words], COPY_SECONDS)
+
+
+def run(team: Team, command: list[str], seconds: int, **options: Any) -> str:
+    """Run a command as the team's account, which ends it when it takes too long; return what it prints."""
+    if not shutil.which(command[0]):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
+    # Root of a unit that may do little cannot end what runs under another account.
+    done: subprocess.CompletedProcess[str] = team.run(
+        ["timeout", "--kill-after=10", str(seconds), *command], capture_output=True, **options
+    )
+    if done.returncode == TIMED_OUT:
+        raise DatabaseError(f"{os.path.basename(command[0])} was still not done after {seconds} s")
     if done.returncode != 0:
-        raise DatabaseError(done.stderr.strip())
-    return int(done.stdout)
-
-
-def files(file: str) -> list[str]:
-    """Return a SQLite file, and those that may stand beside it."""
-    return [file, f"{file}-wal", f"{file}-shm", f"{file}-journal"]
+        raise DatabaseError(done.stderr.strip() or f"{os.path.basename(command[0])} ended with {done.returncode}")
+    return done.stdout
 
 
 def without_password(uri: str) -> tuple[str, dict[str, str]]:
@@ -155,68 +209,12 @@ def without_password(uri: str) -> tuple[str, dict[str, str]]:
     return plain, {**environment, "PGPASSWORD": password} if password else environment
 
 
-def copy_sqlite(source: str, target: str) -> None:
-    """Copy it in one piece; what was there before is replaced when the copy is whole."""
-    part = f"{target}.part"
-    Path(part).unlink(missing_ok=True)
-    origin = sqlite3.connect(f"{Path(source).as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
-    destination = sqlite3.connect(part)
-    try:
-        origin.backup(destination)
-        destination.close()
-        sync(part)
-        os.replace(part, target)
-    finally:
-        destination.close()
-        origin.close()
-        Path(part).unlink(missing_ok=True)
-    sync(str(Path(target).parent))
-
-
-def restore_sqlite(source: str, target: str) -> None:
-    """Put a copy in place of a database that nobody has open."""
-    copy_sqlite(source, f"{target}.restored")
-    # What a former server left beside it would be taken for the new one's.
-    for path in files(target)[1:]:
-        Path(path).unlink(missing_ok=True)
-    os.replace(f"{target}.restored", target)
-    sync(str(Path(target).parent))
-
-
-def check_sqlite(file: str) -> None:
-    """Raise for a file that is damaged."""
-    connection = sqlite3.connect(file, timeout=PATIENCE)
-    try:
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    finally:
-        connection.close()
-    if found != "ok":
-        raise sqlite3.DatabaseError(f"the database is damaged: {found}")
-
-
-def swap(copy: str, file: str, former: str) -> None:
-    """Put a copy in a file's place, and keep the file beside it; the file is there at every moment."""
-    os.link(file, former)
-    for path in files(file)[1:]:
-        Path(path).unlink(missing_ok=True)
-    os.replace(copy, file)
-    sync(str(Path(file).parent))
-
-
-def put_back(former: str, file: str) -> None:
-    """Undo that, where it was done."""
-    if os.path.exists(former):
-        for path in files(file)[1:]:
-            Path(path).unlink(missing_ok=True)
-        os.replace(former, file)
-        sync(str(Path(file).parent))
-
-
-def remove(*paths: str) -> None:
-    """Remove databases that may be there."""
-    for path in paths:
-        for name in (*files(path), f"{path}.part"):
-            Path(name).unlink(missing_ok=True)
+def reached(uri: str) -> tuple[str, dict[str, str]]:
+    """Return the same so that a server that is gone is not waited for, unless the URI itself says for how long."""
+    plain, environment = without_password(uri)
+    _start, _mark, query = plain.partition("?")
+    more = {name: value for name, value in KEEPALIVES.items() if name not in dict(parse_qsl(query))}
+    return f"{plain}{'&' if query else '?'}{urlencode(more)}", environment
 
 
 def undo(name: str, database: str, dump: str) -> None:
@@ -233,7 +231,18 @@ def hidden(text: str) -> str:
 
 
 ACTIONS = {
-    action.__name__: action for action in (copy_sqlite, restore_sqlite, check_sqlite, swap, put_back, remove, undo)
+    action.__name__: action
+    for action in (
+        copy_sqlite,
+        restore_sqlite,
+        settle_sqlite,
+        count_sqlite,
+        check_sqlite,
+        swap,
+        put_back,
+        remove,
+        undo,
+    )
 }
 
 if __name__ == "__main__":

@@ -24,6 +24,11 @@ class Places:
     changes: Path = Path("/var/lib/mlflow-changes")
     restores: Path = Path("/var/lib/mlflow-restores")
     timers: Path = Path("/var/lib/systemd/timers")
+    backups: Path = Path("/etc/mlflow-backup/settings.json")
+    cache: Path = Path("/var/cache/mlflow-backup")
+    staging: Path = Path("/var/lib/mlflow-backup")
+    drills: Path = Path("/var/lib/private/mlflow-drill")
+    looks: Path = Path("/var/tmp")  # noqa: S108 - where compare.py lets an account look at a copy
 
     def record(self, name: str) -> Path:
         """Return where it stands what was kept of a team that is gone."""
@@ -60,6 +65,16 @@ def kept_by_restores(name: str, places: Places) -> list[Path]:
     return sorted({places.state / f".{name}.restore", *beside, places.restores / name})
 
 
+def left_by_backups(name: str, places: Places) -> list[Path]:
+    """Return what backups and drills that were killed have left, secrets and databases among it, and their list."""
+    staging = Path((read(places.backups) or {}).get("staging_dir", places.staging))
+    # Anybody can make one there; these are whose they are made for.
+    mine = {pwd.getpwnam(account).pw_uid for account in ("root", "nobody", f"mlflow-{name}") if is_account(account)}
+    looks = [it for it in places.looks.glob(f"mlflow-look.{name}.*") if os.lstat(it).st_uid in mine]
+    lists = [places.cache / "artifacts" / f"{name}{ending}" for ending in (".jsonl", ".new")]
+    return sorted({staging / name, places.staging / name, places.drills / name, *lists, *looks})
+
+
 def is_account(name: str) -> bool:
     """Say whether anybody of this name could still run something."""
     try:
@@ -72,6 +87,7 @@ def is_account(name: str) -> bool:
 def left(name: str, remove: bool, places: Places) -> list[str]:
     """Return what is to be done about a team, a line each."""
     found = [*unit_files(name, places), places.config / name, places.changes / name]
+    found += left_by_backups(name, places)
     lines = [f"remove {path}" for path in found if os.path.lexists(path)]
     for path in data_dirs(name, places):
         if os.path.lexists(path):

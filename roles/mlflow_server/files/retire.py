@@ -22,7 +22,7 @@ import archive
 import changes
 import databases
 import team as teams
-from find_retired import Places, data_dirs, is_account, kept_by_restores, left, read, unit_files
+from find_retired import Places, data_dirs, is_account, kept_by_restores, left, left_by_backups, read, unit_files
 from team import Team, write_private
 
 Record = dict[str, Any]
@@ -84,7 +84,7 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
     # Waits for who is changing the team, and undoes what was cut off of that.
     with changes.Change(team, "the retirement"):
         close(team.name, places)
-        path = archive.write(team, directory, remove)
+        path, artifacts_elsewhere = archive.write(team, directory, remove)
     record = {
         "archive": str(path),
         "with_artifacts": remove,
@@ -93,6 +93,7 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
         "data": list(map(str, data_dirs(team.name, places))),
         "elsewhere": [f"{database['name']} ({where(database['uri'])})" for database in held],
         "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
+        "artifacts_elsewhere": artifacts_elsewhere,
     }
     write_record(team.name, record, places)
     return record
@@ -141,6 +142,7 @@ def retire(name: str, directory: Path, remove: bool, places: Places) -> list[str
         lines.append(f"all it had is in {record['archive']}")
         lines += [f"the database {each} stays where it is" for each in record["elsewhere"]]
         lines += [f"the database {each} is of a kind that cannot be copied here" for each in record["not_copied"]]
+        lines += [f"{each}, and so in no archive" for each in record["artifacts_elsewhere"]]
     else:
         close(name, places)
     if remove and not record["with_artifacts"]:
@@ -154,8 +156,10 @@ def retire(name: str, directory: Path, remove: bool, places: Places) -> list[str
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     run("systemctl", "daemon-reload")
     subprocess.run(["systemctl", "reset-failed", f"mlflow*@{name}.*"], check=False, capture_output=True)
-    for path in (places.config / name, places.changes / name):
-        if path.exists():
+    for path in (places.config / name, places.changes / name, *left_by_backups(name, places)):
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.exists():
             shutil.rmtree(path)
     lines += settle_data(name, record, remove, places)
     remove_account(name)

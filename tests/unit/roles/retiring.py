@@ -116,6 +116,11 @@ def main(home, cut_after, program, *arguments):
         host / "lib" / "mlflow-changes",
         host / "lib" / "mlflow-restores",
         host / "lib" / "timers",
+        host / "etc" / "backup.json",
+        host / "cache",
+        host / "lib" / "mlflow-backup",
+        host / "lib" / "drills",
+        host / "tmp",
     )
     modules = {"bring_back": bring_back, "find_retired": find_retired, "retire": retire}
     for module in modules.values():

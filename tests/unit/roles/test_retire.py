@@ -48,6 +48,32 @@ def test_data_are_kept_unless_they_are_to_go(host):
     assert all(folder.exists() for folder in host.former)
 
 
+@pytest.mark.parametrize("mode", ["keep", "remove"])
+def test_what_killed_backups_and_drills_have_left_goes_too(host, mode):
+    staging = host.home / "elsewhere" / "staging"
+    (host.home / "etc" / "backup.json").write_text(f'{{"staging_dir": "{staging}"}}')
+    left = [staging, host.home / "lib" / "mlflow-backup", host.home / "lib" / "drills"]
+    for folder in left:
+        for team in ("vision", "vision-two"):
+            (folder / team / "settings").mkdir(parents=True)
+            (folder / team / "settings" / "admin_password").write_text("left behind")
+    for name in ("vision", "vision-two"):
+        (host.home / "tmp" / f"mlflow-look.{name}.x").mkdir(parents=True)
+        (host.home / "tmp" / f"mlflow-look.{name}.x" / "mlflow.db").write_text("left behind")
+        (host.home / "cache" / "artifacts").mkdir(parents=True, exist_ok=True)
+        (host.home / "cache" / "artifacts" / f"{name}.jsonl").write_text("{}")
+    (left[0] / "vision" / "link").symlink_to(host.home / "etc")
+    said = host.look(mode)["vision"]
+    for path in (*(folder / "vision" for folder in left), host.home / "cache" / "artifacts" / "vision.jsonl"):
+        assert f"remove {path}" in said
+    host.retire(mode)
+    assert host.look(mode) == {}
+    names = [path.name for folder in (*left, host.home / "cache" / "artifacts") for path in folder.iterdir()]
+    assert names == ["vision-two"] * 3 + ["vision-two.jsonl"]
+    assert [path.name for path in (host.home / "tmp").iterdir()] == ["mlflow-look.vision-two.x"]
+    assert (host.home / "etc" / "backup.json").exists()
+
+
 def test_twice_is_once(host):
     for mode in ("keep", "remove"):
         host.retire(mode)
