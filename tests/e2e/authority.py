@@ -82,12 +82,6 @@ class Acme:
         with contextlib.closing(Connection(self.proxy.host.address, DOMAIN, trust)) as connection:
             return connection.ask("/")
 
-    def ask(self, name: str, path: str, user: str) -> int:
-        """Return the status that a request to a team is answered with."""
-        trust = ssl.create_default_context(cadata=self.root)
-        with contextlib.closing(Connection(self.proxy.host.address, name, trust)) as connection:
-            return connection.ask(path, user).status
-
     def names(self, name: str) -> set[str]:
         """Return all names of the certificate for a name."""
         return {found for _kind, found in self.served(name)["subjectAltName"]}

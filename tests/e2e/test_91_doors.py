@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import re
@@ -29,33 +28,16 @@ from e2e.doors import (
     certify,
     changed,
     compressed,
-    quoted,
     scanned,
     soon,
 )
 from e2e.stage import Stage
-from e2e.strangers import (
-    ARTIFACTS,
-    MALFORMED,
-    ODD,
-    PLACES,
-    PLAIN,
-    WHO_AM_I,
-    both_ways,
-    login,
-    spelled,
-    stranger,
-)
 
 ALICE = "alice:alice-try-out-only"
 ADMIN = "admin:vision-admin-try-out"
 HOSTS = ["proxy", "notebook"]
 LARGE = 600 * 1024**2
 HALF = 8 * 1024**2
-# More than MLflow is ever to hold of a request, and more connections than nginx has where nobody has given it any.
-ARE_UP = "systemctl is-active mlflow@vision.service mlflow-listen@vision.service"
-BODY = 64 * 1024**2
-MANY = 1200
 SITE = {"mlflow_proxy_tls_certificate": "/etc/ssl/site.pem", "mlflow_proxy_tls_key": "/etc/ssl/private/site.key"}
 NEW_RUN = "/api/2.0/mlflow/runs/create"
 PROJECT = {
@@ -171,127 +153,6 @@ def test_closed_routes_are_not_found_however_they_are_spelled(doors: Doors) -> N
         )
     assert doors.ask("/metrics", ADMIN).status == 403
     assert doors.ask("/nginx_status", name=DOMAIN).status == 404
-
-
-def asleep(doors: Doors) -> bool:
-    """Stop the server of vision; say whether it is."""
-    doors.server.sh("systemctl stop mlflow-listen@vision.service mlflow@vision.service", check=False)
-    return doors.server.sh(ARE_UP, check=False).split() == ["inactive", "inactive"]
-
-
-def test_what_is_judged_is_what_is_passed_on(doors: Doors) -> None:
-    who = stranger(doors)
-    right, wrong = login(ALICE), login("alice:a wrong password")
-    found = {}
-    for place in PLACES:
-        for form, name, path in ((form, *way) for form in spelled(place, ODD) for way in both_ways(form)):
-            # Whoever asks is told the same, so that nothing is learned about a password either.
-            everybody = ((), (wrong,), (right,)) if place == WHO_AM_I else ((right,),)
-            answers = {who.ask(path, *given, name=name)[0] for given in everybody}
-            # Without a log-in and with one that is wrong or right, 403 is for hosts that are not ours.
-            refused = {403} if "other.example" in form else set()
-            if len(answers) > 1 or not answers <= {400, 414, *refused}:
-                found[f"{name}{path}"] = answers
-    assert found == {}, found
-    for name, path in both_ways("/api/x/../../static-files/y"):
-        assert "400 Bad Request" in who.ask(path, right, name=name)[1]
-    # Over HTTP/2, which has no request line, as well.
-    urls = " ".join(
-        quoted(f"https://{name}{path}")
-        for form in ODD[:11]
-        for name, path in both_ways(form.format(path=WHO_AM_I, rest="api"))
-    )
-    curl = "curl --silent --path-as-is --http2 --output /dev/null --write-out '%{http_version} %{http_code}\\n'"
-    assert set(doors.notebook.sh(f"{curl} --user {ALICE} {urls}").splitlines()) == {"2 400"}
-
-
-def test_nothing_of_a_stranger_gets_to_a_team(doors: Doors) -> None:
-    assert soon(lambda: asleep(doors))
-    who = stranger(doors)
-    for place in (*PLACES, "/api/3.0/mlflow/server-info", "/favicon.ico", "/signup"):
-        for name, path in (way for form in spelled(place, PLAIN) for way in both_ways(form)):
-            status, answer = who.ask(path, name=name)
-            if path.partition("?")[0].endswith("/health"):
-                assert (path, status) == (path, 200)
-            else:
-                # A browser asks who is there.
-                assert (path, status, answer.count('\r\nWWW-Authenticate: Basic realm="mlflow"')) == (path, 401, 1)
-    for given in MALFORMED:
-        for name, path in both_ways(WHO_AM_I):
-            assert (given, who.ask(path, given, name=name)[0] in (400, 401)) == (given, True)
-    for method in ("HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"):
-        assert who.ask(f"{ARTIFACTS}/1/x", method=method)[0] == 401
-    assert who.ask(WHO_AM_I, login(ALICE), login(ADMIN))[0] in (200, 400)
-    assert soon(lambda: asleep(doors))
-    assert who.ask("/health", method="POST")[0] == 401
-    assert doors.server.sh(ARE_UP, check=False).split() == ["inactive", "inactive"]
-
-
-def test_a_large_body_stays_outside(doors: Doors, large: str) -> None:
-    who = stranger(doors)
-    artifact = large.rsplit(f"https://{VISION}", 1)[1]
-    before = doors.kept()
-    for chunked in (False, True):
-        for path, method in ((NEW_RUN, "POST"), (artifact, "PUT"), (artifact, "POST"), ("/static-files/x", "PUT")):
-            for given, refused in (((), {401}), ((login("alice:a wrong one"),), {401, 413, 429})):
-                status, sent = who.upload(path, BODY, *given, method=method, chunked=chunked)
-                # What was on its way counts too.
-                assert status in (*refused, 413), (path, method, status)
-                assert sent < BODY / 2, (path, method, sent)
-    # Nor does a member fill the server's memory, with any spelling of a path but that of an upload.
-    for path, method in ((NEW_RUN, "POST"), (artifact, "POST"), (artifact.replace("artifacts", "%61rtifacts"), "PUT")):
-        for chunked in (False, True):
-            status, _sent = who.upload(path, BODY, login(ALICE), method=method, chunked=chunked)
-            assert (path, method, chunked, status) == (path, method, chunked, 413)
-    assert doors.kept() == before
-
-
-def test_odd_names_that_the_client_sends_are_not_refused(doors: Doors) -> None:
-    script = (Path(__file__).parent / "names.py").read_text()
-    doors.notebook.sh("cat > /tmp/names.py", script)
-    for more in ("", f" https://{DOMAIN}/vision"):
-        assert doors.person("alice", f"mlflow-team vision python /tmp/names.py{more}").splitlines()[-1] == "all kept"
-
-
-def test_neither_a_client_nor_a_team_takes_all_connections(doors: Doors) -> None:
-    who = stranger(doors)
-    asks = f"curl --silent --output /dev/null --max-time 20 --write-out %{{http_code}} --user dave:dave-try-out-only https://{NLP}{WHO_AM_I}"
-    assert doors.notebook.sh(asks) == "200"
-    waits = "Content-Length: 1000000\r\n"
-    for given, path, method in (((), NEW_RUN, "POST"), ((login(ALICE),), f"{ARTIFACTS}/1/x", "PUT"), ((), "", "")):
-        with contextlib.ExitStack() as held:
-            for _number in range(MANY):
-                connection = held.enter_context(who.connect())
-                # The last ones say nothing at all.
-                if method:
-                    connection.sendall(who.head(path, VISION, method, given, waits))
-            assert doors.notebook.sh(asks) == "200"
-            assert "Connect from a notebook" in who.ask("/", name=DOMAIN)[1] or given
-            if not given:
-                # Who has waited in vain for a request is gone.
-                connection.settimeout(60)
-                with contextlib.suppress(OSError):
-                    while connection.recv(1 << 16):
-                        pass
-
-
-def test_it_is_reached_over_ipv6_where_64_bits_are_one_address(doors: Doors) -> None:
-    doors.proxy.sh(
-        "for number in 1 2 3 4 5 6 7 8 9 a b c; do ip -6 address add fd00:0:0:7:$number::1/64 dev lo nodad; done"
-    )
-    asks = f"curl -6 --silent --max-time 15 --output /dev/null --write-out '%{{http_code}}\\n' --cacert /etc/mlflow-proxy/ca.pem"
-    try:
-        there = f"--resolve {VISION}:443:[::1] https://{VISION}{WHO_AM_I}"
-        assert doors.proxy.sh(f"{asks} --user {ALICE} {there}") == "200\n"
-        assert doors.proxy.sh(f"{asks} --resolve {VISION}:80:[::1] http://{VISION}/") == "307\n"
-        near = f"--resolve {VISION}:443:[fd00:0:0:7:1::1] https://{VISION}{WHO_AM_I}"
-        guess = f"for number in 1 2 3 4 5 6 7 8 9 a b c; do {asks} --interface fd00:0:0:7:$number::1 --user bob:wrong-$number {near} & done; wait"
-        answers = doors.proxy.sh(guess).split()
-    finally:
-        doors.proxy.sh(
-            "for number in 1 2 3 4 5 6 7 8 9 a b c; do ip -6 address delete fd00:0:0:7:$number::1/64 dev lo; done"
-        )
-    assert (answers.count("401") <= 6, answers.count("429") >= 2) == (True, True), answers
 
 
 def test_a_guesser_is_slowed_and_who_logs_beside_them_is_not(doors: Doors, run_id: str) -> None:

@@ -75,19 +75,6 @@ def test_a_renewal_is_served(acme: Acme) -> None:
     assert acme.play(teams=BOTH).changed == 0
 
 
-def test_what_an_older_version_does_not_check_is_not_found(acme: Acme) -> None:
-    teams = [
-        {"name": name, "port": port, "version": version, "admin_password": "an-admin-try-out"}
-        for name, port, version in (("vision", 5001, "3.13.0"), ("nlp", 5002, "3.17.2"))
-    ]
-    assert acme.play(mlflow_teams=teams).code == 0
-    for way in ("api", "ajax-api", "%61pi"):
-        path = f"/{way}/2.0/mlflow-artifacts/presigned/1/x"
-        # The other one would be asked whether the log-in is right, if it were there.
-        assert [acme.ask(name, path, "alice:a password") for name in (VISION, NLP)] == [404, 503]
-    assert acme.play(teams=BOTH).code == 0
-
-
 def test_what_cannot_be_meant_is_refused(acme: Acme) -> None:
     run = acme.play(mlflow_proxy_http_port=0, mlflow_proxy_tls_certificate="/a", mlflow_proxy_tls_key="/b")
     assert run.code == 2
