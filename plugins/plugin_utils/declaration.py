@@ -17,8 +17,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
 from ..module_utils._declared import access_problems, account_problems, repeated
-from ..module_utils._text import shown
 from ..module_utils._dialect import DENY_SINCE, RESOURCE_TYPES, ROLES_ONLY_SINCE
+from ..module_utils._text import shown
 from .addresses import address_problems
 from .clients import client_problems
 from .environment import server_environment_problems
