@@ -54,6 +54,7 @@ _value:
 
 import typing as t
 
+SLICE = "mlflow.slice"
 UNREAD = ("/admin_password", "/bootstrap.env", "/access_receipt.json", "/team.json")
 
 
@@ -86,7 +87,10 @@ def team_units(
     def changed_at(*keys: str) -> float:
         return max(changed.get(key, 0) for key in keys)
 
-    units: list[dict[str, t.Any]] = []
+    # Never restarted, since that would stop all servers: what changes in it holds for those that run.
+    units: list[dict[str, t.Any]] = (
+        [{"name": SLICE, "state": "started", "enabled": False, "changed_at": 0}] if teams else []
+    )
     for team in teams:
         name = team["name"]
         socket, server, door = f"mlflow-listen@{name}.socket", f"mlflow@{name}.service", f"mlflow-listen@{name}.service"

@@ -302,6 +302,21 @@ options:
       listen_address:
         description: Address that the server listens on. O(mlflow_listen_address) by default.
         type: str
+      direct_clients:
+        description:
+          - From where else the team's port is reached where it is not open to all, as addresses or networks such as
+            C(10.1.0.0/16). C(0.0.0.0/0) and C(::/0) are all.
+          - A team that the proxies pass on (O(mlflow_proxy_domain), group C(mlflow_proxies)) and that listens on more
+            than its own host takes connections from the proxies and its own host alone. Otherwise whoever comes past
+            the proxies would not be slowed, and find routes open that are closed there. A proxy comes from its
+            C(mlflow_proxy_address), which may be a list, else from its C(ansible_host) where that is an IP address and
+            the servers are reached at theirs, too. Where that is not known of each proxy, the port stays open to all,
+            and the run says so.
+          - A team that they do not pass on is open to all, or to these and its own host where any are named.
+          - It needs cgroups of version 2, which current distributions have.
+        type: list
+        elements: str
+        default: []
       private_network:
         description:
           - Whether the server has no network but the connections its socket hands it.
@@ -311,7 +326,11 @@ options:
       allowed_networks:
         description:
           - What a server with a network may talk to, as addresses, networks such as C(10.0.0.0/8), or C(localhost).
-            An empty list allows all.
+            An empty list allows all, and so do C(0.0.0.0/0) and C(::/0), but for what nobody means by that.
+          - Loopback addresses (without those of resolvers, C(127.0.0.53), C(127.0.0.54) and C(127.0.0.11)), link-local
+            ones and the metadata services of clouds are only reached where they are named as well, as in
+            C([0.0.0.0/0, 169.254.169.254]), or are the address of a store.
+          - The host's other addresses are reached wherever all is.
           - By default it is the host itself where all remote stores are on it, and else everything.
           - Where stores are known by names, the name servers belong here too.
         type: list
@@ -354,7 +373,7 @@ options:
         type: str
         default: 2G
       cpu_weight:
-        description: The server's share of the processors, from 1 to 10000, where several want them at once.
+        description: The server's share of the processors and disks, from 1 to 10000, where several want them at once.
         type: int
         default: 100
       tasks_max:
@@ -396,8 +415,10 @@ import typing as t
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.clients import clients_of
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import door_problems, open_doors
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.network import network_filters
 
 # What a team that does not say it gets, by the variable with which the inventory says it for all.
 DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1", "idle_timeout": "30min", "gc_older_than": "never"}
@@ -408,6 +429,7 @@ VARIABLES = {
     "gc_older_than": "mlflow_server_gc_older_than",
 }
 PREFIX = "mlflow_team_"
+PROXIES = "mlflow_proxies"
 
 
 class LookupModule(LookupBase):
@@ -425,6 +447,11 @@ class LookupModule(LookupBase):
         teams, found = read_teams(declared, team_schema(DOCUMENTATION), defaults)
         domain, ways, port = self._doors(variables)
         teams = [open_doors(team, domain, ways, port) for team in teams]
+        proxies = {} if found else self._proxies(variables)
+        own = {name: self._plain(variables.get(name)) for name in ("ansible_host", "mlflow_server_address")}
+        teams = [
+            team if found else {**team, **network_filters(team), **clients_of(team, proxies, own)} for team in teams
+        ]
         problems += [*found, *self._unknown_hosts(teams, variables), *door_problems(domain, ways, port)]
         known = {team["name"] for team in teams}
         for name in terms:
@@ -455,6 +482,12 @@ class LookupModule(LookupBase):
         ways = self._plain(variables.get("mlflow_proxy_by", ["name"]))
         port = str(self._plain(variables.get("mlflow_proxy_https_port", 443)))
         return domain, ways if isinstance(ways, list) else [ways], int(port) if port.isdigit() else 0
+
+    @staticmethod
+    def _proxies(variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The variables of the proxies, where those of other hosts can be seen."""
+        known = variables.get("hostvars") or {}
+        return {name: known[name] for name in (variables.get("groups") or {}).get(PROXIES, []) if name in known}
 
     def _plain(self, value: t.Any) -> t.Any:
         """The value with its templates and vaults resolved, in built-in containers."""

@@ -18,6 +18,7 @@ from ansible.module_utils.errors import UnsupportedError
 
 from ..module_utils._declared import access_problems, account_problems, repeated
 from ..module_utils._dialect import DENY_SINCE, RESOURCE_TYPES, ROLES_ONLY_SINCE
+from .clients import client_problems, is_address
 from .network import network_defaults, network_problems
 from .resources import resource_defaults, resource_problems
 from .storage import (
@@ -125,7 +126,7 @@ def _team_problems(team: Team) -> t.Iterator[str]:
     if not 1024 <= team["port"] <= 65535:
         yield f"port: {team['port']} is outside 1024-65535"
     yield from _version_problems(team["version"])
-    if not ADDRESS.fullmatch(team["listen_address"]):
+    if not ADDRESS.fullmatch(team["listen_address"]) or not is_address(team["listen_address"]):
         yield f"listen_address: '{team['listen_address']}' is no IP address"
     admin = {"name": team["admin_username"], "password": team["admin_password"]}
     yield from account_problems(admin, "admin_username", "admin_password")
@@ -135,6 +136,7 @@ def _team_problems(team: Team) -> t.Iterator[str]:
     yield from _denial_problems(team)
     yield from storage_problems(team)
     yield from network_problems(team)
+    yield from client_problems(team)
     yield from resource_problems(team)
     for name, option in OWN_VARIABLES.items():
         if name in team["environment"]:

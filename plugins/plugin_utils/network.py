@@ -15,6 +15,12 @@ Team = t.Dict[str, t.Any]
 
 # systemd's word for the addresses of the host itself.
 LOCALHOST = "localhost"
+EVERYTHING = ("0.0.0.0/0", "::/0")
+# What nobody means who lets a server talk to the world: services that trust the host they run on, and those of clouds
+# that hand out the host's own rights.
+NOT_MEANT = [LOCALHOST, "169.254.0.0/16", "fe80::/10", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200"]
+# Where systemd-resolved and container engines answer for names, and nothing else listens alone.
+RESOLVERS = ["127.0.0.53", "127.0.0.54", "127.0.0.11"]
 
 
 def network_defaults(team: Team) -> Team:
@@ -30,6 +36,27 @@ def network_defaults(team: Team) -> Team:
     return {"private_network": private, "allowed_networks": networks}
 
 
+def network_filters(team: Team) -> Team:
+    """C(network_allow) and C(network_deny) of a server with a network, as systemd reads them: what is allowed wins.
+
+    A store whose address is given is meant, also where it is one of those that nobody means.
+    """
+    networks = team["allowed_networks"]
+    everything = [network for network in EVERYTHING if not networks or network in map(_written_out, networks)]
+    named = [network for network in networks if _written_out(network) not in EVERYTHING]
+    if not everything:
+        return {"network_allow": named, "network_deny": ["any"]}
+    others = [network for network in EVERYTHING if network not in everything]
+    stores = [
+        team["backend_store_uri"],
+        team["auth_database_uri"],
+        *team["artifacts"].values(),
+        *team["environment"].values(),
+    ]
+    named += [host for uri in map(str, stores) for host in _not_meant_elsewhere(uri) if host not in named]
+    return {"network_allow": named + RESOLVERS, "network_deny": NOT_MEANT + others}
+
+
 def network_problems(team: Team) -> t.Iterator[str]:
     """Words that systemd would not take for a network, and two that contradict each other."""
     if team["private_network"] and team["allowed_networks"]:
@@ -39,11 +66,28 @@ def network_problems(team: Team) -> t.Iterator[str]:
             yield f"allowed_networks: '{network}' is neither an IP address or network like 10.0.0.0/8 nor '{LOCALHOST}'"
 
 
+def _written_out(network: str) -> str:
+    return str(ipaddress.ip_network(network, strict=False)) if _is_network(network) else network
+
+
 def _is_network(text: str) -> bool:
     try:
         return bool(ipaddress.ip_network(text, strict=False))
     except ValueError:
         return False
+
+
+def _not_meant_elsewhere(uri: str) -> t.Iterator[str]:
+    """The host of a URI, as systemd calls it, where it is this host or a neighbour by its address."""
+    if _is_on_loopback(uri):
+        yield LOCALHOST
+        return
+    try:
+        address = ipaddress.ip_address(urlsplit(uri).hostname or "")
+    except ValueError:
+        return
+    if address.is_link_local:
+        yield str(address)
 
 
 def _is_on_loopback(uri: str) -> bool:

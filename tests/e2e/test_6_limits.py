@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import socket
+import time
+from collections.abc import Iterator
 
-from e2e.stage import Stage, example, stream_during
+from e2e.stage import ALICE, Stage, example, stream_during
 
 MEGABYTE = b"x" * 1024**2
 # Nobody has to log in for MLflow to read a body into memory before it looks at who sends it.
 PATH = "/api/2.0/mlflow/runs/log-batch"
+PROMISED = 1024
+# What a connection may say, and then nothing more.
+BEGINNINGS = {
+    "nothing": b"",
+    "half a head": b"GET /health HTTP/1.1\r\nHost: localhost\r\n",
+    "no body": b"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+}
+# How long nothing may come, and the time between two looks.
+IDLE_SECONDS = 60 + 10
 
 
 def send(stage: Stage, port: int, megabytes: int) -> None:
@@ -50,3 +63,92 @@ def test_who_eats_memory_dies_comes_back_and_disturbs_nobody(converged: Stage) -
     assert converged.lives("vision") == other
     assert converged.starts("nlp") > before
     assert converged.play("site").code == 0
+
+
+@contextlib.contextmanager
+def connections(stage: Stage, port: int, number: int, beginning: bytes = b"") -> Iterator[list[socket.socket]]:
+    """Hold connections that say no more than that."""
+    with contextlib.ExitStack() as stack:
+        found = []
+        for _number in range(number):
+            found.append(stack.enter_context(socket.create_connection((stage.host.address, port), timeout=60)))
+            found[-1].sendall(beginning)
+        yield found
+
+
+def is_over(connection: socket.socket) -> bool:
+    """Say whether the other side has ended a connection."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(4096) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def accepted(stage: Stage, team: str) -> int:
+    """Return how many connections of a team are passed on now: what passes them on has six descriptors for each."""
+    process = stage.sh(f"systemctl show --value --property=MainPID mlflow-listen@{team}.service").strip()
+    return int(stage.sh(f"ls /proc/{process}/fd | wc -l")) // 6
+
+
+def journal_lines(stage: Stage, since: str) -> int:
+    """Return how many lines the journal has from then on."""
+    return len(stage.sh(f"journalctl --no-pager --output cat --since '@{since}'").splitlines())
+
+
+def processor_seconds(stage: Stage, team: str) -> float:
+    """Return what passing connections on has taken of the processor."""
+    process = stage.sh(f"systemctl show --value --property=MainPID mlflow-listen@{team}.service").strip()
+    times = stage.sh(f"cut -d' ' -f14,15 /proc/{process}/stat").split()
+    return sum(map(int, times)) / int(stage.sh("getconf CLK_TCK"))
+
+
+def test_as_many_as_promised_may_be_connected_and_one_more_is_answered(converged: Stage) -> None:
+    assert converged.login(5001, **ALICE) == 200
+    since = converged.sh("date +%s").strip()
+    with connections(converged, 5001, PROMISED):
+        end = time.monotonic() + 60
+        while accepted(converged, "vision") < PROMISED:
+            assert time.monotonic() < end, accepted(converged, "vision")
+            time.sleep(0.5)
+        assert converged.login(5001, **ALICE) == 200
+        # Whoever comes beyond that is turned away, or waits; and nobody goes round in circles meanwhile.
+        with connections(converged, 5001, PROMISED // 2):
+            before = processor_seconds(converged, "vision")
+            time.sleep(5)
+            assert processor_seconds(converged, "vision") - before < 1
+            assert converged.lives("vision")
+    assert journal_lines(converged, since) < 200
+    assert converged.login(5001, **ALICE) == 200
+    assert converged.login(5002, "dave", "dave-try-out-only") == 200
+
+
+def test_who_does_not_go_on_is_not_waited_for(converged: Stage) -> None:
+    """Otherwise strangers would keep a team awake, or full, without ever logging in."""
+    assert converged.login(5001, **ALICE) == 200
+    with contextlib.ExitStack() as stack:
+        held = {what: stack.enter_context(connections(converged, 5001, 3, said)) for what, said in BEGINNINGS.items()}
+        end = time.monotonic() + IDLE_SECONDS + 30
+        while waiting := [what for what, them in held.items() if not all(map(is_over, them))]:
+            assert time.monotonic() < end, waiting
+            time.sleep(1)
+    assert converged.login(5001, **ALICE) == 200
+
+
+def test_a_body_that_comes_slowly_is_waited_for(converged: Stage) -> None:
+    """Longer than nothing may come, all in all."""
+    body = b'{"experiment_ids": ["0"], "max_results": 1}'.ljust(IDLE_SECONDS // 10 + 50)
+    head = f"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    with connections(converged, 5001, 1, head.encode()) as (connection,):
+        end = time.monotonic() + IDLE_SECONDS + 10
+        sent = 0
+        while time.monotonic() < end:
+            connection.sendall(body[sent : sent + 1])
+            sent += 1
+            time.sleep(5)
+        connection.sendall(body[sent:])
+        connection.settimeout(60)
+        # Nobody has logged in.
+        assert connection.recv(4096).startswith(b"HTTP/1.1 401")

@@ -5,6 +5,8 @@ systemd asks here before it does either (ExecStartPre of mlflow@ and mlflow-list
 socket. What undoes the change is on disk before anything is changed. Locks end with their holder: whoever finds
 something to undo, and nobody who holds the lock, undoes it before the server starts. So nothing that a client
 was told is ever undone, since the change is over before the first client is let in.
+
+A server is let in when it is its turn, too (starts.py), and with the variables that it is to have (settings.py).
 """
 
 from __future__ import annotations
@@ -20,12 +22,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import settings
 import team as teams
+from starts import Starts, default_number
 from team import Team, sync, write_private
 
 LOCKS = Path("/run/mlflow-changes")
+# Below them, who was let in to start.
+STARTS = "starts"
 # What is to be undone, a file for each team, beside a directory of its account's for what that needs.
 HOME = Path("/var/lib/mlflow-changes")
+# How root's programs are run by each other, with the program and its arguments behind it.
+RUN = [sys.executable, "-I", str(Path(__file__).with_name("run.py"))]
 # A little more than the unit gives a server to end.
 STOP_SECONDS = 60
 TRIED = "the server was tried out"
@@ -156,11 +164,12 @@ class Change:
 
         A stop would be called off by the first client that waits in the socket; a restart is not.
         """
-        if main_process(self.team) == 0:
+        starts = Starts(LOCKS / STARTS)
+        if not starts.runs(self.team.name):
             return
         self.systemctl("restart", "--no-block", self.team.server)
         end = time.monotonic() + STOP_SECONDS
-        while main_process(self.team) != 0:
+        while starts.runs(self.team.name):
             if time.monotonic() > end:
                 raise ChangeError(f"{self.team.server} still runs {STOP_SECONDS} s after it was asked to end")
             time.sleep(0.05)
@@ -180,7 +189,7 @@ class Change:
         unit = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", *needs]
         # Where the server does not start, systemd runs nothing, and calls that a success: the program has to say so.
         tried = ["/bin/sh", "-c", f'"$@" && echo {TRIED}', "sh"]
-        command = [*unit, *tried, sys.executable, "-E", program, self.team.name]
+        command = [*unit, *tried, *RUN, program, self.team.name]
         done = subprocess.run(command, input=feed, text=True, check=False, capture_output=True)
         if done.returncode != 0:
             raise ChangeError(done.stderr.strip() or "the server could not be tried out")
@@ -220,23 +229,44 @@ def locked(name: str, which: str) -> Iterator[None]:
             os.close(handle)
 
 
-def before_server(name: str) -> None:
-    """Let the server start when nobody is changing what it reads, and nothing is left of a change that was cut off."""
+def may_start(name: str) -> bool:
+    """With the lock "server": undo what is left of a change that was cut off.
+
+    While it is tried out, whoever made it is there. After that, they are about to undo it, and want the lock for it.
+    """
+    entry = read_journal(name)
+    if not entry:
+        return True
+    clients = lock(name, "clients", wait=False)
+    if clients is None:
+        return bool(entry["trying"])
+    try:
+        undo(teams.load(name), entry)
+    finally:
+        os.close(clients)
+    return True
+
+
+def before_server(name: str, most: int) -> None:
+    """Let the server start when it is its turn, nobody is changing what it reads, and nothing is left of a change.
+
+    A change takes any time, and so it is waited for before the turn, and looked for again in it: whoever has a turn
+    waits for nobody.
+    """
+    starts = Starts(LOCKS / STARTS)
     while True:
         with locked(name, "server"):
-            entry = read_journal(name)
-            if not entry:
-                return
-            clients = lock(name, "clients", wait=False)
-            if clients is not None:
+            ready = may_start(name)
+        with starts.turn(most) if ready else contextlib.nullcontext():
+            handle = lock(name, "server", wait=False) if ready else None
+            if handle is not None:
                 try:
-                    undo(teams.load(name), entry)
+                    entry = read_journal(name)
+                    if not entry or entry["trying"]:
+                        starts.note(name)
+                        return
                 finally:
-                    os.close(clients)
-                return
-            if entry["trying"]:
-                return
-        # Whoever was trying it out is about to undo it, and wants the lock for that.
+                    os.close(handle)
         time.sleep(0.2)
 
 
@@ -249,8 +279,17 @@ def before_clients(name: str) -> None:
             raise ChangeError("a change was cut off, and is undone before the server starts again")
 
 
+def main(do: str, name: str, most: str = "0") -> None:
+    """What systemd asks before it starts a server, or passes a client on to it."""
+    if do == "server":
+        before_server(name, int(most) or default_number())
+        settings.hand_over(teams.load(name))
+    else:
+        before_clients(name)
+
+
 if __name__ == "__main__":
     try:
-        {"server": before_server, "clients": before_clients}[sys.argv[1]](sys.argv[2])
+        main(*sys.argv[1:])
     except (ChangeError, KeyError, OSError) as error:
         sys.exit(f"{sys.argv[2]}: {error}")

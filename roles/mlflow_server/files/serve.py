@@ -3,27 +3,30 @@
 `mlflow server` reads its options, prepares the user store, starts uvicorn as another process, and then
 only waits for it, with all of MLflow in memory. In one process the same worker, with the same command
 and environment, takes 240 MB where the two take 430. Where MLflow starts it in another way than this
-expects, or has a process of its own to run beside it, nothing is changed.
+expects, or has a process of its own to run beside it, nothing is changed but that the worker ends idle
+connections.
+
+First of all, with --settings, it takes the variables that root has handed over (settings.py), as if they had been there
+from the beginning.
 """
 
 import os
-import runpy
-import subprocess
 import sys
 
-import user_store
-
 WORKER = [sys.executable, "-m", "uvicorn"]
-start_process = subprocess.Popen.__init__
+OWN_WORKER = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "serve_uvicorn.py")]
+HANDED_OVER = "settings.json"
 
 
-def become_worker(self, args, *others, env=None, **options):
-    """Take the place of the worker that is to be started."""
-    if isinstance(args, list) and args[:3] == WORKER:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.execve(args[0], args, {**os.environ, **(env or {})})
-    start_process(self, args, *others, env=env, **options)
+def begin_again():
+    """Take the variables, leave none of them in a file, and begin again with them."""
+    import json  # noqa: PLC0415
+
+    path = os.path.join(os.environ["RUNTIME_DIRECTORY"], HANDED_OVER)
+    with open(path, encoding="utf-8") as file:
+        settings = json.load(file)
+    os.unlink(path)
+    os.execve(sys.executable, [sys.executable, __file__, *sys.argv[2:]], {**os.environ, **settings})
 
 
 def has_jobs():
@@ -31,8 +34,31 @@ def has_jobs():
     return os.environ.get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "true").lower() not in ("false", "0")
 
 
-if __name__ == "__main__":
+def serve():
+    """Run it."""
+    import runpy  # noqa: PLC0415
+    import subprocess  # noqa: PLC0415
+
+    import user_store  # noqa: PLC0415 - not to be found before it has begun again
+
     user_store.refuse_emptied(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
-    if not has_jobs():
-        subprocess.Popen.__init__ = become_worker
+    start_process = subprocess.Popen.__init__
+
+    def start_worker(self, args, *others, env=None, **options):
+        """Start our worker in place of that one, and of this process where it has no more to do."""
+        if isinstance(args, list) and args[:3] == WORKER:
+            args = [*OWN_WORKER, *args[3:]]
+            if not has_jobs():
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os.execve(args[0], args, {**os.environ, **(env or {})})
+        start_process(self, args, *others, env=env, **options)
+
+    subprocess.Popen.__init__ = start_worker
     runpy.run_module("mlflow", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--settings":
+        begin_again()
+    serve()

@@ -1,12 +1,14 @@
 """Waits until this unit's MLflow server answers on its Unix socket, so that "active" means "ready".
 
-systemd runs it after each start, with the socket and for how many seconds at most. It ends with an error as soon as
-the server is gone, since systemd only then looks at the server again.
+systemd runs it after each start, with the unit, the socket and for how many seconds at most. It ends with an error as
+soon as the server is gone, since systemd only then looks at the server again.
 """
 
 import http.client
 import os
+import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -33,8 +35,24 @@ def is_healthy(path):
         connection.close()
 
 
+def how_it_ended(unit):
+    """What systemd saw of the end of the server's main process: its exit code, or the signal that ended it."""
+    command = ["systemctl", "show", "--property=ExecMainCode,ExecMainStatus", unit]
+    try:
+        shown = subprocess.run(command, text=True, check=False, capture_output=True, timeout=10).stdout
+        found = dict(line.split("=", 1) for line in shown.splitlines())
+        code, status = int(found["ExecMainCode"]), int(found["ExecMainStatus"])
+    except (OSError, subprocess.TimeoutExpired, KeyError, ValueError):
+        return "; how, systemd does not say"
+    if code == os.CLD_EXITED:
+        return f", with exit code {status}"
+    if code in (os.CLD_KILLED, os.CLD_DUMPED):
+        return f", by signal {status} ({signal.Signals(status).name})"
+    return "; how, systemd does not say"
+
+
 def main():
-    path, seconds, server = sys.argv[1], int(sys.argv[2]), int(os.environ["MAINPID"])
+    unit, path, seconds, server = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(os.environ["MAINPID"])
     end = time.monotonic() + seconds
     while not is_healthy(path):
         if time.monotonic() > end:
@@ -42,7 +60,7 @@ def main():
         try:
             os.kill(server, 0)
         except ProcessLookupError:
-            sys.exit("the server ended before it answered")
+            sys.exit(f"the server ended before it answered{how_it_ended(unit)}")
         time.sleep(SECONDS_BETWEEN_TRIES)
 
 

@@ -92,6 +92,7 @@ def test_a_new_teams_server_stays_up_for_who_asks_it_first():
 
 def test_the_teams_in_their_order():
     assert list(team_units([team("nlp"), team()])) == [
+        "mlflow.slice",
         "mlflow-listen@nlp.socket",
         "mlflow@nlp.service",
         "mlflow-gc@nlp.timer",

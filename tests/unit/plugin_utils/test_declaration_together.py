@@ -78,6 +78,7 @@ def test_defaults_are_filled_in():
         ],
         "default_permission": "NO_PERMISSIONS",
         "description": "",
+        "direct_clients": [],
         "environment": {},
         "experiments": [],
         "gc_older_than": "never",

@@ -32,7 +32,7 @@ import changes, team
 from pathlib import Path
 changes.LOCKS, changes.HOME = Path({home!r}) / "run", Path({home!r}) / "var"
 team.load.__defaults__ = (Path({home!r}) / "etc",)
-changes.before_server("vision")
+changes.before_server("vision", 2)
 """
 
 

@@ -1,0 +1,73 @@
+"""Runs uvicorn with an end to connections on which nothing comes: it has one between two requests, and none before.
+
+Whoever only connects, leaves a request or its body unfinished or does not read the answer would otherwise hold a
+connection for ever, without any log-in. Who does what HTTP wants, however slowly, is served.
+"""
+
+import importlib
+import os
+import sys
+
+PROTOCOLS = {
+    "uvicorn.protocols.http.h11_impl": "H11Protocol",
+    "uvicorn.protocols.http.httptools_impl": "HttpToolsProtocol",
+}
+# How long a whole head of a request may take, and how long nothing may come of a body, or be taken of an answer.
+SECONDS = {"head": 60, "body": 60, "answer": 300}
+SECONDS_BETWEEN_LOOKS = 10
+
+
+def waits_for(protocol):
+    """What is to come from the client, and something that changes as it comes; None where it is the server's turn."""
+    cycle = protocol.cycle
+    if protocol.flow.write_paused:
+        return "answer", protocol.transport.get_write_buffer_size()
+    if cycle is None or cycle.response_complete:
+        return "head", cycle
+    if cycle.more_body and not protocol.flow.read_paused:
+        return "body", protocol.received
+    return None
+
+
+def look(protocol, before=None, seconds=0):
+    """Close a connection on which nothing has come for too long; look again later."""
+    transport = protocol.transport
+    if transport.is_closing() or transport.get_protocol() is not protocol:
+        return
+    found = waits_for(protocol)
+    seconds = seconds + SECONDS_BETWEEN_LOOKS if found and found == before else 0
+    if found and seconds >= SECONDS[found[0]]:
+        transport.abort()
+    else:
+        protocol.loop.call_later(SECONDS_BETWEEN_LOOKS, look, protocol, found, seconds)
+
+
+def give_an_end(kind):
+    """Let a kind of connection be looked at from its beginning."""
+    begin, receive = kind.connection_made, kind.data_received
+
+    def connection_made(self, transport):
+        self.received = 0
+        begin(self, transport)
+        look(self)
+
+    def data_received(self, data):
+        self.received += len(data)
+        receive(self, data)
+
+    kind.connection_made, kind.data_received = connection_made, data_received
+
+
+# Several workers are processes of their own, which read this file again under another name.
+for module, name in PROTOCOLS.items():
+    try:
+        give_an_end(getattr(importlib.import_module(module), name))
+    except ImportError:
+        continue
+
+if __name__ == "__main__":
+    # What `python -m uvicorn` begins with.
+    sys.path[0] = os.getcwd()
+    from uvicorn.main import main
+
+    main(prog_name="uvicorn")

@@ -1,0 +1,83 @@
+"""What a server is told: read as systemd reads it, and seen by nobody but the server."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+from unit.roles.conftest import FILES
+
+AWKWARD = "$HOME ${HOME} \"quoted\" 'single' \\ \\n `id` 100% #hash ; end\n# no comment\nB=c"
+
+
+def quoted(value):
+    """As quoting.j2 writes it."""
+    for character in '\\"$`':
+        value = value.replace(character, f"\\{character}")
+    return f'"{value}"'
+
+
+@pytest.fixture
+def settings(load_program):
+    return load_program("settings")
+
+
+@pytest.fixture
+def load_program(monkeypatch):
+    monkeypatch.syspath_prepend(str(FILES))
+
+    def load(name):
+        sys.modules.pop(name, None)
+        return __import__(name)
+
+    return load
+
+
+@pytest.mark.parametrize("value", [AWKWARD, "", "a\\", '"', "two\nlines", "trailing ", "\\$", "ü"])
+def test_values_come_out_as_they_went_in(load_program, value):
+    text = f'# With "x", y\n#A="no"\nBEFORE=plain\nVALUE={quoted(value)}\nAFTER="1"\n'
+    assert load_program("environment_file").parse(text) == {"BEFORE": "plain", "VALUE": value, "AFTER": "1"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_they_are_handed_over_to_the_account_alone(settings, load_program, tmp_path):
+    (tmp_path / "etc" / "vision").mkdir(parents=True)
+    (tmp_path / "etc" / "vision" / "environment").write_text('A="1"\nB="2"\n')
+    (tmp_path / "etc" / "vision" / "secrets.env").write_text("B=3\n")
+    run = tmp_path / "run"
+    run.mkdir()
+    # Where the account left a link for root to write through.
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    (run / "settings.json").symlink_to(victim)
+    others = {"version": "", "state_dir": "", "admin_username": "", "default_permission": "", "databases": []}
+    team = load_program("team").Team(
+        name="vision", account="nobody", socket=str(run / "http.sock"), config_dir=tmp_path / "etc", artifacts=None,
+        storage_dirs=[], **others,
+    )  # fmt: skip
+    settings.hand_over(team)
+    found = (run / "settings.json").lstat()
+    assert victim.read_text() == "untouched"
+    assert stat.S_ISREG(found.st_mode)
+    assert (stat.S_IMODE(found.st_mode), found.st_uid) == (0o400, __import__("pwd").getpwnam("nobody").pw_uid)
+    assert json.loads((run / "settings.json").read_text()) == {"A": "1", "B": "3"}
+
+
+def test_root_reads_nothing_that_others_write(tmp_path):
+    """Neither from the environment, nor from where it is called, nor from the home directory."""
+    (tmp_path / "json.py").write_text("import os; os.write(2, b'taken in')")
+    (tmp_path / "usercustomize.py").write_text("import os; os.write(2, b'taken in')")
+    environment = {"PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": str(tmp_path / "json.py"), "PYTHONINSPECT": ""}
+    done = subprocess.run(
+        ["/usr/bin/python3", "-I", FILES / "run.py", "changes.py", "clients"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environment},
+        cwd=tmp_path,
+        text=True,
+        check=False,
+        capture_output=True,
+    )
+    assert "taken in" not in done.stderr
+    # It has found what it imports, and missed an argument.
+    assert "missing 1 required positional argument: 'name'" in done.stderr, done.stderr
