@@ -37,8 +37,8 @@ COPY, FORMER = ".upgrading", ".before_upgrade"
 ROOM, LEAST = 2, 64 * 1024**2
 # From here on a server can be told that somebody may not do something.
 DENY_SINCE = (3, 17)
-# A look takes a moment. What is beyond this is a host that does not answer, also not with a refusal.
-LOOK_SECONDS = 60
+# A look takes a moment, and a minute on a host that is very busy. What is beyond this does not answer at all.
+LOOK_SECONDS = 300
 CONNECT_SECONDS = "20"
 # A team cannot be without its server for longer than this.
 MIGRATE_SECONDS = 12 * 3600

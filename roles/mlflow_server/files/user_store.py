@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 # For a database that does not answer. MLflow itself would try for two minutes.
-SECONDS = 20
+SECONDS = 60
 # Whoever waits at the port has systemd try again at once.
 PAUSE = 5
 SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]*)")
