@@ -39,7 +39,7 @@ def serve():
     import runpy  # noqa: PLC0415
     import subprocess  # noqa: PLC0415
 
-    import user_store  # noqa: PLC0415
+    import user_store  # noqa: PLC0415 - not to be found before it has begun again
 
     user_store.refuse_emptied(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
     start_process = subprocess.Popen.__init__

@@ -10,25 +10,14 @@ import contextlib
 import json
 import os
 import pwd
-import re
 from pathlib import Path
 
+import environment_file
 from team import Team
 
 # The later one counts.
 FILES = ("environment", "secrets.env", "bootstrap.env")
 HANDED_OVER = "settings.json"
-# A value in quotes may have several lines, and systemd takes the backslash away from the four that the role escapes.
-VARIABLE = re.compile(r'^([A-Za-z_]\w*)=(?:"((?:[^"\\]|\\.)*)"|([^\n]*))[ \t]*$', re.MULTILINE | re.DOTALL)
-ESCAPED = re.compile(r'\\(["\\$`])')
-
-
-def parse(text: str) -> dict[str, str]:
-    """Return the variables of an EnvironmentFile= as the role writes it."""
-    return {
-        name: plain.strip() if quoted is None else ESCAPED.sub(r"\1", quoted)
-        for name, quoted, plain in (found.groups() for found in VARIABLE.finditer(text))
-    }
 
 
 def read(team: Team) -> dict[str, str]:
@@ -37,7 +26,7 @@ def read(team: Team) -> dict[str, str]:
     for name in FILES:
         # The last one is only there until the first start is over.
         with contextlib.suppress(FileNotFoundError):
-            found.update(parse((team.directory / name).read_text(encoding="utf-8")))
+            found.update(environment_file.read(team.directory / name))
     return found
 
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import causes
 import databases
-import environment_file
+import settings as handed_over
 import team as teams
 from changes import Change, ChangeError, NotStartedError, workshop
 from team import Team, sync
@@ -255,10 +255,7 @@ def moved(uri: str, file: str | None, ending: str) -> str:
 
 def settings(team: Team) -> dict[str, str]:
     """The server's own settings, as systemd would give them to it."""
-    found = {}
-    for name in ("environment", "secrets.env"):
-        found.update(environment_file.read(team.directory / name))
-    return found
+    return handed_over.read(team)
 
 
 def secrets(team: Team) -> set[str]:

@@ -36,9 +36,9 @@ def load_program(monkeypatch):
 
 
 @pytest.mark.parametrize("value", [AWKWARD, "", "a\\", '"', "two\nlines", "trailing ", "\\$", "ü"])
-def test_values_come_out_as_they_went_in(settings, value):
+def test_values_come_out_as_they_went_in(load_program, value):
     text = f'# With "x", y\n#A="no"\nBEFORE=plain\nVALUE={quoted(value)}\nAFTER="1"\n'
-    assert settings.parse(text) == {"BEFORE": "plain", "VALUE": value, "AFTER": "1"}
+    assert load_program("environment_file").parse(text) == {"BEFORE": "plain", "VALUE": value, "AFTER": "1"}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
