@@ -40,7 +40,8 @@ def limit_problems(team: Team) -> Problems:
     for model in team["registered_models"]:
         yield from _name_problems("registered_models", model["name"], MODEL_NAME)
         if model["name"].startswith("..") or model["name"] == ".":
-            yield f"registered_models: {quoted(model['name'])} is read as a path, which MLflow refuses; use another name"
+            name = quoted(model["name"])
+            yield f"registered_models: {name} is read as a path, which MLflow refuses; use another name"
         yield from _tag_problems(f"registered_models: {model['name']}", model["tags"])
     for group in team["groups"]:
         yield from _name_problems("groups", group["name"], GROUP_NAME)

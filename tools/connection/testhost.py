@@ -49,12 +49,10 @@ class Connection(ConnectionBase):
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """Run a shell command."""
-        super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         return self._run("RUN", ["/bin/sh", "-c", cmd], in_data or b"")
 
     def put_file(self, in_path: str, out_path: str) -> None:
         """Copy a file to the host."""
-        super().put_file(in_path, out_path)
         try:
             content = Path(in_path).read_bytes()
         except FileNotFoundError as error:
@@ -63,7 +61,6 @@ class Connection(ConnectionBase):
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         """Copy a file from the host."""
-        super().fetch_file(in_path, out_path)
         Path(out_path).write_bytes(self._checked("FETCH", ["/bin/cat", in_path], b""))
 
     def close(self) -> None:
@@ -77,9 +74,10 @@ class Connection(ConnectionBase):
         return out
 
     def _run(self, what: str, command: list[str], feed: bytes) -> tuple[int, bytes, bytes]:
-        host = self.get_option("remote_addr")
-        display.vvv(f"{what} {command}", host=host)
-        done = subprocess.run(
-            [ENTER, self.get_option("pidfile"), *command], input=feed, capture_output=True, check=False
-        )
+        display.vvv(f"{what} {command}", host=self._option("remote_addr"))
+        enter = [str(ENTER), self._option("pidfile")]
+        done = subprocess.run([*enter, *command], input=feed, capture_output=True, check=False)
         return done.returncode, done.stdout, done.stderr
+
+    def _option(self, name: str) -> str:
+        return str(self.get_option(name))  # type: ignore[no-untyped-call]

@@ -26,7 +26,7 @@ def test_names_that_are_no_labels(name, said):
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("a\nb", "a\\nb"), ("a\x1b[2J", "a\\x1b[2J"), ("a" * 25, "a" * 25), ("-a", "-a"), ("a_b", "a_b")],
+    [("a\nb", "a\\nb"), ("a\x1b[2J", "a\\u001b[2J"), ("a" * 25, "a" * 25), ("-a", "-a"), ("a_b", "a_b")],
 )
 def test_names_that_are_none(name, shown):
     (line,) = faults(team(name))

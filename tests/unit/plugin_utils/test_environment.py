@@ -102,7 +102,7 @@ def test_what_systemd_says(name):
         ("A.B", "'A.B'"),
         ("A=B", "'A=B'"),
         ("A\n", "'A\\n'"),
-        ("A\0B", "'A\\x00B'"),
+        ("A\0B", "'A\\u0000B'"),
         ("Ä", "'Ä'"),
         ("export A", "'export A'"),
     ],

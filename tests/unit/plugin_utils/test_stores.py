@@ -126,7 +126,7 @@ PLACES = [
     ("/srv/a/b ", "'/srv/a/b ' has blanks at the end of a name"),
     ("/srv/a/b\n", "ends with a line break"),
     ("/srv/a/\0b", "has a NUL in it"),
-    ("/srv/a/\x1bb", "'/srv/a/\\x1bb' has control characters"),
+    ("/srv/a/\x1bb", "'/srv/a/\\u001bb' has control characters"),
     ("/srv/{{ canary }}/b", "is still a template"),
     ("/", "'/' is to belong to the team alone; use a directory below it"),
     ("/srv", "'/srv' is to belong to the team alone"),
