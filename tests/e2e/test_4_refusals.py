@@ -126,7 +126,8 @@ def test_is_refused_by_name(runs: dict[str, Future[demo.Play]], case: str) -> No
 def without_systemd() -> Iterator[Stage]:
     name = testhosts.container_of("plain")
     testhosts.remove_container("plain")
-    testhosts.podman("run", "-d", "--name", name, images.ensure("bookworm"), "sleep", "infinity")
+    first = f"--pidfile={testhosts.pidfile(name)}"
+    testhosts.podman("run", "-d", "--name", name, first, images.ensure("bookworm"), "sleep", "infinity")
     yield Stage(testhosts.Host("plain", name, "bookworm", uv=False, running=True, address=""))
     testhosts.remove_container("plain")
 

@@ -224,6 +224,7 @@ def test_an_old_snapshot_is_a_failure_and_a_new_team_has_time(lab):
 def test_a_team_that_has_moved_is_the_other_hosts_to_back_up(lab):
     lab.set(host="there")
     lab.back_up()
+    lab.set()
     wants = lab.home / "wants"
     wants.mkdir()
     lab.age.WANTS = wants
