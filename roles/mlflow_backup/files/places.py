@@ -134,7 +134,7 @@ def dumps(name: str) -> Path:
 
 
 def let_in(shop: Path, group: int) -> None:
-    """Let the account read all that root has put there, and make files beside that; what is root's it cannot exchange."""
+    """Let the account read what root has put there, and make files beside that; what is root's it cannot exchange."""
     for path in shop.iterdir():  # before the account can be there
         os.chown(path, os.geteuid(), group)
         path.chmod(0o640)
