@@ -9,11 +9,11 @@ short_description: A text as it may be shown
 version_added: 0.1.0
 author: The mlops.mlflow authors (@mlops-mlflow)
 description:
-  - Gives a text on one line, in which all that controls a terminal, ends a line, changes the direction or
-    cannot be seen stands as JSON escapes it.
+  - Gives a text, or each text in a list or dictionary, on one line, in which all that controls a terminal, ends a
+    line, changes the direction or cannot be seen stands as JSON escapes it.
 options:
   _input:
-    description: The text.
+    description: The text, or what has texts in it.
     type: raw
     required: true
 """
@@ -26,15 +26,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The text, in one line.
-  type: str
+  description: The same with each text in one line.
+  type: raw
 """
 
 import typing as t
 
-from ansible_collections.mlops.mlflow.plugins.module_utils._text import shown
+from ansible_collections.mlops.mlflow.plugins.module_utils._text import all_shown, shown
+
+
+def shown_within(value: t.Any) -> t.Any:
+    """A text, or texts where they are, as they may be shown."""
+    return all_shown(value) if isinstance(value, (dict, list, tuple)) else shown(value)
 
 
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"shown": shown}
+        return {"shown": shown_within}

@@ -73,27 +73,26 @@ actions:
   type: list
   elements: str
 failures:
-  description: Why a unit is not in its state, with its last lines in the journal, by its name.
+  description: Why a unit is not in its state, in one line that says where there is more, by its name.
   returned: success
   type: dict
 """
 
 import os
-import re
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlops.mlflow.plugins.module_utils._causes import cause
 
 PROPERTIES = (
     "Id,ActiveState,UnitFileState,InactiveExitTimestamp,InactiveExitTimestampMonotonic,NeedDaemonReload,Result,Triggers"
 )
-JOURNAL_LINES = 30
+# A traceback may have a few hundred, and only its end counts.
+JOURNAL_LINES = 500
 # systemd gives whole seconds of one clock, and all of the other.
 ROUNDING = 1
-# What stands between a user's name and the host in a URI.
-PASSWORD = re.compile(r"://([^:/@\s]*):[^@\s]*@")
 
 Unit = t.Dict[str, t.Any]
 Shown = t.Dict[str, str]
@@ -201,7 +200,13 @@ class Systemd:
             for name in names:
                 error = self.run(action, name)
                 if error:
-                    self.failures[name] = f"{action}: {error}"
+                    self.failures[name] = f"{action}: {cause(error)}"
+
+    def last_words(self, names: list[str]) -> str:
+        """What units have said last; what systemd says of them, where they have said nothing."""
+        show = ["journalctl", "--quiet", "--lines", str(JOURNAL_LINES), "--no-pager", "--output", "cat"]
+        own = self.module.run_command([*show, *(f"_SYSTEMD_UNIT={name}" for name in names)])[1]
+        return own.strip() or self.module.run_command([*show, *(f"--unit={name}" for name in names)])[1].strip()
 
     def start(self, action: str, name: str) -> None:
         """Start or restart one unit; what it says in the journal is why it failed."""
@@ -213,12 +218,8 @@ class Systemd:
         names = [name, *unit["together_with"]]
         error = self.run(action, *names)
         if error:
-            selection = [word for each in names for word in ("--unit", each)]
-            journal = self.module.run_command(
-                ["journalctl", *selection, "--lines", str(JOURNAL_LINES), "--no-pager", "--output", "cat"]
-            )[1]
-            lines = PASSWORD.sub(r"://\1:***@", journal).rstrip()
-            self.failures[name] = f"{name} did not start. Its last lines in the journal:\n{lines or error}"
+            self.failures[name] = f"{name} did not start: {cause(self.last_words(names) or error)}"
+            self.failures[name] += f"; see journalctl -u {name}"
             if unit["state"] == "on_demand":
                 # It would be tried for ever, though nobody is waiting for it.
                 self.run("stop", *names)

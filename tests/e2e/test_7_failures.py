@@ -51,7 +51,7 @@ NEW: dict[str, tuple[dict[str, Any], str]] = {
 FAULTLESS: dict[str, Any] = {"name": "faultless", "port": 5250, "admin_password": "of the faultless team"}
 VISION = (
     {"backend_store_uri": f"postgresql+psycopg://someone:{SECRET}@127.0.0.1/x?plugin=nosuch"},
-    "mlflow@vision.service did not start. Its last lines in the journal:",
+    "mlflow@vision.service did not start: ",
 )
 LIMIT = 321
 

@@ -169,6 +169,21 @@ def test_a_members_words_lead_the_collection_nowhere(host: Stage, logged: str) -
     host.sh("systemctl stop ear.service; rm /run/ear.py /run/say.py /run/heard")
 
 
+def test_the_teams_variables_reach_nothing_that_root_runs_for_it(host: Stage, logged: str) -> None:
+    """The loader of every program says of what it was told to load first that it is not there."""
+    host.sh(
+        "cp -p /etc/mlflow/opera/environment /run/kept; cat >> /etc/mlflow/opera/environment",
+        feed="LD_PRELOAD=/no.so\n",
+    )
+    try:
+        assert "/no.so" in collect(host)
+        invocation = host.sh("systemctl show --value --property=InvocationID mlflow-gc@opera.service").strip()
+        said = host.sh(f"journalctl --no-pager --output cat _UID=0 _SYSTEMD_INVOCATION_ID={invocation}")
+        assert "/no.so" not in said
+    finally:
+        host.sh("cp -p /run/kept /etc/mlflow/opera/environment; rm /run/kept")
+
+
 def test_a_collection_that_fails_is_told_of(host: Stage, logged: str) -> None:
     run = demo.person(host.url(PORT), TESS, "log", "arias")["run"]
     admin(host, "runs/delete", {"run_id": run})

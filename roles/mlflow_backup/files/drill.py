@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import causes
 import contents
 import drill_postgresql
 import locations
@@ -227,11 +228,10 @@ class Drill:
             except AskError:
                 running = subprocess.run(["systemctl", "is-active", "--quiet", self.unit], check=False).returncode == 0
                 if not running or time.monotonic() > end:
-                    log = ["journalctl", "--unit", self.unit, "--lines=20", "--no-pager", "--output=cat"]
+                    log = ["journalctl", f"_SYSTEMD_UNIT={self.unit}", "--lines=500", "--no-pager", "--output=cat"]
                     words = subprocess.run(log, text=True, check=False, capture_output=True).stdout
-                    raise AskError(
-                        f"no server runs from the snapshot. Its last lines in the journal:\n{words}"
-                    ) from None
+                    why = causes.cause(causes.hidden(words))
+                    raise AskError(f"no server runs from the snapshot: {why}; see journalctl -u {self.unit}") from None
                 time.sleep(0.5)
 
     def remove(self) -> None:

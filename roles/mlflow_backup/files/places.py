@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import changes
 import databases
 import team as teams
-from databases import sync
-from team import Team
+import trees
+from team import Team, sync
 
 # Where plans stand, and what PostgreSQL's databases held.
 HOME = Path("/var/lib/mlflow-restores")
@@ -125,6 +126,31 @@ def move_if_there(source: str, target: str) -> None:
     """Rename what there may be."""
     if os.path.lexists(source):
         move(source, target)
+
+
+def dumps(name: str) -> Path:
+    """Return where dumps of PostgreSQL stand for a team's account, which cannot go where root's other files are."""
+    return changes.HOME / f"{name}.dumps"
+
+
+def let_in(shop: Path, group: int) -> None:
+    """Let the account read what root has put there, and make files beside that; what is root's it cannot exchange."""
+    for path in shop.iterdir():  # before the account can be there
+        os.chown(path, os.geteuid(), group)
+        path.chmod(0o640)
+    os.chown(shop, os.geteuid(), group)
+    shop.chmod(0o1770)
+
+
+def take(shop: Path, name: str, group: int) -> None:
+    """Make root's what the account has put there, and let it read that."""
+    folder = os.open(shop, trees.DIRECTORY)
+    try:
+        with trees.open_file(folder, name) as file:
+            os.fchown(file.fileno(), os.geteuid(), group)
+            os.fchmod(file.fileno(), 0o640)
+    finally:
+        os.close(folder)
 
 
 def write_plan(plan: dict[str, Any]) -> Path:

@@ -22,12 +22,13 @@ import databases
 import places
 import team as teams
 from backup import fresh, refuse_without_space, remove
-from changes import Change, ChangeError, is_active, main_process, read_journal, workshop
+from changes import LOCKS, STARTS, Change, ChangeError, is_active, read_journal, workshop
 from compare import differences, environment, missing_rows, read_manifest, refuse_what_does_not_fit
 from databases import DatabaseError
 from fetched import SECRETS, SHARED, drop_what_is_others, give, must_be_directory, must_be_plain, must_be_settings
 from processes import wait_until_nobody_runs
 from repository import BackupError, Repository, Snapshot, settings
+from starts import Starts
 from team import Team
 from turns import TurnError, alone
 
@@ -66,7 +67,7 @@ class Restore:
         facts = os.lstat(parent)
         if facts.st_uid == os.geteuid() and not facts.st_mode & 0o022:
             return
-        if main_process(self.team) or is_active(f"mlflow-listen@{self.team.name}.socket"):
+        if Starts(LOCKS / STARTS).runs(self.team.name) or is_active(f"mlflow-listen@{self.team.name}.socket"):
             units = f"mlflow-listen@{self.team.name}.socket mlflow@{self.team.name}.service"
             raise BackupError(
                 f"{parent} is not root's alone, so that nothing can be gathered there while the team runs: "
@@ -163,7 +164,7 @@ class Restore:
         with Change(self.team, f"restoring snapshot {self.snapshot['short_id']}") as change:
             workshop(self.team)
             change.stop_server()
-            wait_until_nobody_runs(self.team)
+            wait_until_nobody_runs(self.team.account, self.team.name)
             self.keep_aside()
             for place in (*self.works, self.home):
                 remove(place / "former")
@@ -191,14 +192,19 @@ class Restore:
         if self.team.artifacts and self.artifacts:
             live = Path(self.team.artifacts)
             self.plan["places"] += places.directory_places(live, self.artifacts, self.work(live))
+        shop = places.dumps(self.team.name)
+        if self.plan["postgresql"]:
+            fresh(shop)
         for it in self.plan["postgresql"]:
-            # The account reads and writes these, and cannot where root's other files are.
-            shop = fresh(workshop(self.team) / it["database"]["name"])
-            give(shop, self.owner)
-            it["new"], it["former"] = str(shop / "new.dump"), str(shop / "former.dump")
+            it["new"], it["former"] = (
+                str(shop / f"{it['database']['name']}.{which}.dump") for which in ("new", "former")
+            )
             shutil.copyfile(it["fetched"], it["new"])
-            give(Path(it["new"]), self.owner)
+        if self.plan["postgresql"]:
+            places.let_in(shop, self.owner.pw_gid)
+        for it in self.plan["postgresql"]:
             databases.copy(self.team, it["database"], Path(it["former"]))
+            places.take(shop, Path(it["former"]).name, self.owner.pw_gid)
         for it in self.plan["places"]:
             places.refuse_links(Path(it["live"]))
 
@@ -215,7 +221,7 @@ class Restore:
         former = fresh(self.home / "former") if self.plan["postgresql"] else self.home
         for it in self.plan["postgresql"]:
             shutil.move(it["former"], former / f"{it['database']['name']}.dump")
-            remove(Path(it["former"]).parent)
+        remove(places.dumps(self.team.name))
 
     def run(self) -> dict[str, Any]:
         """Do it all."""

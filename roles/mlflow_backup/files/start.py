@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
+import causes
+
 JOURNAL_LINES = 20
 
 
@@ -28,7 +30,8 @@ def result(name: str) -> dict[str, Any]:
     lines = run("journalctl", which, f"--lines={JOURNAL_LINES}", "--no-pager", "--output=cat").splitlines()
     if shown["Result"] == "success":
         return dict(json.loads(next(line for line in reversed(lines) if line.startswith("{"))))
-    return {"team": name, "failure": "\n".join(lines) or shown["Result"]}
+    why = causes.cause(causes.hidden("\n".join(lines))) if lines else shown["Result"]
+    return {"team": name, "failure": f"{why}; see journalctl -u {unit}"}
 
 
 def start(names: list[str]) -> None:

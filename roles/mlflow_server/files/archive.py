@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import sys
 import tarfile
@@ -14,6 +15,7 @@ from pathlib import Path
 import changes
 import databases
 import locations
+import trees
 from find_retired import is_account
 from team import Team, sync
 
@@ -78,8 +80,14 @@ def find_elsewhere(team: Team, copy: Path) -> str:
     return locations.described(json.loads(done.stdout))
 
 
-def write(team: Team, directory: Path, with_artifacts: bool) -> tuple[Path, list[str]]:
-    """Write the archive of a team whose server is stopped; return where it is, and what it cannot have."""
+def empty_workshop(team: Team) -> Path:
+    """Return the directory in which the account copies, without anything that it may have put there before."""
+    shutil.rmtree(changes.HOME / team.name, ignore_errors=True)
+    return changes.workshop(team)
+
+
+def write(team: Team, directory: Path, with_artifacts: bool, own: list[Path]) -> tuple[Path, list[str]]:
+    """Write the archive of a team of which nothing runs; return where it is, and what it cannot have."""
     elsewhere: list[str] = []
 
     def fill(tar: tarfile.TarFile) -> None:
@@ -88,31 +96,77 @@ def write(team: Team, directory: Path, with_artifacts: bool) -> tuple[Path, list
         for database in filter(can_copy, team.databases):
             if database["file"] and not is_account(team.account):
                 # Nobody is left who could be writing, and nobody who could copy it.
-                for file in filter(os.path.exists, databases.files(database["file"])):
-                    tar.add(file, f"databases/{os.path.basename(file)}")
+                for file in filter(os.path.lexists, databases.files(database["file"])):
+                    add_file(tar, Path(file), own, f"databases/{os.path.basename(file)}")
                 continue
-            copy = changes.workshop(team) / f"{database['name']}{databases.suffix(database)}"
+            copy = empty_workshop(team) / f"{database['name']}{databases.suffix(database)}"
             try:
                 databases.copy(team, database, copy)
-                tar.add(copy, f"databases/{copy.name}")
+                add_file(tar, copy, [copy.parent], f"databases/{copy.name}")
                 elsewhere.extend(filter(None, [find_elsewhere(team, copy)]))
             finally:
                 copy.unlink(missing_ok=True)
         if with_artifacts:
-            add_artifacts(tar, team.artifacts)
+            elsewhere.extend(add_artifacts(tar, team.artifacts, own))
 
     return write_tar(directory, team.name, "", fill), elsewhere
 
 
-def write_artifacts(name: str, artifacts: str, directory: Path) -> Path:
-    """Write what the archive of a team's retirement has not, before the data go."""
-    return write_tar(directory, name, "-artifacts", lambda tar: add_artifacts(tar, artifacts))
+def write_artifacts(name: str, artifacts: str, directory: Path, own: list[Path]) -> tuple[Path, list[str]]:
+    """Write what the archive of a team's retirement has not, before the data go; return what it cannot have, too."""
+    left: list[str] = []
+    return write_tar(directory, name, "-artifacts", lambda tar: left.extend(add_artifacts(tar, artifacts, own))), left
 
 
-def add_artifacts(tar: tarfile.TarFile, artifacts: str | None) -> None:
-    """Add the directory, where there is one: it begins with the first artifact."""
-    if artifacts and os.path.isdir(artifacts):
-        tar.add(artifacts, "artifacts")
+def add_file(tar: tarfile.TarFile, path: Path, own: list[Path], name: str) -> None:
+    """Add a file that stands in a directory of the team's."""
+    folder = trees.open_directory(path.parent, own)
+    try:
+        with trees.open_file(folder, path.name) as file:
+            tar.addfile(tar.gettarinfo(arcname=name, fileobj=file), file)
+    finally:
+        os.close(folder)
+
+
+def add_artifacts(tar: tarfile.TarFile, artifacts: str | None, own: list[Path]) -> list[str]:
+    """Add the directory, where there is one: it begins with the first artifact. Return what is not added, in words."""
+    if not artifacts or not os.path.lexists(artifacts):
+        return []
+    try:
+        root = trees.open_directory(Path(artifacts), own)
+    except trees.LinkError as error:
+        return [f"{error} of its account's, where nothing is looked for"]
+    try:
+        left = add_tree(tar, root)
+    finally:
+        os.close(root)
+    return [f"{left} files below {artifacts} are others', or no files"] if left else []
+
+
+def add_tree(tar: tarfile.TarFile, root: int) -> int:
+    """Add all below a directory; return how much is left: names of others' files, and what no artifact is."""
+    top, left = os.fstat(root), 0
+    tar.addfile(entry("artifacts", top, tarfile.DIRTYPE))
+    for folder, facts, parts in trees.walk(root):
+        name = "/".join(("artifacts", *parts))
+        if stat.S_ISREG(facts.st_mode) and (facts.st_nlink == 1 or facts.st_uid == top.st_uid):
+            with trees.open_file(folder, parts[-1]) as file:
+                tar.addfile(tar.gettarinfo(arcname=name, fileobj=file), file)
+        elif stat.S_ISDIR(facts.st_mode):
+            tar.addfile(entry(name, facts, tarfile.DIRTYPE))
+        elif stat.S_ISLNK(facts.st_mode):
+            tar.addfile(entry(name, facts, tarfile.SYMTYPE, os.readlink(parts[-1], dir_fd=folder)))
+        else:
+            left += 1
+    return left
+
+
+def entry(name: str, facts: os.stat_result, kind: bytes, link: str = "") -> tarfile.TarInfo:
+    """Describe what has no content."""
+    found = tarfile.TarInfo(name)
+    found.type, found.linkname, found.mode = kind, link, stat.S_IMODE(facts.st_mode)
+    found.uid, found.gid, found.mtime = facts.st_uid, facts.st_gid, facts.st_mtime
+    return found
 
 
 def write_tar(directory: Path, name: str, ending: str, fill: Callable[[tarfile.TarFile], None]) -> Path:

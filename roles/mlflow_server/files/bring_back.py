@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
+import processes
+import trees
+from changes import ChangeError
 from find_retired import Places, read
 from team import sync, write_private
 
@@ -68,14 +70,18 @@ def bring_back(name: str, places: Places) -> str:
         return f"its data are gone, so that it begins anew; what it had is in {record['archive']}"
     restore_secrets(Path(record["archive"]), places.config / name)
     account = account_of(name)
-    for data in filter(os.path.lexists, record["data"]):
-        command = ["chown", "--recursive", "--no-dereference", f"{account}:{account}", "--", data]
-        done = subprocess.run(command, text=True, check=False, capture_output=True)
-        if done.returncode != 0:
-            raise BringBackError(done.stderr.strip())
+    # It has had its number for a moment, and perhaps another had that before.
+    processes.wait_until_nobody_runs(account, name, harmless=())
+    own = list(map(Path, record["data"]))
+    left = []
+    for data in filter(os.path.lexists, own):
+        try:
+            trees.change_owner(data, own, "0:0", f"{account}:{account}")
+        except trees.LinkError as error:
+            left.append(f"; {error}, and what that leads to is not its own")
     # Last: without it nobody would look again.
     path.unlink()
-    return f"its data are its own again, with the secrets from {record['archive']}"
+    return f"its data are its own again, with the secrets from {record['archive']}{''.join(left)}"
 
 
 def main(names: str) -> None:
@@ -87,7 +93,7 @@ def main(names: str) -> None:
             what = bring_back(name, Places())
             if what:
                 done[name] = what
-        except (BringBackError, OSError) as error:
+        except (BringBackError, ChangeError, OSError) as error:
             failures[name] = f"it cannot be brought back: {error}"
     print(json.dumps({"done": done, "failures": failures}))
 

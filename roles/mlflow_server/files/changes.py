@@ -280,12 +280,14 @@ def before_clients(name: str) -> None:
 
 
 def main(do: str, name: str, most: str = "0") -> None:
-    """What systemd asks before it starts a server, or passes a client on to it."""
+    """What systemd asks before it starts a server, passes a client on to it, or lets its garbage be collected."""
     if do == "server":
         before_server(name, int(most) or default_number())
         settings.hand_over(teams.load(name))
     else:
         before_clients(name)
+        if do == "garbage":
+            settings.hand_over_to_garbage_collection(teams.load(name))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+import trees
 from sqlite_files import (
     check_sqlite,
     copy_sqlite,
@@ -29,7 +30,7 @@ from sqlite_files import (
     settle_sqlite,
     swap,
 )
-from team import Team, load, sync
+from team import Team, load
 
 # For who changes a table's definition in PostgreSQL and never ends, and for a server that is gone without a word.
 LOCK_SECONDS, SILENT_SECONDS = 60, 60
@@ -119,7 +120,13 @@ def copy(team: Team, database: dict[str, str], target: Path) -> None:
     part = f"{target}.part"
     options = ["--format=custom", "--no-owner", "--no-privileges", f"--lock-wait-timeout={LOCK_SECONDS}s"]
     run(team, ["pg_dump", *options, f"--file={part}", f"--dbname={uri}"], COPY_SECONDS, env=environment)
-    sync(part)
+    # The directory may be the account's, and its server at work.
+    folder = os.open(target.parent, trees.DIRECTORY)
+    try:
+        with trees.open_file(folder, os.path.basename(part)) as file:
+            os.fsync(file.fileno())
+    finally:
+        os.close(folder)
     os.replace(part, target)
 
 
@@ -131,6 +138,7 @@ def restore(team: Team, database: dict[str, str], source: Path) -> None:
         return
     script = source.with_suffix(".sql")
     uri, environment = reached(database["uri"])
+    script.unlink(missing_ok=True)
     try:
         options = ["--no-owner", "--no-privileges", f"--file={script}"]
         run(team, ["pg_restore", *options, str(source)], COPY_SECONDS)

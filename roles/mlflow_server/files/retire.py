@@ -15,13 +15,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import archive
 import changes
 import databases
+import processes
 import team as teams
+import trees
 from find_retired import Places, data_dirs, is_account, kept_by_restores, left, left_by_backups, read, unit_files
 from team import Team, write_private
 
@@ -68,12 +71,14 @@ def write_record(name: str, record: Record, places: Places) -> None:
 
 
 def close(name: str, places: Places) -> None:
-    """Stop all units of a team, first what would start others, also after a boot."""
+    """Stop all units of a team, first what would start others, also after a boot; see that nothing of it runs on."""
     for path in unit_files(name, places):
         if path.is_symlink():
             path.unlink()
     for pattern in (f"mlflow*@{name}.socket", f"mlflow*@{name}.timer", f"mlflow*@{name}.*"):
         run("systemctl", "stop", pattern)
+    if is_account(f"mlflow-{name}"):
+        processes.wait_until_nobody_runs(f"mlflow-{name}", name, harmless=())
 
 
 def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> Record:
@@ -84,7 +89,7 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
     # Waits for who is changing the team, and undoes what was cut off of that.
     with changes.Change(team, "the retirement"):
         close(team.name, places)
-        path, artifacts_elsewhere = archive.write(team, directory, remove)
+        path, artifacts_elsewhere = archive.write(team, directory, remove, data_dirs(team.name, places))
     record = {
         "archive": str(path),
         "with_artifacts": remove,
@@ -112,16 +117,6 @@ def where(uri: str) -> str:
     return f"{uri.partition(':')[0]}://{found['place'] if found else '…'}"
 
 
-def empty(path: Path) -> None:
-    """Remove a directory; one that is mounted stays, with nothing in it."""
-    if not os.path.ismount(path):
-        shutil.rmtree(path)
-        return
-    for entry in os.scandir(path):
-        shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
-    os.chown(path, 0, 0)
-
-
 def remove_account(name: str) -> None:
     """Remove it last: its number may be another's the next moment."""
     account = f"mlflow-{name}"
@@ -146,10 +141,10 @@ def retire(name: str, directory: Path, remove: bool, places: Places) -> list[str
     else:
         close(name, places)
     if remove and not record["with_artifacts"]:
-        if record["artifacts"] and os.path.isdir(record["artifacts"]):
+        if record["artifacts"] and os.path.lexists(record["artifacts"]):
             archive.prepare(directory)
-            path = archive.write_artifacts(name, record["artifacts"], directory)
-            lines.append(f"its artifacts are in {path}")
+            path, missing = archive.write_artifacts(name, record["artifacts"], directory, data_dirs(name, places))
+            lines += [f"its artifacts are in {path}", *(f"{each}, and so in no archive" for each in missing)]
         record["with_artifacts"] = True
         write_record(name, record, places)
     for path in unit_files(name, places):
@@ -168,25 +163,36 @@ def retire(name: str, directory: Path, remove: bool, places: Places) -> list[str
 
 def settle_data(name: str, record: Record, remove: bool, places: Places) -> list[str]:
     """Remove the data, or keep them from whoever gets the account's number."""
-    found = [Path(path) for path in record["data"] if os.path.lexists(path)]
-    if not remove and all(os.lstat(path).st_uid == 0 for path in found):
-        return []
+    own = [Path(path) for path in record["data"]]
+    found = [path for path in own if os.path.lexists(path)]
     if not remove:
-        for path in found:
-            run("chown", "--recursive", "--no-dereference", "root:root", "--", str(path))
-        return [f"{path} is kept, and root's" for path in found]
+        return keep_data([path for path in found if os.lstat(path).st_uid != 0], own)
     found += filter(os.path.lexists, kept_by_restores(name, places))
-    for path in found:
-        # One may have been in the other.
-        if path.exists():
-            empty(path)
+    lines = []
+    # One may be in the other.
+    for path in sorted(found, key=lambda it: len(it.parts), reverse=True):
+        lines.append(left_or(f"{path} is removed", trees.remove, path, own))
     record["data"] = []
     # Whoever adds the team again needs its secrets for a database that is still there.
     if record["elsewhere"]:
         write_record(name, record, places)
     else:
         places.record(name).unlink(missing_ok=True)
-    return [f"{path} is removed" for path in found]
+    return lines
+
+
+def keep_data(found: list[Path], own: list[Path]) -> list[str]:
+    """Make root's what is the account's."""
+    return [left_or(f"{path} is kept, and root's", trees.change_owner, path, own, None, "0:0") for path in found]
+
+
+def left_or(done: str, act: Callable[..., None], *given: Any) -> str:
+    """Do something to data; say that it is done, or that they are left where the account has put a link."""
+    try:
+        act(*given)
+    except trees.LinkError as error:
+        return f"{error} of its account's; where that leads to, nothing is touched"
+    return done
 
 
 def main(mode: str, directory: str, names: str) -> None:

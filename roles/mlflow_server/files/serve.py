@@ -5,9 +5,6 @@ only waits for it, with all of MLflow in memory. In one process the same worker,
 and environment, takes 240 MB where the two take 430. Where MLflow starts it in another way than this
 expects, or has a process of its own to run beside it, nothing is changed but that the worker ends idle
 connections.
-
-First of all, with --settings, it takes the variables that root has handed over (settings.py), as if they had been there
-from the beginning.
 """
 
 import os
@@ -15,18 +12,6 @@ import sys
 
 WORKER = [sys.executable, "-m", "uvicorn"]
 OWN_WORKER = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "serve_uvicorn.py")]
-HANDED_OVER = "settings.json"
-
-
-def begin_again():
-    """Take the variables, leave none of them in a file, and begin again with them."""
-    import json  # noqa: PLC0415
-
-    path = os.path.join(os.environ["RUNTIME_DIRECTORY"], HANDED_OVER)
-    with open(path, encoding="utf-8") as file:
-        settings = json.load(file)
-    os.unlink(path)
-    os.execve(sys.executable, [sys.executable, __file__, *sys.argv[2:]], {**os.environ, **settings})
 
 
 def has_jobs():
@@ -39,7 +24,7 @@ def serve():
     import runpy  # noqa: PLC0415
     import subprocess  # noqa: PLC0415
 
-    import user_store  # noqa: PLC0415 - not to be found before it has begun again
+    import user_store  # noqa: PLC0415 - reads the settings
 
     user_store.refuse_emptied(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
     start_process = subprocess.Popen.__init__
@@ -59,6 +44,4 @@ def serve():
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--settings":
-        begin_again()
     serve()

@@ -18,12 +18,15 @@ from team import Team
 # The later one counts.
 FILES = ("environment", "secrets.env", "bootstrap.env")
 HANDED_OVER = "settings.json"
+# Where mlflow-gc@ finds what it needs, and of that what is root's.
+GARBAGE = Path("/run/mlflow-gc")
+CREDENTIALS = ("team.json", "admin_password")
 
 
-def read(team: Team) -> dict[str, str]:
+def read(team: Team, files: tuple[str, ...] = FILES) -> dict[str, str]:
     """Return the server's own variables."""
     found: dict[str, str] = {}
-    for name in FILES:
+    for name in files:
         # The last one is only there until the first start is over.
         with contextlib.suppress(FileNotFoundError):
             found.update(environment_file.read(team.directory / name))
@@ -31,15 +34,27 @@ def read(team: Team) -> dict[str, str]:
 
 
 def hand_over(team: Team) -> None:
-    """Write them where the account finds them once. The directory is the account's: no link is followed there."""
+    """Write them where the account finds them once."""
+    write(team, Path(team.socket).parent, {HANDED_OVER: json.dumps(read(team))})
+
+
+def hand_over_to_garbage_collection(team: Team) -> None:
+    """Write those without secrets of the server's own, and with what the collection asks the server."""
+    files = {name: (team.directory / name).read_text(encoding="utf-8") for name in CREDENTIALS}
+    write(team, GARBAGE / team.name, {**files, HANDED_OVER: json.dumps(read(team, FILES[:1]))})
+
+
+def write(team: Team, place: Path, files: dict[str, str]) -> None:
+    """Write files for the account. The directory is the account's: no link is followed there."""
     account = pwd.getpwnam(team.account)
-    directory = os.open(Path(team.socket).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(HANDED_OVER, dir_fd=directory)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with open(os.open(HANDED_OVER, flags, 0o400, dir_fd=directory), "w", encoding="utf-8") as file:
-            json.dump(read(team), file)
-            os.fchown(file.fileno(), account.pw_uid, account.pw_gid)
+        for name, content in files.items():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=directory)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with open(os.open(name, flags, 0o400, dir_fd=directory), "w", encoding="utf-8") as file:
+                file.write(content)
+                os.fchown(file.fileno(), account.pw_uid, account.pw_gid)
     finally:
         os.close(directory)

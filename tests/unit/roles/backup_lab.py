@@ -18,7 +18,9 @@ SECRETS = {"secrets.env": "MLFLOW_FLASK_SERVER_SECRET_KEY=first\n", "admin_passw
 PROGRAMS = (
     "team",
     "sqlite_files",
+    "trees",
     "databases",
+    "starts",
     "changes",
     "repository",
     "contents",

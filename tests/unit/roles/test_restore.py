@@ -108,17 +108,70 @@ def test_nothing_is_gathered_where_a_server_that_runs_could_exchange_it(changed,
 
 def test_all_dumps_of_before_are_kept(lab):
     plan = []
+    shop = lab.places.dumps("vision")
+    shop.mkdir()
     for name in ("auth", "tracking"):
-        shop = lab.home / "changes" / name
-        shop.mkdir()
-        (shop / "former.dump").write_text(name)
-        plan.append({"database": {"name": name}, "former": str(shop / "former.dump")})
+        (shop / f"{name}.former.dump").write_text(name)
+        plan.append({"database": {"name": name}, "former": str(shop / f"{name}.former.dump")})
     home = lab.home / "restores" / "vision"
     home.mkdir(exist_ok=True)
-    restore = mock.Mock(works=[], plan={"postgresql": plan}, home=home)
+    restore = mock.Mock(works=[], plan={"postgresql": plan}, home=home, team=lab.vision())
     lab.restore.Restore.tidy_up(restore)
     assert sorted(path.name for path in (home / "former").iterdir()) == ["auth.dump", "tracking.dump"]
+    assert not shop.exists()
     shutil.rmtree(home / "former")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run something as somebody else")
+def test_dumps_are_read_and_not_exchanged_by_the_account(lab, tmp_path_factory):
+    """Its server runs from what was restored before root has moved the dumps of before away."""
+
+    def account(script):
+        return subprocess.run(
+            ["sh", "-c", script], cwd=f"/proc/self/fd/{handle}", pass_fds=(handle,), user=54321, group=54321,
+            extra_groups=[], capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    shop = tmp_path_factory.mktemp("vision.dumps")
+    (shop / "auth.new.dump").write_text("new")
+    lab.places.let_in(shop, 54321)
+    handle = os.open(shop, os.O_RDONLY)
+    try:
+        # As pg_dump and pg_restore do.
+        assert account("cat auth.new.dump; echo former > auth.former.dump; echo sql > auth.new.sql").stdout == "new"
+        lab.places.take(shop, "auth.former.dump", 54321)
+        for name in ("auth.former.dump", "auth.new.dump"):
+            assert account(f"rm -f {name} && ln -s /etc/passwd {name}").returncode != 0
+            assert account(f"mv {name} other || echo more >> {name}").returncode != 0
+        assert account("cat auth.former.dump").stdout == "former\n"
+        os.mkfifo(shop / "pipe")
+        (shop / "link").symlink_to("/etc/passwd")
+        for name in ("pipe", "link"):
+            with pytest.raises(OSError, match=name):
+                lab.places.take(shop, name, 54321)
+    finally:
+        os.close(handle)
+
+
+def test_a_server_that_is_started_again_counts_as_one_that_runs(changed, monkeypatch):
+    """Between two of its attempts systemd knows no process of it, and what it had started may be there still."""
+    monkeypatch.setattr(changed.places, "workplace", lambda path, name: changed.state / f".{name}.restore")
+    monkeypatch.setattr(changed.restore, "is_active", lambda unit: False)
+    changed.state.chmod(0o777)
+    process = subprocess.Popen(["sleep", "300"])
+    group = changed.home / "groups" / "mlflow"
+    group.mkdir(parents=True)
+    (group / "cgroup.procs").write_text(f"{process.pid}\n")
+    state = {"ActiveState": "activating", "SubState": "auto-restart", "InvocationID": "", "ControlGroup": "/mlflow"}
+    monkeypatch.setattr(changed.starts, "CGROUPS", [changed.home / "groups"])
+    monkeypatch.setattr(changed.starts, "states", lambda *names: dict.fromkeys(names, state))
+    try:
+        with pytest.raises(changed.repository.BackupError, match="systemctl stop mlflow-listen@vision"):
+            changed.restore_into()
+    finally:
+        process.kill()
+        process.wait()
+        changed.state.chmod(0o755)
 
 
 @pytest.fixture

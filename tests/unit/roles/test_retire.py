@@ -1,8 +1,12 @@
 """A team goes with an archive of all it had, wherever that is cut off, and comes back to what was kept."""
 
+import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import tarfile
+from unittest import mock
 
 import pytest
 from unit.roles.retiring import SECRETS, Host
@@ -217,3 +221,109 @@ def test_a_directory_that_others_can_write_to_is_no_place_for_archives(host):
     host.archives.chmod(0o777)
     assert "mlflow_server_archive_dir: others can write" in host.retire()["failures"]["vision"]
     assert (host.config / "vision" / "secrets.env").exists()
+
+
+@pytest.fixture
+def foreign(host):
+    """A directory that is none of the team's, with what nobody but root is to read."""
+    folder = host.home / "root"
+    folder.mkdir(mode=0o700)
+    (folder / "shadow").write_text("canary")
+    return folder
+
+
+def declare_nested(host):
+    """Let the team have a directory within another of its own, as storage_dirs may."""
+    path = host.config / "vision" / "team.json"
+    known = json.loads(path.read_text())
+    nested = str(host.elsewhere / "nested")
+    path.write_text(json.dumps({**known, "artifacts": nested, "storage_dirs": [str(host.elsewhere), nested]}))
+    return host.elsewhere / "nested"
+
+
+@pytest.mark.parametrize("modes", [["remove"], ["keep", "remove"]])
+def test_a_link_in_place_of_a_directory_leads_root_nowhere(host, foreign, modes):
+    """Also when it has become root's with all that was kept."""
+    declare_nested(host).symlink_to(foreign)
+    said = [line for mode in modes for line in host.retire(mode)["done"]["vision"]]
+    assert (foreign / "shadow").read_text() == "canary"
+    assert not host.elsewhere.exists()
+    names, _paths = host.archived()
+    assert not any("shadow" in name for name in names)
+    assert any(f"{host.elsewhere / 'nested'}: nested has become a link" in line for line in said)
+
+
+def test_data_of_roots_own_link_go_and_the_link_stays(host):
+    """As after a disk was moved; nobody but root could have made it."""
+    moved = host.home / "big"
+    host.elsewhere.rename(moved)
+    host.elsewhere.symlink_to(moved)
+    host.retire("remove")
+    names, _paths = host.archived()
+    assert names == WHOLE | {ARTIFACT}
+    assert list(moved.iterdir()) == []
+    assert host.elsewhere.is_symlink()
+
+
+def test_what_is_no_artifact_is_left_out_and_counted(host, foreign):
+    os.mkfifo(host.elsewhere / "1" / "pipe")
+    (host.elsewhere / "1" / "link").symlink_to(foreign / "shadow")
+    os.link(host.elsewhere / "1" / "model.bin", host.elsewhere / "1" / "twice.bin")
+    os.link(foreign / "shadow", host.elsewhere / "1" / "second name")
+    os.chown(host.elsewhere, 54321, 54321)
+    os.chown(host.elsewhere / "1" / "model.bin", 54321, 54321)
+    said = host.retire("remove")["done"]["vision"]
+    assert f"2 files below {host.elsewhere} are others', or no files, and so in no archive" in said
+    _names, (path,) = host.archived()
+    with tarfile.open(path) as tar:
+        kinds = {member.name: member.type for member in tar.getmembers() if member.name.startswith("artifacts/1/")}
+        assert tar.extractfile("artifacts/1/twice.bin").read() == b"weights"
+    assert kinds == {
+        "artifacts/1/link": tarfile.SYMTYPE,
+        "artifacts/1/model.bin": tarfile.REGTYPE,
+        "artifacts/1/twice.bin": tarfile.LNKTYPE,
+    }
+    assert (foreign / "shadow").read_text() == "canary"
+
+
+def test_directories_may_be_as_deep_as_they_like(host):
+    folder = os.open(host.elsewhere, os.O_RDONLY)
+    for _number in range(1500):
+        os.mkdir("deeper", dir_fd=folder)
+        inner = os.open("deeper", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(folder)
+    assert host.retire("remove")["failures"] == {}
+    assert not host.elsewhere.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_owners_change_within_the_directories_alone(host, foreign):
+    (host.elsewhere / "link").symlink_to(foreign)
+    os.link(foreign / "shadow", host.elsewhere / "second name")
+    for path in (host.elsewhere, host.elsewhere / "1", host.elsewhere / "1" / "model.bin"):
+        os.chown(path, 54321, 54321)
+    os.chown(foreign / "shadow", 54322, 54322)
+    host.retire()
+    assert {os.lstat(path).st_uid for path in (host.elsewhere, host.elsewhere / "1" / "model.bin")} == {0}
+    assert (foreign / "shadow").stat().st_uid == 54322
+    assert foreign.stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run something as somebody else")
+def test_who_still_runs_as_the_team_is_waited_for(host_program, monkeypatch, tmp_path):
+    """What the units have left, and what belongs to none of them."""
+    retire, processes = host_program("retire"), host_program("processes")
+    places = host_program("find_retired").Places(units=(tmp_path,), timers=tmp_path)
+    process = subprocess.Popen(["sleep", "300"], user=54321, group=54321, extra_groups=[], cwd="/")
+    monkeypatch.setattr(processes, "STOP_SECONDS", 0.2)
+    monkeypatch.setattr(processes.pwd, "getpwnam", lambda name: mock.Mock(pw_uid=54321))
+    monkeypatch.setattr(retire, "run", lambda *command: None)
+    try:
+        with pytest.raises(host_program("changes").ChangeError, match=rf"sleep \({process.pid}\) still run"):
+            retire.close("vision", places)
+    finally:
+        process.kill()
+        process.wait()
+    retire.close("vision", places)

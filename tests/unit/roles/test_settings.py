@@ -65,6 +65,57 @@ def test_they_are_handed_over_to_the_account_alone(settings, load_program, tmp_p
     assert json.loads((run / "settings.json").read_text()) == {"A": "1", "B": "3"}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_the_collection_is_handed_no_secrets_of_the_server(settings, load_program, tmp_path, monkeypatch):
+    config = tmp_path / "etc" / "vision"
+    config.mkdir(parents=True)
+    for name, text in {
+        "environment": "A=1\n",
+        "secrets.env": "B=2\n",
+        "team.json": "{}",
+        "admin_password": "p",
+    }.items():
+        (config / name).write_text(text)
+    place = tmp_path / "run" / "vision"
+    place.mkdir(parents=True)
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    (place / "admin_password").symlink_to(victim)
+    monkeypatch.setattr(settings, "GARBAGE", tmp_path / "run")
+    others = {"version": "", "state_dir": "", "admin_username": "", "default_permission": "", "databases": []}
+    team = load_program("team").Team(
+        name="vision",
+        account="nobody",
+        socket="",
+        config_dir=tmp_path / "etc",
+        artifacts=None,
+        storage_dirs=[],
+        **others,
+    )
+    settings.hand_over_to_garbage_collection(team)
+    assert victim.read_text() == "untouched"
+    assert {path.name: path.read_text() for path in place.iterdir()} == {
+        "team.json": "{}",
+        "admin_password": "p",
+        "settings.json": '{"A": "1"}',
+    }
+    assert {stat.S_IMODE(path.lstat().st_mode) for path in place.iterdir()} == {0o400}
+
+
+def test_a_program_begins_with_what_was_handed_over_and_leaves_no_file(tmp_path):
+    (tmp_path / "settings.json").write_text(json.dumps({"A": AWKWARD, "PYTHONPATH": str(tmp_path)}))
+    (tmp_path / "program.py").write_text("import json, os, sys; print(json.dumps([os.environ['A'], sys.argv[1:]]))")
+    done = subprocess.run(
+        [sys.executable, "-IS", FILES / "with_settings.py", tmp_path / "program.py", "server", "--option"],
+        env={"RUNTIME_DIRECTORY": str(tmp_path)},
+        text=True,
+        check=True,
+        capture_output=True,
+    )
+    assert json.loads(done.stdout) == [AWKWARD, ["server", "--option"]]
+    assert not (tmp_path / "settings.json").exists()
+
+
 def test_root_reads_nothing_that_others_write(tmp_path):
     """Neither from the environment, nor from where it is called, nor from the home directory."""
     (tmp_path / "json.py").write_text("import os; os.write(2, b'taken in')")

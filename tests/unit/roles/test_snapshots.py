@@ -311,11 +311,11 @@ def test_a_process_of_the_team_that_is_no_server_is_waited_for_with_an_end(lab, 
         with pytest.raises(
             lab.changes.ChangeError, match=rf"sleep \({process.pid}\) still run as .* stop mlflow-gc@vision"
         ):
-            lab.processes.wait_until_nobody_runs(lab.vision())
+            lab.processes.wait_until_nobody_runs("mlflow-vision", "vision")
     finally:
         process.kill()
         process.wait()
-    lab.processes.wait_until_nobody_runs(lab.vision())
+    lab.processes.wait_until_nobody_runs("mlflow-vision", "vision")
 
 
 def test_who_still_runs_as_the_team_is_seen(lab):

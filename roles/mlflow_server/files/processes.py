@@ -8,14 +8,13 @@ import time
 from pathlib import Path
 
 from changes import STOP_SECONDS, ChangeError
-from team import Team
 
 PAUSE = 0.05
 # Units that have no database open: one passes connections on, the other reads artifacts.
 HARMLESS = ("mlflow-listen@", "mlflow-backup@")
 
 
-def of_account(uid: int) -> list[str]:
+def of_account(uid: int, harmless: tuple[str, ...] = HARMLESS) -> list[str]:
     """Return the processes that run as an account, in words."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -27,21 +26,21 @@ def of_account(uid: int) -> list[str]:
             continue
         lines = {name: value.strip() for name, _colon, value in (it.partition(":") for it in status.split("\n"))}
         ended = lines["State"].startswith(("Z", "X"))
-        if str(uid) in lines["Uid"].split() and not ended and not any(f"/{unit}" in group for unit in HARMLESS):
+        if str(uid) in lines["Uid"].split() and not ended and not any(f"/{unit}" in group for unit in harmless):
             found.append(f"{lines['Name']} ({process.name})")
     return found
 
 
-def wait_until_nobody_runs(team: Team) -> None:
+def wait_until_nobody_runs(account: str, name: str, harmless: tuple[str, ...] = HARMLESS) -> None:
     """Wait until workers have gone with their server; raise while anything else is at work, as mlflow-gc@ may be."""
-    uid = pwd.getpwnam(team.account).pw_uid
+    uid = pwd.getpwnam(account).pw_uid
     if uid == os.geteuid():
         return
     end = time.monotonic() + STOP_SECONDS
-    while found := of_account(uid):
+    while found := of_account(uid, harmless):
         if time.monotonic() > end:
             raise ChangeError(
-                f"{', '.join(found[:5])} still run as {team.account}; wait for them, or end them "
-                f"(systemctl stop mlflow-gc@{team.name}.service), and restore again"
+                f"{', '.join(found[:5])} still run as {account}; wait for them, or end them "
+                f"(systemctl stop mlflow-gc@{name}.service), and try again"
             )
         time.sleep(PAUSE)

@@ -1,0 +1,38 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a program's last words come to, in one line."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.mlops.mlflow.plugins.module_utils._text import cut
+
+LONGEST = 400
+TRACEBACK = "Traceback (most recent call last):"
+# What programs write beside what went wrong, with or without a time before it.
+NOISE = re.compile(
+    r"([\d/:., TZ+-]+ )?\[?(INFO|DEBUG|WARNING|WARN|NOTSET)\b|\S+:\d+: \w*Warning: |\S*\.(service|socket): "
+)
+COMPLAINT = re.compile(r"(?i)(error|exception)\b|\b(fatal|failed|denied|cannot|could not|unable|refused|full|killed)\b")
+# What stands between a user's name and the host in a URI. A password may have any character in it, @ and / too.
+IN_URI = re.compile(r"://([^:/@\s'\"]*):\S*@")
+
+
+def cause(text: str) -> str:
+    """The line that says what went wrong: the end of the last traceback, or the last complaint, or the last line."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    said = after_traceback(lines)
+    if not said:
+        told = [line for line in lines if not NOISE.match(line)] or lines
+        said = ([line for line in told if COMPLAINT.search(line)] or told or ["it ended without a word"])[-1]
+    return cut(IN_URI.sub(r"://\1:***@", " ".join(said.split())), LONGEST)
+
+
+def after_traceback(lines: list[str]) -> str:
+    """What the last traceback ends with; nothing where there is none, or not its end."""
+    begins = [number for number, line in enumerate(lines) if line.endswith(TRACEBACK)]
+    # Frames are indented, and those of groups have bars.
+    rest = lines[begins[-1] + 1 :] if begins else []
+    return next((line for line in rest if not re.match(r"[\s|+^]", line)), "")

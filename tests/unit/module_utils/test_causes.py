@@ -1,0 +1,53 @@
+"""What went wrong, in one line of all that a program has said."""
+
+import pytest
+from ansible_collections.mlops.mlflow.plugins.module_utils._causes import cause
+
+TRACEBACK = """\
+2026/11/26 10:00:00 INFO mlflow.store.db.utils: Creating tables
+Traceback (most recent call last):
+  File "a.py", line 1, in <module>
+    connect()
+ValueError: not this one
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "b.py", line 2, in connect
+    raise
+    ^^^^^
+sqlalchemy.exc.NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:postgresql.nosuch
+(Background on this error at: https://sqlalche.me/e/20/x)
+the server ended before it answered, with exit code 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (TRACEBACK, "sqlalchemy.exc.NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:postgresql.nosuch"),
+        (
+            "ERROR:    Traceback (most recent call last):\n  File\nOSError: no space\nERROR:  failed",
+            "OSError: no space",
+        ),
+        (
+            "Error: Option '--workers' is wrong\nINFO:     failed over\nthe server ended",
+            "Error: Option '--workers' is wrong",
+        ),
+        (
+            "vision: the user store was emptied\n2026/11/26 10:00:00 WARNING mlflow: cannot say",
+            "vision: the user store was emptied",
+        ),
+        ("INFO:     Started", "INFO: Started"),
+        ("a.py:3: UserWarning: this failed\nthe server did not answer", "the server did not answer"),
+        ("postgresql://u:p@ss/w@host/x refused", "postgresql://u:***@host/x refused"),
+        ("it failed: \x1b[2Jred\u202e", "it failed: \\u001b[2Jred\\u202e"),
+        ("  \n", "it ended without a word"),
+    ],
+)
+def test_the_line_that_says_it_is_found(text, line):
+    assert cause(text) == line
+
+
+def test_it_is_never_long():
+    assert len(cause(f"error {'x' * 5000}")) <= 401
