@@ -73,11 +73,11 @@ class Doors:
         inside = f"cd && PATH={VENV}/bin:$PATH && export PATH MLFLOW_DISABLE_TELEMETRY=true && {command}"
         return self.notebook.sh(f"su - {user} -s /bin/sh -c {quoted(inside)}", check=check)
 
-    def ask(self, path: str, user: str = "", name: str = VISION, **headers: str) -> Answer:
+    def ask(self, path: str, user: str = "", name: str = VISION, method: str = "", **headers: str) -> Answer:
         """Send one request to the proxy, from here."""
         connection = Connection(self.proxy.host.address, name, self.trust())
         try:
-            return connection.ask(path, user, **headers)
+            return connection.ask(path, user, method=method, **headers)
         finally:
             connection.close()
 

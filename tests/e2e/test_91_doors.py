@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
 import socket
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,16 +30,39 @@ from e2e.doors import (
     certify,
     changed,
     compressed,
+    quoted,
     scanned,
     soon,
 )
 from e2e.stage import Stage
+from e2e.strangers import (
+    ARTIFACTS,
+    MALFORMED,
+    ODD,
+    PLACES,
+    PLAIN,
+    WHO_AM_I,
+    both_ways,
+    login,
+    spelled,
+    stranger,
+)
 
 ALICE = "alice:alice-try-out-only"
 ADMIN = "admin:vision-admin-try-out"
 HOSTS = ["proxy", "notebook"]
 LARGE = 600 * 1024**2
 HALF = 8 * 1024**2
+# More than MLflow is ever to hold of a request.
+BODY = 20 * 1024**2
+# More connections than Debian's nginx has, here on two cores.
+MANY = 1600
+VISION_UNITS = "mlflow@vision.service mlflow-listen@vision.service"
+ARE_UP = f"systemctl is-active {VISION_UNITS}"
+ASKS = "curl --silent --output /dev/null --max-time 30 --write-out %{http_code}"
+ASKS_NLP = f"{ASKS} --user dave:dave-try-out-only https://{NLP}{WHO_AM_I}"
+# One of each kind that nginx takes differently.
+ODD_PLACES = (WHO_AM_I, "/static-files/index.html", f"{ARTIFACTS}/1/x")
 SITE = {"mlflow_proxy_tls_certificate": "/etc/ssl/site.pem", "mlflow_proxy_tls_key": "/etc/ssl/private/site.key"}
 NEW_RUN = "/api/2.0/mlflow/runs/create"
 PROJECT = {
@@ -155,6 +180,192 @@ def test_closed_routes_are_not_found_however_they_are_spelled(doors: Doors) -> N
     assert doors.ask("/nginx_status", name=DOMAIN).status == 404
 
 
+def sleeps(doors: Doors) -> bool:
+    """Say whether the server of vision sleeps, without asking it."""
+    return doors.server.sh(ARE_UP, check=False).split() == ["inactive", "inactive"]
+
+
+def asleep(doors: Doors) -> bool:
+    """Stop the server of vision; say whether it is."""
+    doors.server.sh(f"systemctl stop {VISION_UNITS}", check=False)
+    return sleeps(doors)
+
+
+def seen(doors: Doors) -> list[str]:
+    """Return what MLflow's own log says that it was asked for, but for questions whether a log-in is right."""
+    lines = doors.server.sh("journalctl --no-pager --output cat --unit mlflow@vision.service")
+    asked = re.findall(r'"[A-Z]+ (\S+) HTTP/1\.[01]"', lines)
+    return [path for path in asked if path != WHO_AM_I]
+
+
+def test_what_could_be_read_in_two_ways_is_refused(doors: Doors) -> None:
+    who = stranger(doors)
+    right, wrong = login(ALICE), login("alice:a wrong password")
+    assert doors.ask(WHO_AM_I, ALICE).status == 200
+    before = seen(doors)
+    found = {}
+    for place in ODD_PLACES:
+        for name, path in (way for form in spelled(place, ODD) for way in both_ways(form)):
+            # Whoever asks is told the same, so that nothing is learned about a password either.
+            everybody = ((), (wrong,), (right,)) if place == WHO_AM_I else ((right,),)
+            answers = {who.ask(path, *given, name=name)[0] for given in everybody}
+            # 403 is for hosts that are not ours.
+            refused = {403} if "other.example" in path else set()
+            # Names of artifacts may have semicolons.
+            if path.endswith("/1/x;x"):
+                refused = {404}
+            if len(answers) > 1 or not answers <= {400, 414, *refused}:
+                found[f"{name}{path}"] = answers
+    assert found == {}, found
+    # Over HTTP/2, which has no request line, as well.
+    urls = " ".join(
+        quoted(f"https://{name}{path}")
+        for form in ODD[:11]
+        for name, path in both_ways(form.format(path=WHO_AM_I, rest="api"))
+    )
+    curl = "curl --silent --path-as-is --http2 --output /dev/null --write-out '%{http_version} %{http_code}\\n'"
+    said = doors.notebook.sh(f"{curl} --user {ALICE} {urls}")
+    assert re.findall(r"(?m)^[0-9.]+ \d+$", said) == ["2 400"] * len(urls.split())
+    assert [path for path in seen(doors)[len(before) :] if "/1/x" not in path] == []
+
+
+def test_what_is_judged_is_what_is_passed_on(doors: Doors) -> None:
+    who = stranger(doors)
+    sent = {}
+    for place in (WHO_AM_I, "/static-files/index.html", f"{ARTIFACTS}/1/x"):
+        for form in spelled(place, PLAIN):
+            for name, path in both_ways(form):
+                mark = f"mark={len(sent)}."
+                sent[mark] = f"{form}{'&' if '?' in form else '?'}{mark}"
+                status, _answer = who.ask(f"{path}{'&' if '?' in path else '?'}{mark}", login(ALICE), name=name)
+                assert status not in (400, 502), path
+
+    def passed_on() -> dict[str, str]:
+        """Return what came of it; its log has it decoded, and encoded anew."""
+        found = (re.search(r"mark=\d+\.", path) for path in seen(doors))
+        marked = [each for each in found if each]
+        return {each.group(): urllib.parse.unquote(each.string) for each in marked}
+
+    assert soon(lambda: len(passed_on()) == len(sent))
+    assert passed_on() == {mark: urllib.parse.unquote(path) for mark, path in sent.items()}
+
+
+def test_nothing_of_a_stranger_gets_to_a_team(doors: Doors) -> None:
+    assert soon(lambda: asleep(doors))
+    who = stranger(doors)
+    for place in (*PLACES, "/api/3.0/mlflow/server-info", "/favicon.ico", "/signup"):
+        for form in spelled(place, PLAIN):
+            for name, path in both_ways(form):
+                status, answer = who.ask(path, name=name)
+                if form.partition("?")[0] == "/health":
+                    assert (path, status) == (path, 200)
+                else:
+                    # A browser asks who is there.
+                    asks = answer.count('\r\nWWW-Authenticate: Basic realm="mlflow"')
+                    assert (path, status, asks) == (path, 401, 1)
+    for given in MALFORMED:
+        for name, path in both_ways(WHO_AM_I):
+            assert (given, who.ask(path, given, name=name)[0] in (400, 401)) == (given, True)
+    for method in ("HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"):
+        assert (method, who.ask(f"{ARTIFACTS}/1/x", method=method)[0]) == (method, 401)
+    assert who.ask("/health", method="POST")[0] == 401
+    assert sleeps(doors)
+
+
+def test_a_browser_may_ask_ahead_for_a_page_that_is_allowed(doors: Doors) -> None:
+    page = f"https://{DOMAIN}"
+    ahead = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
+
+    def granted(headers: dict[str, str]) -> dict[str, str]:
+        return {name: value for name, value in headers.items() if name.startswith("access-control-")}
+
+    given = " ".join(f"--header '{name}: {value}'" for name, value in {**ahead, "Origin": page}.items())
+    itself = doors.server.sh(f"curl --silent --include --request OPTIONS {given} http://127.0.0.1:5001{NEW_RUN}")
+    status, *lines = itself.strip().splitlines()
+    theirs = granted({name.lower(): value for name, value in (line.split(": ", 1) for line in lines if ": " in line)})
+    assert theirs["access-control-allow-origin"] == page
+    assert soon(lambda: asleep(doors))
+    for name, path in both_ways(NEW_RUN):
+        found = doors.ask(path, name=name, method="OPTIONS", Origin=page, **ahead)
+        assert (str(found.status) in status, granted(found.headers)) == (True, theirs)
+        # What a page asks for itself, it may also read that it has to sign in for.
+        refused = doors.ask(path, name=name, method="POST", Origin=page)
+        assert (refused.status, refused.headers["access-control-allow-origin"]) == (401, page)
+        # The same for who is not known, or does not really ask ahead.
+        for origin in ("https://evil.example.org", f"{page}.evil.example", f"https://{NLP}", "null"):
+            found = doors.ask(path, name=name, method="OPTIONS", Origin=origin, **ahead)
+            assert (found.status, granted(found.headers)) == (401, {})
+        for method in ("OPTIONS", "PUT"):
+            assert doors.ask(path, name=name, method=method, Origin=page).status == 401
+    assert sleeps(doors)
+
+
+def test_a_large_body_stays_outside(doors: Doors, large: str) -> None:
+    who = stranger(doors)
+    artifact = large.rsplit(maxsplit=1)[-1].partition(VISION)[2]
+    before = doors.kept()
+    for chunked in (False, True):
+        for path, method in ((NEW_RUN, "POST"), (artifact, "PUT"), (artifact, "POST"), ("/static-files/x", "PUT")):
+            for given, refused in (((), {401}), ((login("alice:a wrong one"),), {401, 413, 429})):
+                status, sent = who.upload(path, BODY, *given, method=method, chunked=chunked)
+                # What was on its way counts too.
+                assert status in (*refused, 413), (path, method, status)
+                assert sent < BODY / 2, (path, method, sent)
+    # Nor does a member fill the server's memory, with any spelling of a path but that of an upload.
+    for path, method in ((NEW_RUN, "POST"), (artifact, "POST"), (artifact.replace("artifacts", "%61rtifacts"), "PUT")):
+        for chunked in (False, True):
+            status, _sent = who.upload(path, BODY, login(ALICE), method=method, chunked=chunked)
+            assert (path, method, chunked, status) == (path, method, chunked, 413)
+    assert soon(lambda: doors.kept() == before)
+    for chunked in (False, True):
+        for name, path in both_ways(f"{artifact}-{chunked}"):
+            assert who.upload(path, BODY, login(ALICE), name=name, chunked=chunked) == (200, BODY)
+            assert doors.ask(path, ALICE, name=name).text == "\0" * BODY
+    assert doors.kept() - before >= 2 * BODY
+
+
+def test_odd_names_that_the_client_sends_are_not_refused(doors: Doors) -> None:
+    script = (Path(__file__).parent / "names.py").read_text()
+    doors.notebook.sh("cat > /tmp/names.py", script)
+    for more in ("", f" https://{DOMAIN}/vision"):
+        assert doors.person("alice", f"mlflow-team vision python /tmp/names.py{more}").splitlines()[-1] == "all kept"
+
+
+def test_who_says_nothing_takes_no_connection_from_others(doors: Doors) -> None:
+    who = stranger(doors)
+    assert doors.notebook.sh(ASKS_NLP) == "200"
+    with contextlib.ExitStack() as held:
+        waiting = [held.enter_context(who.connect()) for _number in range(MANY)]
+        # Half of them begin a request that they never end, as somebody who may or as nobody.
+        for number, connection in enumerate(waiting[::2]):
+            given = (login(ALICE),) if number % 2 else ()
+            connection.sendall(who.head(NEW_RUN, VISION, "POST", given, "Content-Length: 1000000\r\n"))
+        assert doors.notebook.sh(ASKS_NLP) == "200"
+        # Who has waited in vain for a request is gone.
+        silent = waiting[-1]
+        silent.settimeout(30)
+        with contextlib.suppress(ConnectionResetError):
+            assert silent.recv(1) == b""
+
+
+def test_it_is_reached_over_ipv6_where_64_bits_are_one_address(doors: Doors) -> None:
+    numbers = "1 2 3 4 5 6 7 8 9 a b c"
+    each = f"for number in {numbers}; do ip -6 address {{}} fd00:0:0:7:$number::1/64 dev lo {{}}; done"
+    doors.proxy.sh(each.format("add", "nodad"))
+    asks = f"{ASKS}'\n' -6 --cacert /etc/mlflow-proxy/ca.pem"
+    try:
+        there = f"--resolve {VISION}:443:[::1] https://{VISION}{WHO_AM_I}"
+        assert doors.proxy.sh(f"{asks} --user {ALICE} {there}") == "200\n"
+        assert doors.proxy.sh(f"{asks} --resolve {VISION}:80:[::1] http://{VISION}/") == "307\n"
+        near = f"--resolve {VISION}:443:[fd00:0:0:7:1::1] https://{VISION}{WHO_AM_I}"
+        guess = f"{asks} --max-time 15 --interface fd00:0:0:7:$number::1 --user bob:wrong-$number {near}"
+        answers = doors.proxy.sh(f"for number in {numbers}; do {guess} & done; wait").split()
+    finally:
+        doors.proxy.sh(each.format("delete", ""))
+    # As for the guesser below, whose address is one.
+    assert (answers.count("401") <= 6, answers.count("429") >= 2) == (True, True), answers
+
+
 def test_a_guesser_is_slowed_and_who_logs_beside_them_is_not(doors: Doors, run_id: str) -> None:
     answers: list[int] = []
 
@@ -241,6 +452,24 @@ def test_a_configuration_that_nginx_refuses_does_not_replace_the_one_that_runs(d
     assert "directive invalid value in /etc/nginx/conf.d/mlflow.conf" in run.output
     assert doors.proxy.sh("sha256sum /etc/nginx/conf.d/mlflow.conf; nginx -t -q") == before
     assert doors.ask("/health").status == 200
+
+
+def test_a_reload_that_nginx_refuses_is_told(doors: Doors) -> None:
+    zone = "echo 'limit_req_zone {} zone=others:1m rate=1r/s;' > /etc/nginx/conf.d/others.conf"
+    doors.proxy.sh(f"{zone.format('$remote_addr')}; systemctl reload nginx")
+    # Good for an nginx that starts, and not for one that has the zone already.
+    doors.proxy.sh(f"{zone.format('$remote_user')}; nginx -t -q")
+    changed_a_bit = {"mlflow_proxy_timeout": 599}
+    run = doors.play("open_doors", "--limit=proxy1", **changed_a_bit)
+    assert run.code == 2, run.output[-5000:]
+    assert "nginx of proxy1 takes this file, but not while it runs, and serves what it had before" in run.output
+    assert 'uses the \\"$remote_user\\" key while' in run.output
+    assert doors.ask(WHO_AM_I, ALICE).status == 200
+    # It is made up for as soon as nothing is in the way.
+    doors.proxy.sh("rm /etc/nginx/conf.d/others.conf")
+    run = doors.play("open_doors", "--limit=proxy1", **changed_a_bit)
+    assert run.code == 0, run.output[-5000:]
+    assert changed(run)["proxy1"] == 1
 
 
 def test_a_browser_signs_in_and_sees_what_it_may(doors: Doors, run_id: str, tmp_path: Path) -> None:

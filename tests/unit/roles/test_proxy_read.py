@@ -1,37 +1,51 @@
-"""Whether nginx has read what it serves: its role's own task, on real files."""
+"""Whether nginx has read what it serves: its role's own program and task, on real files."""
 
 import json
 import os
 import subprocess
-import time
 
 import pytest
 import yaml
 
 
 @pytest.fixture
-def unread(request, tmp_path):
-    """Return a function that tells whether nginx is to read its files again, without systemd."""
-    tasks = yaml.safe_load((request.config.rootpath / "roles/mlflow_proxy/tasks/run.yml").read_text())
-    (look,) = [task for task in tasks if task["name"] == "Run | See whether nginx has read what it serves"]
-    (reload,) = [task for task in tasks if task["name"] == "Run | Let nginx read it"]
-    told = {"ansible.builtin.debug": {"msg": "it is to read"}, "when": reload["when"], "check_mode": False}
-    file = tmp_path / "play.yml"
-    file.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [look, told]}]))
-    given = {
-        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
-        "__mlflow_proxy_run_dir": str(tmp_path / "run"),
-        "__mlflow_proxy_config": str(tmp_path / "mlflow.conf"),
-        "__mlflow_proxy_certificate": str(tmp_path / "live" / "cert.pem"),
-        "__mlflow_proxy_key": str(tmp_path / "live" / "key.pem"),
-    }
+def role(request):
+    return request.config.rootpath / "roles" / "mlflow_proxy"
+
+
+@pytest.fixture
+def read(role, tmp_path):
+    """Return a function that notes what nginx reads when it starts, with what happens meanwhile."""
     for name in ("run", "live", "archive"):
         (tmp_path / name).mkdir()
     (tmp_path / "mlflow.conf").write_text("")
     for name in ("cert.pem", "key.pem"):
         (tmp_path / "archive" / name).write_text("")
         (tmp_path / "live" / name).symlink_to(f"../archive/{name}")
-    (tmp_path / "run" / "loaded").touch()
+    files = [tmp_path / "mlflow.conf", tmp_path / "live" / "cert.pem", tmp_path / "live" / "key.pem"]
+
+    def run(meanwhile=lambda: None):
+        program = ["sh", str(role / "files" / "read.sh")]
+        subprocess.run([*program, "begin", tmp_path / "run", *files], check=True, capture_output=True)
+        meanwhile()
+        subprocess.run([*program, "end", tmp_path / "run"], check=True, capture_output=True)
+
+    return run
+
+
+@pytest.fixture
+def unread(role, tmp_path):
+    """Return a function that tells whether nginx is to read its files again, without systemd."""
+    tasks = {task["name"]: task for task in yaml.safe_load((role / "tasks" / "run.yml").read_text())}
+    look = tasks["Run | See whether nginx has read what it serves"]
+    when = tasks["Run | Let nginx read it"]["when"]
+    told = {"ansible.builtin.debug": {"msg": "it is to read"}, "when": when, "check_mode": False}
+    file = tmp_path / "play.yml"
+    file.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [look, told]}]))
+    given = {
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "__mlflow_proxy_run_dir": str(tmp_path / "run"),
+    }
 
     def run():
         done = subprocess.run(
@@ -41,45 +55,57 @@ def unread(request, tmp_path):
             text=True,
             check=False,
         )
-
         assert done.returncode == 0, done.stdout
         return '"msg": "it is to read"' in done.stdout
 
     return run
 
 
-def test_what_was_read_is_not_read_again(unread):
+def test_what_was_read_is_not_read_again(read, unread, tmp_path):
+    assert unread()
+    read()
     assert not unread()
+    # Only what is in them counts.
+    (tmp_path / "mlflow.conf").touch()
     assert not unread()
 
 
 @pytest.mark.parametrize("name", ["mlflow.conf", "archive/cert.pem", "archive/key.pem"])
-def test_what_came_since_is_read(unread, tmp_path, name):
+def test_what_came_since_is_read(read, unread, tmp_path, name):
+    read()
     (tmp_path / name).write_text("new")
     # Copied with the time that it was made at.
     os.utime(tmp_path / name, (1000, 1000))
     assert unread()
+    read()
+    assert not unread()
 
 
 @pytest.mark.parametrize("name", ["run/loaded", "live/cert.pem", "mlflow.conf"])
-def test_what_is_not_there_is_read(unread, tmp_path, name):
+def test_what_is_not_there_is_read(read, unread, tmp_path, name):
+    read()
     (tmp_path / name).unlink()
     assert unread()
 
 
-@pytest.mark.parametrize("ahead", [60, 400 * 86_400])
-def test_a_clock_that_was_ahead_when_it_read_hides_nothing(unread, tmp_path, ahead):
-    later = time.time() + ahead
-    os.utime(tmp_path / "run" / "loaded", (later, later))
+def test_what_comes_while_it_reads_is_read_again(read, unread, tmp_path):
+    read(lambda: (tmp_path / "mlflow.conf").write_text("new"))
+    assert unread()
+
+
+def test_what_an_older_role_noted_tells_nothing(read, unread, tmp_path):
+    read()
+    (tmp_path / "run" / "loaded").write_text("")
+    assert unread()
+
+
+def test_who_does_not_come_to_the_end_has_not_read_it(read, unread, tmp_path):
+    read()
     (tmp_path / "mlflow.conf").write_text("new")
-    assert unread()
-    (tmp_path / "run" / "loaded").touch()
-    assert not unread()
 
+    def breaks_off():
+        raise InterruptedError
 
-def test_a_file_with_a_time_to_come_is_read_once(unread, tmp_path):
-    later = time.time() + 86_400
-    os.utime(tmp_path / "archive" / "cert.pem", (later, later))
+    with pytest.raises(InterruptedError):
+        read(breaks_off)
     assert unread()
-    (tmp_path / "run" / "loaded").touch()
-    assert not unread()
