@@ -32,6 +32,8 @@ PACKAGES = [
     "gpg",
     "mount",
     "restic",  # the unit tests of backups
+    "postgresql",  # and those of copies that somebody keeps waiting
+    "strace",  # shows what a power cut would leave of an environment
     "chromium",  # tests/e2e signs in as a person would
     "sslscan",  # and lets somebody else say how good a proxy's TLS is
 ]
