@@ -56,7 +56,9 @@ def test_who_eats_memory_dies_comes_back_and_disturbs_nobody(converged: Stage) -
         send(converged, 5002, 700)
         killed = converged.sh("journalctl --no-pager --output cat --unit mlflow@nlp.service")
         assert "status=9/KILL" in killed or "OOM" in killed
-        assert converged.login(5002, "dave", "dave-try-out-only") == 200
+        # Who comes in the instant in which it dies may be cut off with it; who comes then waits for the next one.
+        logins = (converged.login(5002, "dave", "dave-try-out-only") for _try in range(5))
+        assert next(filter(None, logins), 0) == 200
 
     answer = stream_during(converged, 20, eat)
     assert answer["kept"] == answer["sent"] > 10

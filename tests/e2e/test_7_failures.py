@@ -50,7 +50,7 @@ NEW: dict[str, tuple[dict[str, Any], str]] = {
 # Comes last, and has nothing to wait for.
 FAULTLESS: dict[str, Any] = {"name": "faultless", "port": 5250, "admin_password": "of the faultless team"}
 VISION = (
-    {"backend_store_uri": f"postgresql+psycopg://someone:{SECRET}@127.0.0.1/x?plugin=nosuch"},
+    {"backend_store_uri": f"postgresql+psycopg://someone:{SECRET}@127.0.0.1/y?plugin=nosuch"},
     "mlflow@vision.service did not start: ",
 )
 LIMIT = 321
