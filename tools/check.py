@@ -17,7 +17,7 @@ import project
 import testhosts
 
 # What goes on in the first lane, about half of the work; molecule and e2e take turns with each other on hosts.
-FIRST_LANE = ("lint", "sanity", "unit", "molecule", "e2e")
+FIRST_LANE = ("lint", "unit", "molecule", "e2e")
 
 
 @dataclass(frozen=True)
