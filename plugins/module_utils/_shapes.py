@@ -52,7 +52,9 @@ def fit(shape: Shape, value: t.Any, where: str = "") -> None:
         for number, inner in enumerate(value):
             fit(shape[0], inner, f"{where}[{number}]")
     elif isinstance(shape, type):
-        _expect(type(value) is shape and (not isinstance(value, str) or is_whole(value)), KINDS[shape], where)
+        # To Python, true is a number.
+        fits = isinstance(value, shape) and isinstance(value, bool) is (shape is bool)
+        _expect(fits and (not isinstance(value, str) or is_whole(value)), KINDS[shape], where)
     else:
         shape(value, where)
 

@@ -57,6 +57,11 @@ def is_plain(path: object) -> bool:
     return isinstance(path, str) and os.path.isabs(path) and os.path.normpath(path) == path and "\0" not in path
 
 
+def is_number(value: Any) -> bool:
+    """Say whether it is a whole number; to Python, true is one."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def is_well_formed(manifest: Any, team: str) -> bool:
     """Say whether all that paths and commands are made of is as backup.py writes it, whoever has written it."""
     try:
@@ -73,10 +78,10 @@ def is_well_formed(manifest: Any, team: str) -> bool:
             and (directory is None or is_plain(directory))
             and all(it["name"] in NAMES and it["copy"] == it["name"] + COPIES[it["kind"]] for it in found)
             and set(manifest["counts"]) == set(contents.COUNTS)
-            and all(type(number) is int for number in numbers)
+            and all(map(is_number, numbers))
             and all(isinstance(manifest[key], str) for key in ("time", "host", "admin_username"))
             # Those of before had none.
-            and type(manifest.get("elsewhere", {"others": 0})["others"]) is int
+            and is_number(manifest.get("elsewhere", {"others": 0})["others"])
             and all(locations.shown(name) == name for name in manifest.get("elsewhere", {}).get("names", []))
         )
     except (AttributeError, KeyError, TypeError):

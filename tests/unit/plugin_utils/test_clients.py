@@ -11,8 +11,8 @@ def team(**settings):
     return {"listen_address": "0.0.0.0", "urls": ["https://vision.example.org"], "direct_clients": [], **settings}
 
 
-def clients(given, proxies, host=HOST):
-    found = clients_of(given, proxies, host)
+def clients(given, proxies, host=None):
+    found = clients_of(given, proxies, HOST if host is None else host)
     return found["clients"], found["unknown_proxies"]
 
 

@@ -144,5 +144,5 @@ def test_a_file_says_what_it_is_for_a_person_too():
     text = exported_inventory(
         {"experiments": [{"name": "漢字", "grants": {"bob": "READ"}}]}, "a-b", 5001, "admin", "READ"
     )
-    assert text.split("\n")[0] == "mlflow_team_a_b:"
+    assert text.split("\n", maxsplit=1)[0] == "mlflow_team_a_b:"
     assert '  experiments:\n    -\n      name: !unsafe "漢字"\n' in text

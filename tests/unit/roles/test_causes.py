@@ -18,7 +18,7 @@ Traceback (most recent call last):
 sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) table scheduler_leases already exists
 [SQL:
 CREATE TABLE scheduler_leases (
-	name VARCHAR NOT NULL
+\tname VARCHAR NOT NULL
 )
 
 ]

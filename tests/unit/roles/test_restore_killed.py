@@ -30,9 +30,10 @@ ROWS = 3000
 
 def fill(lab, prefix, rows=ROWS):
     """Give the database so many runs of that name."""
-    with contextlib.closing(sqlite3.connect(lab.database)) as database, database:
+    with contextlib.closing(sqlite3.connect(lab.database)) as database:
         database.execute("DELETE FROM runs")
         database.executemany("INSERT INTO runs VALUES (?)", [(f"{prefix} {row} {'0' * 80}",) for row in range(rows)])
+        database.commit()
 
 
 @pytest.fixture(scope="module")
