@@ -88,7 +88,7 @@ def test_names_that_are_only_odd(name):
 
 
 POSTGRESQL = {"backend_store_uri": "postgresql+psycopg://db/x"}
-CONTROL = "has control characters in it, such as a NUL or a line break; leave them out"
+NUL = "has a NUL in it, which not every database keeps; leave it out"
 
 
 @pytest.mark.parametrize(
@@ -97,18 +97,16 @@ CONTROL = "has control characters in it, such as a NUL or a line break; leave th
         ("experiments", "e" * 501, {}, "has 501 characters; 500 is the most that its database takes"),
         ("experiments", "e" * 257, POSTGRESQL, "has 257 characters; 256 is the most that its database takes"),
         ("experiments", "e" * 257, {"backend_store_uri": "mysql+pymysql://db/x"}, "256 is the most"),
-        ("experiments", "e\0", {}, f"'e\\u0000' {CONTROL}"),
-        ("experiments", "e\nf", {}, f"'e\\nf' {CONTROL}"),
-        ("experiments", "e\x1b[2J", {}, f"'e\\u001b[2J' {CONTROL}"),
+        ("experiments", "e\0", {}, f"'e\\u0000' {NUL}"),
         ("experiments", " ", {}, "a name must not be empty"),
         ("experiments", ["e"], {}, "is a list, where text is wanted"),
         ("registered_models", "m" * 257, {}, "has 257 characters; 256 is the most that its database takes"),
-        ("registered_models", "m\0", {}, CONTROL),
+        ("registered_models", "m\0", {}, NUL),
         ("registered_models", "..", {}, "'..' is read as a path, which MLflow refuses; use another name"),
         ("registered_models", ".", {}, "'.' is read as a path"),
         ("registered_models", "a/b", {}, "has a slash or a colon"),
         ("groups", "g" * 256, {}, "has 256 characters; 255 is the most that its database takes"),
-        ("groups", "g\r", {}, CONTROL),
+        ("groups", "g\0", {}, NUL),
     ],
 )
 def test_names_of_things(kind, name, settings, said):
@@ -123,6 +121,10 @@ def test_names_that_just_fit():
         == []
     )
     assert faults(team(experiments=[{"name": "e" * 256}], **POSTGRESQL)) == []
+
+
+def test_odd_names_that_a_server_may_have():
+    assert faults(team(experiments=[{"name": "e\nf"}, {"name": "e\x1b[2J"}], groups=[{"name": "g\r"}])) == []
 
 
 @pytest.mark.parametrize(
