@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 FILE = Path("/run/environment.test")
+# What systemd itself gives to each.
+OWN = ("INVOCATION_ID", "SYSTEMD_EXEC_PID")
 
 
 def variables(*options):
@@ -19,6 +21,6 @@ always, found = variables(), {}
 for name, text in json.load(sys.stdin).items():
     FILE.write_bytes(text.encode())
     there = variables(f"--property=EnvironmentFile={FILE}")
-    found[name] = {key: value for key, value in there.items() if always.get(key) != value and key != "INVOCATION_ID"}
+    found[name] = {key: value for key, value in there.items() if always.get(key) != value and key not in OWN}
 FILE.unlink()
 print(json.dumps(found))

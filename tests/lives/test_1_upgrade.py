@@ -205,7 +205,7 @@ def test_a_team_whose_people_are_gone_does_not_begin_anew(inherited: Stage, name
 def test_settings_are_read_as_this_systemd_reads_them(inherited: Stage) -> None:
     code = (HERE / "environment.py").read_text()
     cases = {name: text for name, (text, _expected) in CASES.items()}
-    command = ["podman", "exec", "-i", inherited.host.container, "python3", "-c", code]
+    command = [*testhosts.inside(inherited.host.container), "python3", "-c", code]
     done = subprocess.run(
         command, input=json.dumps(cases), env=project.environment(), text=True, check=True, capture_output=True
     )
