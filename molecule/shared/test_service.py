@@ -1,6 +1,7 @@
 """Every team's server, as its clients meet it."""
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -53,6 +54,11 @@ def test_requests_wait_while_a_killed_server_comes_back(server: Any) -> None:
     unit = f"mlflow@{server.name}.service"
     (before,) = server.show(unit, "MainPID")
     server.host.check_output("kill -9 %s", before)
+    # Who is connected in the instant in which it dies is cut off with it; who comes then waits in the socket.
+    end = time.monotonic() + 60
+    while server.show(f"mlflow-listen@{server.name}.service", "ActiveState")[0] in ("active", "deactivating"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
     answers: list[Any] = []
     clients = [
         threading.Thread(target=lambda: answers.append(server.ask(WHO_AM_I, server.admin))) for _count in range(3)
