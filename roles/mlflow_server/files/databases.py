@@ -48,8 +48,6 @@ KEEPALIVES = {
 URI = re.compile(
     r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?(?P<place>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
 )
-# What stands between a user's name and the host in a URI.
-PASSWORD = re.compile(r"://([^:/@\s]*):[^@\s]*@")
 LOCK_TIMEOUT = f"SET lock_timeout = '{LOCK_SECONDS}s';"
 # What was not copied would stay behind, and what was copied is there already. What an extension brought stays, and
 # a sequence goes with its table.
@@ -231,11 +229,6 @@ def undo(name: str, database: str, dump: str) -> None:
         return
     team = load(name)
     restore(team, next(it for it in team.databases if it["name"] == database), Path(dump))
-
-
-def hidden(text: str) -> str:
-    """A text without the passwords of the URIs in it."""
-    return PASSWORD.sub(r"://\1:***@", text)
 
 
 ACTIONS = {

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from unit.roles.backup_lab import Lab
 
 FILES = Path(__file__).resolve().parents[3] / "roles" / "mlflow_server" / "files"
 MARKER = "requirements.txt"
@@ -30,6 +31,14 @@ def write_wheel(folder, name, version="1.0", extra="", entry=""):
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         for file, text in files.items():
             wheel.writestr(file, text)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """An empty repository: making one takes as long as all the rest."""
+    lab = Lab(tmp_path_factory.mktemp("empty"))
+    assert lab.repo().make() is True
+    return lab.home / "repository"
 
 
 @pytest.fixture

@@ -12,14 +12,6 @@ import pytest
 from unit.roles.backup_lab import PASSWORD, SECRETS, Lab, Writers
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    """An empty repository: making one takes as long as all the rest."""
-    lab = Lab(tmp_path_factory.mktemp("empty"))
-    assert lab.repo().make() is True
-    return lab.home / "repository"
-
-
 @pytest.fixture
 def lab(tmp_path, empty):
     shutil.copytree(empty, tmp_path / "repository")

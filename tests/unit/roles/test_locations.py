@@ -117,13 +117,6 @@ def test_a_team_that_writes_no_database_is_told_so(tmp_path):
     assert (done.returncode, "not a database" in done.stderr) == (1, True)
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    lab = Lab(tmp_path_factory.mktemp("empty"))
-    lab.repo().make()
-    return lab.home / "repository"
-
-
 @pytest.fixture
 def lab(tmp_path, empty):
     shutil.copytree(empty, tmp_path / "repository")

@@ -15,13 +15,6 @@ import pytest
 from unit.roles.backup_lab import Lab
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    lab = Lab(tmp_path_factory.mktemp("empty"))
-    lab.repo().make()
-    return lab.home / "repository"
-
-
 @pytest.fixture
 def lab(tmp_path, empty):
     shutil.copytree(empty, tmp_path / "repository")
