@@ -98,14 +98,14 @@ def model(name: str) -> dict[str, Any]:
     return {"versions": [str(version.version) for version in found], "runs": [version.run_id for version in found]}
 
 
-def pour(experiment: str, seconds: float, writers: int) -> dict[str, Any]:
-    """Log runs with an artifact side by side; return when each was acknowledged, all of it."""
+def pour(experiment: str, seconds: float, writers: int, until: Path) -> dict[str, Any]:
+    """Log runs with an artifact side by side, until a file is there; return when each was acknowledged, all of it."""
     found = mlflow.get_experiment_by_name(experiment)
     end = time.time() + seconds
 
     def write(_me: int) -> list[tuple[float, str]]:
         client, told = mlflow.MlflowClient(), []
-        while time.time() < end:
+        while time.time() < end and not until.exists():
             run = client.create_run(found.experiment_id, run_name="poured").info.run_id
             client.log_metric(run, "loss", 0.5)
             client.log_text(run, run, "note.txt")
@@ -146,7 +146,8 @@ def main() -> None:
     parser.add_argument("action", choices=["log", "see", "write", "stream", "model", "pour", "poured", "lose"])
     parser.add_argument("experiment")
     parser.add_argument("--run", help="for see and lose")
-    parser.add_argument("--seconds", type=float, default=10, help="for stream and pour")
+    parser.add_argument("--seconds", type=float, default=10, help="for stream and pour, which takes no longer")
+    parser.add_argument("--until", type=Path, help="for pour: the file that ends it")
     parser.add_argument("--writers", type=int, default=4, help="for pour")
     parser.add_argument("--pauses", default="0", help="for stream: seconds after each metric, as in 5,6.5")
     options = parser.parse_args()
@@ -154,7 +155,7 @@ def main() -> None:
         "see": [options.run],
         "lose": [options.run],
         "stream": [options.seconds, options.pauses],
-        "pour": [options.seconds, options.writers],
+        "pour": [options.seconds, options.writers, options.until],
     }.get(options.action, [])
     try:
         answer = globals()[options.action](options.experiment, *more)

@@ -11,7 +11,6 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import demo
 import project
 import testhosts
 from e2e import stage
-from e2e.stage import Stage
+from e2e.stage import Stage, soon
 
 EXAMPLE = project.ROOT / "examples" / "doors"
 PICTURES = project.BUILD / "pictures"
@@ -161,16 +160,6 @@ class Connection(http.client.HTTPSConnection):
 def quoted(text: str) -> str:
     """Return a text as one word of a shell."""
     return "'" + text.replace("'", "'\\''") + "'"
-
-
-def soon(holds: Callable[[], bool], seconds: int = 20) -> bool:
-    """Say whether something comes to hold."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 def changed(run: demo.Play) -> dict[str, int]:

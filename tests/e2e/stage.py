@@ -150,6 +150,16 @@ def forget_backups(stage: Stage, repository: str) -> None:
     stage.sh(f"rm -rf /etc/mlflow-backup {units} {repository}; systemctl daemon-reload")
 
 
+def soon(holds: Callable[[], bool], seconds: int = 120) -> bool:
+    """Say whether something comes to hold; it may take long on a busy machine."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
 def stream_during(
     stage: Stage,
     seconds: int,

@@ -7,10 +7,14 @@ import contextlib
 import re
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import project
+import testhosts
 from e2e.doors import DOMAIN, VISION, Doors
+from e2e.stage import Stage
 
 WHO_AM_I = "/api/2.0/mlflow/users/current"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
@@ -134,6 +138,33 @@ class Stranger:
                 if chunked and sent >= size:
                     connection.sendall(b"0\r\n\r\n")
             return answered(connection, answer)[0], sent
+
+
+# Holds connections until its input ends.
+HOLDER = """
+import socket, ssl, sys
+held = []
+for number in range(int(sys.argv[2])):
+    plain = socket.create_connection(("127.0.0.1", 443), 60)
+    held.append(ssl._create_unverified_context().wrap_socket(plain, server_hostname=sys.argv[1]))
+    held[-1].sendall(bytes.fromhex(sys.argv[3]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def holding(stage: Stage, name: str, number: int, begins: bytes) -> Iterator[None]:
+    """Hold requests that a host begins on its own proxy, from the address 127.0.0.1."""
+    command = [*testhosts.inside(stage.host.container), "python3", "-c", HOLDER, name, str(number), begins.hex()]
+    with subprocess.Popen(
+        command, env=project.environment(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stdin
+        assert process.stdout.readline() == "held\n"
+        yield
+        process.stdin.close()
 
 
 def login(user: str) -> str:

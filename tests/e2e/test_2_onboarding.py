@@ -9,7 +9,7 @@ from typing import Any
 import demo
 import pytest
 from e2e import stage
-from e2e.stage import Stage
+from e2e.stage import Stage, last_words
 
 LOUD = ("-vvv", "--diff")
 PORT, OTHER_PORT = 5003, 5013
@@ -119,7 +119,8 @@ def test_a_server_that_cannot_start_shows_why(converged: Stage, onboard: Onboard
     store = f"postgresql+psycopg://someone:{SETTING}@127.0.0.1/x?plugin=nosuch"
     run = onboard(rotated(backend_store_uri=store))
     assert run.code == 2
-    (line,) = {it.strip() for it in run.output.splitlines() if "audio: mlflow@audio.service did not start: " in it}
+    (line,) = last_words(run).splitlines()
+    assert "audio: mlflow@audio.service did not start: " in line
     assert "Can't load plugin" in line
     assert "; see journalctl -u mlflow@audio.service" in line
     assert "Traceback" not in run.output

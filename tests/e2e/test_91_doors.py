@@ -32,9 +32,8 @@ from e2e.doors import (
     compressed,
     quoted,
     scanned,
-    soon,
 )
-from e2e.stage import Stage
+from e2e.stage import Stage, soon
 from e2e.strangers import (
     ARTIFACTS,
     MALFORMED,
@@ -43,6 +42,7 @@ from e2e.strangers import (
     PLAIN,
     WHO_AM_I,
     both_ways,
+    holding,
     login,
     spelled,
     stranger,
@@ -346,6 +346,23 @@ def test_who_says_nothing_takes_no_connection_from_others(doors: Doors) -> None:
         silent.settimeout(30)
         with contextlib.suppress(ConnectionResetError):
             assert silent.recv(1) == b""
+
+
+def test_neither_a_client_nor_a_team_takes_all_requests(doors: Doors) -> None:
+    who, asks_vision = stranger(doors), f"{ASKS} --user {ALICE} https://{VISION}{WHO_AM_I}"
+    assert [doors.notebook.sh(asks) for asks in (asks_vision, ASKS_NLP)] == ["200", "200"]
+    # As many as one address and one team may have by default.
+    begins = who.head(NEW_RUN, VISION, "POST", [login(ALICE)], "Content-Length: 1000\r\n")
+    with contextlib.ExitStack() as held:
+        for _number in range(256):
+            held.enter_context(who.connect()).sendall(begins)
+        assert soon(lambda: who.ask(WHO_AM_I, login(ALICE))[0] == 503)
+        # Who comes from elsewhere is served, until the team has as many as it may.
+        assert doors.notebook.sh(asks_vision) == "200"
+        held.enter_context(holding(doors.proxy, VISION, 256, begins))
+        assert soon(lambda: doors.notebook.sh(asks_vision) == "503")
+        assert doors.notebook.sh(ASKS_NLP) == "200"
+    assert soon(lambda: doors.notebook.sh(asks_vision) == "200")
 
 
 def test_it_is_reached_over_ipv6_where_64_bits_are_one_address(doors: Doors) -> None:

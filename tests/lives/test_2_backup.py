@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import demo
 import pytest
 from e2e import stage
-from e2e.stage import ALICE, Stage
+from e2e.stage import ALICE, Stage, soon
 
 DAVE = {"name": "dave", "password": "dave-try-out-only"}
 PASSWORD, CREDENTIAL = "canary-repository-'1'", "canary-credential-$2"
@@ -22,7 +21,7 @@ BACKUPS = {
     "mlflow_backup_on_failure": "/usr/bin/touch /run/told-of",
 }
 RESTORE = "/usr/bin/python3 -Es /usr/local/lib/mlflow/restore.py"
-WRITERS, SECONDS = 16, 25
+WRITERS, SECONDS = 16, 600
 
 
 def play(host: Stage, name: str, *more: str) -> demo.Play:
@@ -46,6 +45,11 @@ def host(converged: Stage) -> Iterator[Stage]:
     stage.forget_backups(host, "/srv/backups")
 
 
+def notes(host: Stage) -> int:
+    """Return how many artifacts of those clients a team has."""
+    return int(host.sh("find /var/lib/mlflow/vision -name note.txt | wc -l"))
+
+
 @pytest.fixture(scope="module")
 def daves_run(host: Stage) -> str:
     """Let Dave log a run, and his team's server go to sleep."""
@@ -55,14 +59,21 @@ def daves_run(host: Stage) -> str:
 
 
 @pytest.fixture(scope="module")
-def told(host: Stage, daves_run: str) -> list[list[Any]]:
+def told(host: Stage, daves_run: str, tmp_path_factory: pytest.TempPathFactory) -> list[list[Any]]:
     """Back both teams up while one has sixteen clients; return what those were told is there, and when."""
-    arguments = (host.url(5001), ALICE, "pour", "resnet", "--seconds", str(SECONDS), "--writers", str(WRITERS))
+    over = tmp_path_factory.mktemp("pour") / "over"
+    arguments = ["pour", "resnet", "--seconds", str(SECONDS), "--writers", str(WRITERS), "--until", str(over)]
     with ThreadPoolExecutor(1) as pool:
-        clients = pool.submit(demo.person, *arguments)
-        time.sleep(8)
-        starts = host.starts("nlp")
-        run = play(host, "backup_team")
+        clients = pool.submit(demo.person, host.url(5001), ALICE, *arguments)
+        try:
+            # Somebody begins a second run, having been told of the first.
+            assert soon(lambda: notes(host) > WRITERS)
+            starts = host.starts("nlp")
+            run = play(host, "backup_team")
+            told = notes(host)
+            assert soon(lambda: notes(host) > told + WRITERS)
+        finally:
+            over.touch()
         answer = clients.result()
     assert run.code == 0, run.output[-5000:]
     assert host.starts("nlp") == starts

@@ -1,7 +1,11 @@
-"""A connection on which nothing comes is ended, and one on which something does is not, however slowly."""
+"""A connection on which nothing comes is ended, and one on which something does is not, however slowly.
+
+What a server that dies has begun to answer comes whole or not at all.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import time
@@ -23,6 +27,8 @@ from uvicorn.main import main
 main(["--uds", sys.argv[1], "--app-dir", sys.argv[2], "answer:app"])
 """
 ANSWER = """
+import os
+
 async def app(scope, receive, send):
     if scope["type"] != "http":
         return
@@ -30,16 +36,17 @@ async def app(scope, receive, send):
         pass
     if message["type"] == "http.request":
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        if scope["path"] == "/die":
+            os.kill(os.getpid(), 9)
         await send({"type": "http.response.body", "body": b"ok"})
 """
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 7\r\n\r\n"
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A server with the role's worker, and the uvicorn that MLflow brings."""
-    home = tmp_path_factory.mktemp("idle")
+@contextlib.contextmanager
+def serving(home: Path) -> Iterator[Path]:
+    """Run the role's worker with the uvicorn that MLflow brings; give its socket."""
     (home / "answer.py").write_text(ANSWER)
     path = home / "http.sock"
     command = [str(project.MLFLOW / "bin" / "python"), "-c", PROGRAM, str(path), str(home)]
@@ -54,6 +61,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a server that lives."""
+    with serving(tmp_path_factory.mktemp("idle")) as path:
+        yield path
 
 
 def ask(address: Path, said: bytes, more: bytes = b"") -> bytes:
@@ -83,3 +97,8 @@ def test_connections_end_where_nothing_comes_and_only_there(address: Path) -> No
         served = [pool.submit(ask, address, POST, b"1234567"), pool.submit(ask, address, GET + b"\r\n")]
         assert [future.result() for future in ended] == [b""] * 4
         assert all(future.result().startswith(b"HTTP/1.1 200") for future in served)
+
+
+def test_a_server_that_dies_leaves_no_half_of_an_answer(tmp_path: Path) -> None:
+    with serving(tmp_path) as address:
+        assert ask(address, b"GET /die HTTP/1.1\r\nHost: here\r\n\r\n") == b""

@@ -2,6 +2,9 @@
 
 Whoever only connects, leaves a request or its body unfinished or does not read the answer would otherwise hold a
 connection for ever, without any log-in. Who does what HTTP wants, however slowly, is served.
+
+An answer begins when its body does: MLflow's client repeats a request that nothing is answered to, and fails where a
+server that dies leaves it the head alone.
 """
 
 import importlib
@@ -12,6 +15,8 @@ PROTOCOLS = {
     "uvicorn.protocols.http.h11_impl": "H11Protocol",
     "uvicorn.protocols.http.httptools_impl": "HttpToolsProtocol",
 }
+# What answers one request, by the same name in both.
+CYCLE = "RequestResponseCycle"
 # How long a whole head of a request may take, and how long nothing may come of a body, or be taken of an answer.
 SECONDS = {"head": 60, "body": 60, "answer": 300}
 SECONDS_BETWEEN_LOOKS = 10
@@ -58,12 +63,30 @@ def give_an_end(kind):
     kind.connection_made, kind.data_received = connection_made, data_received
 
 
+def begin_with_the_body(kind):
+    """Let the heads of answers wait for what follows them."""
+    send = kind.send
+
+    async def send_together(self, message):
+        if message["type"] == "http.response.start":
+            self.head = message
+            return
+        head = self.__dict__.pop("head", None)
+        if head is not None:
+            await send(self, head)
+        await send(self, message)
+
+    kind.send = send_together
+
+
 # Several workers are processes of their own, which read this file again under another name.
 for module, name in PROTOCOLS.items():
     try:
-        give_an_end(getattr(importlib.import_module(module), name))
+        protocols = importlib.import_module(module)
     except ImportError:
         continue
+    give_an_end(getattr(protocols, name))
+    begin_with_the_body(getattr(protocols, CYCLE))
 
 if __name__ == "__main__":
     # What `python -m uvicorn` begins with.
