@@ -351,9 +351,11 @@ options:
         elements: str
       allowed_hosts:
         description:
-          - Values of the Host header that are answered. Local names and private addresses by default.
-          - C(localhost) and C(127.0.0.1) are always added, since the role itself uses them, and so are the names of
-            O(mlflow_proxy_domain) for a team that is O(mlflow_teams[].proxied).
+          - Values of the Host header that are answered besides, as names or addresses, C(*) being anything in them.
+            Without a port, each is answered with any port too. An IPv6 address stands in brackets.
+          - Always answered are the loopback interface, the address that the team listens on (every address for
+            C(0.0.0.0) and C(::)), the host's name in the inventory, its C(ansible_host) and C(mlflow_server_address),
+            and the names of O(mlflow_proxy_domain) for a team that is O(mlflow_teams[].proxied).
         type: list
         elements: str
         default: []
@@ -433,6 +435,7 @@ import typing as t
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.addresses import answered_hosts
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.clients import clients_of
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import door_problems, open_doors
@@ -451,6 +454,8 @@ VARIABLES = {
     "gc_older_than": "mlflow_server_gc_older_than",
 }
 PROXIES = "mlflow_proxies"
+# What people and other hosts call a host.
+CALLED = ("inventory_hostname", "ansible_host", "mlflow_server_address")
 
 
 class LookupModule(LookupBase):
@@ -475,10 +480,8 @@ class LookupModule(LookupBase):
         domain, ways, port = self._doors(variables)
         teams = [open_doors(team, domain, ways, port) for team in teams]
         proxies = {} if found else self._proxies(variables)
-        own = {name: self._plain(variables.get(name)) for name in ("ansible_host", "mlflow_server_address")}
-        teams = [
-            team if found else {**team, **network_filters(team), **clients_of(team, proxies, own)} for team in teams
-        ]
+        own = {name: self._plain(variables.get(name)) for name in CALLED}
+        teams = [team if found else {**team, **self._derived(team, proxies, own)} for team in teams]
         problems += [*found, *self._unknown_hosts(teams, variables), *door_problems(domain, ways, port)]
         if self.sees_other_hosts:
             shared = (replica_problem(team, hosts_of(team, variables, self._plain)) for team in teams)
@@ -497,6 +500,13 @@ class LookupModule(LookupBase):
             for team in teams
             if (not terms or team["name"] in terms) and (not team["servers"] or host in team["servers"])
         ]
+
+    @staticmethod
+    def _derived(team: dict[str, t.Any], proxies: dict[str, t.Any], own: dict[str, t.Any]) -> dict[str, t.Any]:
+        """What follows from a whole declaration and from what hosts are called."""
+        called = [str(name) for name in own.values() if name]
+        derived = {**network_filters(team), **clients_of(team, proxies, own)}
+        return {**derived, "answered_hosts": answered_hosts(team, called)}
 
     @staticmethod
     def _unknown_hosts(teams: list[dict[str, t.Any]], variables: dict[str, t.Any]) -> t.Iterator[str]:

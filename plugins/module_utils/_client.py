@@ -11,12 +11,13 @@ import typing as t
 from functools import cached_property
 from http.client import HTTPException, IncompleteRead
 from urllib.error import HTTPError
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from ansible.module_utils.urls import Request, make_context
 
 from ._deadline import deadline
 from ._errors import InvalidRequest, RequestRefused, TransportError, Unsupported
+from ._here import is_here
 from ._shapes import Misfit, Shape, fit
 from ._text import cut
 
@@ -33,6 +34,10 @@ VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}((a|b|rc)[0-9]{1,4})?(\
 ERROR_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 # A number has no more digits. Python needs long for one of a million.
 DIGITS = 30
+
+# As MLflow begins to say it, and what helps.
+OTHER_HOST = "Invalid Host header"
+OTHER_HOST_CURE = "add it to the team's allowed_hosts, or give a name or address of the server's own as tracking_uri"
 
 # A duplicate user answers with the failed INSERT statement, password hash included.
 DATABASE_DETAILS = re.compile(r"(\s*Error: \(|\n\[SQL:).*", re.DOTALL)
@@ -97,8 +102,7 @@ class Client:
         self._version: str | None = None
         self._ca_path = ca_path
         self._validate_certs = validate_certs
-        # Through a socket no proxy is in between, whatever the environment says.
-        self._options = {"unix_socket": unix_socket, "use_proxy": not unix_socket, "timeout": timeout}
+        self._options = {"unix_socket": unix_socket, "timeout": timeout}
         self._timeout = timeout
         self._left = ALTOGETHER
 
@@ -135,6 +139,11 @@ class Client:
     def _context(self) -> t.Any:
         """What decides whom to trust. Reading the system's authorities takes longer than a request, so only once."""
         return make_context(cafile=self._ca_path, validate_certs=self._validate_certs)
+
+    @cached_property
+    def _use_proxy(self) -> bool:
+        """Whether a proxy of the environment may be in between: it would be given the password."""
+        return not self._options["unix_socket"] and not is_here(urlsplit(self.tracking_uri).hostname or "")
 
     def login_works(self, username: str, password: str) -> bool:
         """Whether the server accepts these credentials: the only way to compare a password."""
@@ -199,6 +208,7 @@ class Client:
                 follow_redirects="none",
                 # What is packed can be a thousand times as large as what is sent.
                 decompress=False,
+                use_proxy=self._use_proxy,
                 **self._options,
             ) as answer:
                 data = read(answer, min(LARGEST, self._left))
@@ -220,6 +230,8 @@ class Client:
             code = None
         if error.code == 401:
             text = f"the server does not accept the credentials of user '{username}'"
+        elif error.code == 403 and text.startswith(OTHER_HOST):
+            text = f"MLflow's Host check does not know the name in {self.tracking_uri}; {OTHER_HOST_CURE}"
         elif error.code == 403:
             text = f"user '{username}' is not allowed to do this; log in as an admin"
         elif 300 <= error.code < 400:

@@ -18,6 +18,49 @@ Problems = t.Iterator[str]
 HOST = re.compile(r"[A-Za-z0-9.*?_!-]+(:[0-9*]+)?|[\[\]0-9A-Fa-f:.*?!]+", re.ASCII)
 ORIGIN = re.compile(r"https?://(?P<host>[A-Za-z0-9._*-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]+|\*))?", re.ASCII)
 
+# Who is asked under an address, and not under a name, was led there by no page of somebody else's: browsers take what
+# ends in a number, or begins with a bracket, for an address or for nothing. MLflow matches with fnmatch, to which a
+# bracket begins a set, where there is a * and compares where there is none.
+ANY_IPV4 = ("*.[0-9]", "*.[0-9][0-9]", "*.[0-9][0-9][0-9]")
+ANY_IPV6 = "[[]*"
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def answered_hosts(team: Team, names: t.Iterable[str]) -> list[str]:
+    """The Host headers that the team's server answers, in MLflow's words.
+
+    Those of what it listens on, of C(names), which are what others call its host, and of C(allowed_hosts), each with
+    and without a port; a name does not cover its port.
+    """
+    address = ipaddress.ip_address(team["listen_address"])
+    found = [*LOCAL, *([] if address.is_unspecified else [str(address)])]
+    found += [name.lower() for name in names if _is_ip(name) or HOST.fullmatch(name)]
+    patterns = [pattern for host in [*found, *team["allowed_hosts"]] for pattern in _patterns(host)]
+    if address.is_unspecified:
+        patterns += [f"{pattern}:{team['port']}" for pattern in ANY_IPV4]
+    if address.is_unspecified or address.version == 6:
+        patterns.append(ANY_IPV6)
+    return list(dict.fromkeys(patterns))
+
+
+def _patterns(host: str) -> list[str]:
+    """A host as MLflow compares it, also with any port where it has none."""
+    if _is_ip(host) and ":" in host:
+        host = f"[{host}]"
+    name, colon, port = host.rpartition(":") if re.search(r":[0-9*]+$", host) else (host, "", "")
+    # Only an address stands in brackets from its beginning to its end; other brackets are meant as sets.
+    meant = f"[[]{name[1:]}" if re.fullmatch(r"\[[0-9A-Fa-f:.*]*\]", name) else name
+    if colon:
+        return [(meant if "*" in host else name) + colon + port]
+    return [meant if "*" in name else name, f"{meant}:*"]
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
 
 def address_problems(team: Team) -> Problems:
     """Words that no client or browser says, or that the server could not listen on."""

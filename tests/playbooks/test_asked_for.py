@@ -31,6 +31,10 @@ THEIRS = {
         ("upgrade_team", "team: name the team to upgrade"),
         ("rotate_passwords", "team, dest: name the team and the file for the new passwords"),
         ("rotate_secrets", "team, dest: name the team and the file for the new password"),
+        ("restore_team", "team: name the team to restore"),
+        ("move_team", "team, source, target: name the team, the host it is on and the one it moves to"),
+        ("readmit_admin", "team: name the team whose admin is locked out"),
+        ("export_access", "team, team_port, dest: give the team's name, its future port and the file to write"),
     ],
 )
 def test_variables_of_an_inventory_are_not_taken(untouched: Stage, playbook: str, message: str) -> None:

@@ -1,10 +1,12 @@
 """By which way the client goes to a server: proxies, IPv6, one look at the authorities; and what it leaves behind."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
-from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest
+from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest, RequestRefused
+from ansible_collections.mlops.mlflow.plugins.module_utils._here import is_here
 
 
 def client_of(uri, **options):
@@ -32,6 +34,49 @@ def test_past_a_proxy_that_is_not_for_this_host(server, other_server, monkeypatc
     client_of(server.uri).get("/api/x")
     assert [request["path"] for request in server.requests] == ["/api/x"]
     assert other_server.requests == []
+
+
+def test_nothing_of_this_host_s_goes_through_a_proxy(server, other_server, monkeypatch):
+    monkeypatch.setenv("http_proxy", other_server.uri)
+    client_of(server.uri).get("/api/x")
+    client_of(server.uri.replace("127.0.0.1", "localhost")).get("/api/x")
+    assert [request["path"] for request in server.requests] == ["/api/x"] * 2
+    assert other_server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.7.6", True),
+        ("::1", True),
+        # What a host listens on everywhere by, it is asked for by itself.
+        ("0.0.0.0", True),
+        ("::", True),
+        ("203.0.113.5", False),
+        ("2001:db8::5", False),
+        ("nowhere.invalid", False),
+        ("", False),
+        ("a" * 70 + ".example.org", False),
+    ],
+)
+def test_what_is_this_host_s(host, own):
+    assert is_here(host) is own
+
+
+def test_each_address_of_this_host_is_its_own():
+    addresses = subprocess.run(["hostname", "--all-ip-addresses"], capture_output=True, text=True, check=True).stdout
+    assert all(map(is_here, addresses.split()))
+
+
+def test_a_server_that_answers_to_other_names_is_told_from_one_that_allows_less(server):
+    server.answers(403, "Invalid Host header - possible DNS rebinding attack detected")
+    with pytest.raises(RequestRefused) as caught:
+        client_of(server.uri).get("/api/x")
+    assert "Host check does not know the name in" in str(caught.value)
+    assert "allowed_hosts" in str(caught.value)
+    assert "log in as an admin" not in str(caught.value)
 
 
 def test_a_unix_socket_needs_no_proxy(unix_server, other_server, monkeypatch):

@@ -1,6 +1,9 @@
 """Names and addresses of a team: in DNS, in Host headers, as origins, and where it listens."""
 
+import fnmatch
+
 import pytest
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.addresses import answered_hosts
 from unit.plugin_utils.refusals import fault_of, faults, team
 
 HYPHEN = "ends with a hyphen, which no name in DNS does; end it with a letter or a digit"
@@ -132,3 +135,71 @@ def test_addresses_that_are_none(address):
 @pytest.mark.parametrize("address", ["224.0.0.1", "ff02::1", "fe80::1%eth0"])
 def test_addresses_that_no_server_has(address):
     assert fault_of(listen_address=address) == f"listen_address: '{address}' is no address that a server can listen on"
+
+
+def answers(host, listens_on, allowed=()):
+    """Compare a Host header as mlflow.server.security_utils does."""
+    declared = {"listen_address": listens_on, "port": 5001, "allowed_hosts": list(allowed)}
+    patterns = answered_hosts(declared, ["MLflow1.example.org", "10.1.2.3", "2001:db8::1"])
+    return any(fnmatch.fnmatchcase(host, each) if "*" in each else host == each for each in patterns)
+
+
+@pytest.mark.parametrize(
+    ("host", "listens_on", "allowed"),
+    [
+        ("localhost", "127.0.0.1", []),
+        ("localhost:5001", "127.0.0.1", []),
+        ("127.0.0.1:5001", "10.0.0.5", []),
+        ("[::1]:5001", "127.0.0.1", []),
+        # What others call the host.
+        ("mlflow1.example.org", "10.0.0.5", []),
+        ("mlflow1.example.org:5001", "0.0.0.0", []),
+        ("10.1.2.3:5001", "10.0.0.5", []),
+        ("[2001:db8::1]:5001", "10.0.0.5", []),
+        # What it listens on.
+        ("10.0.0.5:5001", "10.0.0.5", []),
+        ("100.64.0.5:5001", "100.64.0.5", []),
+        ("203.0.113.9:5001", "203.0.113.9", []),
+        ("[fd00::5]:5001", "fd00::5", []),
+        ("[2001:db8::5]:5001", "2001:db8::5", []),
+        ("[2001:db8:0:0::5]:5001", "2001:db8::5", []),
+        ("100.64.0.5:5001", "0.0.0.0", []),
+        ("203.0.113.9:5001", "0.0.0.0", []),
+        ("203.0.113.9:5001", "::", []),
+        ("[2001:db8::77]:5001", "::", []),
+        # What is allowed besides; a name covers its ports.
+        ("ml.example.org:5001", "127.0.0.1", ["ml.example.org"]),
+        ("ml.example.org", "127.0.0.1", ["ml.example.org"]),
+        ("ml.example.org:5001", "127.0.0.1", ["ml.example.org:5001"]),
+        ("a.example.org:5001", "127.0.0.1", ["*.example.org"]),
+        ("[2001:db8::7]:5001", "127.0.0.1", ["[2001:db8::7]"]),
+        ("[2001:db8::7]:5001", "127.0.0.1", ["[2001:db8::7]:*"]),
+        ("[2001:db8::7]:5001", "127.0.0.1", ["[2001:db8::7]:5001"]),
+        ("[2001:db8::7]:5001", "127.0.0.1", ["2001:db8::7"]),
+        ("[2001:db8::7]:5001", "127.0.0.1", ["[[]2001:db8::7]:*"]),
+        ("[2001:db8::7]:5001", "127.0.0.1", ["[2001:db8:*]"]),
+        ("any.example.net:1", "127.0.0.1", ["*"]),
+    ],
+)
+def test_hosts_that_are_answered(host, listens_on, allowed):
+    assert answers(host, listens_on, allowed)
+
+
+@pytest.mark.parametrize(
+    ("host", "listens_on", "allowed"),
+    [
+        ("evil.example.net:5001", "0.0.0.0", []),
+        ("evil.example.net", "::", []),
+        # As MLflow's own 10.* takes it.
+        ("10.evil.example.net:5001", "0.0.0.0", []),
+        ("mlflow1.example.org.evil.example.net:5001", "0.0.0.0", []),
+        ("10.0.0.6:5001", "10.0.0.5", []),
+        ("203.0.113.9:5001", "127.0.0.1", []),
+        ("203.0.113.9:5002", "0.0.0.0", []),
+        ("[2001:db8::8]:5001", "127.0.0.1", ["[2001:db8::7]"]),
+        ("2:5001", "127.0.0.1", ["[2001:db8::7]"]),
+        ("ml.example.org:5002", "127.0.0.1", ["ml.example.org:5001"]),
+    ],
+)
+def test_hosts_that_are_not_answered(host, listens_on, allowed):
+    assert not answers(host, listens_on, allowed)
