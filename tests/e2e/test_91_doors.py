@@ -24,6 +24,7 @@ from e2e.doors import (
     NLP,
     PEOPLE,
     PICTURES,
+    VENV,
     VISION,
     Connection,
     Doors,
@@ -153,7 +154,9 @@ def test_only_the_user_can_read_what_was_written(doors: Doors) -> None:
 
 def test_names_and_origins_that_are_not_ours_are_refused(doors: Doors) -> None:
     assert doors.ask("/", Host="evil.example.org").status == 403
-    assert doors.server.ask(5001, *ALICE.split(":")) == 403  # by its address, past the proxy
+    past_the_proxy = f"{ASKS} --user {ALICE} http://127.0.0.1:5001{WHO_AM_I}"
+    assert doors.server.sh(past_the_proxy) == "200"
+    assert doors.server.sh(f"{past_the_proxy} --header 'Host: evil.example.org'") == "403"
     experiment = json.loads(doors.ask("/api/2.0/mlflow/experiments/get-by-name?experiment_name=resnet", ALICE).text)
     body = json.dumps({"experiment_id": experiment["experiment"]["experiment_id"]}).encode()
     origins = {f"https://{VISION}": 200, "https://evil.example.org": 403, f"https://{NLP}": 403}
@@ -163,6 +166,14 @@ def test_names_and_origins_that_are_not_ours_are_refused(doors: Doors) -> None:
         found = connection.ask(NEW_RUN, ALICE, body, Origin=origin, Content_Type="application/json")
         connection.close()
         assert (origin, found.status) == (origin, status), found.text
+
+
+def test_a_server_answers_to_the_name_of_its_host_without_a_proxy(doors: Doors, run_id: str) -> None:
+    doors.notebook.sh("cat >> /etc/hosts", f"{doors.server.host.address} mlflow1\n")
+    name, password = ALICE.split(":")
+    settings = f"MLFLOW_TRACKING_USERNAME={name} MLFLOW_TRACKING_PASSWORD={password} MLFLOW_DISABLE_TELEMETRY=true"
+    said = doors.notebook.sh(f"{settings} {VENV}/bin/python /tmp/quickstart.py http://mlflow1:5001")
+    assert said.split()[-1] == "http://mlflow1:5001"
 
 
 def test_closed_routes_are_not_found_however_they_are_spelled(doors: Doors) -> None:
