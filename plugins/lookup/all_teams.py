@@ -11,7 +11,8 @@ version_added: 0.1.0
 author: The mlops.mlflow authors (@mlops-mlflow)
 description:
   - Returns what R(the teams lookup,ansible_collections.mlops.mlflow.teams_lookup) returns on each host of a group,
-    every team once, with the hosts that run it. Only teams that are C(present) are among them.
+    every team once, with the hosts that run it. Teams that are C(absent) are not among them, those that are
+    C(stopped) are.
   - It reads the inventory alone, so that the hosts need not be reached.
 options:
   _terms:
@@ -32,6 +33,15 @@ options:
     description: Return what is wrong with the declaration, a line each, instead of the teams.
     type: bool
     default: false
+  resolve:
+    description:
+      - Return what was found as one word for O(resolved), instead of the teams. Whoever needs the teams often thus
+        asks each lookup that a secret comes from once. The word is as secret as what is in it.
+    type: bool
+    default: false
+  resolved:
+    description: What O(resolve) returned before, in place of the variables.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -53,6 +63,8 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlops.mlflow.plugins.lookup.teams import LookupModule as Teams
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import address_for, merge, server_of
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.resolved import Declared, packed, unpacked
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.servers import GROUP
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.sharing import replica_problem
 
 
@@ -60,30 +72,41 @@ class LookupModule(LookupBase):
     """Asks for the teams of each host in that host's own variables."""
 
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
-        variables = variables or {}
+        def resolve() -> Declared:
+            return self.resolve(variables or {}, kwargs.get("group"), kwargs.get("visitor"))
+
+        if kwargs.get("resolve"):
+            return [packed(resolve)]
+        found = unpacked(kwargs["resolved"]) if "resolved" in kwargs else resolve()
+        teams, problems = found["teams"], found["problems"]
+        if kwargs.get("problems"):
+            return problems
+        if problems:
+            raise AnsibleLookupError("\n".join(problems))
+        return [team for team in teams if not terms or team["name"] in terms]
+
+    def resolve(self, variables: dict[str, t.Any], group: str | None, visitor: str | None) -> Declared:
+        """Read the variables of each host of a group; each of them once."""
         problems: list[str] = []
         found: list[tuple[dict[str, t.Any], dict[str, t.Any]]] = []
-        for host in variables.get("groups", {}).get(kwargs.get("group", "mlflow_servers"), []):
+        for host in variables.get("groups", {}).get(group or GROUP, []):
             theirs = variables["hostvars"][host]
             teams = Teams(loader=self._loader, templar=self._templar)
             teams.sees_other_hosts = False
             # The same declaration on many hosts has the same faults.
-            said = teams.run([], theirs, problems=True)
-            problems += [problem for problem in said if problem not in problems]
+            said = teams.resolve(theirs)
+            problems += [problem for problem in said["problems"] if problem not in problems]
             known_as = theirs.get("mlflow_server_address") or theirs.get("ansible_host") or host
-            present = [] if said else [team for team in teams.run([], theirs) if team["state"] == "present"]
+            here = [] if said["problems"] else [team for team in said["teams"] if host in (team["servers"] or [host])]
+            present = [team for team in here if team["state"] != "absent"]
             found += [(team, server_of(team, host, str(known_as))) for team in present]
         merged, impossible = merge(found)
         problems += impossible
         shared = (replica_problem(team, [server["host"] for server in team["hosts"]]) for team in merged)
         problems += [problem for problem in shared if problem]
-        if kwargs.get("visitor"):
-            problems += [problem for team in merged for problem in self._reach(team, kwargs["visitor"])]
-        if kwargs.get("problems"):
-            return problems
-        if problems:
-            raise AnsibleLookupError("\n".join(problems))
-        return [team for team in merged if not terms or team["name"] in terms]
+        if visitor:
+            problems += [problem for team in merged for problem in self._reach(team, visitor)]
+        return {"teams": merged, "problems": problems}
 
     @staticmethod
     def _reach(team: dict[str, t.Any], visitor: str) -> t.Iterator[str]:

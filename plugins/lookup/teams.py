@@ -23,6 +23,15 @@ options:
     description: Return what is wrong with the declaration, a line each, instead of the teams.
     type: bool
     default: false
+  resolve:
+    description:
+      - Return what was found as one word for O(resolved), instead of the teams. Whoever needs the teams often thus
+        asks each lookup that a secret comes from once. The word is as secret as what is in it.
+    type: bool
+    default: false
+  resolved:
+    description: What O(resolve) returned before, in place of the variables.
+    type: str
   mlflow_version:
     description: The MLflow version of the teams that name none. All three numbers are needed.
     type: str
@@ -118,7 +127,8 @@ options:
         default: []
       state:
         description:
-          - V(stopped) keeps all there is, and no server running.
+          - V(stopped) keeps all there is, people's credentials too, and no server running. A proxy answers 503, with a
+            page that says so.
           - V(absent) takes the team off the host, with an archive of what it had. Its data stay unless
             O(mlops.mlflow.mlflow_server#role:main:mlflow_server_remove_data=true). Nothing else that is declared of
             it matters then, but it is checked all the same. Declared V(present) again, it has everything that was kept.
@@ -440,6 +450,7 @@ from ansible_collections.mlops.mlflow.plugins.plugin_utils.clients import client
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import door_problems, open_doors
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.network import network_filters
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.resolved import Declared, packed, unpacked
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.servers import hosts_of
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.sharing import replica_problem
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.stores import DEFAULT_PACKAGES, PACKAGES_VARIABLE
@@ -466,6 +477,27 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         variables = variables or {}
+        if kwargs.get("resolve"):
+            return [packed(lambda: self.resolve(variables))]
+        found = unpacked(kwargs["resolved"]) if "resolved" in kwargs else self.resolve(variables)
+        teams, problems = found["teams"], found["problems"]
+        known = {team["name"] for team in teams}
+        for name in terms:
+            if name not in known:
+                problems.append(f"team: no team '{name}' is declared; there is {', '.join(sorted(known)) or 'none'}")
+        if kwargs.get("problems"):
+            return problems
+        if problems:
+            raise AnsibleLookupError("\n".join(problems))
+        host = variables.get("inventory_hostname")
+        return [
+            team
+            for team in teams
+            if (not terms or team["name"] in terms) and (not team["servers"] or host in team["servers"])
+        ]
+
+    def resolve(self, variables: dict[str, t.Any]) -> Declared:
+        """Read a host's variables; each of them once."""
         problems: list[str] = []
         listed = self._plain(variables.get("mlflow_teams", []))
         if not isinstance(listed, list):
@@ -486,20 +518,7 @@ class LookupModule(LookupBase):
         if self.sees_other_hosts:
             shared = (replica_problem(team, hosts_of(team, variables, self._plain)) for team in teams)
             problems += [problem for problem in shared if problem]
-        known = {team["name"] for team in teams}
-        for name in terms:
-            if name not in known:
-                problems.append(f"team: no team '{name}' is declared; there is {', '.join(sorted(known)) or 'none'}")
-        if kwargs.get("problems"):
-            return problems
-        if problems:
-            raise AnsibleLookupError("\n".join(problems))
-        host = variables.get("inventory_hostname")
-        return [
-            team
-            for team in teams
-            if (not terms or team["name"] in terms) and (not team["servers"] or host in team["servers"])
-        ]
+        return {"teams": teams, "problems": problems}
 
     @staticmethod
     def _derived(team: dict[str, t.Any], proxies: dict[str, t.Any], own: dict[str, t.Any]) -> dict[str, t.Any]:

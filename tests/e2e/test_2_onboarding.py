@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import demo
@@ -90,9 +91,16 @@ def test_a_rotation_cut_off_in_between_is_finished(converged: Stage, onboard: On
     assert converged.login(PORT, "admin", NEW_ADMIN) == 200
 
 
-def test_nothing_is_left_to_do_after_it(onboard: Onboard) -> None:
-    run = onboard(rotated())
+def test_nothing_is_left_to_do_after_it_and_secrets_are_looked_up_once_by_each_role(
+    onboard: Onboard, tmp_path: Path
+) -> None:
+    kept, asked = tmp_path / "kept", tmp_path / "asked"
+    kept.write_text(NEW_ADMIN)
+    looked_up = f"{{{{ lookup('ansible.builtin.pipe', 'echo >> {asked}; cat {kept}') }}}}"
+    run = onboard({**rotated(), "admin_password": looked_up})
     assert (run.code, run.changed) == (0, 0), run.output
+    # The server, its people, and what is told at the end.
+    assert 2 <= len(asked.read_text().splitlines()) <= 3
 
 
 def test_no_secret_was_ever_to_be_seen(converged: Stage) -> None:

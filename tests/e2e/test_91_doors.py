@@ -530,6 +530,24 @@ def test_a_browser_signs_in_and_sees_what_it_may(doors: Doors, run_id: str, tmp_
         assert "sentiment" not in page.text()
 
 
+def test_a_team_that_is_stopped_is_not_gone(doors: Doors) -> None:
+    dave, look = "dave:dave-try-out-only", "cat ~/.mlflow/credentials; grep -r . ~/.config/mlflow"
+    before = doors.person("dave", look)
+    run = doors.play("open_doors", mlflow_team_nlp=stage.example("nlp", state="stopped"))
+    assert run.code == 0, run.output[-5000:]
+    assert doors.person("dave", look) == before
+    upload = f"{ARTIFACTS}/1/x"
+    for name, path in ((NLP, "/"), (NLP, WHO_AM_I), (NLP, upload), (DOMAIN, "/nlp"), (DOMAIN, f"/nlp{upload}")):
+        for method in ("GET", "PUT"):
+            found = doors.ask(path, dave, name=name, method=method)
+            assert (name, path, found.status, "MLflow is stopped" in found.text) == (name, path, 503, True)
+    assert "It is stopped for now" in doors.ask("/", name=DOMAIN).text
+    assert doors.ask(WHO_AM_I, ALICE).status == 200
+    run = doors.play("open_doors")
+    assert run.code == 0, run.output[-5000:]
+    assert soon(lambda: doors.ask(WHO_AM_I, dave, name=NLP).status == 200)
+
+
 def test_who_is_offboarded_has_nothing_left(doors: Doors) -> None:
     doors.person("bob", "printf '[databricks]\\nhost = x\\n' >> ~/.mlflow/credentials")
     run = doors.play("offboard_user", "-e", "user=bob")

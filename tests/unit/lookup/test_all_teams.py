@@ -34,8 +34,9 @@ def test_each_host_has_its_own():
 
 
 def test_those_that_are_named_or_are_there():
-    hosts = {"one": {"mlflow_teams": [team(), team("nlp", 5002), team("old", 5003, state="stopped")]}}
-    assert [found["name"] for found in look(hosts=hosts)] == ["vision", "nlp"]
+    absent = team("gone", 5004, state="absent")
+    hosts = {"one": {"mlflow_teams": [team(), team("nlp", 5002), team("old", 5003, state="stopped"), absent]}}
+    assert [found["name"] for found in look(hosts=hosts)] == ["vision", "nlp", "old"]
     assert [found["name"] for found in look("nlp", hosts=hosts)] == ["nlp"]
 
 

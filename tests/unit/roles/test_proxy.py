@@ -10,6 +10,8 @@ PLAYBOOK = """
 - hosts: localhost
   gather_facts: false
   tasks:
+    - ansible.builtin.set_fact:
+        __mlflow_proxy_declared: "{{ query('mlops.mlflow.all_teams', visitor='localhost', resolve=true) | first }}"
     - ansible.builtin.assert:
         that: __mlflow_proxy_problems | length == 0
         fail_msg: "{{ __mlflow_proxy_problems | join(' AND ') }}"
