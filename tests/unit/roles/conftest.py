@@ -8,7 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from unit.roles.backup_lab import Lab
+from unit.roles.backup_lab import PASSWORD, Lab
+from unit.roles.quick_key import replace_keys
 
 FILES = Path(__file__).resolve().parents[3] / "roles" / "mlflow_server" / "files"
 MARKER = "requirements.txt"
@@ -33,11 +34,12 @@ def write_wheel(folder, name, version="1.0", extra="", entry=""):
             wheel.writestr(file, text)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def empty(tmp_path_factory):
     """An empty repository: making one takes as long as all the rest."""
     lab = Lab(tmp_path_factory.mktemp("empty"))
     assert lab.repo().make() is True
+    replace_keys(lab.home / "repository", PASSWORD)
     return lab.home / "repository"
 
 

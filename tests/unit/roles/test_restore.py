@@ -14,10 +14,10 @@ from unit.roles.backup_lab import SECRETS, Lab
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def lab(tmp_path_factory, empty):
     """A host with one snapshot, for tests that each change the team to something of their own."""
     lab = Lab(tmp_path_factory.mktemp("host"))
-    lab.repo().make()
+    shutil.copytree(empty, lab.home / "repository")
     lab.sql("INSERT INTO runs VALUES ('lost')")
     lab.write("0/lost/model.txt", "the model")
     lab.snapshot = lab.back_up()["snapshot"]

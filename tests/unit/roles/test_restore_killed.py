@@ -37,9 +37,9 @@ def fill(lab, prefix, rows=ROWS):
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory):
+def saved(tmp_path_factory, empty):
     lab = Lab(tmp_path_factory.mktemp("host"))
-    lab.repo().make()
+    shutil.copytree(empty, lab.home / "repository")
     fill(lab, "kept")
     lab.back_up()
     shutil.copy(lab.database, lab.home / "pristine.db")
