@@ -119,5 +119,4 @@ def role_grants(role: dict[str, t.Any]) -> dict[Resource, Grant]:
     return {
         Resource(row["resource_type"], row["resource_pattern"]): Grant(row["permission"], row["id"])
         for row in role["permissions"]
-        if row["resource_type"] in RESOURCE_TYPES
     }

@@ -9,7 +9,7 @@ import typing as t
 
 from ._client import Client, fitting
 from ._dialect import RESOURCE_TYPES, Resource
-from ._errors import TransportError
+from ._errors import RequestRefused, TransportError
 from ._shapes import Maybe, Word
 
 EXPERIMENTS = "/api/2.0/mlflow/experiments/"
@@ -41,6 +41,8 @@ class Directory:
         self.experiments = {found["name"]: found for found in search_experiments(client, "all")}
         self.models = {found["name"]: found for found in search_models(client)}
         self._experiment_names = {found["experiment_id"]: name for name, found in self.experiments.items()}
+        self._client = client
+        self._gone: dict[Resource, bool] = {}
 
     def add_experiment(self, name: str, answer: Facts) -> None:
         """Take note of an experiment that was just made."""
@@ -55,6 +57,7 @@ class Directory:
         """Plan on as if it had its new name already."""
         things = self.things(kind)
         thing = things[new] = {**things.pop(old), "name": new}
+        self._gone[Resource(kind, old)] = True
         if kind == "experiment":
             self._experiment_names[thing["experiment_id"]] = new
 
@@ -71,12 +74,33 @@ class Directory:
         return Resource("experiment", self.experiments[resource.key]["experiment_id"])
 
     def name(self, resource: Resource) -> str | None:
-        """What people call it; None where the grant has outlived what it was on."""
+        """What people call it; None where it is not listed."""
         if resource.key == EVERY or resource.kind not in RESOURCE_TYPES:
             return resource.key
         if resource.kind == "experiment":
             return self._experiment_names.get(resource.key)
         return resource.key if resource.key in self.models else None
+
+    def is_gone(self, resource: Resource) -> bool:
+        """Whether a grant has outlived what it was on, as the server says it of this one thing.
+
+        What is only not listed is there: up to 3.12 the grants on prompts are of kind C(registered_model), and the
+        list of models leaves prompts out.
+        """
+        if self.name(resource) is not None:
+            return False
+        if resource not in self._gone:
+            self._gone[resource] = self._look_for(resource)
+        return self._gone[resource]
+
+    def _look_for(self, resource: Resource) -> bool:
+        try:
+            if resource.kind == "experiment":
+                return self._client.find(EXPERIMENTS + "get", experiment_id=resource.key) is None
+            return self._client.find(MODELS + "get", name=resource.key) is None
+        except RequestRefused:
+            # It did not say so.
+            return False
 
 
 def find_experiment(client: Client, name: str) -> Facts | None:

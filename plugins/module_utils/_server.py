@@ -61,7 +61,7 @@ class Server:
     def grants(self, holder: Holder) -> dict[Resource, Grant]:
         """The holder's own grants with names as keys; empty for nobody.
 
-        Without stale ones, and without kinds that the inventory has no word for: those are left alone.
+        Without stale ones, and without those that the inventory has no word for: they are left alone.
         """
         named = (
             (self.directory.name(resource), resource, grant)
@@ -84,7 +84,17 @@ class Server:
             StaleGrant(holder, resource, grant)
             for holder in self.holders()
             for resource, grant in self._rows(holder).items()
-            if self.directory.name(resource) is None
+            if self.directory.is_gone(resource)
+        ]
+
+    def unmanaged_grants(self) -> list[tuple[Holder, Resource, Grant]]:
+        """Those that the inventory has no word for, such as those on prompts."""
+        return [
+            (holder, resource, grant)
+            for holder in self.holders()
+            for resource, grant in self._rows(holder).items()
+            if resource.kind not in RESOURCE_TYPES
+            or (self.directory.name(resource) is None and not self.directory.is_gone(resource))
         ]
 
     def creators(self) -> set[int]:

@@ -62,6 +62,18 @@ access_info:
           experiment: resnet
           permission: EDIT
           reasons: ["EDIT: granted", "READ: group annotators on all"]
+    unmanaged:
+      description:
+        - Grants that the collection leaves alone, since the inventory has no word for what they are on. They are in
+          neither C(effective) nor C(declaration).
+        - Up to MLflow 3.12 those on prompts are of kind C(registered_model).
+      type: list
+      elements: dict
+      sample:
+        - holder: bob
+          kind: scorer
+          name: 1/toxicity
+          permission: READ
     declaration:
       description:
         - The options C(users), C(groups), C(experiments) and C(registered_models) of M(mlops.mlflow.access)
@@ -81,6 +93,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
 from ansible_collections.mlops.mlflow.plugins.module_utils._declaration import declaration
 from ansible_collections.mlops.mlflow.plugins.module_utils._effective import ask_default, effective
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import MlflowError
+from ansible_collections.mlops.mlflow.plugins.module_utils._people import called
 from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
 
 
@@ -91,6 +104,10 @@ def read(client: Client, params: dict[str, t.Any]) -> dict[str, t.Any]:
         "version": client.version,
         "default_permission": default,
         "effective": effective(server, default),
+        "unmanaged": [
+            {"holder": called(holder), "kind": resource.kind, "name": resource.key, "permission": grant.level}
+            for holder, resource, grant in server.unmanaged_grants()
+        ],
         "declaration": declaration(server),
     }
 

@@ -1,6 +1,7 @@
 """The permission modules, on every server; what a level is worth is tried with MLflow's own client."""
 
 import pytest
+from mlflow_reader import V2
 
 # Up to 3.12 a denial of a user is the absence of permissions.
 DENIED = {(2, 22): "NO_PERMISSIONS", (3, 12): "NO_PERMISSIONS"}
@@ -38,6 +39,21 @@ def test_levels_on_a_model(lab, some, ivy):
         assert lab.person.level(ivy, "registered_model", resource) == level
     lab.converge("permission", user=name, registered_model=resource, state="absent")
     assert lab.person.level(ivy, "registered_model", resource) == "NO_PERMISSIONS"
+
+
+def test_grants_on_prompts_are_left_alone_and_named(lab, some, ivy):
+    """Up to 3.12 they are of kind registered_model, and no list of models has prompts."""
+    name, prompt = ivy[0], some("greeting")
+    tags = [{"key": "mlflow.prompt.is_prompt", "value": "true"}]
+    lab.reader.ask("POST", V2 + "registered-models/create", ivy, name=prompt, tags=tags)
+    assert not lab.ok("access", policy="additive", users=[{"name": name, "password": ivy[1]}])["changed"]
+    assert lab.reader.status("POST", V2 + "registered-models/set-tag", ivy, name=prompt, key="a", value="b") == 200
+    found = lab.ok("access_info", names=[name])["access_info"]["unmanaged"]
+    assert [it["permission"] for it in found if (it["holder"], it["name"]) == (name, prompt)] == ["MANAGE"]
+    # What is really gone is still revoked.
+    lab.reader.ask("DELETE", V2 + "registered-models/delete", name=prompt)
+    lab.ok("access", policy="additive", users=[{"name": name, "password": ivy[1]}])
+    assert ("registered_model", prompt) not in lab.reader.user(name)["grants"]
 
 
 def test_use_is_there_from_3_9_on(lab, some, ivy):

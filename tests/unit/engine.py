@@ -14,8 +14,9 @@ class RecordingClient:
     password = "admin-password"
     read_only = False
 
-    def __init__(self, version="3.17.2", passwords=()):
+    def __init__(self, version="3.17.2", passwords=(), unlisted=()):
         self.version = version
+        self.unlisted = unlisted
         self.passwords = dict(passwords)
         self.written = []
 
@@ -23,16 +24,24 @@ class RecordingClient:
         self.written.append((method, path.rsplit("mlflow/", 1)[1], body))
         return {"experiment_id": "99", "role": {"id": 99}}
 
+    def find(self, path, **query):
+        (name,) = query.values()
+        return {} if name in self.unlisted else None
+
     def login_works(self, username, password):
         return self.passwords.get(username) == password
 
 
-def server(users=(), groups=(), experiments=(), models=(), version="3.17.2", passwords=()):
-    """A server with these people and things; experiments are named and get the ids 1, 2, 3 …"""
-    observed = Server(RecordingClient(version, passwords))
+def server(users=(), groups=(), experiments=(), models=(), version="3.17.2", passwords=(), unlisted=()):
+    """A server with these people and things; experiments are named and get the ids 1, 2, 3 …
+
+    What is C(unlisted) is there, and in no list.
+    """
+    observed = Server(RecordingClient(version, passwords, unlisted))
     people = {"admin": User("admin", True, frozenset(), {})} | {user.name: user for user in users}
     observed._access = Access(people, {group.name: group for group in groups})
     observed._directory = Directory.__new__(Directory)
+    observed._directory._client, observed._directory._gone = observed.client, {}
     observed._directory.experiments = {
         name: {"name": name, "experiment_id": str(number), "lifecycle_stage": "active", "tags": {}}
         | {"artifact_location": f"mlflow-artifacts:/{number}"}

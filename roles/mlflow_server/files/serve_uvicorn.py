@@ -88,9 +88,15 @@ for module, name in PROTOCOLS.items():
     give_an_end(getattr(protocols, name))
     begin_with_the_body(getattr(protocols, CYCLE))
 
-if __name__ == "__main__":
+
+def run():
+    """Do what the command line says, and end with it."""
     # What `python -m uvicorn` begins with.
     sys.path[0] = os.getcwd()
     from uvicorn.main import main
 
     main(prog_name="uvicorn")
+
+
+if __name__ == "__main__":
+    run()

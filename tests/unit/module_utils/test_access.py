@@ -180,6 +180,21 @@ def test_grants_that_outlived_their_experiment_are_removed_from_everybody():
     ]
 
 
+@pytest.mark.parametrize("policy", ["additive", "exclusive"])
+def test_what_is_only_not_listed_is_not_gone(policy):
+    observed = server(
+        [user("alice", registered_model_greeting="MANAGE@9", prompt_greeting="MANAGE@10", scorer_1="READ@11")],
+        passwords={"alice": PASSWORD},
+        unlisted=["greeting"],
+    )
+    assert plan(observed, policy=policy, users=[{"name": "alice", "grants": []}]) == []
+    assert [tuple(resource) for _holder, resource, _grant in observed.unmanaged_grants()] == [
+        ("registered_model", "greeting"),
+        ("prompt", "greeting"),
+        ("scorer", "1"),
+    ]
+
+
 def test_grants_on_new_experiments_use_the_id_that_the_server_chose():
     observed = server([user("alice")], passwords={"alice": PASSWORD})
     wanted = {"users": [{"name": "alice"}], "experiments": [{"name": "new", "grants": {"alice": "EDIT"}}]}
