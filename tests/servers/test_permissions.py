@@ -50,8 +50,8 @@ def test_grants_on_prompts_are_left_alone_and_named(lab, some, ivy):
     assert lab.reader.status("POST", V2 + "registered-models/set-tag", ivy, name=prompt, key="a", value="b") == 200
     found = lab.ok("access_info", names=[name])["access_info"]["unmanaged"]
     assert [it["permission"] for it in found if (it["holder"], it["name"]) == (name, prompt)] == ["MANAGE"]
-    # What is really gone is still revoked.
-    lab.reader.ask("DELETE", V2 + "registered-models/delete", name=prompt)
+    # What is really gone is still revoked. 2.22 deletes it, and then misses a grant of the admin's.
+    lab.reader.status("DELETE", V2 + "registered-models/delete", name=prompt)
     lab.ok("access", policy="additive", users=[{"name": name, "password": ivy[1]}])
     assert ("registered_model", prompt) not in lab.reader.user(name)["grants"]
 

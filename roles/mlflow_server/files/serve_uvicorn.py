@@ -93,7 +93,7 @@ def run():
     """Do what the command line says, and end with it."""
     # What `python -m uvicorn` begins with.
     sys.path[0] = os.getcwd()
-    from uvicorn.main import main
+    from uvicorn.main import main  # noqa: PLC0415 - a module of that directory comes first, as there
 
     main(prog_name="uvicorn")
 
