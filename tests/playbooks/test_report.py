@@ -122,15 +122,13 @@ def test_a_member_forges_nothing(running: Stage, tmp_path: Path) -> None:
         "a|b \\| c",
         "\x1b[1A\x1b[2K\u202e",
     ]
-    for name in names:
-        running.client("vision", "create", "erin", name)
+    running.client("vision", "create", "erin", *names)
     try:
         run = running.play("report_access", "-v", "--diff", mlflow_access_report_dir=str(tmp_path))
         assert run.code == 0, run.output
         assert "\x1b[2K" not in run.output
     finally:
-        for name in names:
-            running.client("vision", "delete", name)
+        running.client("vision", "delete", *names)
     with (tmp_path / "mlflow1.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     told = json.loads((tmp_path / "mlflow1.json").read_text())

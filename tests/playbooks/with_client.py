@@ -29,16 +29,18 @@ def allowed(call, *arguments):
     return True
 
 
-def create(name, experiment):
-    """Make an experiment as this person."""
+def create(name, *experiments):
+    """Make experiments as this person."""
     with person(name) as client:
-        client.create_experiment(experiment)
+        for experiment in experiments:
+            client.create_experiment(experiment)
 
 
-def delete(experiment):
-    """Delete an experiment as the admin."""
+def delete(*experiments):
+    """Delete experiments as the admin."""
     with person("admin") as client:
-        client.delete_experiment(client.get_experiment_by_name(experiment).experiment_id)
+        for experiment in experiments:
+            client.delete_experiment(client.get_experiment_by_name(experiment).experiment_id)
 
 
 def level(*attempts):
