@@ -182,6 +182,25 @@ def test_what_the_database_does_not_let_go_keeps_nothing_else(
     assert team.runs() & set(runs) == set()
 
 
+def test_a_place_that_another_experiment_is_at_too_is_left(
+    newest: Lab, team: Team, some: t.Callable[[str], str]
+) -> None:
+    """As where somebody went on under a new name with what was there."""
+    former = {end: newest.reader.create_experiment(some(f"former {len(end)}")) for end in ("", "/", "/inner")}
+    for end, number in former.items():
+        values = {"name": some(f"goes on {len(end)}"), "artifact_location": f"mlflow-artifacts:/{number}{end}"}
+        team.post("experiments/create", **values)
+        team.put(f"{number}{end.rstrip('/')}/run/artifacts/note.txt")
+        old(team, number)
+
+    said = team.collect()
+    for end, number in former.items():
+        assert f"left experiment {number}: other experiments have their artifacts there" in said
+        note = team.artifacts / f"{number}{end.rstrip('/')}" / "run" / "artifacts" / "note.txt"
+        assert note.read_text() == "hello"
+        team.post("experiments/restore", experiment_id=number)
+
+
 def trace(newest: Lab, experiment: str, ident: str) -> str:
     """Have the server make a trace, and choose the place of its artifacts."""
     location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
