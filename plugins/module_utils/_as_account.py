@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Work with the rights of one account, in a process of its own that is ended when it takes too long.
 
-The kernel lets nobody look into that process, also not the account: it was root's, and has changed its user.
+Nobody is to look into that process, also not the account: it was root's, with whatever that knows of others.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import pwd
@@ -18,6 +19,8 @@ import typing as t
 
 # Seconds to wait for a process that was killed. One that waits for a file server may never go.
 BURIAL = 2
+# Of prctl(2).
+SET_DUMPABLE = 4
 
 
 class Helper:
@@ -100,6 +103,9 @@ def become(account: pwd.struct_passwd) -> None:
         os.setgroups(os.getgrouplist(account.pw_name, account.pw_gid))
         os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
         os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
+    # The account may end it by a signal that has a picture of its memory made. Of who has changed their user the kernel
+    # makes none, unless fs.suid_dumpable is 2, as it is where systemd keeps such pictures for the account to read.
+    ctypes.CDLL(None).prctl(SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _send(writing: int, message: t.Any) -> None:

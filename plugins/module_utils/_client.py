@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import typing as t
 from functools import cached_property
 from http.client import HTTPException, IncompleteRead
@@ -27,8 +28,10 @@ ALTOGETHER = 8 * LARGEST
 LARGEST_REFUSAL = 64 * 2**10
 # Characters of what a server says in a message.
 SAID = 500
-# Each answer may be silent for the timeout, and be as many times as long under way.
+# Each answer may be silent for the timeout, and be as many times as long under way; all together, an hour. A server of
+# before 3.13 is asked about each user that it names.
 WHOLE_ANSWER = 4
+PATIENCE = 3600
 # As MLflow tells it. It is written into files, so that nothing else is a version.
 VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}((a|b|rc)[0-9]{1,4})?(\.(dev|post)[0-9]{1,4})?")
 ERROR_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
@@ -105,6 +108,7 @@ class Client:
         self._options = {"unix_socket": unix_socket, "timeout": timeout}
         self._timeout = timeout
         self._left = ALTOGETHER
+        self._patience: float = PATIENCE
 
     def get(self, path: str, **query: object) -> dict[str, t.Any]:
         """Return the JSON answer of a GET; raise RequestRefused on any error answer."""
@@ -181,6 +185,9 @@ class Client:
         password: str,
     ) -> str:
         url = self.tracking_uri + path + ("?" + urlencode(query) if query else "")
+        if self._patience <= 0:
+            raise TransportError(f"{method} {self.tracking_uri}{path}: it took more than {PATIENCE} seconds in all")
+        began = time.monotonic()
         try:
             # A server that sends a byte now and then would else be waited for without an end.
             with deadline(WHOLE_ANSWER * self._timeout):
@@ -189,6 +196,8 @@ class Client:
             raise self._refusal(method, path, error, username) from None
         except (OSError, HTTPException, ValueError) as error:
             raise TransportError(f"{method} {self.tracking_uri}{path}: {cut(error, SAID)}") from None
+        finally:
+            self._patience -= time.monotonic() - began
 
     def _ask(self, method: str, url: str, body: dict[str, t.Any] | None, username: str, password: str) -> str:
         try:

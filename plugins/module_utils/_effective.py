@@ -8,9 +8,16 @@ from __future__ import annotations
 import typing as t
 
 from ._client import Client, fitting
-from ._dialect import LEVEL, NOTHING, RANKS, ROLES_ONLY_SINCE, Group, Holder, Resource, User
+from ._dialect import LEVEL, NOTHING, RANKS, ROLES_ONLY_SINCE, Grant, Group, Holder, Resource, User
+from ._errors import Unsupported
 from ._resources import EVERY
 from ._server import Server
+
+# Looks at a user's or group's grants, one for each thing: a hundred users in ten groups each, and two thousand things.
+# Whoever makes up a server needs only a thousand names of each to have somebody work for days.
+MOST = 2_000_000
+
+Grants = t.Mapping[Holder, t.Mapping[Resource, Grant]]
 
 
 class Reason(t.NamedTuple):
@@ -25,19 +32,25 @@ def effective(server: Server, default: str | None) -> list[dict[str, t.Any]]:
     creators = server.creators()
     things = [Resource("experiment", name) for name, found in server.directory.experiments.items() if is_active(found)]
     things += [Resource("registered_model", name) for name in server.directory.models]
-    return [
-        judged(server, user, thing, default, creators)
-        for _name, user in sorted(server.access.users.items())
-        for thing in sorted(things)
-    ]
+    things.sort()
+    people = [user for _name, user in sorted(server.access.users.items())]
+    if len(things) * sum(1 + len(user.groups) for user in people) > MOST:
+        raise Unsupported(
+            f"{server.client.tracking_uri} has {len(people)} users and {len(things)} experiments and models, "
+            "too many to tell what each may do with each; is it an MLflow server?"
+        )
+    grants = {holder: server.grants(holder) for holder in server.holders()}
+    return [judged(server, user, thing, default, creators, grants) for user in people for thing in things]
 
 
 def is_active(experiment: dict[str, t.Any]) -> bool:
     return experiment["lifecycle_stage"] == "active"
 
 
-def judged(server: Server, user: User, thing: Resource, default: str | None, creators: set[int]) -> dict[str, t.Any]:
-    reasons = list(reasons_for(server, user, thing, creators))
+def judged(
+    server: Server, user: User, thing: Resource, default: str | None, creators: set[int], grants: Grants
+) -> dict[str, t.Any]:
+    reasons = list(reasons_for(user, thing, creators, grants))
     # A grant never takes away what everybody has from 3.13 on; before, a user's own grant replaces it.
     own = [reason for reason in reasons if reason.why.startswith(("granted", "created"))]
     if default and (server.version >= ROLES_ONLY_SINCE or not own) and (default != NOTHING or not reasons):
@@ -51,14 +64,13 @@ def judged(server: Server, user: User, thing: Resource, default: str | None, cre
     }
 
 
-def reasons_for(server: Server, user: User, thing: Resource, creators: set[int]) -> t.Iterator[Reason]:
+def reasons_for(user: User, thing: Resource, creators: set[int], grants: Grants) -> t.Iterator[Reason]:
     if user.admin:
         yield Reason("MANAGE", "admin")
     holders = [Holder("user", user.name)] + [Holder("group", name) for name in sorted(user.groups)]
     for holder in holders:
-        grants = server.grants(holder)
         for resource in (thing, Resource(thing.kind, EVERY)):
-            grant = grants.get(resource)
+            grant = grants.get(holder, {}).get(resource)
             if grant is None:
                 continue
             where = " on all" if resource.key == EVERY else ""
@@ -86,7 +98,9 @@ def ask_default(client: Client, server: Server) -> str | None:
     if server.version < ROLES_ONLY_SINCE:
         return None
     for name, user in sorted(server.access.users.items()):
-        holders: list[User | Group] = [user, *(server.access.groups[group] for group in user.groups)]
+        # A group may have come, or be made up, between the two answers.
+        groups = [server.access.groups[group] for group in user.groups if group in server.access.groups]
+        holders: list[User | Group] = [user, *groups]
         everything = Resource("experiment", EVERY)
         if not user.admin and not any(everything in holder.grants for holder in holders):
             query = {"username": name, "resource_type": "experiment", "resource_id": "nothing has this id"}

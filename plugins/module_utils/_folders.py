@@ -14,6 +14,7 @@ import grp
 import os
 import pwd
 import stat
+import struct
 import typing as t
 
 PASSING = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -23,6 +24,10 @@ MOST_LINKS = 40
 MOST_OPEN = 64
 # Root's own group, and Debian's for those who may install below /usr/local, from where root runs programs.
 ROOTS_GROUPS = (0, 50)
+# How Linux gives a list of more who may do something: a version, then for each what it is, its rights, and its number.
+ACCESS_LIST = "system.posix_acl_access"
+ACCESS_ENTRY = struct.Struct("<HHI")
+NAMED_USER, NAMED_GROUP, MAY_WRITE = 0x02, 0x08, 0o2
 
 
 class UnsafePathError(ValueError):
@@ -134,6 +139,19 @@ class Folders:
             raise UnsafePathError(f"{path} is no directory")
         return os.open(name, PASSING, dir_fd=folder)
 
+    def _further(self, handle: int) -> t.Iterator[str]:
+        """Who else may write a directory. With such a list, the rights of the group are the most that it can give."""
+        try:
+            found = os.getxattr(f"/proc/self/fd/{handle}", ACCESS_LIST)
+        except OSError:
+            # There is none, or the file system knows of none.
+            return
+        for kind, rights, number in ACCESS_ENTRY.iter_unpack(found[4:]):
+            if kind == NAMED_USER and rights & MAY_WRITE and number not in self._owners:
+                yield account_of(number)
+            elif kind == NAMED_GROUP and rights & MAY_WRITE and number not in ROOTS_GROUPS:
+                yield f"the group {_group_of(number)}"
+
     def _refuse_others(self, handle: int, path: str) -> None:
         facts = os.fstat(handle)
         who, owner = None, None
@@ -144,6 +162,8 @@ class Folders:
                 who = "can be written by everybody"
             elif facts.st_mode & stat.S_IWGRP and facts.st_gid not in ROOTS_GROUPS:
                 who = f"can be written by the group {_group_of(facts.st_gid)}"
+            elif facts.st_mode & stat.S_IWGRP:
+                who = next((f"can be written by {name}, by its access list" for name in self._further(handle)), None)
         if who:
             raise UnsafePathError(
                 f"{path} {who}, so that a path through it leads wherever they like; "

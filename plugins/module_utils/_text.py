@@ -13,9 +13,11 @@ import re
 import typing as t
 
 # Python does not call a character printable that controls, formats, separates, is half of a pair, of private use, or
-# unassigned. These it does, and yet nothing is to be seen of them: joiners, fillers, selectors, an empty pattern.
+# unassigned. These it does, and yet nothing is to be seen of them: joiners, fillers, selectors, an empty pattern, a
+# head without a note, what stands for something else.
 INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufffc"
+    "\U00016fe4\U0001d159\U000e0100-\U000e01ef]"
 )
 # So many that what follows them could be moved to where a line begins on a screen.
 BLANKS = re.compile(" {3,}")

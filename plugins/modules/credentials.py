@@ -101,6 +101,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._profiles import (
     kept_account,
     with_account,
 )
+from ansible_collections.mlops.mlflow.plugins.module_utils._text import shown
 
 DEFAULT = "default.env"
 PRIVATE = 0o600
@@ -306,7 +307,7 @@ def ensure(module: AnsibleModule, user: dict[str, t.Any], entry: pwd.struct_pass
     for words, do in plan(home, wanted_texts(home, user, passwords, module.params["ca_path"])):
         if not module.check_mode:
             do()
-        yield f"{user['name']}: {words}"
+        yield shown(f"{user['name']}: {words}")
 
 
 def ensure_all(module: AnsibleModule, users: list[dict[str, t.Any]]) -> tuple[list[str], dict[str, str]]:

@@ -131,12 +131,13 @@ def began(said: Shown, event: str, now: float, uptime: float) -> float:
 
     systemd notes the time of the clock as it was then, which may have been set since: what was written after the event
     would seem older. The time since the boot is not set by anybody, but it stands still while the host is asleep. So
-    the earlier of the two counts, that at worst makes something restart that need not.
+    the earlier of the two counts, that at worst makes something restart that need not. Where both say the same, the
+    latter tells when in that second; where only the former counts, it was at its end.
     """
     noted, since = seconds(said.get(event, "")), int(said.get(f"{event}Monotonic") or 0) / 10**6
-    if since and noted > now - (uptime - since) + ROUNDING:
+    if since and noted > now - (uptime - since) - ROUNDING:
         return now - (uptime - since)
-    return noted if noted <= now else 0
+    return noted + ROUNDING if 0 < noted <= now else 0
 
 
 def enabling(unit: Unit, shown: Shown) -> str | None:
@@ -152,12 +153,11 @@ def action_for(unit: Unit, shown: Shown, booted: float, now: float, uptime: floa
     active = shown.get("ActiveState", "inactive")
     if unit["state"] == "stopped":
         return None if active in ("inactive", "failed") else "stop"
-    # systemd gives whole seconds, so a change in the second of the start counts as older.
     if seconds(shown.get("InactiveExitTimestamp", "")):
         start = began(shown, "InactiveExitTimestamp", now, uptime)
     else:
         start = booted if booted <= now else 0
-    changed = int(unit["changed_at"]) > int(start)
+    changed = unit["changed_at"] >= max(start, ROUNDING)
     if unit["state"] == "on_demand":
         return "restart" if changed or shown.get("Result", "success") != "success" else None
     if active in ("active", "reloading"):

@@ -20,12 +20,14 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._text import is_plain
 FORMULA = frozenset("=+-@")
 QUOTES = frozenset("'\"`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f«»")
 # Where a comma is for decimals, a spreadsheet begins a new cell at a semicolon, wherever the quotes are.
-NEXT_CELL = re.compile(r"(;[\s'\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+NEXT_CELL = ";"
 # What Markdown takes for more than a sign. In a table a backslash before it says that it is none.
 MARKDOWN = re.compile(r"([\\`*_\[\]|~$!#])")
 # An address is a link without any mark.
 ADDRESS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
 TEMPLATE = re.compile("[{][{%#]")
+# What is longer is no key to YAML, unless a question mark says so.
+LONGEST_KEY = 1000
 # Keys that the collection has; all others are users' names and tags.
 OWN_KEYS = frozenset(
     [
@@ -47,15 +49,13 @@ NAMED = {"\0": "\\0", "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "
 
 def csv_cell(value: object) -> str:
     """A value as a cell that no spreadsheet calculates."""
-    text = shown(value)
-    for character in text:
-        if character in QUOTES or character.isspace():
-            continue
-        # Wide and small variants of a sign are the same sign.
-        if unicodedata.normalize("NFKC", character)[:1] in FORMULA:
-            text = f"'{text}"
-        break
-    return NEXT_CELL.sub(r"\1'", text)
+    return NEXT_CELL.join(f"'{part}" if _is_formula(part) else part for part in shown(value).split(NEXT_CELL))
+
+
+def _is_formula(text: str) -> bool:
+    first = next((sign for sign in text if sign not in QUOTES and not sign.isspace()), "")
+    # Wide and small variants of a sign are the same sign.
+    return unicodedata.normalize("NFKC", first)[:1] in FORMULA
 
 
 def csv_table(rows: t.Iterable[t.Iterable[object]]) -> str:
@@ -84,15 +84,17 @@ def unsafe_yaml(value: object, indent: int = 0) -> str:
         tag = "" if _means_more(value) and not TEMPLATE.search(value) else "!unsafe "
         return f'{tag}"{"".join(map(_yaml_character, value))}"'
     if isinstance(value, t.Mapping):
-        lines = [
-            f"{space}{key if key in OWN_KEYS else unsafe_yaml(str(key))}:{_below(inner, indent)}"
-            for key, inner in value.items()
-        ]
+        lines = [f"{_key(key, space)}:{_below(inner, indent)}" for key, inner in value.items()]
     elif isinstance(value, (list, tuple)):
         lines = [f"{space}-{_below(inner, indent)}" for inner in value]
     else:
         raise AnsibleError(f"a {type(value).__name__} is nothing that an inventory can say")
     return "\n".join(lines)
+
+
+def _key(key: object, space: str) -> str:
+    text = str(key) if key in OWN_KEYS else unsafe_yaml(str(key))
+    return f"{space}{text}" if len(text) < LONGEST_KEY else f"{space}? {text}\n{space}"
 
 
 def _below(value: object, indent: int) -> str:

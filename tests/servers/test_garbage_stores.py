@@ -148,6 +148,59 @@ def test_an_experiment_goes_with_all_that_is_in_it_or_not_at_all(
     team.post("runs/restore", run_id=runs["strange run"])
 
 
+def test_what_the_database_does_not_let_go_keeps_nothing_else(
+    newest: Lab, team: Team, some: t.Callable[[str], str], secret: t.Callable[[], str]
+) -> None:
+    """Something refers to it, or another has removed it at this moment."""
+    user, password = some("fay"), secret()
+    newest.reader.create_user(user, password)
+    numbers = [newest.reader.create_experiment(some("held" + word)) for word in ("", "after", "in which")]
+    for number in numbers:
+        newest.reader.grant(user, "experiment", number, "EDIT")
+    runs = [old_run(team, numbers[2]) for _run in range(2)]
+    for number in numbers[:2]:
+        old(team, number)
+    for table, key, ident in (("runs", "run_uuid", f"'{min(runs)}'"), ("experiments", "experiment_id", numbers[0])):
+        team.sql(
+            f"CREATE TRIGGER keep_{table} BEFORE DELETE ON {table} WHEN old.{key} = {ident} "
+            "BEGIN SELECT RAISE(ABORT, 'somebody needs it'); END"
+        )
+    try:
+        done = team.start()
+    finally:
+        for table in ("runs", "experiments"):
+            team.sql(f"DROP TRIGGER keep_{table}")
+    assert done.returncode == 1
+    assert f"run {min(runs)}: " in done.stderr
+    assert f"experiment {numbers[0]}: " in done.stderr
+    assert done.stderr.count("somebody needs it") == 2
+    assert f"Run with ID {max(runs)} has been permanently deleted." in done.stdout
+    assert f"Experiment with ID {numbers[1]} has been permanently deleted." in done.stdout
+    assert "removed 4 grants" in done.stdout
+    assert (team.home / ".gc-unfinished").exists()
+    assert f"Experiment with ID {numbers[0]} has been permanently deleted." in team.collect()
+    assert team.runs() & set(runs) == set()
+
+
+def test_a_place_that_another_experiment_is_at_too_is_left(
+    newest: Lab, team: Team, some: t.Callable[[str], str]
+) -> None:
+    """As where somebody went on under a new name with what was there."""
+    former = {end: newest.reader.create_experiment(some(f"former {len(end)}")) for end in ("", "/", "/inner")}
+    for end, number in former.items():
+        values = {"name": some(f"goes on {len(end)}"), "artifact_location": f"mlflow-artifacts:/{number}{end}"}
+        team.post("experiments/create", **values)
+        team.put(f"{number}{end.rstrip('/')}/run/artifacts/note.txt")
+        old(team, number)
+
+    said = team.collect()
+    for end, number in former.items():
+        assert f"left experiment {number}: other experiments have their artifacts there" in said
+        note = team.artifacts / f"{number}{end.rstrip('/')}" / "run" / "artifacts" / "note.txt"
+        assert note.read_text() == "hello"
+        team.post("experiments/restore", experiment_id=number)
+
+
 def trace(newest: Lab, experiment: str, ident: str) -> str:
     """Have the server make a trace, and choose the place of its artifacts."""
     location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}

@@ -155,6 +155,12 @@ def test_kinds_that_nobody_knows_reach_nothing(evil, run):
     assert found["declaration"]["groups"][0]["grants"] == [{"experiment": "x", "permission": "READ"}]
 
 
+def test_a_group_may_be_in_one_answer_and_not_in_another(evil, run):
+    evil.script["users/list"] = {"users": [person("ann", roles=[role(name=EVIL)])]}
+    found = run("access_info")["access_info"]
+    assert (found["default_permission"], found["declaration"]["groups"]) == ("READ", [])
+
+
 WRONG = [1, 1.5, True, [], ["x"], {"a": "b"}, "\ud800"]
 PLACES = {
     "users": ("users/list", lambda value: {"users": value}),

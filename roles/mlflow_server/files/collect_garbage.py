@@ -19,7 +19,7 @@ from typing import Any
 from artifacts import OutsideError, store_of
 from deleted import Deleted, Thing, seconds
 from grants import TIMEOUT, GrantError, Server, remove_grants
-from own_places import Judged, Left, elsewhere, judge, own_place, own_root, parts, report, shown
+from own_places import MOST_NAMED, Judged, Left, elsewhere, judge, own_place, own_root, parts, report, shown
 from team import Team
 
 # It is there from before the first thing goes until the last has gone.
@@ -49,34 +49,43 @@ class Collector:
         self.rows = _get_store(tracking(team)["uri"], root)
         self.left: list[Left] = []
         self.failures: list[str] = []
+        self.unanswered = 0
 
     def remove_artifacts(self, thing: Thing) -> bool:
         """Remove them from the place that was computed; return whether its row may go."""
-        if len(self.failures) >= MOST_FAILURES or not self.deleted.still_has(thing):
+        if self.unanswered >= MOST_FAILURES or not self.deleted.still_has(thing):
             return False
         try:
             self.artifacts.remove(parts(thing))
         except OutsideError as error:
             self.left.append(Left(thing, str(error), elsewhere=True))
         except Exception as error:  # noqa: BLE001 - whatever a store throws, the others still go
-            self.failures.append(f"{thing.kind} {thing.ident}: {shown(str(error))}")
+            self.unanswered += 1
+            self.fail(thing, error)
         else:
             return True
         return False
 
-    def remove_rows(self, thing: Thing) -> None:
-        """Forget it."""
+    def remove_rows(self, thing: Thing) -> bool:
+        """Forget it; return whether that could be done."""
         name, method = FOR_GOOD[thing.kind]
-        getattr(self.rows, method)(thing.ident)
+        try:
+            getattr(self.rows, method)(thing.ident)
+        except Exception as error:  # noqa: BLE001 - it may have gone meanwhile, or something refer to it
+            self.fail(thing, error)
+            return False
         print(f"{name} with ID {thing.ident} has been permanently deleted.", flush=True)
+        return True
+
+    def fail(self, thing: Thing, error: Exception) -> None:
+        """Note what is in the way of one."""
+        self.failures.append(f"{thing.kind} {thing.ident}: {shown(str(error))}")
 
     def collect(self, judged: Judged, server: Server) -> int:
         """Remove everything; return how many grants have gone."""
         held = set()
         for thing in judged.going["run"] + judged.going["logged model"]:
-            if self.remove_artifacts(thing):
-                self.remove_rows(thing)
-            else:
+            if not (self.remove_artifacts(thing) and self.remove_rows(thing)):
                 held.add(thing.experiment)
         emptied = []
         for thing in judged.going["experiment"]:
@@ -122,8 +131,11 @@ def collect(team: Team, deleted: Deleted, root: str, judged: Judged) -> None:
     say(judged.left + collector.left)
     print(f"removed {removed} grants on experiments that are gone", flush=True)
     if collector.failures:
-        enough = ["no more were tried"] if len(collector.failures) >= MOST_FAILURES else []
-        sys.exit("\n".join(("these could not be removed; the next run tries again:", *collector.failures, *enough)))
+        more = len(collector.failures) - MOST_NAMED
+        enough = [f"and {more} more"] if more > 0 else []
+        enough += ["no more were tried"] if collector.unanswered >= MOST_FAILURES else []
+        named = (*collector.failures[:MOST_NAMED], *enough)
+        sys.exit("\n".join(("these could not be removed; the next run tries again:", *named)))
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ KINDS = {
     "run": ("runs", "run_uuid", "artifact_uri", OLD_RUN),
     "logged model": ("logged_models", "model_id", "artifact_location", OLD_MODEL),
 }
+EXPERIMENTS = "SELECT experiment_id, experiment_id, artifact_location FROM experiments"
 # A run that somebody restored, or deleted again only lately, keeps its experiment.
 BUSY = f"""SELECT DISTINCT experiment_id FROM runs
 WHERE experiment_id IN ({OLD_EXPERIMENTS}) AND NOT ({OLD_RUN})"""  # noqa: S608 - the same
@@ -82,6 +83,10 @@ class Deleted:
     def busy(self) -> set[str]:
         """Return the numbers of the experiments that have runs which are not to go."""
         return {str(number) for (number,) in self.rows(BUSY)}
+
+    def experiments(self) -> Iterator[Thing]:
+        """Give all that there are, deleted or not."""
+        return (named("experiment", row) for row in self.rows(EXPERIMENTS))
 
     def models_within(self) -> Iterator[Thing]:
         """Give all logged models of the experiments, which go with these."""

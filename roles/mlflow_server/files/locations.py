@@ -16,14 +16,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 # By table: the column, and which rows of a table of tags. What a model is made of is what a run or a model has logged.
-COLUMNS: dict[str, tuple[str, tuple[str, str] | None]] = {
+COLUMNS: dict[str, tuple[str, tuple[str, frozenset[str]] | None]] = {
     "experiments": ("artifact_location", None),
     "runs": ("artifact_uri", None),
     "logged_models": ("artifact_location", None),
     "model_versions": ("storage_location", None),
-    "trace_tags": ("value", ("key", "mlflow.artifactLocation")),
+    "trace_tags": ("value", ("key", frozenset({"mlflow.artifactLocation", "mlflow.trace.archiveLocation"}))),
 }
 ANY = "*"
 # So many are named, and so much of each.
@@ -50,7 +51,7 @@ class Elsewhere:
         """Judge one."""
         if not uri or not is_local(uri) or (self.artifacts and is_below(uri, self.artifacts)):
             return
-        if ANY in self.accepted or any(uri.startswith(start) for start in self.accepted if ".." not in uri):
+        if ANY in self.accepted or (not leads_up(uri) and uri.startswith(tuple(self.accepted))):
             self.known += 1
             return
         self.others += 1
@@ -66,6 +67,11 @@ def is_local(uri: str) -> bool:
     """Say whether MLflow takes it for a path: by its scheme, or since it has none that is longer than a drive's."""
     found = SCHEME.match(IGNORED.sub("", uri))
     return found is None or found[1].lower() == "file"
+
+
+def leads_up(uri: str) -> bool:
+    """Say whether it could lead out of where it begins."""
+    return ".." in unquote(IGNORED.sub("", uri))
 
 
 def is_below(uri: str, directory: str) -> bool:
@@ -88,7 +94,8 @@ def in_sqlite(path: str) -> Iterator[str | None]:
         for table, (column, which) in COLUMNS.items():
             there = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
             if {column, *(which or ())[:1]} <= there:
-                where, given = (f" WHERE {which[0]} = ?", which[1:]) if which else ("", ())
+                marks = ", ".join("?" for _value in which[1]) if which else ""
+                where, given = (f" WHERE {which[0]} IN ({marks})", tuple(which[1])) if which else ("", ())
                 for (uri,) in database.execute(f"SELECT {column} FROM {table}{where}", given):  # noqa: S608
                     yield uri if isinstance(uri, str) else None
     finally:
@@ -107,7 +114,7 @@ def in_dump(path: str) -> Iterator[str | None]:
 
 def in_script(lines: Iterable[bytes]) -> Iterator[str | None]:
     """Yield those between COPY and its end."""
-    at: tuple[int, int, str] | None = None
+    at: tuple[int, int, frozenset[str]] | None = None
     for raw in lines:
         line = raw.decode(errors="replace").rstrip("\n")
         if line.startswith("COPY ") and at is None:
@@ -116,12 +123,12 @@ def in_script(lines: Iterable[bytes]) -> Iterator[str | None]:
             at = None
         elif at is not None:
             values = line.split("\t")
-            if not at[2] or values[at[1]] == at[2]:
+            if not at[2] or values[at[1]] in at[2]:
                 yield plain(values[at[0]])
 
 
-def position(line: str) -> tuple[int, int, str] | None:
-    """Return in which column the place is, and which column has to have which value."""
+def position(line: str) -> tuple[int, int, frozenset[str]] | None:
+    """Return in which column the place is, and which column has to have one of which values."""
     found = re.fullmatch(r"COPY (?:\S+\.)?(\w+) \((.*)\) FROM stdin;", line)
     if not found or found[1] not in COLUMNS:
         return None
@@ -129,7 +136,7 @@ def position(line: str) -> tuple[int, int, str] | None:
     names = [name.strip('"') for name in found[2].split(", ")]
     if column not in names or (which and which[0] not in names):
         return None
-    return names.index(column), names.index(which[0]) if which else 0, which[1] if which else ""
+    return names.index(column), names.index(which[0]) if which else 0, which[1] if which else frozenset()
 
 
 def plain(value: str) -> str | None:

@@ -90,6 +90,19 @@ class Judged:
         return any(self.going.values())
 
 
+def shared(deleted: Deleted, root: str) -> set[str]:
+    """Return all places at which, or in which, experiments are to which another place is their own.
+
+    Anybody may name another's place, also to go on with what is there under a new name.
+    """
+    found = set()
+    for thing in deleted.experiments():
+        if thing.place != own_place(root, thing):
+            names = thing.place.split("/")
+            found |= {"/".join(names[:number]) for number in range(1, len(names) + 1)}
+    return found
+
+
 def judge(deleted: Deleted, root: str) -> Judged:
     """Look through all that is old enough."""
     found = Judged({"run": [], "logged model": [], "experiment": []}, [])
@@ -106,9 +119,12 @@ def judge(deleted: Deleted, root: str) -> Judged:
     if experiments:
         held |= {model.experiment for model in deleted.models_within() if model.place != own_place(root, model)}
     busy = deleted.busy() if experiments else set()
+    others = shared(deleted, root) if experiments else set()
     for thing in experiments:
         if thing.place != own_place(root, thing):
             found.left.append(elsewhere(thing))
+        elif thing.place in others:
+            found.left.append(Left(thing, "other experiments have their artifacts there"))
         elif thing.ident in held:
             found.left.append(Left(thing, "it has runs or logged models whose artifacts are not at their own place"))
         elif thing.ident in busy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 from changes import STOP_SECONDS, ChangeError
 
 PAUSE = 0.05
+# As the kernel calls what has ended, and what only waits to be forgotten.
+ENDED = ("X", "Z")
 # Units that have no database open: one passes connections on, the other reads artifacts.
 HARMLESS = ("mlflow-listen@", "mlflow-backup@")
 
@@ -24,11 +27,24 @@ def of_account(uid: int, harmless: tuple[str, ...] = HARMLESS) -> list[str]:
         except OSError:
             # It has ended.
             continue
-        lines = {name: value.strip() for name, _colon, value in (it.partition(":") for it in status.split("\n"))}
-        ended = lines["State"].startswith(("Z", "X"))
-        if str(uid) in lines["Uid"].split() and not ended and not any(f"/{unit}" in group for unit in harmless):
+        lines = facts(status)
+        if str(uid) in lines["Uid"].split() and goes_on(process) and not any(f"/{unit}" in group for unit in harmless):
             found.append(f"{lines['Name']} ({process.name})")
     return found
+
+
+def facts(status: str) -> dict[str, str]:
+    """Return what the kernel says of a process or a thread."""
+    return {name: value.strip() for name, _colon, value in (it.partition(":") for it in status.split("\n"))}
+
+
+def goes_on(process: Path) -> bool:
+    """Say whether any thread of it does: the process is called dead once the first has ended."""
+    for thread in (process / "task").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if not facts((thread / "status").read_text(encoding="utf-8", errors="replace"))["State"].startswith(ENDED):
+                return True
+    return False
 
 
 def wait_until_nobody_runs(account: str, name: str, harmless: tuple[str, ...] = HARMLESS) -> None:

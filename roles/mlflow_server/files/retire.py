@@ -183,7 +183,7 @@ def settle_data(name: str, record: Record, remove: bool, places: Places) -> list
 
 def keep_data(found: list[Path], own: list[Path]) -> list[str]:
     """Make root's what is the account's."""
-    return [left_or(f"{path} is kept, and root's", trees.change_owner, path, own, None, "0:0") for path in found]
+    return [left_or(f"{path} is kept, and root's", trees.change_owner, path, own, None, "0:0", 0o700) for path in found]
 
 
 def left_or(done: str, act: Callable[..., None], *given: Any) -> str:

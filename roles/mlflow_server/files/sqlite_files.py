@@ -25,11 +25,24 @@ def files(file: str) -> list[str]:
     return [file, f"{file}-wal", f"{file}-shm", f"{file}-journal"]
 
 
+def connect(file: str) -> sqlite3.Connection:
+    """Open one that is there. SQLite would wait for a pipe that somebody has put beside it."""
+    refuse_what_is_no_file(file)
+    return sqlite3.connect(f"{Path(file).as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
+
+
+def refuse_what_is_no_file(file: str) -> None:
+    """Raise where SQLite would open something else."""
+    for path in files(file):
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise sqlite3.OperationalError(f"{path} is no plain file; remove it")
+
+
 def copy_sqlite(source: str, target: str) -> None:
     """Copy it in one piece; what was there before is replaced when the copy is whole."""
     part = f"{target}.part"
-    Path(part).unlink(missing_ok=True)
-    origin = sqlite3.connect(f"{Path(source).as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
+    remove(part)
+    origin = connect(source)
     destination = sqlite3.connect(part)
     try:
         origin.backup(destination)
@@ -59,9 +72,10 @@ def restore_sqlite(source: str, target: str) -> None:
 
 def settle_sqlite(file: str) -> None:
     """Roll back, or write into the file, what a server has left beside it; what is no such thing stays as it is."""
+    refuse_what_is_no_file(file)
     if not any(begins_with(file + ending, start) for ending, start in UNFINISHED):
         return
-    connection = sqlite3.connect(f"{Path(file).as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
+    connection = connect(file)
     try:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -80,7 +94,7 @@ def begins_with(path: str, start: bytes) -> bool:
 
 def count_sqlite(file: str) -> None:
     """Print how many rows each table has, as JSON."""
-    connection = sqlite3.connect(f"{Path(file).as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
+    connection = connect(file)
     try:
         names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         counts = {name: connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0] for name in names}  # noqa: S608
@@ -96,7 +110,7 @@ def quoted(name: str) -> str:
 
 def check_sqlite(file: str) -> None:
     """Raise for a file that is damaged."""
-    connection = sqlite3.connect(file, timeout=PATIENCE)
+    connection = connect(file)
     try:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     finally:

@@ -79,10 +79,15 @@ def walk(root: int) -> Iterator[tuple[int, os.stat_result, tuple[str, ...]]]:
             os.close(folder)
 
 
-def change_owner(path: Path, own: Iterable[Path], former: str | None, owner: str) -> None:
-    """Give what the former owner has there to another; what is of others, behind a second name, stays theirs."""
+def change_owner(path: Path, own: Iterable[Path], former: str | None, owner: str, mode: int | None = None) -> None:
+    """Give what the former owner has there to another; what is of others, behind a second name, stays theirs.
+
+    With a mode, the directory has that before: whom its owner has let in, by an access list too, does not come with it.
+    """
     handle = open_directory(path, own)
     try:
+        if mode is not None:
+            os.fchmod(handle, mode)
         was = former or str(os.fstat(handle).st_uid)
         within(handle, "chown", "--recursive", "--no-dereference", f"--from={was}", owner, "--", ".")
     finally:

@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+from ansible_collections.mlops.mlflow.plugins.module_utils import _client
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import MlflowError, TransportError
 
@@ -51,6 +52,17 @@ def test_a_refusal_that_breaks_off(server):
     server.answers(None, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 50\r\n\r\n{}")
     with pytest.raises(MlflowError):
         client_of(server.uri).get("/api/x")
+
+
+def test_a_server_that_takes_its_time_with_each_of_many_answers(server, monkeypatch):
+    """None is late, and a server can have any number of users to be asked about."""
+    now = [0.0]
+    monkeypatch.setattr(_client.time, "monotonic", lambda: now[0])
+    client = client_of(server.uri, timeout=10)
+    monkeypatch.setattr(client, "_ask", lambda *_request: now.__setitem__(0, now[0] + 39) or "{}")
+    while now[0] < 3600:
+        assert client.get("/api/x") == {}
+    assert complaint(client) == f"GET {server.uri}/api/x: it took more than 3600 seconds in all"
 
 
 def test_through_a_unix_socket(unix_server):

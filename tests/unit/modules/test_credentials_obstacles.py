@@ -232,3 +232,17 @@ def test_what_a_killed_run_left_is_removed(homes, give):
         assert [name for name in left if (homes / VICTIM / name).exists()] == []
         assert own.exists()
         assert not give(teams=teams).changed
+
+
+@pytest.mark.parametrize("name", ["a\nroot: write all", "a\x1b[1A\x1b[2K", "a\u202eb", "a\udcff"], ids=ascii)
+def test_what_a_user_calls_a_file_begins_no_line_of_its_own(homes, give, name):
+    give()
+    file = homes / VICTIM / ".config/mlflow" / f"{name}.env"
+    file.write_text(MARK)
+    answer = give(check=True)
+    (step,) = answer.result["steps"]
+    assert step.startswith(f"{VICTIM}: remove {file.parent}/a\\")
+    assert step.isprintable()
+    assert answer.result["diff"]["after"] == f"{step}\n"
+    assert give().changed
+    assert not os.path.lexists(file)

@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -201,6 +202,34 @@ def test_a_directory_that_others_can_write_is_no_place_for_roots_files(run, grou
     )
     assert not answer.failed, answer.output
     assert facts(open_to_all) == (0, 0, 0o755)
+
+
+# Who has which rights on a directory of root's beside its mode, and who is named for it.
+ACCESS_LISTS = {
+    "a user": ([(0x02, 7, OTHER.pw_uid)], 7, "can be written by nobody, by its access list"),
+    "a group": ([(0x08, 3, OTHER.pw_gid)], 7, "can be written by the group nogroup, by its access list"),
+    "a user who may not write": ([(0x02, 5, OTHER.pw_uid)], 7, ""),
+    "a user whose right does not count": ([(0x02, 7, OTHER.pw_uid)], 5, ""),
+    "root": ([(0x02, 7, 0), (0x08, 7, 50)], 7, ""),
+}
+
+
+@pytest.mark.parametrize("name", ACCESS_LISTS)
+@pytest.mark.parametrize("owner", ["root", TEAM.pw_name])
+def test_an_access_list_says_who_can_write_too(run, ground, name, owner):
+    entries, most, said = ACCESS_LISTS[name]
+    nobody = 0xFFFFFFFF
+    entries = [(0x01, 7, nobody), *entries, (0x04, 5, nobody), (0x10, most, nobody), (0x20, 5, nobody)]
+    place = ground / "listed"
+    place.mkdir(mode=0o755)
+    packed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in sorted(entries))
+    os.setxattr(place, "system.posix_acl_access", packed)
+    shutil.chown(place, owner)
+    answer = run(own(place / "below") if owner != "root" else {"path": place / "file", "content": "x"})
+    assert answer.failed is bool(said), answer.output
+    if said:
+        assert f"{place} {said}" in answer.result["msg"]
+        assert list(place.iterdir()) == []
 
 
 def test_where_all_write_but_nobody_exchanges(run, ground, victim):

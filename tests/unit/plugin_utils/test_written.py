@@ -42,6 +42,7 @@ ODD = [
     "...",
     "<<",
     "=",
+    "k" * 1000 + " {{ 1 }}: " + "\U000e0001" * 200 + "漢字" * 500,
 ]
 
 
@@ -53,7 +54,7 @@ def loaded(path, text):
     return Templar(DataLoader(), vault).template(found["mlflow_team_vision"])
 
 
-@pytest.mark.parametrize("odd", ODD, ids=ascii)
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: ascii(odd[:40]))
 def test_ansible_carries_nothing_of_an_export_out(odd, tmp_path):
     declared = {
         "users": [{"name": odd, "admin": True}, {"name": "bob"}],
@@ -118,9 +119,10 @@ def test_what_comes_before_a_formula_is_seen(name):
     assert csv_cell(name).startswith("\\")
 
 
-@pytest.mark.parametrize("name", ["a;=1+1", "a; '=1", 'a;"@x', "a;\uff1d1"])
-def test_no_cell_begins_at_a_semicolon(name):
-    assert "'=" in csv_cell(name) or "'@" in csv_cell(name) or "'\uff1d" in csv_cell(name)
+@pytest.mark.parametrize("name", ["a", "", "x;y"])
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_no_cell_begins_at_a_semicolon(name, formula):
+    assert csv_cell(f"{name};{formula}") == f"{csv_cell(name)};{csv_cell(formula)}"
 
 
 def test_rows_stay_rows():

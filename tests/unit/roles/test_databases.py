@@ -1,6 +1,7 @@
 """A copy is one moment of a database, however busy it is; what was swapped can be put back."""
 
 import contextlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +15,7 @@ TOOL = [sys.executable, "-Es", str(FILES / "databases.py")]
 
 
 def run(*words):
-    return subprocess.run([*TOOL, *map(str, words)], capture_output=True, text=True, check=False)
+    return subprocess.run([*TOOL, *map(str, words)], capture_output=True, text=True, check=False, timeout=60)
 
 
 def rows(file):
@@ -97,6 +98,28 @@ def test_what_is_restored_owes_nothing_to_what_was_there(tmp_path):
     assert run("restore_sqlite", source, live).returncode == 0
     open_still.close()
     assert rows(live) == [3]
+
+
+@pytest.mark.parametrize("ending", ["", "-journal", "-wal", "-shm"])
+@pytest.mark.parametrize("action", ["copy_sqlite", "settle_sqlite", "count_sqlite", "check_sqlite", "restore_sqlite"])
+def test_nobody_waits_for_a_pipe_beside_a_database(tmp_path, action, ending):
+    """Which the server's account could have put there."""
+    live, source = tmp_path / "live.db", make(tmp_path / "source.db", [3])
+    if ending:
+        make(live, [1])
+    os.mkfifo(f"{live}{ending}")
+    os.mkfifo(tmp_path / "copy.db.part-journal")
+    words = {"copy_sqlite": [live, tmp_path / "copy.db"], "restore_sqlite": [source, live]}.get(action, [live])
+    done = run(action, *words)
+    if action == "restore_sqlite":
+        assert (done.returncode, done.stderr) == (0, "")
+        assert rows(live) == [3]
+    else:
+        assert done.returncode == 1
+        assert f"{live}{ending} is no plain file; remove it" in done.stderr
+        assert not (tmp_path / "copy.db.part").exists()
+    if action == "copy_sqlite":
+        assert run("copy_sqlite", source, tmp_path / "copy.db").returncode == 0
 
 
 def test_postgresql_gets_its_password_where_nobody_else_sees_it(host_program):

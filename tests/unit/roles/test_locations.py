@@ -1,5 +1,6 @@
 """Artifacts at places of people's own are in no backup, and so are named wherever somebody could think otherwise."""
 
+import itertools
 import json
 import shutil
 import sqlite3
@@ -64,12 +65,14 @@ def test_what_the_server_keeps_is_not(locations, uri):
 
 
 def test_what_is_known_of_is_counted_apart_and_cannot_hide_another(locations):
-    uris = ["file:///home/a", "file:///home/../var/lib/mlflow/vision/own", "file:///srv/b", "relative"]
-    for accepted, others in ((["file:///home/"], 3), (["*"], 0)):
+    uris = ["file:///home/a", "file:///srv/b", "relative"]
+    # All that MLflow reads as the way up.
+    uris += [f"file:///home/{up}/var/lib/own" for up in ("..", "%2e%2e", ".%2E", ".\t.", "%2e\n%2e")]
+    for accepted, others in ((["file:///home/"], 7), (["*"], 0)):
         found = locations.Elsewhere(OWN, accepted)
         for uri in uris:
             found.add(uri)
-        assert (found.others, found.known) == (others, 4 - others)
+        assert (found.others, found.known) == (others, 8 - others)
 
 
 def test_no_name_moves_a_cursor_and_many_are_not_all_named(locations):
@@ -84,15 +87,16 @@ def test_no_name_moves_a_cursor_and_many_are_not_all_named(locations):
 
 
 def test_all_tables_that_have_places_are_looked_at(locations, tmp_path):
-    path = tmp_path / "tracking.db"
+    path, number = tmp_path / "tracking.db", itertools.count()
     with sqlite3.connect(path) as database:
-        for number, (table, (column, which)) in enumerate(locations.COLUMNS.items()):
-            key, value = which or ("other", "")
+        for table, (column, which) in locations.COLUMNS.items():
+            key, values = which or ("other", [""])
             database.execute(f"CREATE TABLE {table} ({key} TEXT, {column} TEXT)")
-            database.execute(f"INSERT INTO {table} VALUES (?, ?)", (value, f"/own/{number}"))  # noqa: S608
+            for value in values:
+                database.execute(f"INSERT INTO {table} VALUES (?, ?)", (value, f"/own/{next(number)}"))  # noqa: S608
             database.execute(f"INSERT INTO {table} VALUES ('another', 'mlflow-artifacts:/1')")  # noqa: S608
     database.close()
-    assert locations.find(str(path), OWN)["others"] == len(locations.COLUMNS)
+    assert locations.find(str(path), OWN)["others"] == next(number) == 6
 
 
 def test_a_dump_is_read_as_postgresql_writes_it(locations):
@@ -101,11 +105,12 @@ def test_a_dump_is_read_as_postgresql_writes_it(locations):
         b"1\tCOPY public.runs (artifact_uri) FROM stdin;\tmlflow-artifacts:/1\n"
         b"2\ttab\\there\tfile:///own\\\\x\n3\tnone\t\\N\n\\.\n"
         b"COPY public.trace_tags (key, value, request_id) FROM stdin;\n"
-        b"mlflow.artifactLocation\t/own/traces\tx\nother\t/own/no place\tx\n\\.\n"
+        b"mlflow.artifactLocation\t/own/traces\tx\n"
+        b"mlflow.trace.archiveLocation\t/own/old\tx\nother\t/own/no place\tx\n\\.\n"
         b"COPY public.params (key, value) FROM stdin;\nartifact_uri\t/own\n\\.\n"
     )
     found = list(locations.in_script(script.splitlines(keepends=True)))
-    assert found == ["mlflow-artifacts:/1", "file:///own\\x", None, "/own/traces"]
+    assert found == ["mlflow-artifacts:/1", "file:///own\\x", None, "/own/traces", "/own/old"]
 
 
 def test_a_team_that_writes_no_database_is_told_so(tmp_path):

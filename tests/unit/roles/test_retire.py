@@ -52,6 +52,18 @@ def test_data_are_kept_unless_they_are_to_go(host):
     assert all(folder.exists() for folder in host.former)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="it gives files to their owners")
+def test_whom_the_account_has_let_in_does_not_get_to_what_is_kept(host):
+    for path in (host.elsewhere, host.state / "vision"):
+        os.chown(path, 54321, 54321)
+        path.chmod(0o777)
+    host.retire()
+    for path in (host.elsewhere, host.state / "vision"):
+        found = path.stat()
+        assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (0, 0, 0o700)
+    assert (host.elsewhere / "1" / "model.bin").exists()
+
+
 @pytest.mark.parametrize("mode", ["keep", "remove"])
 def test_what_killed_backups_and_drills_have_left_goes_too(host, mode):
     staging = host.home / "elsewhere" / "staging"

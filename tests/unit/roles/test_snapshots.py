@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -309,6 +310,34 @@ def test_a_process_of_the_team_that_is_no_server_is_waited_for_with_an_end(lab, 
         process.kill()
         process.wait()
     lab.processes.wait_until_nobody_runs("mlflow-vision", "vision")
+
+
+# A process whose first thread has ended, and which the kernel calls dead, though another thread goes on.
+HEADLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=[300]).start()
+print("ready", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run something as somebody else")
+def test_a_process_runs_for_as_long_as_any_thread_of_it_does(lab):
+    command = [sys.executable, "-c", HEADLESS]
+    with subprocess.Popen(
+        command, user=54321, group=54321, extra_groups=[], cwd="/", stdout=subprocess.PIPE
+    ) as process:
+        try:
+            process.stdout.readline()
+            status = Path("/proc", str(process.pid), "status")
+            until = time.monotonic() + 30
+            while "(zombie)" not in status.read_text() and time.monotonic() < until:
+                time.sleep(0.01)
+            (found,) = lab.processes.of_account(54321)
+            assert found.endswith(f"({process.pid})")
+        finally:
+            process.kill()
+    assert lab.processes.of_account(54321) == []
 
 
 def test_who_still_runs_as_the_team_is_seen(lab):
