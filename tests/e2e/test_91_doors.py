@@ -45,6 +45,7 @@ from e2e.strangers import (
     both_ways,
     holding,
     login,
+    never_taken,
     spelled,
     stranger,
 )
@@ -364,6 +365,18 @@ def test_neither_a_client_nor_a_team_takes_all_requests(doors: Doors) -> None:
         assert soon(lambda: doors.notebook.sh(asks_vision) == "503")
         assert doors.notebook.sh(ASKS_NLP) == "200"
     assert soon(lambda: doors.notebook.sh(asks_vision) == "200")
+
+
+def test_who_takes_no_answers_does_not_take_all_files(doors: Doors) -> None:
+    who = stranger(doors)
+    with contextlib.ExitStack() as held:
+        for _number in range(16):
+            connection = held.enter_context(who.connect(DOMAIN, speaks="h2"))
+            connection.sendall(never_taken("/", DOMAIN, 100))
+        opened = "ls -l $(pgrep -x nginx | sed 's|.*|/proc/&/fd|') | grep -c index.html"
+        assert soon(lambda: int(doors.proxy.sh(opened)) >= 256)
+        # As many as one address may have, on however many connections.
+        assert int(doors.proxy.sh(opened)) == 256
 
 
 def test_it_is_reached_over_ipv6_where_64_bits_are_one_address(doors: Doors) -> None:
