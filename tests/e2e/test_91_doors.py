@@ -72,6 +72,19 @@ PROJECT = {
     "train.py": "import mlflow\nwith mlflow.start_run():\n    mlflow.log_metric('done', 1)\n",
 }
 
+# A team's server that somebody has taken over.
+HOSTILE = """
+import http.server, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("X-Accel-Redirect", "/index.html")
+        self.send_header("Content-Length", "7")
+        self.end_headers()
+        self.wfile.write(b"its own")
+http.server.HTTPServer(("", int(sys.argv[1])), Answer).serve_forever()
+"""
+
 # With another certificate, the run that brought it, and its key here.
 ChangedOver = tuple[Doors, demo.Play, Path]
 
@@ -464,6 +477,21 @@ def test_who_is_removed_is_known_for_an_hour_at_most(doors: Doors) -> None:
         assert soon(lambda: doors.ask(known, ":".join(user.values())).status == 401, 20)
     finally:
         doors.proxy.sh(f"cp -p /root/mlflow.conf {config}; nginx -s reload")
+
+
+def test_a_server_leads_nginx_nowhere(doors: Doors) -> None:
+    hostile = "systemd-run --quiet --unit hostile python3 -c"
+    config, port = "/etc/nginx/conf.d/mlflow.conf", 5999
+    doors.server.sh(f"{hostile} {quoted(HOSTILE)} {port}")
+    there = f"s/server {doors.server.host.address}:5002;/server {doors.server.host.address}:{port};/"
+    doors.proxy.sh(f"cp -p {config} /root; sed -i '{there}' {config}; nginx -s reload")
+    try:
+        for name, path in ((NLP, "/x"), (DOMAIN, "/nlp/x")):
+            assert soon(lambda name=name, path=path: doors.ask(path, ALICE, name=name).status == 200, 20)
+            assert doors.ask(path, ALICE, name=name).text == "its own"
+    finally:
+        doors.proxy.sh(f"cp -p /root/mlflow.conf {config}; nginx -s reload")
+        doors.server.sh("systemctl stop hostile")
 
 
 def test_an_artifact_passes_through_without_staying(doors: Doors, large: str) -> None:
