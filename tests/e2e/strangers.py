@@ -7,6 +7,7 @@ import contextlib
 import re
 import socket
 import ssl
+import struct
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -102,9 +103,10 @@ class Stranger:
     address: str
     trust: ssl.SSLContext
 
-    def connect(self, name: str = VISION) -> ssl.SSLSocket:
+    def connect(self, name: str = VISION, speaks: str = "http/1.1") -> ssl.SSLSocket:
         """Return a connection."""
         plain = socket.create_connection((self.address, 443), 60)
+        self.trust.set_alpn_protocols([speaks])
         return self.trust.wrap_socket(plain, server_hostname=name)
 
     def head(self, path: str, name: str, method: str, logins: Iterable[str], more: str = "") -> bytes:
@@ -165,6 +167,23 @@ def holding(stage: Stage, name: str, number: int, begins: bytes) -> Iterator[Non
         assert process.stdout.readline() == "held\n"
         yield
         process.stdin.close()
+
+
+def never_taken(path: str, name: str, number: int) -> bytes:
+    """Return what begins a connection over HTTP/2 with requests of which no more than the heads of answers is taken."""
+
+    def frame(kind: int, flags: int, stream: int, text: bytes) -> bytes:
+        return struct.pack(">I", len(text))[1:] + struct.pack(">BBI", kind, flags, stream) + text
+
+    def field(name: str, value: str) -> bytes:
+        return b"\0" + b"".join(bytes([len(each)]) + each.encode() for each in (name, value))
+
+    asks = {":method": "GET", ":scheme": "https", ":authority": name, ":path": path}
+    block = b"".join(field(*pair) for pair in asks.items())
+    # No byte of a body is to come, and a head ends the request.
+    settings = frame(4, 0, 0, struct.pack(">HI", 4, 0))
+    requests = b"".join(frame(1, 5, 2 * each + 1, block) for each in range(number))
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + requests
 
 
 def login(user: str) -> str:

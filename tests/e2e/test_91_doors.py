@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import threading
+import time
 import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,7 @@ from e2e.strangers import (
     both_ways,
     holding,
     login,
+    never_taken,
     spelled,
     stranger,
 )
@@ -70,6 +72,19 @@ PROJECT = {
     "MLproject": "name: try-out\nentry_points:\n  main:\n    command: python train.py\n",
     "train.py": "import mlflow\nwith mlflow.start_run():\n    mlflow.log_metric('done', 1)\n",
 }
+
+# A team's server that somebody has taken over.
+HOSTILE = """
+import http.server, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("X-Accel-Redirect", "/index.html")
+        self.send_header("Content-Length", "7")
+        self.end_headers()
+        self.wfile.write(b"its own")
+http.server.HTTPServer(("", int(sys.argv[1])), Answer).serve_forever()
+"""
 
 # With another certificate, the run that brought it, and its key here.
 ChangedOver = tuple[Doors, demo.Play, Path]
@@ -376,6 +391,18 @@ def test_neither_a_client_nor_a_team_takes_all_requests(doors: Doors) -> None:
     assert soon(lambda: doors.notebook.sh(asks_vision) == "200")
 
 
+def test_who_takes_no_answers_does_not_take_all_files(doors: Doors) -> None:
+    who = stranger(doors)
+    with contextlib.ExitStack() as held:
+        for _number in range(16):
+            connection = held.enter_context(who.connect(DOMAIN, speaks="h2"))
+            connection.sendall(never_taken("/", DOMAIN, 100))
+        opened = "ls -l $(pgrep -x nginx | sed 's|.*|/proc/&/fd|') | grep -c index.html"
+        assert soon(lambda: int(doors.proxy.sh(opened)) >= 256)
+        # As many as one address may have, on however many connections.
+        assert int(doors.proxy.sh(opened)) == 256
+
+
 def test_it_is_reached_over_ipv6_where_64_bits_are_one_address(doors: Doors) -> None:
     numbers = "1 2 3 4 5 6 7 8 9 a b c"
     each = f"for number in {numbers}; do ip -6 address {{}} fd00:0:0:7:$number::1/64 dev lo {{}}; done"
@@ -412,11 +439,70 @@ def test_a_guesser_is_slowed_and_who_logs_beside_them_is_not(doors: Doors, run_i
         assert logged.status == 200
         seconds.append(logged.seconds)
     mine.close()
-    # Five are tried at once and four wait for ten seconds each; the rest is not even asked about.
+    # Five are tried at once; of the rest, one in ten seconds is asked about.
     assert set(answers) <= {401, 429}
     assert answers.count(401) <= 6
     assert answers.count(429) >= 10
     assert sorted(seconds)[90] < 1
+
+
+def test_a_guesser_learns_nothing_from_what_is_let_through(doors: Doors) -> None:
+    # Who works here is known here, and is asked about elsewhere as anybody is.
+    assert doors.ask(WHO_AM_I, "bob:bob-try-out-only").status == 200
+    there = f"--cacert /etc/mlflow-proxy/ca.pem --interface 127.0.0.9 --resolve {VISION}:443:127.0.0.1"
+    asks = f"{ASKS}'\n' {there} https://{VISION}{WHO_AM_I}"
+    guesses = [f"{asks} --user bob:wrong-{number}" for number in range(12)]
+    answers = doors.proxy.sh("; ".join([*guesses, f"{asks} --user bob:bob-try-out-only"])).split()
+    assert (answers.count("429") >= 6, answers[-1]) == (True, "429"), answers
+
+
+def test_no_other_log_in_is_passed_on_beside_the_one_that_was_judged(doors: Doors) -> None:
+    answers = {
+        doors.ask(path, ALICE, name=name, method="POST", X_MLflow_Authorization=login(other)).status
+        for name, path in both_ways("/gateway/any/mlflow/invocations")
+        for other in (ADMIN, "admin:a wrong password")
+    }
+    # Of Alice, who has no such endpoint.
+    assert answers == {403}
+
+
+def test_many_with_one_wrong_log_in_do_not_wait_for_each_other(doors: Doors) -> None:
+    who, given = stranger(doors), login("mallory:made up")
+    before = time.monotonic()
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda _number: who.ask(WHO_AM_I, given)[0], range(40)))
+    assert set(answers) <= {401, 429}
+    assert time.monotonic() - before < 10
+
+
+def test_who_is_removed_is_known_for_an_hour_at_most(doors: Doors) -> None:
+    config, user = "/etc/nginx/conf.d/mlflow.conf", {"username": "zoe", "password": "zoe-try-out-only"}
+    manage = f"{ASKS} --user {ADMIN} --json @- http://127.0.0.1:5001/api/2.0/mlflow/users"
+    doors.proxy.sh(f"cp -p {config} /root; sed -i 's/200 204 1h;/200 204 1s;/' {config}; nginx -s reload")
+    try:
+        assert doors.server.sh(f"{manage}/create", json.dumps(user)) == "200"
+        known = "/static-files/index.html"
+        assert soon(lambda: doors.ask(known, ":".join(user.values())).status == 200)
+        removed = json.dumps({"username": user["username"]})
+        assert doors.server.sh(f"{manage}/delete --request DELETE", removed) == "200"
+        assert soon(lambda: doors.ask(known, ":".join(user.values())).status == 401, 20)
+    finally:
+        doors.proxy.sh(f"cp -p /root/mlflow.conf {config}; nginx -s reload")
+
+
+def test_a_server_leads_nginx_nowhere(doors: Doors) -> None:
+    hostile = "systemd-run --quiet --unit hostile python3 -c"
+    config, port = "/etc/nginx/conf.d/mlflow.conf", 5999
+    doors.server.sh(f"{hostile} {quoted(HOSTILE)} {port}")
+    there = f"s/server {doors.server.host.address}:5002;/server {doors.server.host.address}:{port};/"
+    doors.proxy.sh(f"cp -p {config} /root; sed -i '{there}' {config}; nginx -s reload")
+    try:
+        for name, path in ((NLP, "/x"), (DOMAIN, "/nlp/x")):
+            assert soon(lambda name=name, path=path: doors.ask(path, ALICE, name=name).status == 200, 20)
+            assert doors.ask(path, ALICE, name=name).text == "its own"
+    finally:
+        doors.proxy.sh(f"cp -p /root/mlflow.conf {config}; nginx -s reload")
+        doors.server.sh("systemctl stop hostile")
 
 
 def test_an_artifact_passes_through_without_staying(doors: Doors, large: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -70,3 +71,53 @@ def test_sees_copies_and_what_is_missing(role, tmp_path):
     )
     found = [line for line in done.stdout.splitlines() if line.split()[0] in ("copy", "missing", "expires")]
     assert found == [f"copy {copy}", "missing /no/such.pem", f"expires {own}"]
+
+
+TEMPLATE = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.template: {src: TMP/in.j2, dest: TMP/out}
+  vars:
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+    __mlflow_proxy_teams: [{name: vision, cors_allowed_origins: []}]
+  vars_files: [ROLE/defaults/main.yml, ROLE/vars/main.yml]
+"""
+LOOKS = """{% import 'locations.j2' as locations with context %}{% include 'requests.j2' %}
+{% for version in ['3.12.0', '3.14.1', '3.15.2', '3.16.0', '3.17.2'] %}
+VERSION {{ version }}
+{{ locations.team({'name': 'vision', 'version': version}, '') }}
+{% endfor %}
+"""
+
+
+def test_what_older_versions_do_not_check_is_closed(role, tmp_path):
+    (tmp_path / "play.yml").write_text(TEMPLATE.replace("ROLE", str(role)).replace("TMP", str(tmp_path)))
+    (tmp_path / "in.j2").write_text(LOOKS)
+    for template in ("requests.j2", "locations.j2"):
+        (tmp_path / template).symlink_to(role / "templates" / template)
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.yml")],
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    requests, *versions = (tmp_path / "out").read_text().split("VERSION ")
+    found = {each.split()[0]: re.findall(r"mlflow_presigned = (\w+)\)", each) for each in versions}
+    both = ["download", "upload"]
+    assert found == {"3.12.0": both, "3.14.1": both, "3.15.2": ["upload"], "3.16.0": [], "3.17.2": []}
+    (block,) = re.findall(r"(?s)map \$uri \$mlflow_presigned {(.*?)}", requests)
+    patterns = re.findall(r'"~\*(\S+)" (\w+);', block)
+    for path, kind in (
+        ("mlflow-artifacts/presigned/1/a/model.pkl", "download"),
+        ("mlflow-artifacts/PRESIGNED", "download"),
+        ("mlflow/artifacts/presigned-upload-url", "upload"),
+        ("mlflow/artifacts/presigned-upload-url/", "upload"),
+        ("mlflow-artifacts/artifacts/1/presigned/x", None),
+        ("mlflow/artifacts/list", None),
+    ):
+        for begins in ("/api/2.0/", "/ajax-api/2.0/", "/vision/api/2.0/"):
+            closed = [name for pattern, name in patterns if re.match(pattern, begins + path, re.IGNORECASE)]
+            assert (path, closed) == (path, [kind] if kind else [])
