@@ -16,7 +16,7 @@ fi
 if [ -d "$former" ] && [ ! -e "$environment" ]; then
     mv -T "$former" "$environment"
 fi
-if [ "$(cat "$environment/$marker" 2>/dev/null)" = "$requirements" ]; then
+if [ "$(cat "$environment/$marker" 2>/dev/null)" = "$requirements" ] && works "$environment"; then
     exit 0
 fi
 

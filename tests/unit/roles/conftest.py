@@ -64,7 +64,7 @@ class Builder:
 
     def start(self, requirements=REQUIREMENTS, wheel_dir="", index_url="", uv=True, under=()):
         """Begin to build."""
-        script = (FILES / "build_environment.sh").read_text()
+        script = "".join((FILES / name).read_text() for name in ("works.sh", "build_environment.sh"))
         given = [self.install_dir, VERSION, MARKER, "\n".join(requirements), wheel_dir, index_url]
         # Nothing of what this machine is configured with, and uv stands beside this interpreter.
         path = f"{Path(sys.executable).parent}:/usr/bin:/bin" if uv else "/usr/bin:/bin"

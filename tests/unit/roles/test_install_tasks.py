@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -11,6 +12,8 @@ PLAYBOOK = """
 - hosts: localhost
   gather_facts: false
   tasks:
+    - ansible.builtin.set_fact:
+        __mlflow_server_declared: "{{ query('mlops.mlflow.teams', resolve=true) | first }}"
     - ansible.builtin.assert:
         that: __mlflow_server_problems | length == 0
         fail_msg: "{{ __mlflow_server_problems | join(' AND ') }}"
@@ -87,6 +90,45 @@ def test_builds_once_removes_once_and_says_so_before(play, builder, wheels):
         assert builder.left() == left
     code, output = play(**given)
     assert (code, "changed=0 " in output) == (0, True), output
+
+
+def test_an_environment_whose_python_is_gone_is_built_again(play, builder, wheels):
+    given = {"mlflow_server_wheel_dir": str(wheels)}
+    assert play(**given)[0] == 0
+    python = builder.environment / "bin" / "python"
+    # As an upgrade of the distribution leaves it: the same name is another version, or nothing.
+    for former in (lambda: (builder.environment / "lib").rename(builder.home / "lib"), python.unlink):
+        former()
+        code, output = play("--check", **given)
+        assert (code, f"{builder.environment} would be built" in output) == (0, True), output
+        code, output = play(**given)
+        assert (code, "changed=1 " in output) == (0, True), output
+        assert subprocess.run([python, "-Ic", "import mlflow"], check=False).returncode == 0
+        shutil.rmtree(builder.home / "lib", ignore_errors=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "who"),
+    [
+        (lambda path: os.chown(path, 65534, 0), "nobody:root 755"),
+        (lambda path: path.chmod(0o757), "root:root 757"),
+        (lambda path: (os.chown(path, 0, 65534), path.chmod(0o775)), "root:nogroup 775"),
+    ],
+)
+@pytest.mark.parametrize("where", ["itself", "above it", "a link's"])
+def test_a_directory_that_others_could_exchange_is_refused(play, builder, where, make, who):
+    loose, inner = builder.install_dir, builder.install_dir / "inner"
+    loose.mkdir()
+    place = loose if where == "itself" else inner
+    if where == "above it":
+        inner.mkdir()
+    if where == "a link's":
+        inner.symlink_to("/opt")
+    make(loose)
+    code, output = play(mlflow_server_install_dir=str(place))
+    assert code == 2
+    assert f"mlflow_server_install_dir: others than root could exchange what is in {place}" in output
+    assert f"{loose} ({who})" in output
 
 
 def test_what_pip_or_uv_misses_is_told_with_the_way_to_fill(play, wheels):
