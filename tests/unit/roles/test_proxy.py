@@ -73,6 +73,24 @@ def test_sees_copies_and_what_is_missing(role, tmp_path):
     assert found == [f"copy {copy}", "missing /no/such.pem", f"expires {own}"]
 
 
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("user www-data;", ["user www-data www-data"]),
+        ("user  nobody;", ["user nobody nogroup"]),
+        ("  user nobody www-data; # ours", ["user nobody www-data"]),
+        ("# user nobody;", []),
+    ],
+)
+def test_sees_whom_nginx_runs_as(role, tmp_path, line, seen):
+    main = tmp_path / "nginx.conf"
+    main.write_text(f"{line}\nworker_processes auto;\n")
+    program = (role / "files" / "look.sh").read_text().replace("/etc/nginx/nginx.conf", str(main))
+    arguments = ["look", str(tmp_path), "/no/such.pem"]
+    done = subprocess.run(["sh", "-c", program, *arguments], capture_output=True, text=True, check=True)
+    assert [found for found in done.stdout.splitlines() if found.startswith("user ")] == seen
+
+
 TEMPLATE = """
 - hosts: localhost
   gather_facts: false
