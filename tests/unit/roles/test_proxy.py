@@ -98,7 +98,6 @@ TEMPLATE = """
     - ansible.builtin.template: {src: TMP/in.j2, dest: TMP/out}
   vars:
     ansible_python_interpreter: "{{ ansible_playbook_python }}"
-    __mlflow_proxy_teams: [{name: vision, cors_allowed_origins: []}]
   vars_files: [ROLE/defaults/main.yml, ROLE/vars/main.yml]
 """
 LOOKS = """{% import 'locations.j2' as locations with context %}{% include 'requests.j2' %}
@@ -114,8 +113,9 @@ def test_what_older_versions_do_not_check_is_closed(role, tmp_path):
     (tmp_path / "in.j2").write_text(LOOKS)
     for template in ("requests.j2", "locations.j2"):
         (tmp_path / template).symlink_to(role / "templates" / template)
+    given = {"__mlflow_proxy_teams": [{"name": "vision", "cors_allowed_origins": []}]}
     done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.yml")],
+        ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(given), str(tmp_path / "play.yml")],
         env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
         text=True,
