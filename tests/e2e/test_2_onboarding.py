@@ -82,6 +82,28 @@ def test_a_changed_password_is_rotated(converged: Stage, onboard: Onboard) -> No
     assert converged.login(PORT, "gina", USER) == 401
 
 
+def test_an_admin_who_is_locked_out_is_let_in_again(converged: Stage) -> None:
+    look = "SELECT password_hash = 'taken', is_admin FROM users WHERE username = 'admin'"
+    spoil = "UPDATE users SET password_hash = 'taken', is_admin = 0 WHERE username = 'admin'"
+
+    def ask(statement: str) -> str:
+        code = f"""
+import sqlite3
+with sqlite3.connect("/var/lib/mlflow/audio/mlflow.db", timeout=60) as it:
+    print(it.execute("{statement}").fetchall())
+"""
+        return converged.sh("runuser -u mlflow-audio -- python3 -", feed=code).strip()
+
+    ask(spoil)
+    assert ask(look) == "[(1, 0)]"
+    there = dataclasses.replace(converged, inventory=stage.with_team(rotated()))
+    run = there.play("readmit_admin", "-e", "team=audio", *LOUD)
+    assert run.code == 0, run.output[-5000:]
+    assert [secret for secret in CANARIES if secret in run.output] == []
+    assert ask(look) == "[(0, 1)]"
+    assert converged.login(PORT, "admin", NEW_ADMIN) == 200
+
+
 def test_a_rotation_cut_off_in_between_is_finished(converged: Stage, onboard: Onboard) -> None:
     # As if the run had ended after it told the server.
     converged.sh("cat > /etc/mlflow/audio/admin_password", feed=ADMIN)
