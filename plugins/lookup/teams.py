@@ -447,6 +447,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.addresses import answered_hosts
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.clients import clients_of
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.core import core_problems
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import door_problems, open_doors
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.network import network_filters
@@ -498,7 +499,9 @@ class LookupModule(LookupBase):
 
     def resolve(self, variables: dict[str, t.Any]) -> Declared:
         """Read a host's variables; each of them once."""
-        problems: list[str] = []
+        problems = list(core_problems())
+        if problems:
+            return {"teams": [], "problems": problems}
         listed = self._plain(variables.get("mlflow_teams", []))
         if not isinstance(listed, list):
             listed, problems = [], ["mlflow_teams: is no list of teams"]
