@@ -25,7 +25,7 @@ class RecordingClient:
         return {"experiment_id": "99", "role": {"id": 99}}
 
     def find(self, path, **query):
-        (name,) = query.values()
+        name = next(iter(query.values()))
         return {} if name in self.unlisted else None
 
     def login_works(self, username, password):
