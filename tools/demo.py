@@ -42,6 +42,11 @@ class Play:
         found = RECAP.search(self.output)
         return int(found.group(1)) if found else -1
 
+    @property
+    def warnings(self) -> list[str]:
+        """What Ansible warned of, with the words of the collection's own code."""
+        return [line for line in self.output.splitlines() if line.startswith(project.WARNINGS)]
+
 
 def reach(host: testhosts.Host, file: Path = WHERE) -> Path:
     """Write how Ansible gets to the host that the example calls mlflow1."""

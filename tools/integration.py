@@ -29,7 +29,6 @@ COPY = INTEGRATION / "ansible_collections" / "mlops" / "mlflow"
 # What pytest runs below tests/ when no names are given, or these.
 SUITES = ["servers", "playbooks"]
 
-WARNINGS = ("[WARNING]", "[DEPRECATION WARNING]")
 # What the targets provoke, and look for.
 PROVOKED = ("[WARNING]: experiment 'located': keeps its artifacts at ",)
 
@@ -114,7 +113,7 @@ def watched(command: list[str], password: str) -> list[str]:
     with servers.listened_to(command, cwd=COPY, env=sanity.environment()) as process:
         for line in process.stdout or ():
             print(line, end="", flush=True)
-            if line.startswith(WARNINGS) and not line.startswith(PROVOKED):
+            if line.startswith(project.WARNINGS) and not line.startswith(PROVOKED):
                 faults.append(f"Ansible warns: {line.strip()}")
             if password in line:
                 faults.append("the admin's password was shown")

@@ -34,6 +34,8 @@ CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 # Two checkouts on one machine must not share containers, networks or images.
 CHECKOUT_ID = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]
+# How Ansible begins a line about what is not as it should be.
+WARNINGS = ("[WARNING]", "[DEPRECATION WARNING]")
 
 
 class ToolError(Exception):
