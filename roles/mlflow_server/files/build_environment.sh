@@ -30,7 +30,13 @@ if [ -n "$wheel_dir" ]; then
 elif [ -n "$index_url" ]; then
     set -- "$@" --index-url "$index_url"
 fi
-if command -v uv >/dev/null; then
+# uv reads none of pip's settings, such as the index, the proxy or the authorities of a site: where there are only those,
+# and something is to be fetched, it is pip that fetches it.
+only_pip_knows() {
+    if [ -n "$wheel_dir" ] || [ -e /etc/uv/uv.toml ] || [ -e "${HOME:-/root}/.config/uv/uv.toml" ]; then return 1; fi
+    [ -e /etc/pip.conf ] || [ -e "${HOME:-/root}/.config/pip/pip.conf" ] || [ -e "${HOME:-/root}/.pip/pip.conf" ]
+}
+if command -v uv >/dev/null && ! only_pip_knows; then
     uv venv --quiet --allow-existing --python "$python" "$workshop"
     # Without compiled bytecode the first answer of a server takes three times as long; pip compiles by itself.
     uv pip install --quiet --compile-bytecode --python "$workshop/bin/python" "$@"

@@ -80,6 +80,17 @@ def test_builds_from_another_index_what_it_would_from_wheels(builder, wheels, in
     assert builder.build(wheel_dir=wheels) == NOTHING_TO_DO
 
 
+def test_the_index_that_only_pip_knows_is_asked(builder, index):
+    address, handler = index
+    handler.go_on.set()
+    settings = builder.home / ".config" / "pip" / "pip.conf"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"[global]\nindex-url = {address}\n")
+    # uv stands beside, and would ask PyPI.
+    assert builder.build() == DONE
+    assert says(builder) == f"mlflow {VERSION}\n"
+
+
 def test_killed_in_the_middle_leaves_nothing_that_is_trusted(builder, wheels, index):
     address, handler = index
     killed = builder.start(index_url=address)
