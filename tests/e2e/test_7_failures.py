@@ -29,6 +29,10 @@ NEW: dict[str, tuple[dict[str, Any], str]] = {
         {"artifacts": {"destination": "/srv/taken/homeless"}},
         "'/srv/taken/homeless' belongs to root; name a directory that is not there yet",
     ),
+    "barred": (
+        {"artifacts": {"destination": "/srv/barred/inner/artifacts"}},
+        "'/srv/barred/inner/artifacts': mlflow-barred may not pass '/srv/barred'; let others pass it (chmod o+x)",
+    ),
     "futuristic": ({"version": "3.99.9"}, "MLflow 3.99.9 could not be installed."),
     "broken": (
         {"backend_store_uri": "sqlite:////srv/broken/mlflow.db"},
@@ -63,6 +67,7 @@ def obstructed(converged: Stage) -> Iterator[Stage]:
     account = 'systemd-sysusers --inline "u mlflow-broken - - /var/lib/mlflow/broken /usr/sbin/nologin" 2>/dev/null'
     converged.sh(f"{account}; install -d -o mlflow-broken -m 700 /srv/broken; echo broken > /srv/broken/mlflow.db")
     converged.sh("chown mlflow-broken /srv/broken/mlflow.db; install -d /srv/taken/homeless")
+    converged.sh("install -d -m 700 /srv/barred")
     converged.sh(f"{account.replace('broken', 'denied')}; install -d -o mlflow-denied -m 700 /srv/denied")
     converged.sh("echo denied > /srv/denied/mlflow.db; chmod 600 /srv/denied/mlflow.db")
     silent = f"import socket, time; s = socket.create_server(('127.0.0.1', {SILENT})); time.sleep(3600)"
@@ -72,7 +77,7 @@ def obstructed(converged: Stage) -> Iterator[Stage]:
     sql = "CREATE ROLE known LOGIN PASSWORD 'known'; CREATE ROLE someone LOGIN PASSWORD 'x'; CREATE DATABASE known;"
     converged.sh("runuser -u postgres -- psql --quiet --set=ON_ERROR_STOP=1", feed=sql)
     yield converged
-    converged.sh("systemctl stop squatter silent postgresql; rm -r /srv/broken /srv/denied /srv/taken")
+    converged.sh("systemctl stop squatter silent postgresql; rm -r /srv/broken /srv/denied /srv/taken /srv/barred")
     for name in (*NEW, FAULTLESS["name"]):
         stage.forget(converged, name)
 

@@ -5,6 +5,7 @@ The last argument names teams that are about to be gone: their ports are no obst
 
 import configparser
 import errno
+import itertools
 import json
 import os
 import pwd
@@ -45,6 +46,8 @@ def storage_obstacles(team):
     account = f"mlflow-{team['name']}"
     retired = kept_of(team["name"])
     for path in team["storage_dirs"]:
+        for barred in itertools.islice(impassable(path, account), 1):
+            yield f"'{path}': {account} may not pass '{barred}'; let others pass it (chmod o+x), or name another place"
         try:
             found = os.lstat(path)
         except FileNotFoundError:
@@ -57,6 +60,25 @@ def storage_obstacles(team):
             yield f"'{path}' is no directory; name one, or one that the role is to make"
         elif owner != account and not (owner == "root" and path in retired):
             yield f"'{path}' belongs to {owner}; name a directory that is not there yet, or chown it to {account}"
+
+
+def impassable(path, account):
+    """The directories on the way there that the account may not pass, from the root on; those to come will be passed."""
+    try:
+        uid = pwd.getpwnam(account).pw_uid
+        groups = os.getgrouplist(account, pwd.getpwnam(account).pw_gid)
+    except KeyError:
+        uid, groups = None, []
+    parts = path.strip("/").split("/")[:-1]
+    for way in itertools.accumulate(parts, os.path.join, initial="/"):
+        try:
+            found = os.stat(way)
+        except OSError:
+            return
+        may = stat.S_IXUSR if found.st_uid == uid else stat.S_IXGRP if found.st_gid in groups else stat.S_IXOTH
+        # An access list says more than the mode.
+        if not found.st_mode & may and "system.posix_acl_access" not in os.listxattr(way):
+            yield way
 
 
 def kept_of(name):
