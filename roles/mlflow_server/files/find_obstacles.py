@@ -46,8 +46,9 @@ def storage_obstacles(team):
     account = f"mlflow-{team['name']}"
     retired = kept_of(team["name"])
     for path in team["storage_dirs"]:
-        for barred in itertools.islice(impassable(path, account), 1):
-            yield f"'{path}': {account} may not pass '{barred}'; let others pass it (chmod o+x), or name another place"
+        # What was kept for it is given back to it.
+        for way in [way for way in impassable(path, account) if way not in retired][:1]:
+            yield f"'{path}': {account} may not pass '{way}'; let others pass it (chmod o+x), or name another place"
         try:
             found = os.lstat(path)
         except FileNotFoundError:
@@ -63,7 +64,7 @@ def storage_obstacles(team):
 
 
 def impassable(path, account):
-    """The directories on the way there that the account may not pass, from the root on; those to come will be passed."""
+    """Yield the directories on the way there that an account may not pass; those to come will let it."""
     try:
         uid = pwd.getpwnam(account).pw_uid
         groups = os.getgrouplist(account, pwd.getpwnam(account).pw_gid)
