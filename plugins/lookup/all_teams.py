@@ -14,6 +14,8 @@ description:
     every team once, with the hosts that run it. Teams that are C(absent) are not among them, those that are
     C(stopped) are.
   - It reads the inventory alone, so that the hosts need not be reached.
+extends_documentation_fragment:
+  - mlops.mlflow.resolved
 options:
   _terms:
     description: Names of the teams to return. All by default.
@@ -28,19 +30,6 @@ options:
       - Inventory name of a host that is to reach the servers, such as a proxy. Each team that is C(proxied) then also
         has C(addresses), and one with a server that listens on its own host alone is a fault.
       - Another host is reached by its C(mlflow_server_address), else its C(ansible_host), else its inventory name.
-    type: str
-  problems:
-    description: Return what is wrong with the declaration, a line each, instead of the teams.
-    type: bool
-    default: false
-  resolve:
-    description:
-      - Return what was found as one word for O(resolved), instead of the teams. Whoever needs the teams often thus
-        asks each lookup that a secret comes from once. The word is as secret as what is in it.
-    type: bool
-    default: false
-  resolved:
-    description: What O(resolve) returned before, in place of the variables.
     type: str
 """
 

@@ -14,24 +14,13 @@ description:
   - A team stands in the list O(mlflow_teams), or in a variable of its own whose name begins with
     C(mlflow_team_), so that adding a team is adding a file of variables. Both may be used together.
   - A declaration with anything wrong in it is refused as a whole, with one line for each fault.
+extends_documentation_fragment:
+  - mlops.mlflow.resolved
 options:
   _terms:
     description: Names of the teams to return. All by default.
     type: list
     elements: str
-  problems:
-    description: Return what is wrong with the declaration, a line each, instead of the teams.
-    type: bool
-    default: false
-  resolve:
-    description:
-      - Return what was found as one word for O(resolved), instead of the teams. Whoever needs the teams often thus
-        asks each lookup that a secret comes from once. The word is as secret as what is in it.
-    type: bool
-    default: false
-  resolved:
-    description: What O(resolve) returned before, in place of the variables.
-    type: str
   mlflow_version:
     description: The MLflow version of the teams that name none. All three numbers are needed.
     type: str

@@ -9,6 +9,7 @@ import ipaddress
 import re
 import typing as t
 
+from .clients import is_address
 from .names import quoted
 
 Team = t.Dict[str, t.Any]
@@ -34,7 +35,7 @@ def answered_hosts(team: Team, names: t.Iterable[str]) -> list[str]:
     """
     address = ipaddress.ip_address(team["listen_address"])
     found = [*LOCAL, *([] if address.is_unspecified else [str(address)])]
-    found += [name.lower() for name in names if _is_ip(name) or HOST.fullmatch(name)]
+    found += [name.lower() for name in names if is_address(name) or HOST.fullmatch(name)]
     patterns = [pattern for host in [*found, *team["allowed_hosts"]] for pattern in _patterns(host)]
     if address.is_unspecified:
         patterns += [f"{pattern}:{team['port']}" for pattern in ANY_IPV4]
@@ -45,7 +46,7 @@ def answered_hosts(team: Team, names: t.Iterable[str]) -> list[str]:
 
 def _patterns(host: str) -> list[str]:
     """A host as MLflow compares it, also with any port where it has none."""
-    if _is_ip(host) and ":" in host:
+    if is_address(host) and ":" in host:
         host = f"[{host}]"
     name, colon, port = host.rpartition(":") if re.search(r":[0-9*]+$", host) else (host, "", "")
     # Only an address stands in brackets from its beginning to its end; other brackets are meant as sets.
@@ -53,13 +54,6 @@ def _patterns(host: str) -> list[str]:
     if colon:
         return [(meant if "*" in host else name) + colon + port]
     return [meant if "*" in name else name, f"{meant}:*"]
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        return bool(ipaddress.ip_address(text))
-    except ValueError:
-        return False
 
 
 def address_problems(team: Team) -> Problems:

@@ -66,8 +66,8 @@ def storage_obstacles(team):
 def impassable(path, account):
     """Yield the directories on the way there that an account may not pass; those to come will let it."""
     try:
-        uid = pwd.getpwnam(account).pw_uid
-        groups = os.getgrouplist(account, pwd.getpwnam(account).pw_gid)
+        entry = pwd.getpwnam(account)
+        uid, groups = entry.pw_uid, os.getgrouplist(account, entry.pw_gid)
     except KeyError:
         uid, groups = None, []
     parts = path.strip("/").split("/")[:-1]
