@@ -11,8 +11,9 @@ from functools import partial
 from ._arguments import wanted_grants
 from ._claims import declared_things, foreign_locations, kept_creators
 from ._declared import access_problems
-from ._dialect import RANKS, RESOURCE_TYPES, ROLES_SINCE, Grant, Holder, Resource, refuse_denial
+from ._dialect import RANKS, Grant, Holder, Resource, refuse_denial
 from ._errors import InvalidRequest
+from ._kinds import DECLARED
 from ._people import Levels, grant_steps, group_steps, spell, stale_steps, user_steps
 from ._server import Server
 from ._steps import TAKE, Step
@@ -25,7 +26,7 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
     """All steps from the server as it is to the declaration; refuses one that cannot be carried out."""
     refuse_what_cannot_work(server, declared)
     levels = user_levels(declared)
-    if declared["on_missing_roles"] == "expand" and server.version < ROLES_SINCE:
+    if declared["on_missing_roles"] == "expand" and not server.can("groups"):
         levels = expanded(levels, declared["groups"])
         declared = {**declared, "groups": []}
     refuse_denied_members(server, declared, levels)
@@ -56,7 +57,7 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
 def rename_steps(server: Server, declared: Declaration) -> list[Step]:
     """Renames; all that is planned after them sees the new names."""
     steps = []
-    for kind in RESOURCE_TYPES:
+    for kind in DECLARED:
         for wanted in declared[f"{kind}s"]:
             things = server.directory.things(kind)
             old, new = wanted["rename_from"], wanted["name"]
@@ -69,7 +70,7 @@ def rename_steps(server: Server, declared: Declaration) -> list[Step]:
 def user_levels(declared: Declaration) -> dict[str, Levels]:
     """What each declared user is to have, out of the grants that stand with the user and the resources."""
     levels = {user["name"]: wanted_grants(user["grants"] or []) for user in declared["users"]}
-    for kind in RESOURCE_TYPES:
+    for kind in DECLARED:
         for resource in declared[f"{kind}s"]:
             for user, level in (resource["grants"] or {}).items() if resource["state"] == "present" else ():
                 levels[user][Resource(kind, resource["name"])] = level
@@ -125,7 +126,7 @@ def access_warnings(server: Server, declared: Declaration) -> list[str]:
         return name in keep if name not in present else not surplus(resource, grant)
 
     levels = user_levels(declared)
-    if declared["on_missing_roles"] == "expand" and server.version < ROLES_SINCE:
+    if declared["on_missing_roles"] == "expand" and not server.can("groups"):
         levels = expanded(levels, declared["groups"])
     return [*kept_creators(server, declared, levels, kept), *foreign_locations(server, declared)]
 
@@ -160,7 +161,7 @@ def refuse_what_cannot_work(server: Server, declared: Declaration) -> None:
 def _missing_things(server: Server, declared: Declaration) -> t.Iterator[str]:
     made = {
         (kind, thing["name"])
-        for kind in RESOURCE_TYPES
+        for kind in DECLARED
         for thing in declared[f"{kind}s"]
         if thing["state"] == "present"
     }

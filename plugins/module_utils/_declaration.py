@@ -8,7 +8,8 @@ from __future__ import annotations
 from ._dialect import LEVELS, Holder, Resource, User
 from ._effective import is_active
 from ._people import grant_list
-from ._resources import EVERY, Facts
+from ._listed import Facts
+from ._resources import EVERY
 from ._server import Server
 
 # MLflow makes this experiment itself.

@@ -26,15 +26,24 @@ NOTHING = "NO_PERMISSIONS"
 # All that a server may say somebody has.
 LEVEL = Word((*LEVELS, NOTHING))
 
-# What the inventory can grant on.
-RESOURCE_TYPES = ("experiment", "registered_model")
-
 OLDEST = (2, 22)
 USE_SINCE = (3, 9)
 USER_LIST_SINCE = (3, 10)
 ROLES_SINCE = (3, 12)
 ROLES_ONLY_SINCE = (3, 13)
 DENY_SINCE = (3, 17)
+# What versions can do, by names that say it.
+FEATURES = {
+    "use": USE_SINCE,
+    "list of users": USER_LIST_SINCE,
+    "groups": ROLES_SINCE,
+    # All grants are roles', and no kind has routes of its own.
+    "roles alone": ROLES_ONLY_SINCE,
+    "users on all": ROLES_ONLY_SINCE,
+    # A grant does not take away what everybody has.
+    "default is the least": ROLES_ONLY_SINCE,
+    "asking for a level": ROLES_ONLY_SINCE,
+}
 
 
 class Resource(t.NamedTuple):
@@ -86,8 +95,6 @@ class Access(t.NamedTuple):
 class Dialect(t.Protocol):
     """What both permission APIs can do."""
 
-    version: tuple[int, int]
-
     def observe(self, names: t.Iterable[str]) -> Access:
         """Read everybody; an old server can only be asked about users by their C(names)."""
 
@@ -134,6 +141,17 @@ def unsupported(client: Client, what: str, since: tuple[int, int]) -> Unsupporte
     return Unsupported(
         f"the server runs MLflow {client.version}; {what} needs {needed} or later", version=client.version
     )
+
+
+def can(client: Client, feature: str) -> bool:
+    """Whether the server has it."""
+    return version_of(client) >= FEATURES[feature]
+
+
+def require(client: Client, feature: str, what: str) -> None:
+    """Raise the error that names the version needed, where the server does not have it."""
+    if not can(client, feature):
+        raise unsupported(client, what, FEATURES[feature])
 
 
 def refuse_denial(client: Client, what: str, grouped: bool) -> None:

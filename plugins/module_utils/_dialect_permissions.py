@@ -11,8 +11,6 @@ from ._client import Client, fitting
 from ._dialect import (
     LEVEL,
     NOTHING,
-    ROLES_SINCE,
-    USER_LIST_SINCE,
     USERS,
     Access,
     Grant,
@@ -20,6 +18,7 @@ from ._dialect import (
     Holder,
     Resource,
     User,
+    can,
 )
 from ._dialect_roles import Roles, as_group
 
@@ -48,7 +47,7 @@ class PermissionDialect(Roles):
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
-        self.has_groups = self.version >= ROLES_SINCE
+        self.has_groups = can(client, "groups")
 
     def observe(self, names: t.Iterable[str]) -> Access:
         found = [answer["user"] for answer in map(self._read_user, self._usernames(names)) if answer]
@@ -65,7 +64,7 @@ class PermissionDialect(Roles):
         return Access(users, groups)
 
     def _usernames(self, names: t.Iterable[str]) -> t.Iterable[str]:
-        if self.version < USER_LIST_SINCE:
+        if not can(self._client, "list of users"):
             return sorted({*names, self._client.username})
         return [user["username"] for user in fitting(self._client.get(USERS + "list"), NAMES)["users"]]
 

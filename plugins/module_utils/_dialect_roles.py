@@ -9,7 +9,8 @@ import re
 import typing as t
 
 from ._client import Client, fitting
-from ._dialect import LEVEL, RESOURCE_TYPES, USERS, Access, Grant, Group, Holder, Resource, User, version_of
+from ._dialect import LEVEL, USERS, Access, Grant, Group, Holder, Resource, User
+from ._kinds import KINDS
 from ._shapes import Maybe, fit
 
 GRANTS = "/api/3.0/mlflow/users/permissions/"
@@ -25,7 +26,7 @@ HIDDEN_ROLE = re.compile(r"__user_[0-9]+__")
 def _fit_row(row: t.Any, where: str) -> None:
     """A row of a role. Kinds that the inventory has no word for have levels of their own."""
     fit({"id": int, "resource_type": str, "resource_pattern": str, "permission": str}, row, where)
-    if row["resource_type"] in RESOURCE_TYPES:
+    if row["resource_type"] in KINDS:
         fit(LEVEL, row["permission"], f"{where}.permission")
 
 
@@ -38,7 +39,6 @@ class Roles:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._ids: dict[str, int] = {}
-        self.version = version_of(client)
 
     def visible_roles(self) -> list[dict[str, t.Any]]:
         """All roles but the hidden ones, those without members too."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ._client import Client, fitting
-from ._dialect import LEVEL, NOTHING, RANKS, ROLES_ONLY_SINCE, Grant, Group, Holder, Resource, User
+from ._dialect import LEVEL, NOTHING, RANKS, Grant, Group, Holder, Resource, User
 from ._errors import Unsupported
 from ._resources import EVERY
 from ._server import Server
@@ -53,7 +53,7 @@ def judged(
     reasons = list(reasons_for(user, thing, creators, grants))
     # A grant never takes away what everybody has from 3.13 on; before, a user's own grant replaces it.
     own = [reason for reason in reasons if reason.why.startswith(("granted", "created"))]
-    if default and (server.version >= ROLES_ONLY_SINCE or not own) and (default != NOTHING or not reasons):
+    if default and (server.can("default is the least") or not own) and (default != NOTHING or not reasons):
         reasons.append(Reason(default, "default permission"))
     level = decided([reason.level for reason in reasons], user.admin)
     return {
@@ -95,7 +95,7 @@ def ask_default(client: Client, server: Server) -> str | None:
 
     None where nobody can be asked about: before 3.13, or when every user has a grant on all.
     """
-    if server.version < ROLES_ONLY_SINCE:
+    if not server.can("asking for a level"):
         return None
     for name, user in sorted(server.access.users.items()):
         # A group may have come, or be made up, between the two answers.

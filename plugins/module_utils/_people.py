@@ -11,9 +11,6 @@ from functools import partial
 
 from ._dialect import (
     RANKS,
-    ROLES_ONLY_SINCE,
-    ROLES_SINCE,
-    USE_SINCE,
     Grant,
     Holder,
     Resource,
@@ -21,7 +18,6 @@ from ._dialect import (
     refuse_denial,
     set_admin,
     set_password,
-    unsupported,
 )
 from ._errors import InvalidRequest
 from ._resources import EVERY
@@ -70,8 +66,7 @@ def group_steps(server: Server, wanted: Wanted, purge: bool = True, keep: t.Iter
     group = server.access.groups.get(name)
     if wanted["state"] == "absent":
         return [Step(TAKE, f"- group {name}", partial(dialect.delete_group, name))] if group else []
-    if server.version < ROLES_SINCE:
-        raise unsupported(server.client, f"group '{name}'", ROLES_SINCE)
+    server.require("groups", f"group '{name}'")
     steps = []
     if not group:
         description = wanted["description"] or ""
@@ -117,10 +112,10 @@ def grant_steps(
 def refuse_unknown_words(server: Server, holder: Holder, resource: Resource, level: str) -> None:
     """A word that this version does not have, or that means something else there, is an error."""
     where = f"{level} for {holder.kind} '{holder.name}' on {resource.kind} '{resource.key}'"
-    if level == "USE" and server.version < USE_SINCE:
-        raise unsupported(server.client, where, USE_SINCE)
-    if server.version < ROLES_ONLY_SINCE and holder.kind == "user" and resource.key == EVERY:
-        raise unsupported(server.client, where, ROLES_ONLY_SINCE)
+    if level == "USE":
+        server.require("use", where)
+    if holder.kind == "user" and resource.key == EVERY:
+        server.require("users on all", where)
     if level == "DENY":
         user = server.access.users.get(holder.name)
         refuse_denial(server.client, where, grouped=holder.kind == "group" or bool(user and user.groups))

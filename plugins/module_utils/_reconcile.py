@@ -9,7 +9,6 @@ import typing as t
 
 from ._access import Declaration, access_steps, access_warnings
 from ._client import Client
-from ._dialect import USER_LIST_SINCE
 from ._errors import RequestRefused
 from ._server import Server
 from ._steps import in_order, lines
@@ -30,7 +29,7 @@ def reconcile(client: Client, declared: Declaration) -> Done:
     for attempt in range(OBSERVATIONS):
         server = Server(client, [user["name"] for user in declared["users"]])
         steps = in_order(access_steps(server, declared))
-        if attempt == 0 and server.version < USER_LIST_SINCE and declared["policy"] == "exclusive":
+        if attempt == 0 and not server.can("list of users") and declared["policy"] == "exclusive":
             done.warnings.append(
                 f"MLflow {client.version} cannot list its users, so those nobody declared stay; 3.10 and later can"
             )

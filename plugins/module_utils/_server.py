@@ -8,9 +8,10 @@ from __future__ import annotations
 import typing as t
 
 from ._client import Client
-from ._dialect import RESOURCE_TYPES, ROLES_ONLY_SINCE, Access, Dialect, Grant, Holder, Resource, version_of
+from ._dialect import Access, Dialect, Grant, Holder, Resource, can, require
 from ._dialect_permissions import PermissionDialect
 from ._dialect_roles import RoleDialect
+from ._kinds import KINDS
 from ._resources import Directory
 
 
@@ -28,12 +29,18 @@ class Server:
     def __init__(self, client: Client, names: t.Iterable[str] = ()) -> None:
         """C(names) are the users to ask about where the server cannot list them."""
         self.client = client
-        self.version = version_of(client)
-        new = self.version >= ROLES_ONLY_SINCE
-        self.dialect: Dialect = RoleDialect(client) if new else PermissionDialect(client)
+        self.dialect: Dialect = RoleDialect(client) if can(client, "roles alone") else PermissionDialect(client)
         self._names = names
         self._access: Access | None = None
         self._directory: Directory | None = None
+
+    def can(self, feature: str) -> bool:
+        """Whether its version has what is asked for."""
+        return can(self.client, feature)
+
+    def require(self, feature: str, what: str) -> None:
+        """Raise the error that names the version needed for it."""
+        require(self.client, feature, what)
 
     @property
     def access(self) -> Access:
@@ -66,7 +73,7 @@ class Server:
         named = (
             (self.directory.name(resource), resource, grant)
             for resource, grant in self._rows(holder).items()
-            if resource.kind in RESOURCE_TYPES
+            if resource.kind in KINDS
         )
         return {Resource(resource.kind, name): grant for name, resource, grant in named if name is not None}
 
@@ -93,7 +100,7 @@ class Server:
             (holder, resource, grant)
             for holder in self.holders()
             for resource, grant in self._rows(holder).items()
-            if resource.kind not in RESOURCE_TYPES
+            if resource.kind not in KINDS
             or (self.directory.name(resource) is None and not self.directory.is_gone(resource))
         ]
 

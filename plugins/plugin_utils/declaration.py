@@ -17,7 +17,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
 from ..module_utils._declared import access_problems, account_problems, repeated
-from ..module_utils._dialect import DENY_SINCE, RESOURCE_TYPES, ROLES_ONLY_SINCE
+from ..module_utils._dialect import DENY_SINCE, ROLES_ONLY_SINCE
+from ..module_utils._kinds import DECLARED
 from ..module_utils._text import shown
 from .addresses import address_problems
 from .clients import client_problems
@@ -172,7 +173,7 @@ def _denial_problems(team: Team) -> t.Iterator[str]:
         for key in ("users", "groups")
         for thing in team[key]
     }
-    for kind in RESOURCE_TYPES:
+    for kind in DECLARED:
         wanted.update({f"{kind}s: {thing['name']}": list(thing["grants"].values()) for thing in team[f"{kind}s"]})
     for place, levels in wanted.items():
         if "DENY" in levels:

@@ -40,17 +40,17 @@ def server(users=(), groups=(), experiments=(), models=(), version="3.17.2", pas
     observed = Server(RecordingClient(version, passwords, unlisted))
     people = {"admin": User("admin", True, frozenset(), {})} | {user.name: user for user in users}
     observed._access = Access(people, {group.name: group for group in groups})
-    observed._directory = Directory.__new__(Directory)
-    observed._directory._client, observed._directory._gone = observed.client, {}
-    observed._directory.experiments = {
-        name: {"name": name, "experiment_id": str(number), "lifecycle_stage": "active", "tags": {}}
-        | {"artifact_location": f"mlflow-artifacts:/{number}"}
-        for number, name in enumerate(experiments, 1)
+    observed._directory = Directory(observed.client)
+    listed = {
+        "experiment": [
+            {"name": name, "experiment_id": str(number), "lifecycle_stage": "active", "tags": {}}
+            | {"artifact_location": f"mlflow-artifacts:/{number}"}
+            for number, name in enumerate(experiments, 1)
+        ],
+        "registered_model": [{"name": name, "description": "", "tags": {}} for name in models],
     }
-    observed._directory.models = {name: {"name": name, "description": "", "tags": {}} for name in models}
-    observed._directory._experiment_names = {
-        found["experiment_id"]: name for name, found in observed._directory.experiments.items()
-    }
+    for kind, things in observed.directory.kinds.items():
+        things.put(listed.get(kind, ()))
     observed.dialect._ids = {group.name: number for number, group in enumerate(groups, 50)}
     return observed
 

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The things of one kind, as a server lists them: by their names, and by what the server's grants call them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._client import Client, fitting
+from ._errors import RequestRefused, TransportError
+from ._shapes import Maybe, Shape
+
+# A thousand things each.
+PAGES = 1000
+PAGE = 1000
+
+# What MLflow says where a part of it, such as its gateway, is switched off.
+SWITCHED_OFF = "NOT_IMPLEMENTED"
+
+Facts = t.Dict[str, t.Any]
+
+
+class Listing(t.NamedTuple):
+    """How the server tells what there is of a kind."""
+
+    # Where they are listed, what the list is called, and what is read of each.
+    path: str
+    items: str
+    shape: Shape
+    # What of it is the name, and what the key of grants.
+    name: str
+    key: str
+    # Where one is asked for, and as what its key is given; without a word it is the end of the path.
+    one: str
+    by: str
+    # What is kept of each.
+    facts: t.Callable[[Facts], Facts] = dict
+    query: t.Mapping[str, str] = {}
+    paged: bool = True
+
+
+def pages(client: Client, path: str, items: str, shape: Shape, paged: bool = True, **query: object) -> t.Iterator[Facts]:
+    """All entries of a list of the server's, which may come in parts."""
+    page = {items: Maybe([shape]), "next_page_token": Maybe(str)}
+    if paged:
+        query["max_results"] = PAGE
+    for _number in range(PAGES):
+        answer = fitting(client.get(path, **query), page)
+        yield from answer.get(items) or []
+        if not answer.get("next_page_token"):
+            return
+        query["page_token"] = answer["next_page_token"]
+    raise TransportError(f"GET {path}: {client.tracking_uri} has no end of pages; is it an MLflow server?")
+
+
+class Things:
+    """All of one kind. Nothing is asked before it is needed."""
+
+    def __init__(self, client: Client, listing: Listing) -> None:
+        self._client = client
+        self._listing = listing
+        self._by_name: dict[str, Facts] | None = None
+        self._names: dict[str, str] = {}
+        self._gone: dict[str, bool] = {}
+        # Why the server does not tell what there is.
+        self.refusal: RequestRefused | None = None
+
+    @property
+    def by_name(self) -> dict[str, Facts]:
+        """The facts of each; none where the server does not tell, for which there is a C(refusal)."""
+        if self._by_name is None:
+            try:
+                found = list(self._list())
+            except RequestRefused as refusal:
+                if refusal.error_code != SWITCHED_OFF:
+                    raise
+                self.refusal, found = refusal, []
+            return self.put(found)
+        return self._by_name
+
+    def put(self, found: t.Iterable[Facts]) -> dict[str, Facts]:
+        """Take these for all there are."""
+        self._by_name = {}
+        for facts in found:
+            self.add(facts)
+        return self._by_name
+
+    def add(self, facts: Facts) -> None:
+        """Take note of one more."""
+        name = facts[self._listing.name]
+        self.by_name[name] = facts
+        self._names[facts[self._listing.key]] = name
+
+    def rename(self, old: str, new: str) -> None:
+        """Plan on as if one had its new name already."""
+        former = self.by_name.pop(old)
+        facts = {**former, self._listing.name: new}
+        self.add(facts)
+        key = former[self._listing.key]
+        if key != facts[self._listing.key]:
+            del self._names[key]
+            self._gone[key] = True
+
+    def name(self, key: str) -> str | None:
+        """What people call it; None where it is not listed."""
+        return self._names.get(key) if self.by_name else None
+
+    def key(self, name: str) -> str:
+        """What grants call one that is there."""
+        # What an earlier step made is not listed yet.
+        return name if self._listing.key == self._listing.name else str(self.by_name[name][self._listing.key])
+
+    def exists(self, name: str) -> bool:
+        """Whether something can be granted on it."""
+        return name in self.by_name
+
+    def is_gone(self, key: str) -> bool:
+        """Whether the server says of this one thing that it is not there."""
+        if key not in self._gone:
+            self._gone[key] = not self.refusal and self._look_for(key)
+        return self._gone[key]
+
+    def _list(self) -> t.Iterable[Facts]:
+        path, items, shape = self._listing.path, self._listing.items, self._listing.shape
+        found = pages(self._client, path, items, shape, paged=self._listing.paged, **self._listing.query)
+        return map(self._listing.facts, found)
+
+    def _look_for(self, key: str) -> bool:
+        try:
+            return self._client.find(self._listing.one, **{self._listing.by: key}) is None
+        except RequestRefused:
+            # It did not say so.
+            return False
+
+
+class Experiments(Things):
+    """Deleted ones are listed too, since their names stay taken."""
+
+    def exists(self, name: str) -> bool:
+        """Deleted experiments cannot be worked with."""
+        return bool(self.by_name.get(name, {}).get("lifecycle_stage") == "active")
