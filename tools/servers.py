@@ -34,7 +34,7 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def settings(home: Path, password: str, *, stock: bool, auth_database: str) -> dict[str, str]:
+def settings(home: Path, password: str, *, stock: bool, auth_database: str, gateway: bool = False) -> dict[str, str]:
     """Return the environment of a server that keeps all it has under its home."""
     ini = configparser.RawConfigParser()
     ini["mlflow"] = {
@@ -58,7 +58,7 @@ def settings(home: Path, password: str, *, stock: bool, auth_database: str) -> d
         "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{home}/mlflow.db",
         "MLFLOW_ARTIFACTS_DESTINATION": str(home / "artifacts"),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if stock else "false",
-        "MLFLOW_ENABLE_AI_GATEWAY": "false",
+        "MLFLOW_ENABLE_AI_GATEWAY": "true" if gateway else "false",
         "MLFLOW_MODEL_CATALOG_URI": "",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_UVICORN_OPTS": "--timeout-graceful-shutdown 2",
@@ -67,7 +67,13 @@ def settings(home: Path, password: str, *, stock: bool, auth_database: str) -> d
 
 @contextlib.contextmanager
 def serving(
-    venv: Path, home: Path, password: str, *, stock: bool = False, auth_database: str = "mlflow.db"
+    venv: Path,
+    home: Path,
+    password: str,
+    *,
+    stock: bool = False,
+    auth_database: str = "mlflow.db",
+    gateway: bool = False,
 ) -> Iterator[str]:
     """Run one fresh server; give its address when it answers, and stop it whatever happens.
 
@@ -84,7 +90,7 @@ def serving(
         process = subprocess.Popen(
             command,
             cwd=home,
-            env=settings(home, password, stock=stock, auth_database=auth_database),
+            env=settings(home, password, stock=stock, auth_database=auth_database, gateway=gateway),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -37,7 +37,7 @@ def kept_creators(server: Server, declared: Facts, wanted: dict[str, t.Any], kep
     for name, user in sorted(server.access.users.items()):
         if name == server.client.username:
             continue
-        for resource, grant in sorted(server.grants(Holder("user", name)).items()):
+        for resource, grant in sorted(server.grants(Holder("user", name), DECLARED).items()):
             if resource not in ours or resource in wanted.get(name, {}) or grant.level != "MANAGE":
                 continue
             # An old server does not tell who came first.

@@ -14,8 +14,7 @@ from ._contradictions import contradictions
 from ._credentials import password_problem, username_problem
 from ._dialect import LEVELS
 from ._dialect_roles import HIDDEN_ROLE
-from ._kinds import DECLARED, WORDS
-from ._resources import EVERY
+from ._kinds import DECLARED, EVERY, WORDS, name_problem
 from ._text import shown
 
 Declared = t.Dict[str, t.Any]
@@ -77,7 +76,11 @@ def _name_problems(key: str, things: list[Declared]) -> Problems:
 def _grant_problems(where: str, grants: list[Declared]) -> Problems:
     for grant in grants:
         if sum(grant.get(kind) is not None for kind in WORDS) != 1:
-            yield f"{where}: grants: name one of {' and '.join(WORDS)} in each"
+            yield f"{where}: grants: name one thing in each, such as an experiment"
+        for kind in WORDS:
+            problem = name_problem(kind, grant[kind]) if grant.get(kind) is not None else None
+            if problem:
+                yield f"{where}: grants: {problem}"
         yield from _level_problem(f"{where}: grants", grant["permission"])
 
 

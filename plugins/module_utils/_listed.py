@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import typing as t
+from urllib.parse import quote, unquote
 
 from ._client import Client, fitting
 from ._errors import RequestRefused, TransportError
@@ -31,16 +32,18 @@ class Listing(t.NamedTuple):
     # What of it is the name, and what the key of grants.
     name: str
     key: str
-    # Where one is asked for, and as what its key is given; without a word it is the end of the path.
+    # Where one is asked for, and as what its key is given; without a word the path ends with it.
     one: str
-    by: str
+    by: str = ""
     # What is kept of each.
     facts: t.Callable[[Facts], Facts] = dict
     query: t.Mapping[str, str] = {}
     paged: bool = True
 
 
-def pages(client: Client, path: str, items: str, shape: Shape, paged: bool = True, **query: object) -> t.Iterator[Facts]:
+def pages(
+    client: Client, path: str, items: str, shape: Shape, paged: bool = True, **query: object
+) -> t.Iterator[Facts]:
     """All entries of a list of the server's, which may come in parts."""
     page = {items: Maybe([shape]), "next_page_token": Maybe(str)}
     if paged:
@@ -57,9 +60,11 @@ def pages(client: Client, path: str, items: str, shape: Shape, paged: bool = Tru
 class Things:
     """All of one kind. Nothing is asked before it is needed."""
 
-    def __init__(self, client: Client, listing: Listing) -> None:
+    def __init__(self, client: Client, listing: Listing, kinds: t.Mapping[str, Things]) -> None:
+        """C(kinds) has the things of all kinds, by their words."""
         self._client = client
         self._listing = listing
+        self._kinds = kinds
         self._by_name: dict[str, Facts] | None = None
         self._names: dict[str, str] = {}
         self._gone: dict[str, bool] = {}
@@ -121,17 +126,23 @@ class Things:
             self._gone[key] = not self.refusal and self._look_for(key)
         return self._gone[key]
 
-    def _list(self) -> t.Iterable[Facts]:
+    def _list(self, **query: str) -> t.Iterable[Facts]:
         path, items, shape = self._listing.path, self._listing.items, self._listing.shape
-        found = pages(self._client, path, items, shape, paged=self._listing.paged, **self._listing.query)
+        found = pages(self._client, path, items, shape, paged=self._listing.paged, **self._listing.query, **query)
         return map(self._listing.facts, found)
 
     def _look_for(self, key: str) -> bool:
+        path, query = self._one(key)
         try:
-            return self._client.find(self._listing.one, **{self._listing.by: key}) is None
+            return self._client.find(path, **query) is None
         except RequestRefused:
             # It did not say so.
             return False
+
+    def _one(self, key: str) -> tuple[str, dict[str, str]]:
+        """Where one is asked for, and how."""
+        listing = self._listing
+        return (listing.one, {listing.by: key}) if listing.by else (f"{listing.one}/{quote(key, safe='')}", {})
 
 
 class Experiments(Things):
@@ -140,3 +151,101 @@ class Experiments(Things):
     def exists(self, name: str) -> bool:
         """Deleted experiments cannot be worked with."""
         return bool(self.by_name.get(name, {}).get("lifecycle_stage") == "active")
+
+
+class Secrets(Things):
+    """Those that a model uses are known from there, which spares a request where all are used."""
+
+    @property
+    def _used(self) -> dict[str, str]:
+        models = self._kinds["gateway_model_definition"].by_name.values()
+        return {model["secret_id"]: model["secret_name"] for model in models if model.get("secret_name")}
+
+    def name(self, key: str) -> str | None:
+        return self._used.get(key) or super().name(key)
+
+    def key(self, name: str) -> str:
+        return next((key for key, found in self._used.items() if found == name), "") or super().key(name)
+
+    def exists(self, name: str) -> bool:
+        return name in self._used.values() or super().exists(name)
+
+
+class Scorers(Things):
+    """A scorer belongs to an experiment, and is called by both names."""
+
+    def __init__(self, client: Client, listing: Listing, kinds: t.Mapping[str, Things]) -> None:
+        super().__init__(client, listing, kinds)
+        self._in: dict[str, set[str]] | None = None
+        self._at_once = True
+
+    @property
+    def by_name(self) -> dict[str, Facts]:
+        """Where a server has no list of all, only those in experiments that were asked about."""
+        self._keys_in("")
+        keys = [key for found in (self._in or {}).values() for key in found]
+        return {name: {"name": name, "key": key} for key in keys for name in [self.name(key)] if name}
+
+    def put(self, found: t.Iterable[Facts]) -> dict[str, Facts]:
+        self._in = {}
+        for facts in found:
+            number = facts["key"].partition("/")[0]
+            self._in.setdefault(number, set()).add(facts["key"])
+        return self.by_name
+
+    def name(self, key: str) -> str | None:
+        number, _slash, quoted = key.partition("/")
+        experiment = self._kinds["experiment"].name(number)
+        # Deleted experiments are listed, but not what is in them.
+        listed = experiment is not None and key in self._keys_in(number)
+        return f"{experiment}/{quoted}" if listed else None
+
+    def key(self, name: str) -> str:
+        experiment, _slash, quoted = name.rpartition("/")
+        return f"{self._kinds['experiment'].key(experiment)}/{quoted}"
+
+    def exists(self, name: str) -> bool:
+        experiment, _slash, _quoted = name.rpartition("/")
+        if not self._kinds["experiment"].exists(experiment):
+            return False
+        key = self.key(name)
+        return key in self._keys_in(key.partition("/")[0])
+
+    def _keys_in(self, number: str) -> set[str]:
+        """Those in one experiment; in none, where there is a list of all."""
+        if self._in is None:
+            self._in = {}
+            try:
+                self.put(self._list())
+            except RequestRefused as refusal:
+                # Up to 3.12 there is one for each experiment.
+                if refusal.status != 400:
+                    raise
+                self._at_once = False
+        if not self._at_once and number and number not in self._in:
+            self._in[number] = {facts["key"] for facts in self._list(experiment_id=number)}
+        return self._in.get(number, set())
+
+    def _look_for(self, key: str) -> bool:
+        number = key.partition("/")[0]
+        experiments = self._kinds["experiment"]
+        name = experiments.name(number)
+        if name is None:
+            return experiments.is_gone(number)
+        # MLflow tells nothing of what is in a deleted experiment, which may come back.
+        return experiments.exists(name) and super()._look_for(key)
+
+    def _one(self, key: str) -> tuple[str, dict[str, str]]:
+        number, name = scorer_of(key)
+        return self._listing.one, {"experiment_id": number, "name": name}
+
+
+def scorer_key(number: object, name: str) -> str:
+    """What grants call a scorer, as MLflow writes it from 3.13 on: its name may have slashes of its own."""
+    return f"{number}/{quote(name, safe='')}"
+
+
+def scorer_of(key: str) -> tuple[str, str]:
+    """The experiment's number and the scorer's name."""
+    number, _slash, quoted = key.partition("/")
+    return number, unquote(quoted)

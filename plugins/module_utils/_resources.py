@@ -5,22 +5,21 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ._client import Client, fitting
 from ._dialect import Resource
-from ._kinds import EXPERIMENT, EXPERIMENTS, KINDS, MODEL, MODELS, experiment_facts, model_facts
+from ._errors import InvalidRequest
+from ._kinds import EVERY, EXPERIMENT, EXPERIMENTS, KINDS, MODEL, MODELS, experiment_facts, model_facts
 from ._listed import Facts, Things, pages
-
-# As a name in a grant: all resources of the kind.
-EVERY = "*"
 
 
 class Directory:
     """Everything a server holds, by name. Steps of a plan use it to find what earlier ones made."""
 
     def __init__(self, client: Client) -> None:
-        self.kinds = {kind.word: kind.things(client, kind.listing) for kind in KINDS.values() if kind.listing}
+        self.kinds: dict[str, Things] = {}
+        for kind in KINDS.values():
+            if kind.listing:
+                self.kinds[kind.word] = kind.things(client, kind.listing, self.kinds)
 
     @property
     def experiments(self) -> dict[str, Facts]:
@@ -46,8 +45,14 @@ class Directory:
         self.kinds[kind].rename(old, new)
 
     def exists(self, kind: str, name: str) -> bool:
-        """Whether something can be granted on it."""
-        return name == EVERY or self.kinds[kind].exists(name)
+        """Whether something can be granted on it; an error where the server does not tell what there is."""
+        things = self.kinds.get(kind)
+        if name == EVERY or things is None:
+            return name == EVERY
+        there = things.exists(name)
+        if things.refusal:
+            raise InvalidRequest(f"{kind}: '{name}': the server does not tell which there are: {things.refusal}")
+        return there
 
     def keyed(self, resource: Resource) -> Resource:
         """A resource known by its name as grants call it: an experiment by its id."""
@@ -62,8 +67,7 @@ class Directory:
     def is_gone(self, resource: Resource) -> bool:
         """Whether a grant has outlived what it was on, as the server says it of this one thing.
 
-        What is only not listed is there: up to 3.12 the grants on prompts are of kind C(registered_model), and the
-        list of models leaves prompts out.
+        What is only not listed is there.
         """
         things = self._things(resource)
         return bool(things and things.name(resource.key) is None and things.is_gone(resource.key))

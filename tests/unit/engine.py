@@ -1,6 +1,7 @@
 """A server as it was observed, and a client that only records what would be written."""
 
 from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Access, Grant, Group, Resource, User
+from ansible_collections.mlops.mlflow.plugins.module_utils._errors import RequestRefused
 from ansible_collections.mlops.mlflow.plugins.module_utils._resources import Directory
 from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import in_order
@@ -13,6 +14,7 @@ class RecordingClient:
     username = "admin"
     password = "admin-password"
     read_only = False
+    unknown = ()
 
     def __init__(self, version="3.17.2", passwords=(), unlisted=()):
         self.version = version
@@ -27,6 +29,12 @@ class RecordingClient:
     def find(self, path, **query):
         name = next(iter(query.values()))
         return {} if name in self.unlisted else None
+
+    def get(self, path, **query):
+        """Which kinds there are, is all that is asked beside what was observed."""
+        if query["resource_type"] in self.unknown:
+            raise RequestRefused("Invalid resource type", 400, "INVALID_PARAMETER_VALUE")
+        return {}
 
     def login_works(self, username, password):
         return self.passwords.get(username) == password
