@@ -35,14 +35,14 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
     """All steps from the server as it is to the declaration; refuses one that cannot be carried out."""
     refuse_what_cannot_work(server, declared)
     levels = user_levels(declared)
-    kinds = kinds_of(declared)
+    kinds, whole = kinds_of(declared), declared
     if declared["on_missing_roles"] == "expand" and not server.can("groups"):
         levels = expanded(levels, declared["groups"])
         declared = {**declared, "groups": []}
     refuse_denied_members(server, declared, levels)
     refuse_unknown_kinds(server, declared, levels)
     steps = rename_steps(server, declared)
-    refuse_missing_things(server, declared)
+    refuse_missing_things(server, whole)
     steps += stale_steps(server, kinds)
     for wanted in declared["experiments"]:
         present = server.directory.experiments.get(wanted["name"])
@@ -165,10 +165,13 @@ def left_grants(server: Server, declared: Declaration) -> dict[str, int]:
         if wanted["state"] == "absent":
             continue
         for resource, grant in server.rows(Holder(kind, wanted["name"])).items():
-            words = server.dialect.words(resource.kind)
+            word = resource.kind
+            if len(server.dialect.words(word)) > 1:
+                called = server.named(resource)
+                word = called.kind if called else word
             made = kind == "user" and (grant.level == "MANAGE" if grant.row is None else grant.row in creators)
-            if not kinds.intersection(words) and not made:
-                left[resource.kind] = left.get(resource.kind, 0) + 1
+            if word not in kinds and not made:
+                left[word] = left.get(word, 0) + 1
     return left
 
 

@@ -77,16 +77,11 @@ def test_users_and_things_of_every_kind(lab, things, zoe):
     # Whoever speaks of no prompts any more leaves them as they are, and is told so.
     user["grants"] = []
     quiet = lab.unchanged("access", users=[user])
-    assert quiet["access"]["left"] == ({} if lab.version < (3, 13) and kinds == ["prompt"] else left(lab, kinds))
+    assert quiet["access"]["left"] == dict.fromkeys(kinds, 1)
     lab.converge("access", users=[user], kinds=list(things))
     assert lab.reader.user(name)["grants"] == {}
     for kind in kinds:
         assert things[kind].level(lab.reader, zoe) == "NO_PERMISSIONS", kind
-
-
-def left(lab, kinds):
-    """What is counted: a prompt up to 3.12 is among the models, which are always spoken of."""
-    return {kind: 1 for kind in kinds if stored(lab, kind) == kind}
 
 
 def test_single_grants(lab, things, zoe):

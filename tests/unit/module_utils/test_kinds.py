@@ -143,10 +143,22 @@ def test_prompts_are_models_up_to_3_12_and_the_words_mean_the_same():
     assert set(observed.grants(Holder("user", "ann"))) == {Resource("prompt", "hi"), Resource("registered_model", "m")}
     wanted = steps(observed, "ann", ("prompt", "hi", "EDIT"), ("registered_model", "m", "READ"))
     assert lines(wanted) == ["~ ann READ to EDIT prompt hi"]
+    # Who speaks of models only, leaves prompts.
+    only_models = declared(users=[{"name": "ann", "grants": []}], keep_users=["zed"])
+    assert lines(access_steps(observed, only_models)) == ["- ann READ registered_model m"]
+    assert left_grants(observed, only_models) == {"prompt": 1}
     apply(wanted)
     assert observed.client.written == [
         ("PATCH", "registered-models/permissions/update", {"username": "ann", "name": "hi", "permission": "EDIT"})
     ]
+
+
+def test_what_is_granted_to_a_group_that_becomes_its_members_has_to_be_there():
+    observed = holding("ann", version="2.22.4")
+    groups = [{"name": "g", "members": ["ann"], "grants": [{"prompt": "none", "permission": "READ"}]}]
+    wanted = declared(users=[{"name": "ann"}], keep_users=["zed"], groups=groups, on_missing_roles="expand")
+    with pytest.raises(InvalidRequest, match="groups: g: grants: prompt none does not exist"):
+        access_steps(observed, wanted)
 
 
 def test_scorers_have_no_quotes_in_groups_of_3_12():
