@@ -49,7 +49,8 @@ def client_from(params: dict[str, t.Any], read_only: bool) -> Client:
 def grant_spec() -> dict[str, t.Any]:
     """One grant as the inventory writes it: a resource of one type, and a level."""
     return {
-        **{kind: {"type": "str"} for kind in WORDS},
+        # The name of a secret is none.
+        **{kind: {"type": "str", "no_log": False} for kind in WORDS},
         "permission": {"type": "str", "choices": list(LEVELS)},
     }
 
