@@ -156,9 +156,12 @@ KINDS: dict[str, Kind] = {
         ),
         # Up to 3.12 the server does not tell what users have of these three.
         Kind(
-            "gateway_secret", in_gateway("secrets", "secrets", "secret_id", name="secret_name"), (3, 13), things=Secrets
+            "gateway_secret",
+            in_gateway("secrets", "secrets", "secret_id", name="secret_name"),
+            since=(3, 13),
+            things=Secrets,
         ),
-        Kind("gateway_endpoint", in_gateway("endpoints", "endpoints", "endpoint_id"), (3, 13)),
+        Kind("gateway_endpoint", in_gateway("endpoints", "endpoints", "endpoint_id"), since=(3, 13)),
         Kind(
             "gateway_model_definition",
             in_gateway(
@@ -168,7 +171,7 @@ KINDS: dict[str, Kind] = {
                 secret_id=Maybe(str),
                 secret_name=Maybe(str),
             ),
-            (3, 13),
+            since=(3, 13),
         ),
         Kind(
             "mcp_server",
@@ -180,11 +183,11 @@ KINDS: dict[str, Kind] = {
                 key="name",
                 one=MCP_SERVERS,
             ),
-            (3, 15),
-            (3, 15),
+            since=(3, 15),
+            groups_since=(3, 15),
         ),
         *(
-            Kind(word, None, SUB_KINDS_SINCE, SUB_KINDS_SINCE)
+            Kind(word, since=SUB_KINDS_SINCE, groups_since=SUB_KINDS_SINCE)
             for word in (
                 "run",
                 "trace",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import typing as t
+from functools import cached_property
 from urllib.parse import quote, unquote
 
 from ._client import Client, fitting
@@ -156,7 +157,7 @@ class Experiments(Things):
 class Secrets(Things):
     """Those that a model uses are known from there, which spares a request where all are used."""
 
-    @property
+    @cached_property
     def _used(self) -> dict[str, str]:
         models = self._kinds["gateway_model_definition"].by_name.values()
         return {model["secret_id"]: model["secret_name"] for model in models if model.get("secret_name")}
