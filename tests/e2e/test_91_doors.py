@@ -361,15 +361,14 @@ def test_who_says_nothing_takes_no_connection_from_others(doors: Doors) -> None:
     who = stranger(doors)
     assert doors.notebook.sh(ASKS_NLP) == "200"
     with contextlib.ExitStack() as held:
-        waiting = [held.enter_context(who.connect()) for _number in range(MANY)]
-        # Half of them begin a request that they never end, as somebody who may or as nobody.
-        for number, connection in enumerate(waiting[::2]):
-            given = (login(ALICE),) if number % 2 else ()
-            connection.sendall(who.head(NEW_RUN, VISION, "POST", given, "Content-Length: 1000000\r\n"))
+        # Half of them begin a request that they never end, as somebody who may or as nobody; the others say nothing.
+        for given in ((login(ALICE),), ()):
+            begins = who.head(NEW_RUN, VISION, "POST", given, "Content-Length: 1000000\r\n")
+            held.enter_context(who.hold(MANY // 4, begins, b"x"))
+        (silent, *_others) = held.enter_context(who.hold(MANY // 2, b"", b""))
         assert doors.notebook.sh(ASKS_NLP) == "200"
         # Who has waited in vain for a request is gone.
-        silent = waiting[-1]
-        silent.settimeout(30)
+        silent.settimeout(60)
         with contextlib.suppress(ConnectionResetError):
             assert silent.recv(1) == b""
 
@@ -380,8 +379,7 @@ def test_neither_a_client_nor_a_team_takes_all_requests(doors: Doors) -> None:
     # As many as one address and one team may have by default.
     begins = who.head(NEW_RUN, VISION, "POST", [login(ALICE)], "Content-Length: 1000\r\n")
     with contextlib.ExitStack() as held:
-        for _number in range(256):
-            held.enter_context(who.connect()).sendall(begins)
+        held.enter_context(who.hold(256, begins, b"x"))
         assert soon(lambda: who.ask(WHO_AM_I, login(ALICE))[0] == 503)
         # Who comes from elsewhere is served, until the team has as many as it may.
         assert doors.notebook.sh(asks_vision) == "200"
@@ -393,10 +391,7 @@ def test_neither_a_client_nor_a_team_takes_all_requests(doors: Doors) -> None:
 
 def test_who_takes_no_answers_does_not_take_all_files(doors: Doors) -> None:
     who = stranger(doors)
-    with contextlib.ExitStack() as held:
-        for _number in range(16):
-            connection = held.enter_context(who.connect(DOMAIN, speaks="h2"))
-            connection.sendall(never_taken("/", DOMAIN, 100))
+    with who.hold(16, *never_taken("/", DOMAIN, 100), name=DOMAIN, speaks="h2"):
         opened = "ls -l $(pgrep -x nginx | sed 's|.*|/proc/&/fd|') | grep -c index.html"
         assert soon(lambda: int(doors.proxy.sh(opened)) >= 256)
         # As many as one address may have, on however many connections.
