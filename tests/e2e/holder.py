@@ -18,7 +18,7 @@ BEATS = 5
 def held(
     connect: Callable[[], ssl.SSLSocket], number: int, begins: bytes, more: bytes
 ) -> Iterator[list[ssl.SSLSocket]]:
-    """Begin a number of requests, and say more on each now and then: however long it takes to begin them, all are held."""
+    """Begin a number of requests, and say more on each now and then: however long that takes, all are held."""
     connections: list[ssl.SSLSocket] = []
     ended = threading.Event()
 
