@@ -21,14 +21,16 @@ if command -v nginx >/dev/null; then
     nginx -v 2>&1 | sed 's|.*nginx/\([0-9.]*\).*|nginx \1|'
     if said=$(dumped 2>&1); then
         # The group is the user's own where the file names none.
-        echo "$said" | awk -v main=/etc/nginx/nginx.conf "$others" | while read -r kind name rest; do
+        printf '%s\n' "$said" | awk -v main=/etc/nginx/nginx.conf "$others" | while read -r kind name rest; do
             case $kind-$rest in
                 user-) echo "user $name $(id -gn -- "$name" 2>/dev/null || echo "$name")" ;;
-                *) echo "$kind $name $rest" ;;
+                *) printf '%s\n' "$kind $name $rest" ;;
             esac
         done
     else
-        echo "$said" | sed -n 's/^nginx: \[emerg\] /refused /p'
+        # With a time and a number, where it has no log to write to.
+        why=$(printf '%s\n' "$said" | sed -nE 's/^.*\[emerg\] ([0-9]+#[0-9]+: )?//p')
+        printf 'refused %s\n' "${why:-$(printf '%s\n' "$said" | tail -n 1)}"
     fi
 fi
 site=/etc/nginx/sites-available/default

@@ -123,10 +123,16 @@ SITE = "/etc/nginx/sites-enabled/intranet"
             [f"listens {each}" for each in (f"*:80 {SITE}", f"[::1]:80 {SITE}", f"localhost:80 {SITE}")]
             + [f"listens 10.0.0.5:443 {SITE} ssl"],
         ),
+        # Whatever a shell's echo would make of it.
+        ('map $x $y { "~a\\cb" 1; }\nworker_rlimit_nofile 1;', ["sets worker_rlimit_nofile /etc/nginx/nginx.conf 1"]),
         ("listen 443 quic reuseport default_server; listen unix:/run/x.sock;\n# listen 81;", []),
         (
             'nginx: [warn] old\nnginx: [emerg] unknown directive "x" in /etc/nginx/nginx.conf:1\nnginx: failed',
             ['refused unknown directive "x" in /etc/nginx/nginx.conf:1'],
+        ),
+        (
+            'nginx: [alert] no log\n2026/11/27 00:35:30 [emerg] 65#65: unknown directive "x" in /x:1\nnginx: failed',
+            ['refused unknown directive "x" in /x:1'],
         ),
     ],
 )
