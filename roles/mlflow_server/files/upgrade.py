@@ -289,7 +289,7 @@ def upgrade(name: str, wanted: str, install_dir: Path, held_back: Held = lambda:
         causes.note(team.server, causes.hidden(said, known))
         why = causes.shown(causes.hidden(str(error), known))
         problem = UpgradeError(
-            f"upgrade to {wanted} failed at step '{step}', {outcome}: {why} (more: journalctl -u {team.server})"
+            f"upgrade to {wanted} failed at step '{step}', {outcome}: {why} ({causes.where(team.server, 'more:')})"
         )
         problem.due = bool(going and going.due)
         raise problem from None
