@@ -24,7 +24,7 @@ demo: toolchain-mlflow build ## Deploy two teams on throwaway hosts, to look at
 test: toolchain-servers ## Run all of the checks below; the exit code is the verdict
 	@$(RUN) python tools/check.py $(STAGES)
 
-lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog
+lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog, what Galaxy says
 	@$(RUN) python tools/lint.py $(ARGS)
 
 sanity: toolchain ## ansible-test sanity, without exceptions
@@ -69,9 +69,10 @@ toolchain-servers:
 hosts: ## List the throwaway hosts that run
 	@$(HOSTS) list
 
-format: toolchain ## Format the Python code
+format: toolchain ## Format the Python code, and write the roles' READMEs
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix-only --quiet .
+	@$(RUN) python tools/readmes.py
 
 lock: ## Pin what the requirements lead to
 	@$(PYTHON) tools/toolchain.py --lock
