@@ -7,13 +7,14 @@ HOSTS := $(PYTHON) tools/testhosts.py
 # The stages of `make test`, in order.
 STAGES := lint sanity unit integration molecule e2e lives
 
-# make molecule SCENARIO=alternative, make unit ARGS='-k grants -x'
+# make molecule SCENARIO=alternative, make unit ARGS='-k grants -x', make release VERSION=1.0.0
 SCENARIO ?=
 ARGS ?=
+VERSION ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-access bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format lock clean
+.PHONY: help demo test bench bench-access bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format release lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +74,11 @@ format: toolchain ## Format the Python code, and write the roles' READMEs
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix-only --quiet .
 	@$(RUN) python tools/readmes.py
+
+release: toolchain ## Make a release here, and say how to publish it (VERSION=1.0.0)
+	@$(RUN) python tools/release.py --check "$(VERSION)"
+	@$(MAKE) lint
+	@$(RUN) python tools/release.py "$(VERSION)"
 
 lock: ## Pin what the requirements lead to
 	@$(PYTHON) tools/toolchain.py --lock
