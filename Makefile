@@ -14,7 +14,7 @@ VERSION ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-access bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format release lock clean
+.PHONY: help demo test check docs bench bench-access bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format release lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,14 +25,16 @@ demo: toolchain-mlflow build ## Deploy two teams on throwaway hosts, to look at
 test: toolchain-servers ## Run all of the checks below; the exit code is the verdict
 	@$(RUN) python tools/check.py $(STAGES)
 
+check: lint unit ## Run linters and unit tests: nothing that boots
+
 lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog, what Galaxy says
 	@$(RUN) python tools/lint.py $(ARGS)
 
 sanity: toolchain ## ansible-test sanity, without exceptions
 	@$(RUN) python tools/sanity.py $(ARGS)
 
-unit: toolchain ## Unit tests of the plugins
-	@$(RUN) pytest tests/unit $(ARGS)
+unit: toolchain ## Unit tests of the plugins, two at a time
+	@$(RUN) pytest tests/unit -n 2 --dist worksteal $(ARGS)
 
 integration: toolchain-servers build ## The modules and playbooks against real MLflow servers
 	@$(RUN) python tools/integration.py $(ARGS)
@@ -77,7 +79,7 @@ format: toolchain ## Format the Python code, and write the roles' READMEs
 
 release: toolchain ## Make a release here, and say how to publish it (VERSION=1.0.0)
 	@$(RUN) python tools/release.py --check "$(VERSION)"
-	@$(MAKE) lint
+	@$(MAKE) lint sanity unit
 	@$(RUN) python tools/release.py "$(VERSION)"
 
 lock: ## Pin what the requirements lead to
