@@ -48,6 +48,9 @@ e2e: toolchain-servers build ## Whole stories on systemd hosts
 lives: toolchain-servers build ## Upgrades, backups, moves and ends of teams, on a host of their own
 	@$(RUN) pytest tests/lives $(ARGS)
 
+docs: build ## The documentation as a site, in build/docs/html
+	@$(RUN) python tools/website.py
+
 bench: ## Measure everything, side by side with the ways it replaces
 	@$(MAKE) bench-access bench-hosts ARGS=
 
