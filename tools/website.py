@@ -167,18 +167,7 @@ def main() -> None:
         gather()
         shutil.rmtree(HTML, ignore_errors=True)
         conf = project.ROOT / "tools" / "sphinx"
-        command = [
-            "sphinx-build",
-            "-q",
-            "-W",
-            "--keep-going",
-            "-b",
-            "html",
-            "-c",
-            str(conf),
-            "-d",
-            str(HOME / "doctrees"),
-        ]
+        command = ["sphinx-build", *"-q -W --keep-going -b html".split(), "-c", str(conf), "-d", str(HOME / "doctrees")]
         project.run([*command, SOURCE, HTML])
         (HTML / "index.html").write_text(LEAD)
         wrong += dead(HTML)
