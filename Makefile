@@ -5,7 +5,7 @@ RUN := $(PYTHON) tools/run.py
 HOSTS := $(PYTHON) tools/testhosts.py
 
 # The stages of `make test`, in order.
-STAGES := lint sanity unit integration molecule e2e lives
+STAGES := lint docs sanity unit integration molecule e2e lives
 
 # make molecule SCENARIO=alternative, make unit ARGS='-k grants -x', make release VERSION=1.0.0
 SCENARIO ?=
@@ -14,7 +14,7 @@ VERSION ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-access bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format release lock clean
+.PHONY: help demo test check bench bench-access bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format release lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

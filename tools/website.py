@@ -23,6 +23,8 @@ HOME = project.BUILD / "docs"
 SOURCE = HOME / "source"
 HTML = HOME / "html"
 REFERENCE = "collections/mlops/mlflow"
+# Whatever it warns of is an error.
+SPHINX = ("sphinx-build", "-q", "-W", "--keep-going", "-b", "html")
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
 # Where the guides' own files stand in the repository, which the site has a page of.
 EXAMPLES = re.compile(r"\]\(((?:\.\./)?)examples/[^)]*\)")
@@ -167,8 +169,7 @@ def main() -> None:
         gather()
         shutil.rmtree(HTML, ignore_errors=True)
         conf = project.ROOT / "tools" / "sphinx"
-        command = ["sphinx-build", *"-q -W --keep-going -b html".split(), "-c", str(conf), "-d", str(HOME / "doctrees")]
-        project.run([*command, SOURCE, HTML])
+        project.run([*SPHINX, "-c", conf, "-d", HOME / "doctrees", SOURCE, HTML])
         (HTML / "index.html").write_text(LEAD)
         wrong += dead(HTML)
     if wrong:

@@ -20,8 +20,8 @@ def test_names_that_are_not_there():
     )
     assert list(website.unknown({"a.md": text}, website.parts_of_the_collection())) == [
         "a.md names mlops.mlflow.sight, which is not there",
-        "a.md names `make hay`, which is not there",
         "a.md names `make fun`, which is not there",
+        "a.md names `make hay`, which is not there",
     ]
 
 
