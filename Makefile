@@ -5,15 +5,16 @@ RUN := $(PYTHON) tools/run.py
 HOSTS := $(PYTHON) tools/testhosts.py
 
 # The stages of `make test`, in order.
-STAGES := lint sanity unit integration molecule e2e lives
+STAGES := lint docs sanity unit integration molecule e2e lives
 
-# make molecule SCENARIO=alternative, make unit ARGS='-k grants -x'
+# make molecule SCENARIO=alternative, make unit ARGS='-k grants -x', make release VERSION=1.0.0
 SCENARIO ?=
 ARGS ?=
+VERSION ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-access bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format lock clean
+.PHONY: help demo test check bench bench-access bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format release lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,14 +25,16 @@ demo: toolchain-mlflow build ## Deploy two teams on throwaway hosts, to look at
 test: toolchain-servers ## Run all of the checks below; the exit code is the verdict
 	@$(RUN) python tools/check.py $(STAGES)
 
-lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog
+check: lint unit ## Run linters and unit tests: nothing that boots
+
+lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog, what Galaxy says
 	@$(RUN) python tools/lint.py $(ARGS)
 
 sanity: toolchain ## ansible-test sanity, without exceptions
 	@$(RUN) python tools/sanity.py $(ARGS)
 
-unit: toolchain ## Unit tests of the plugins
-	@$(RUN) pytest tests/unit $(ARGS)
+unit: toolchain ## Unit tests of the plugins, two at a time
+	@$(RUN) pytest tests/unit -n 2 --dist worksteal $(ARGS)
 
 integration: toolchain-servers build ## The modules and playbooks against real MLflow servers
 	@$(RUN) python tools/integration.py $(ARGS)
@@ -44,6 +47,9 @@ e2e: toolchain-servers build ## Whole stories on systemd hosts
 
 lives: toolchain-servers build ## Upgrades, backups, moves and ends of teams, on a host of their own
 	@$(RUN) pytest tests/lives $(ARGS)
+
+docs: build ## The documentation as a site, in build/docs/html
+	@$(RUN) python tools/website.py
 
 bench: ## Measure everything, side by side with the ways it replaces
 	@$(MAKE) bench-access bench-hosts ARGS=
@@ -69,9 +75,15 @@ toolchain-servers:
 hosts: ## List the throwaway hosts that run
 	@$(HOSTS) list
 
-format: toolchain ## Format the Python code
+format: toolchain ## Format the Python code, and write the roles' READMEs
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix-only --quiet .
+	@$(RUN) python tools/readmes.py
+
+release: toolchain ## Make a release here, and say how to publish it (VERSION=1.0.0)
+	@$(RUN) python tools/release.py --check "$(VERSION)"
+	@$(MAKE) lint sanity unit
+	@$(RUN) python tools/release.py "$(VERSION)"
 
 lock: ## Pin what the requirements lead to
 	@$(PYTHON) tools/toolchain.py --lock

@@ -40,11 +40,10 @@ def build(archive: Path) -> None:
     shutil.rmtree(STAGE)
 
 
-def main() -> None:
-    """Build if need be."""
+def built() -> Path:
+    """Build if need be, and return the archive."""
     galaxy = yaml.safe_load((project.ROOT / "galaxy.yml").read_text())
-    name = f"{galaxy['namespace']}-{galaxy['name']}-{galaxy['version']}.tar.gz"
-    archive = project.BUILD / name
+    archive = project.BUILD / f"{galaxy['namespace']}-{galaxy['name']}-{galaxy['version']}.tar.gz"
     with project.lock("build"):
         if not archive.exists():
             STAMP.unlink(missing_ok=True)
@@ -56,6 +55,12 @@ def main() -> None:
                 build(archive)
 
         project.once(STAMP, wanted, work)
+    return archive
+
+
+def main() -> None:
+    """Build if need be."""
+    built()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Run every linter; all of them, even when one complains."""
+"""Run every linter; all of them, even when one complains, and two at a time."""
 
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import project
 
@@ -23,26 +24,37 @@ def typed_plugins() -> list[str]:
 def linters() -> dict[str, list[str]]:
     """Return the command of each linter."""
     return {
+        # First, since it takes longest.
+        "galaxy": ["python", "tools/importer.py"],
         "yamllint": ["yamllint", "--strict", "."],
         "ansible-lint": ["ansible-lint", "-q", "--offline", "--format=pep8", "--nocolor"],
         "ruff": ["ruff", "check", "--quiet", "--output-format", "concise", "."],
         "format": ["ruff", "format", "--quiet", "--check", "."],
         "changelog": ["antsibull-changelog", "lint"],
         "docs": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", "."],
+        "readmes": ["python", "tools/readmes.py", "--check"],
         "mypy tools": ["mypy", "--no-error-summary", "tools"],
         "mypy plugins": typed_plugins(),
     }
 
 
+def passes(name: str, command: list[str]) -> bool:
+    """Run one linter, and show what it says in one piece."""
+    result = project.run(command, quiet=True, check=False)
+    project.say(f"{name}: {'fine' if result.returncode == 0 else 'complains'}")
+    said = f"{result.stdout}{result.stderr}".strip()
+    if said:
+        print(said, flush=True)
+    return result.returncode == 0
+
+
 def main() -> int:
     """Run the linters, or those whose names begin with an argument."""
     chosen = tuple(sys.argv[1:]) or ("",)
-    failed = []
-    for name, command in linters().items():
-        if command and name.startswith(chosen):
-            project.say(name)
-            if project.run(command, check=False).returncode != 0:
-                failed.append(name)
+    wanted = {name: command for name, command in linters().items() if command and name.startswith(chosen)}
+    with ThreadPoolExecutor(2) as pool:
+        passed = dict(zip(wanted, pool.map(passes, wanted, wanted.values()), strict=True))
+    failed = [name for name, fine in passed.items() if not fine]
     if failed:
         raise project.ToolError(f"these complain: {', '.join(failed)}")
     return 0

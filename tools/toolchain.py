@@ -129,7 +129,7 @@ def uv_pip_install(where: Path, *arguments: str | Path) -> None:
 
 def lock() -> None:
     """Pin everything below the requirements, for every supported Python."""
-    for name in ("dev", "mlflow", *project.OLDER_MLFLOWS):
+    for name in ("dev", "galaxy-importer", "mlflow", *project.OLDER_MLFLOWS):
         target = project.ROOT / "tools" / "locks" / f"{name}.txt"
         project.say(f"resolving requirements-{name}.txt")
         project.run(

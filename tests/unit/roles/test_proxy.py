@@ -89,6 +89,19 @@ def look(role, tmp_path):
     return run
 
 
+def test_says_which_collection_is_missing_before_anything(check, tmp_path, monkeypatch):
+    given = {"mlflow_proxy_tls_from_controller": False}
+    assert check(**given)[0] == 0
+    # Without the bundle of the ansible package, as with ansible-core alone.
+    monkeypatch.setenv("ANSIBLE_COLLECTIONS_SCAN_SYS_PATH", "false")
+    code, output = check(**given)
+    assert (code, "ansible-galaxy collection install community.crypto" in output) == (2, True), output
+    certificate, key = tmp_path / "site.pem", tmp_path / "site.key"
+    certificate.touch()
+    key.touch()
+    assert check(mlflow_proxy_tls_certificate=str(certificate), mlflow_proxy_tls_key=str(key))[0] == 0
+
+
 def test_sees_copies_and_what_is_missing(look, tmp_path):
     copy, own = tmp_path / f"{'0a' * 32}.pem", tmp_path / "server.pem"
     copy.touch()
