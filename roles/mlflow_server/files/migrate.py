@@ -99,10 +99,10 @@ def denials(connection, there, registry):
             rows = connection.execute(sqlalchemy.text(f"{select} WHERE p.permission = 'NO_PERMISSIONS'"))
             found += [{"username": user, "resource_type": kind, "resource_id": str(thing)} for user, thing in rows]
     models = [denial for denial in found if denial["resource_type"] == "registered_model"]
-    there = prompts.found(registry) if models and registry else set()
+    known = prompts.found(registry) if models and registry else set()
     for denial in models:
         # One of the kind that prompts had would deny nothing.
-        if (prompts.DEFAULT, denial["resource_id"]) in there:
+        if (prompts.DEFAULT, denial["resource_id"]) in known:
             denial["resource_type"] = "prompt"
     return found
 

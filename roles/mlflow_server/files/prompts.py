@@ -11,9 +11,9 @@ from sqlalchemy import text
 PROMOTED_IN = "f1a2b3c4d5e6"
 # Where things are that were made before there were workspaces.
 DEFAULT = "default"
-TAGS = "registered_model_tags"
-# As MLflow tells them.
-IS_PROMPT = {"key": "mlflow.prompt.is_prompt"}
+# As MLflow tells them; written so that each kind of database takes the names of the columns.
+TAGS = sqlalchemy.table("registered_model_tags", *map(sqlalchemy.column, ("workspace", "name", "key", "value")))
+IS_PROMPT = (TAGS.c.key == "mlflow.prompt.is_prompt") & (sqlalchemy.func.lower(TAGS.c.value) == "true")
 GRANTS = """\
 SELECT p.id, p.role_id, p.resource_type, p.resource_pattern, p.permission, r.workspace, r.name
   FROM role_permissions p JOIN roles r ON r.id = p.role_id
@@ -26,12 +26,13 @@ def found(uri):
     engine = sqlalchemy.create_engine(uri)
     try:
         with engine.connect() as connection:
-            if not sqlalchemy.inspect(connection).has_table(TAGS):
+            there = sqlalchemy.inspect(connection)
+            if not there.has_table(TAGS.name):
                 return set()
-            columns = {column["name"] for column in sqlalchemy.inspect(connection).get_columns(TAGS)}
-            workspace = "workspace" if "workspace" in columns else f"'{DEFAULT}'"
-            select = f"SELECT {workspace}, name FROM {TAGS} WHERE key = :key AND LOWER(value) = 'true'"  # noqa: S608
-            return {(str(where), str(name)) for where, name in connection.execute(text(select), IS_PROMPT)}
+            columns = {column["name"] for column in there.get_columns(TAGS.name)}
+            workspace = TAGS.c.workspace if "workspace" in columns else sqlalchemy.literal(DEFAULT)
+            rows = connection.execute(sqlalchemy.select(workspace, TAGS.c.name).where(IS_PROMPT))
+            return {(str(where), str(name)) for where, name in rows}
     finally:
         engine.dispose()
 
