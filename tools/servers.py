@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -75,13 +76,17 @@ def serving(
     stock: bool = False,
     auth_database: str = "mlflow.db",
     gateway: bool = False,
+    inherited: Sequence[Path] = (),
 ) -> Iterator[str]:
-    """Run one fresh server; give its address when it answers, and stop it whatever happens.
+    """Run one server; give its address when it answers, and stop it whatever happens.
 
     It is lean, as the role configures servers, or stock: as MLflow ships it. Users and experiments
-    share a database, which 2.22 cannot: name another one for its users.
+    share a database, which 2.22 cannot: name another one for its users. It is a fresh one, but for files that it
+    has inherited.
     """
     home.mkdir(parents=True, mode=0o700)
+    for file in inherited:
+        shutil.copy(file, home)
     address = ("127.0.0.1", free_port())
     command = [str(venv / "bin" / "python"), "-m", "mlflow", "server", "--app-name", "basic-auth"]
     command += [] if stock else ["--workers", "1"]

@@ -166,13 +166,13 @@ def stream_during(
     stage: Stage,
     seconds: int,
     what: Callable[[], object],
-    *,
+    *more: str,
     port: int = 5001,
     who: dict[str, str] | None = None,
     experiment: str = "resnet",
 ) -> dict[str, Any]:
     """Let somebody, Alice unless another is named, log one metric after the other while something happens."""
-    arguments = (stage.url(port), who or ALICE, "stream", experiment, "--seconds", str(seconds))
+    arguments = (stage.url(port), who or ALICE, "stream", experiment, "--seconds", str(seconds), *more)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(demo.person, *arguments)
         time.sleep(5)
