@@ -14,7 +14,6 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-Answer = t.Tuple[int, str]
 # Makes up an experiment, which takes long and is another each time.
 LEFT_OUT = "/mlflow/demo/generate"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -30,7 +29,7 @@ DIFFERS = (
 )
 
 
-def routes() -> t.List[t.Tuple[str, str]]:
+def routes() -> list[tuple[str, str]]:
     """Return the method and the path of each, first those that look, last those that delete."""
     from fastapi.routing import APIRoute  # noqa: PLC0415 - a server's packages
     from mlflow.server import app  # noqa: PLC0415
@@ -38,7 +37,12 @@ def routes() -> t.List[t.Tuple[str, str]]:
 
     made = create_app(app)
     flask = {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods}
-    fast = {(method, route.path) for route in getattr(made, "routes", ()) if isinstance(route, APIRoute) for method in route.methods}
+    fast = {
+        (method, route.path)
+        for route in getattr(made, "routes", ())
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
     found = {(method, path) for method, path in flask | fast if method in METHODS and not path.endswith(LEFT_OUT)}
     return sorted(found, key=lambda each: (METHODS.index(each[0]), each[1]))
 
@@ -50,33 +54,37 @@ class Server:
         login = base64.b64encode(f"admin:{password}".encode()).decode()
         self.uri, self.headers = uri, {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
 
-    def ask(self, method: str, path: str, values: t.Optional[t.Dict[str, t.Any]]) -> Answer:
+    def send(self, method: str, path: str, data: bytes | None) -> tuple[int, bytes]:
+        """Return the status, and the body."""
+        request = urllib.request.Request(self.uri + path, data, self.headers, method=method)  # noqa: S310 - a server of ours
+        try:
+            with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310 - the same
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, refusal.read()
+
+    def ask(self, method: str, path: str, values: dict[str, t.Any] | None) -> tuple[int, str]:
         """Return the status, and the body without what differs from server to server."""
         data = None
         if method == "GET" and values:
             path += "?" + urllib.parse.urlencode(values, doseq=True)
         elif method != "GET":
             data = json.dumps(values or {}).encode()
-        request = urllib.request.Request(self.uri + path, data, self.headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=300) as answer:
-                status, body = answer.status, answer.read()
-        except urllib.error.HTTPError as refusal:
-            status, body = refusal.code, refusal.read()
+        status, body = self.send(method, path, data)
         text = body.decode("latin-1")
         for pattern, word in DIFFERS:
             text = pattern.sub(word, text)
         return status, text
 
-    def made(self, path: str, **values: t.Any) -> t.Dict[str, t.Any]:
+    def made(self, path: str, **values: t.Any) -> dict[str, t.Any]:
         """Make something, and return it."""
-        data = json.dumps(values).encode()
-        request = urllib.request.Request(f"{self.uri}/api/{path}", data, self.headers, method="POST")
-        with urllib.request.urlopen(request, timeout=300) as answer:
-            return t.cast("t.Dict[str, t.Any]", json.load(answer))
+        status, body = self.send("POST", f"/api/{path}", json.dumps(values).encode())
+        if status != 200:
+            raise SystemExit(f"{path}: {body.decode()}")
+        return t.cast("dict[str, t.Any]", json.loads(body))
 
 
-def prepare(server: Server) -> t.Dict[str, t.Any]:
+def prepare(server: Server) -> dict[str, t.Any]:
     """Make one of each, and return what requests call them."""
     experiment = server.made("2.0/mlflow/experiments/create", name="an experiment")["experiment_id"]
     run = server.made("2.0/mlflow/runs/create", experiment_id=experiment, start_time=1)["run"]["info"]["run_id"]
@@ -88,7 +96,9 @@ def prepare(server: Server) -> t.Dict[str, t.Any]:
     source = f"mlflow-artifacts:/{experiment}/{run}/artifacts/m"
     server.made("2.0/mlflow/model-versions/create", name="model", source=source, run_id=run)
     server.made("2.0/mlflow/users/create", username="alice", password="a long password")
-    logged = server.made("2.0/mlflow/logged-models", experiment_id=experiment, name="logged")["model"]["info"]["model_id"]
+    logged = server.made("2.0/mlflow/logged-models", experiment_id=experiment, name="logged")["model"]["info"][
+        "model_id"
+    ]
     trace = "tr-" + "a" * 32
     location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
     info = {"trace_id": trace, "trace_location": location, "request_time": "2026-01-01T00:00:00Z", "state": "OK"}
@@ -125,12 +135,12 @@ def prepare(server: Server) -> t.Dict[str, t.Any]:
     }
 
 
-def filled(path: str, values: t.Dict[str, t.Any]) -> str:
+def filled(path: str, values: dict[str, t.Any]) -> str:
     """Return a path with what it names; both frameworks mark it in their own way."""
     return re.sub(r"<(?:\w+:)?(\w+)>|{(\w+)(?::\w+)?}", lambda found: quoted(values, found[1] or found[2]), path)
 
 
-def quoted(values: t.Dict[str, t.Any], name: str) -> str:
+def quoted(values: dict[str, t.Any], name: str) -> str:
     """Return a value as a part of a path."""
     return urllib.parse.quote(str(values.get(name, "a.txt")), safe="")
 
