@@ -103,6 +103,13 @@ def refuse_what_does_not_fit(manifest: dict[str, Any], team: Team) -> None:
             f"backend_store_uri, auth_database_uri: the snapshot of {source} has {described[0]}, and {into} has "
             f"{described[1]}; declare databases of the same kind"
         )
+    for it in manifest["databases"]:
+        others = databases.strangers(team, it["name"], it["tables"]) if it["kind"] == "postgresql" else []
+        if others:
+            raise BackupError(
+                f"snapshot: has tables that are not MLflow's ({', '.join(others[:5])}), and would put them back as they "
+                "were; take a later one, or restore MLflow's by hand with pg_restore"
+            )
     if bool(manifest["artifacts"]["directory"]) != bool(team.artifacts):
         raise BackupError(
             f"artifacts: one of {source}'s snapshot and {into} keeps them in a directory, the other does not"
@@ -135,8 +142,7 @@ def missing_rows(manifest: dict[str, Any], team: Team) -> Iterator[str]:
     for database in team.databases:
         rows = databases.rows(team, database)
         for table, number in sorted(known[database["name"]].items()):
-            # In PostgreSQL, others may have tables of their own in other schemas.
-            if rows.get(table) != number and (table in rows or database["file"]):
+            if rows.get(table) != number:
                 yield f"{database['name']}: table {table} has {rows.get(table)} rows, and had {number}"
 
 

@@ -139,6 +139,7 @@ class Restore:
 
     def want_database(self, database: dict[str, Any]) -> None:
         """Plan one of them."""
+        databases.refuse_hangers_on(self.team, database)
         known = next(it for it in self.manifest["databases"] if it["name"] == database["name"])
         work = self.work(Path(database["file"]) if database["file"] else self.home / known["copy"])
         new = self.want(f"{self.stage}/databases/{known['copy']}", work)

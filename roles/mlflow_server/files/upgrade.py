@@ -160,6 +160,7 @@ class Upgrade:
         for database in self.changing(older):
             databases.refuse_unknown(database)
             databases.refuse_missing_tools(database)
+            databases.refuse_hangers_on(self.team, database)
             place = Path(database["file"]).parent if database["file"] else workshop(self.team)
             needed, free = ROOM * databases.size(self.team, database) + LEAST, shutil.disk_usage(place).free
             if free < needed:

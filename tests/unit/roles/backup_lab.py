@@ -19,6 +19,7 @@ PROGRAMS = (
     "team",
     "sqlite_files",
     "trees",
+    "own_tables",
     "databases",
     "starts",
     "changes",
