@@ -76,13 +76,15 @@ def is_well_formed(manifest: Any, team: str) -> bool:
             manifest["team"] == team
             and VERSION.fullmatch(manifest["mlflow_version"]) is not None
             and (directory is None or is_plain(directory))
+            and all(isinstance(manifest["artifacts"].get(key, False), bool) for key in ("clients", "known"))
+            and locations.is_shown(manifest["artifacts"].get("left", ""))
             and all(it["name"] in NAMES and it["copy"] == it["name"] + COPIES[it["kind"]] for it in found)
             and set(manifest["counts"]) == set(contents.COUNTS)
             and all(map(is_number, numbers))
             and all(isinstance(manifest[key], str) for key in ("time", "host", "admin_username"))
             # Those of before had none.
             and is_number(manifest.get("elsewhere", {"others": 0})["others"])
-            and all(locations.shown(name) == name for name in manifest.get("elsewhere", {}).get("names", []))
+            and all(map(locations.is_shown, manifest.get("elsewhere", {}).get("names", [])))
         )
     except (AttributeError, KeyError, TypeError):
         return False
@@ -107,10 +109,11 @@ def refuse_what_does_not_fit(manifest: dict[str, Any], team: Team) -> None:
         others = databases.strangers(team, it["name"], it["tables"]) if it["kind"] == "postgresql" else []
         if others:
             raise BackupError(
-                f"snapshot: has tables that are not MLflow's ({', '.join(others[:5])}), and would put them back as they "
-                "were; take a later one, or restore MLflow's by hand with pg_restore"
+                f"snapshot: has tables that are not MLflow's ({locations.shown(', '.join(others[:5]))}), and would put "
+                "them back as they were; take a later one, or restore MLflow's by hand with pg_restore"
             )
-    if bool(manifest["artifacts"]["directory"]) != bool(team.artifacts):
+    own = manifest["artifacts"]["directory"] and not manifest["artifacts"].get("clients")
+    if bool(own) != bool(team.artifacts):
         raise BackupError(
             f"artifacts: one of {source}'s snapshot and {into} keeps them in a directory, the other does not"
         )

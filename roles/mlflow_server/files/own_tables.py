@@ -33,7 +33,8 @@ SELECT format('"%s"."%s"', replace(nspname, '"', '""'), relname) FROM ({own}) AS
 SIZE = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM ({own}) AS own"
 # One row for each of them: its name, and how many rows it has.
 COUNT_ROWS = """\
-SELECT format('SELECT %L, count(*) FROM %I.%I', relname, nspname, relname) FROM ({own}) AS own ORDER BY relname \\gexec"""
+SELECT format('SELECT %L, count(*) FROM %I.%I', relname, nspname, relname)
+  FROM ({own}) AS own ORDER BY relname \\gexec"""
 # All of them at once, so that what they are to each other does not matter; and nothing beside them, so that this fails
 # where something hangs on them. What others may do with them is kept for the tables that come in their place.
 DROP = """\

@@ -92,7 +92,7 @@ def psql(place, *statements, **options):
 
 @pytest.fixture
 def database(place):
-    emptied = "DROP SCHEMA IF EXISTS public, elsewhere, \"Own\" CASCADE; CREATE SCHEMA public;"
+    emptied = 'DROP SCHEMA IF EXISTS public, elsewhere, "Own" CASCADE; CREATE SCHEMA public;'
     made = "CREATE TABLE runs (name text PRIMARY KEY, at serial); INSERT INTO runs VALUES ('a'), ('b')"
     assert psql(place, f"SET client_min_messages = warning; {emptied} {made}").wait(WAIT_SECONDS) == 0
     return {"name": "mlflow", "uri": f"postgresql+psycopg://it@/postgres?host={place}", "file": None}
@@ -256,7 +256,8 @@ def test_mlflows_own_do_not_hang_on_each_other(databases, team, database, place)
         place,
         "CREATE TABLE tags (run text REFERENCES runs, parent int, n int GENERATED ALWAYS AS IDENTITY PRIMARY KEY)",
         "ALTER TABLE tags ADD FOREIGN KEY (parent) REFERENCES tags",
-        "ALTER TABLE runs ENABLE ROW LEVEL SECURITY; CREATE POLICY all_of_them ON runs USING (name IN (SELECT run FROM tags))",
+        "ALTER TABLE runs ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY all_of_them ON runs USING (name IN (SELECT run FROM tags))",
         "CREATE RULE none AS ON DELETE TO tags DO ALSO UPDATE runs SET name = name",
         "ALTER TABLE tags ADD CHECK (parent > n)",
     )
@@ -317,7 +318,7 @@ def test_a_drill_finds_the_tables_in_a_schema_of_their_own(databases, team, data
         'CREATE SCHEMA "Own"; ALTER TABLE runs SET SCHEMA "Own"',
         "CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
         'CREATE TRIGGER marks BEFORE INSERT ON "Own".runs FOR EACH ROW EXECUTE FUNCTION mark()',
-        "CREATE ROLE owner LOGIN SUPERUSER; ALTER ROLE owner SET search_path = \"Own\"",
+        'CREATE ROLE owner LOGIN SUPERUSER; ALTER ROLE owner SET search_path = "Own"',
     )
     try:
         copy = there(place, "own.dump")
@@ -326,7 +327,16 @@ def test_a_drill_finds_the_tables_in_a_schema_of_their_own(databases, team, data
         do(place, "SET client_min_messages = warning; DROP ROLE owner")
     programs, home = max(PROGRAMS.glob("*/bin/initdb")).parent, place / "copies" / "drill"
     look = [f"--host={place / 'copies'}", "--username=drill", "--tuples-only", "--no-align"]
-    command = [sys.executable, "-E", str(DRILL), str(programs), str(home), str(place / "copies"), f"mlflow={copy}", "--"]
+    command = [
+        sys.executable,
+        "-E",
+        str(DRILL),
+        str(programs),
+        str(home),
+        str(place / "copies"),
+        f"mlflow={copy}",
+        "--",
+    ]
     try:
         done = team.run(
             [*command, shutil.which("psql"), *look, "--command=SELECT count(*) FROM runs", "mlflow"],
