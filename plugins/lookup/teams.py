@@ -384,6 +384,8 @@ options:
           root:
             description:
               - URI where clients put artifacts themselves, when O(mlflow_teams[].artifacts.serve=false).
+              - A directory of the team's host is backed up, restored and archived with the team. Nothing else may be in
+                it, and the role neither makes nor removes it.
               - A store elsewhere needs MLflow 3.16 or later, since before every user may write to all of it.
             type: str
       listen_address:

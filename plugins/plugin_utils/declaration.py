@@ -32,6 +32,7 @@ from .resources import resource_defaults, resource_problems
 from .sharing import shared_problems
 from .storage import (
     artifacts_dir,
+    client_root,
     databases,
     default_store,
     sqlite_files,
@@ -120,6 +121,7 @@ def _completed(team: Team, defaults: dict[str, str]) -> Team:
     team["databases"] = databases(team)
     team["sqlite_files"] = sqlite_files(team)
     team["artifacts_dir"] = artifacts_dir(team)
+    team["client_root"] = client_root(team)
     team.update(network_defaults(team))
     team.update(resource_defaults(team))
     for holder in team["users"] + team["groups"]:

@@ -86,6 +86,14 @@ def artifacts_dir(team: Team) -> str | None:
     return str(state_dir(team) / path)
 
 
+def client_root(team: Team) -> str | None:
+    """Where clients put artifacts past the server: a path of its host, the URI of a store, or None."""
+    root = team["artifacts"]["root"]
+    if team["artifacts"]["serve"] or not root:
+        return None
+    return _decoded(root) if is_local(root) else str(root)
+
+
 def _decoded(place: str) -> str:
     return unquote(re.sub(r"^file:(//[^/]*)?", "", place))
 

@@ -34,6 +34,15 @@ REPOSITORY = "/srv/before"
 # The last migration from the old version to the new one wants to make this table.
 TAGGED = {"name": "greeting", "key": "a", "value": "b"}
 IN_THE_WAY = "CREATE TABLE scheduler_leases (name TEXT)"
+# Somebody has studies in the database of a team, in its schema, where the team may not even look.
+ON_ELDERS_DATABASE = "runuser -u postgres -- psql --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 elder"
+OF_OTHERS = """
+CREATE TABLE public.studies (name text PRIMARY KEY);
+CREATE TABLE public.trials (study text REFERENCES public.studies);
+CREATE VIEW public.seen AS SELECT study FROM public.trials;
+CREATE SCHEMA others; CREATE TABLE others.runs AS SELECT 'theirs' AS name;
+INSERT INTO public.studies VALUES ('one'); INSERT INTO public.trials VALUES ('one');
+"""
 
 
 def team(name: str, version: str, **changes: Any) -> dict[str, Any]:
@@ -93,6 +102,7 @@ def before(converged: Stage, left_behind: dict[str, Old]) -> Iterator[Stage]:
     converged.sh(f"DEBIAN_FRONTEND=noninteractive sh -c '{install}' >/dev/null")
     sql = f"CREATE ROLE elder LOGIN PASSWORD '{PEOPLE['alice']}'; CREATE DATABASE elder OWNER elder;"
     converged.sh("runuser -u postgres -- psql --quiet --set=ON_ERROR_STOP=1", feed=sql)
+    converged.sh(ON_ELDERS_DATABASE, feed=OF_OTHERS)
     converged.sh(f"mkdir -p {SMALL} && mount -t tmpfs -o size=150m tmpfs {SMALL} && chmod 755 {SMALL}")
     heirs = [team(name, NEW, state="stopped") for name in left_behind]
     run = converged.play("site", mlflow_teams=[team("vintage", OLD), team("elder", OLD), *heirs])
@@ -255,9 +265,16 @@ def statuses_while(on: Stage, name: str, what: Callable[[], object]) -> set[int]
     return found
 
 
+def others_have_theirs(on: Stage) -> None:
+    look = "SELECT study, others.runs.name FROM seen, others.runs, studies WHERE study = studies.name"
+    assert on.sh(ON_ELDERS_DATABASE, feed=look) == "one|theirs\n"
+
+
 def is_as_it_was(on: Stage, name: str, run: str) -> None:
     assert version(on, name) == OLD
     assert demo.person(on.url(PORTS[name]), ALICE, "see", "heritage", "--run", run) == {"seen": True}
+    if name == "elder":
+        others_have_theirs(on)
     assert on.sh(f"ls /var/lib/mlflow-changes/{name}.json /var/lib/mlflow/{name}/*.upgrading", check=False) == ""
 
 
@@ -384,6 +401,16 @@ def test_a_server_that_does_not_start_is_undone(here: Stage, logged: dict[str, s
     is_as_it_was(here, "elder", logged["elder"])
 
 
+def test_a_view_of_others_on_a_table_is_named_before_anything_is_changed(here: Stage, logged: dict[str, str]) -> None:
+    here.sh(ON_ELDERS_DATABASE, feed="CREATE VIEW others.board AS SELECT status FROM public.runs")
+    refused = cut_off(here, "true", "stop", "elder")
+    here.sh(ON_ELDERS_DATABASE, feed="DROP VIEW others.board")
+    assert refused.returncode == 1, refused.stdout
+    begins = f"upgrade to {NEW} failed at step 'check', so nothing was changed: "
+    assert refused.stderr.startswith(f"{begins}view others.board: hangs on tables of MLflow's")
+    is_as_it_was(here, "elder", logged["elder"])
+
+
 def test_a_dry_run_says_what_would_be_upgraded(here: Stage, backed_up: dict[str, str]) -> None:
     run = here.play("site", "--check", mlflow_teams=[team("vintage", NEW), team("elder", NEW)])
     assert run.code == 0, run.output[-3000:]
@@ -405,6 +432,7 @@ def test_the_next_run_finishes_the_job_while_people_work(here: Stage, logged: di
     for name in ("vintage", "elder"):
         assert version(here, name) == NEW
         assert demo.person(here.url(PORTS[name]), ALICE, "see", "heritage", "--run", logged[name]) == {"seen": True}
+    others_have_theirs(here)
 
 
 def test_after_it_there_is_nothing_to_do(here: Stage) -> None:
@@ -430,11 +458,14 @@ def test_a_team_in_postgresql_goes_with_a_dump_and_comes_back(here: Stage, logge
     assert "the database mlflow (postgresql+psycopg://127.0.0.1/elder) stays where it is" in gone.output
     assert here.login(PORTS["elder"], **ALICE) == 0
     (archive,) = here.sh("ls /var/backups/mlflow/elder-*").split()
-    assert "TABLE DATA public runs" in here.sh(f"tar -xzOf {archive} databases/mlflow.dump | pg_restore --list")
+    listed = here.sh(f"tar -xzOf {archive} databases/mlflow.dump | pg_restore --list")
+    assert "TABLE DATA public runs" in listed
+    assert "studies" not in listed
     back = here.play("site", mlflow_teams=[team("vintage", NEW), team("elder", NEW)])
     assert back.code == 0, back.output[-5000:]
     seen = demo.person(here.url(PORTS["elder"]), ALICE, "see", "heritage", "--run", logged["elder"])
     assert seen == {"seen": True}
+    others_have_theirs(here)
 
 
 def test_a_downgrade_is_refused(here: Stage) -> None:

@@ -193,5 +193,50 @@ def test_artifacts_that_are_in_no_backup_are_told(host: Stage, told: list[list[A
     assert play(host, "site").code == 0
 
 
+# Its clients have accounts on the host, and write there themselves.
+FIELD = {
+    "name": "field",
+    "port": 5009,
+    "admin_password": "admin of the field",
+    "artifacts": {"serve": False, "root": "/srv/field"},
+}
+
+
+@pytest.fixture
+def field(host: Stage) -> Iterator[str]:
+    """A team of those; return how to see all that they have."""
+    host.sh("install -d -m 2775 /srv/field/1/run && cd /srv/field/1/run && echo weights >model && echo note >private")
+    host.sh("cd /srv/field/1/run && chown 4711:4711 model && chown 4712:4712 private && chmod 600 private")
+    host.sh("ln -s /etc/shadow /srv/field/shadow")
+    run = host.play("site", mlflow_teams=[FIELD], **BACKUPS)
+    assert run.code == 0, run.output[-5000:]
+    yield "cd /srv/field && find . -printf '%p %U %m %l\\n' | sort && cat 1/run/*"
+    host.play("site", mlflow_teams=[{**FIELD, "state": "absent"}], mlflow_server_remove_data=True, **BACKUPS)
+    host.sh("rm -rf /srv/field /srv/.field.restore /var/backups/mlflow/field-*")
+
+
+def test_what_clients_keep_themselves_goes_the_same_way(host: Stage, field: str) -> None:
+    def run(name: str, *more: str, **declared: Any) -> str:
+        done = host.play(name, *more, mlflow_teams=[{**FIELD, **declared.pop("team", {})}], **declared, **BACKUPS)
+        assert done.code == 0, done.output[-5000:]
+        return str(done.output)
+
+    before = host.sh(field)
+    run("backup_team", "-e", "team=field")
+    assert look(host, "field")["artifacts"]["files"] == 2
+    assert '"served": "yes"' in run("drill_backup", "-e", "team=field")
+    host.sh("cd /srv/field/1 && rm run/private && echo ruined >run/model && touch later")
+    run("restore_team", "-e", "team=field")
+    assert host.sh(field) == before
+    host.sh("test -e /srv/.field.restore/former/srv/field/1/later")
+    said = run("site", team={"state": "absent"}, mlflow_server_remove_data=True)
+    assert "what its clients have at /srv/field stays where it is, and theirs" in said
+    archive = host.sh("ls /var/backups/mlflow/field-*").strip()
+    assert host.sh(f"tar -xzOf {archive} artifacts/1/run/model artifacts/1/run/private") == "weights\nnote\n"
+    assert "artifacts/shadow -> /etc/shadow" in host.sh(f"tar -tvzf {archive}")
+    assert host.sh(field) == before
+    host.sh("test ! -e /srv/.field.restore")
+
+
 def test_no_secret_was_ever_to_be_seen(host: Stage, told: list[list[Any]]) -> None:
-    assert host.leaks(PASSWORD, CREDENTIAL) == []
+    assert host.leaks(PASSWORD, CREDENTIAL, str(FIELD["admin_password"])) == []

@@ -14,6 +14,12 @@ import pytest
 FILES = project.ROOT / "roles" / "mlflow_server" / "files"
 VERSION = "3.17.2"
 PASSWORD = "p%40ss/w?rd-of-ann"
+# As the role makes them for each team.
+KEYS = {
+    "MLFLOW_FLASK_SERVER_SECRET_KEY": "f" * 64,
+    "MLFLOW_CRYPTO_KEK_PASSPHRASE": "k" * 64,
+    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "a" * 43 + "=",
+}
 SECRETS = (PASSWORD, "p@ss/w?rd-of-ann", "ss/w?rd-of-ann", "w?rd-of-ann", "ann-key")
 # What a team may have declared, by its name, and what is to be said of it.
 BAD = {
@@ -52,7 +58,9 @@ class Host:
         (home / "opt").mkdir()
         (home / "opt" / VERSION).symlink_to(project.MLFLOW)
 
-    def add(self, name: str, uri: str, file: str | None, former: str = VERSION) -> None:
+    def add(
+        self, name: str, uri: str, file: str | None, former: str = VERSION, keys: dict[str, str] | None = None
+    ) -> None:
         """Write a team down."""
         directory = self.home / "etc" / name
         directory.mkdir(parents=True)
@@ -70,8 +78,9 @@ class Host:
             "storage_dirs": [],
         }
         (directory / "team.json").write_text(json.dumps(known))
-        for file_name in ("environment", "secrets.env"):
-            (directory / file_name).write_text("")
+        (directory / "environment").write_text("")
+        lines = [f"{name}={value}\n" for name, value in (keys or KEYS).items()]
+        (directory / "secrets.env").write_text("".join(lines))
 
     def bring_up(self, *names: str) -> dict[str, dict[str, str]]:
         """Look at all of them, as the role does for those that are new."""
@@ -151,3 +160,76 @@ def test_a_team_that_is_not_written_down_well_is_the_only_one(host: Host) -> Non
     host.add("fresh", f"sqlite:///{host.home}/fresh.db", f"{host.home}/fresh.db")
     failures = host.bring_up("torn", "gone", "fresh")["failures"]
     assert failures.keys() == {"torn", "gone"}
+
+
+# What a server with keys of its own has encrypted: two secrets for a gateway, and one of a webhook.
+ENCRYPT = """
+import sys
+from mlflow.entities.webhook import WebhookAction, WebhookEntity, WebhookEvent
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Models
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Runs
+uri = sys.argv[1]
+runs = Runs(uri, "mlflow-artifacts:/")
+for name in ("one", "two"):
+    runs.create_gateway_secret(name, {"api_key": "sk-" + name})
+event = WebhookEvent(WebhookEntity.MODEL_VERSION, WebhookAction.CREATED)
+Models(uri).create_webhook("told", "https://1.1.1.1/it", [event], secret="of the webhook")
+"""
+OLD_KEYS = {**KEYS, "MLFLOW_CRYPTO_KEK_PASSPHRASE": "o" * 40, "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "b" * 43 + "="}
+
+
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what a server with these keys has left; its passphrase is the second one that it had."""
+    file = tmp_path_factory.mktemp("old") / "mlflow.db"
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(file.parent), "MLFLOW_CRYPTO_KEK_VERSION": "2", **OLD_KEYS}
+    command = [project.MLFLOW / "bin" / "python", "-c", ENCRYPT, f"sqlite:///{file}"]
+    project.run(command, quiet=True, env=environment)
+    return file
+
+
+# The keys that the new server is given, by what is said of them.
+VERSION_2 = {"MLFLOW_CRYPTO_KEK_VERSION": "2"}
+NOT_BEFORE = "nothing was changed: "
+WRONG_KEYS = {
+    "of_the_role": (
+        {**VERSION_2, "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": OLD_KEYS["MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"]},
+        "MLFLOW_CRYPTO_KEK_PASSPHRASE: none of the 2 gateway secrets in the database can be read with the one in ",
+        "put the old server's there",
+    ),
+    "of_another_version": (
+        {name: OLD_KEYS[name] for name in ("MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")},
+        "MLFLOW_CRYPTO_KEK_PASSPHRASE: none of the 2 gateway secrets in the database can be read with the one in ",
+        "they are of version 2, which goes into the team's environment as MLFLOW_CRYPTO_KEK_VERSION",
+    ),
+    "of_webhooks": (
+        {**VERSION_2, "MLFLOW_CRYPTO_KEK_PASSPHRASE": OLD_KEYS["MLFLOW_CRYPTO_KEK_PASSPHRASE"]},
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: none of the 1 secrets of webhooks in the database can be read "
+        "with the one in ",
+        "UPDATE webhooks SET secret = NULL",
+    ),
+    "none": (
+        {"MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "", "MLFLOW_FLASK_SERVER_SECRET_KEY": ""},
+        "MLFLOW_FLASK_SERVER_SECRET_KEY, MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: are not in ",
+        "add what the role makes, or the old server's",
+    ),
+}
+
+
+def test_what_a_server_has_encrypted_needs_its_keys(host: Host, encrypted: Path) -> None:
+    for name, (keys, *_said) in {**WRONG_KEYS, "right": ({**VERSION_2, **OLD_KEYS},)}.items():
+        file = host.home / f"{name}.db"
+        file.write_bytes(encrypted.read_bytes())
+        host.add(name, f"sqlite:///{file}", str(file), keys={**KEYS, **keys})
+    found = host.bring_up(*WRONG_KEYS, "right")
+    assert found["upgraded"] == {}
+    assert found["failures"].keys() == WRONG_KEYS.keys()
+    for name, (_keys, said, cure) in WRONG_KEYS.items():
+        line = found["failures"][name]
+        assert f"{NOT_BEFORE}{said}{host.home}/etc/{name}/secrets.env" in line, line
+        assert cure in line
+        assert "o" * 40 not in line
+        assert (host.home / f"{name}.db").read_bytes() == encrypted.read_bytes()
+    # A server that has already begun is not kept from an upgrade by what it could never read.
+    (host.home / "etc" / "of_the_role" / "admin_password").write_text("an admin of it")
+    assert host.bring_up("of_the_role") == {"upgraded": {}, "failures": {}}

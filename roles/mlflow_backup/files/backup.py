@@ -10,16 +10,19 @@ import datetime
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import client_root
 import contents
 import databases
 import locations
 import team as teams
 from changes import Change, ChangeError
+from client_root import Held, LeftError
 from databases import DatabaseError
 from repository import CACHE_DIR, BackupError, Repository, Settings, settings
 from team import Team
@@ -73,6 +76,15 @@ def look_at(team: Team, action: str, path: Path, feed: str = "") -> str:
     return done.stdout
 
 
+def look_within(handle: int, feed: str) -> str:
+    """Return the same of the directory of clients, which the team's account may not be let in to."""
+    command = [sys.executable, "-Es", contents.__file__, "within", str(handle)]
+    done = subprocess.run(command, input=feed, text=True, check=False, capture_output=True, pass_fds=(handle,))
+    if done.returncode != 0:
+        raise LeftError(f"{client_root.where(handle)}: {done.stderr.strip()}")
+    return done.stdout
+
+
 def copy_databases(team: Team, stage: Path) -> list[dict[str, Any]]:
     """Copy them and the settings at a moment when nobody changes the team; return what is in them."""
     copies = stage / "databases"
@@ -91,9 +103,10 @@ def copy_databases(team: Team, stage: Path) -> list[dict[str, Any]]:
     return found
 
 
-def find_elsewhere(team: Team, copies: Path, accepted: list[str]) -> dict[str, Any]:
+def find_elsewhere(team: Team, copies: Path, accepted: list[str], clients: Held) -> dict[str, Any]:
     """Return which artifacts are at places of people's own on a disk, which no snapshot has."""
-    known = json.dumps({"artifacts": team.artifacts, "accepted": accepted})
+    own = team.artifacts or (None if clients.accepted else team.client_root)
+    known = json.dumps({"artifacts": own, "accepted": accepted})
     found: dict[str, Any] = {"accepted": 0, "others": 0, "names": []}
     for database in team.databases:
         copy = copies / f"{database['name']}{databases.suffix(database)}"
@@ -105,7 +118,7 @@ def find_elsewhere(team: Team, copies: Path, accepted: list[str]) -> dict[str, A
     return found
 
 
-def prepare(team: Team, known: Settings, stage: Path) -> dict[str, Any]:
+def prepare(team: Team, known: Settings, stage: Path, clients: Held) -> dict[str, Any]:
     """Copy what the team's server writes to, and begin the manifest."""
     began = time.time_ns()
     manifest: dict[str, Any] = {
@@ -119,25 +132,37 @@ def prepare(team: Team, known: Settings, stage: Path) -> dict[str, Any]:
         "databases": copy_databases(team, stage),
     }
     manifest["counts"] = contents.counts(database["tables"] for database in manifest["databases"])
-    manifest["elsewhere"] = find_elsewhere(team, stage / "databases", known.elsewhere)
+    manifest["elsewhere"] = find_elsewhere(team, stage / "databases", known.elsewhere, clients)
     return manifest
 
 
-def store(team: Team, repository: Repository, stage: Path, tags: list[str], manifest: dict[str, Any]) -> str:
+def store(
+    team: Team, repository: Repository, stage: Path, tags: list[str], manifest: dict[str, Any], clients: Held
+) -> str:
     """Make the snapshot; return its identity."""
     directory = Path(team.artifacts) if team.artifacts and Path(team.artifacts).is_dir() else None
+    directory = Path(clients.path) if clients.path else directory
+    # Clients do not stop writing past the server, and what they change meanwhile is seen when it is restored.
+    tries = 1 if clients.path else TRIES
     known = Path(CACHE_DIR) / "artifacts" / f"{team.name}.jsonl"
-    for attempt in range(1, TRIES + 1):
-        files = list_artifacts(team, directory, known, stage)
+    for attempt in range(1, tries + 1):
+        try:
+            files = list_artifacts(team, directory, known, stage, clients.handle)
+        except LeftError as error:
+            # There is all the rest.
+            clients, directory, files = Held(left=f"the artifacts of its clients are left: {error}"), None, {}
         # Without a directory, another store has them, and keeps them: they are not in the snapshot.
         size = sum(file["size"] for file in files.values())
-        manifest["artifacts"] = {"directory": team.artifacts, "files": len(files), "bytes": size}
+        manifest["artifacts"] = {"directory": clients.path or team.artifacts, "files": len(files), "bytes": size}
+        if team.client_root:
+            left = json.dumps(clients.left)[1:-1]
+            manifest["artifacts"].update(clients=bool(clients.path), left=left, known=clients.accepted)
         (stage / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         paths = [str(stage), *([str(directory)] if directory else [])]
         identity, unread = repository.backup(paths, tags, f"{contents.UNFINISHED}*")
         missing = serious(unread, directory, files)
         if not missing and (
-            attempt == TRIES or not directory or all(is_as_it_was(directory, it) for it in files.values())
+            attempt == tries or not directory or all(is_as_it_was(directory, it) for it in files.values())
         ):
             break
         repository.forget(identity)
@@ -146,12 +171,21 @@ def store(team: Team, repository: Repository, stage: Path, tags: list[str], mani
     return identity
 
 
-def list_artifacts(team: Team, directory: Path | None, known: Path, stage: Path) -> dict[str, dict[str, Any]]:
+def list_artifacts(
+    team: Team, directory: Path | None, known: Path, stage: Path, handle: int | None
+) -> dict[str, dict[str, Any]]:
     """Describe the artifacts as they are; those of the last time that have not changed are not read again."""
+    (stage / "artifacts.jsonl").write_text("", encoding="utf-8")
     if directory is None:
         listed = ""
     else:
-        listed = look_at(team, "artifacts", directory, known.read_text(encoding="utf-8") if known.exists() else "")
+        former = known.read_text(encoding="utf-8") if known.exists() else ""
+        listed = look_at(team, "artifacts", directory, former) if handle is None else look_within(handle, former)
+        if handle is not None and former and not listed:
+            raise LeftError(
+                f"{directory} has nothing in it, and had {len(former.splitlines())} artifacts of clients at the last "
+                f"backup; is its disk mounted? If it is indeed empty, remove {known}"
+            )
         known.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = known.with_suffix(".new")
         part.write_text(listed, encoding="utf-8")
@@ -184,16 +218,16 @@ def back_up(team: Team, known: Settings, tags: list[str]) -> dict[str, Any]:
     """Make a snapshot and let go of old ones; return what is in it."""
     repository = Repository(known, team.name)
     home = Path(known.staging_dir)
-    with alone(f"backup-{team.name}"):
+    with alone(f"backup-{team.name}"), client_root.held(team, known.elsewhere) as clients:
         # Where the team's account may pass and not look.
         stage = fresh(home / team.name, 0o711)
         try:
             with in_turn("copy", COPY_PATIENCE):
                 needed = sum(databases.size(team, database) for database in team.databases)
                 refuse_without_space(home, needed, "free some, or set mlflow_backup_staging_dir to where there is more")
-                manifest = prepare(team, known, stage)
+                manifest = prepare(team, known, stage, clients)
             with in_turn("backup", STORE_PATIENCE):
-                identity = store(team, repository, stage, tags, manifest)
+                identity = store(team, repository, stage, tags, manifest, clients)
                 future = repository.thin_out()
         finally:
             remove(stage)
@@ -208,6 +242,12 @@ def complaints(told: dict[str, Any]) -> list[str]:
     if elsewhere:
         found.append(
             f"{elsewhere}, and so in no backup; move them, or say in mlflow_backup_elsewhere that it is known of them"
+        )
+    artifacts = told["artifacts"]
+    if artifacts.get("left") and not artifacts["known"]:
+        found.append(
+            f"{artifacts['left']}, and so in no backup; put it right, or say in mlflow_backup_elsewhere "
+            "that it is known of them"
         )
     if told["future"]:
         found.append(

@@ -76,13 +76,15 @@ def is_well_formed(manifest: Any, team: str) -> bool:
             manifest["team"] == team
             and VERSION.fullmatch(manifest["mlflow_version"]) is not None
             and (directory is None or is_plain(directory))
+            and all(isinstance(manifest["artifacts"].get(key, False), bool) for key in ("clients", "known"))
+            and locations.is_shown(manifest["artifacts"].get("left", ""))
             and all(it["name"] in NAMES and it["copy"] == it["name"] + COPIES[it["kind"]] for it in found)
             and set(manifest["counts"]) == set(contents.COUNTS)
             and all(map(is_number, numbers))
             and all(isinstance(manifest[key], str) for key in ("time", "host", "admin_username"))
             # Those of before had none.
             and is_number(manifest.get("elsewhere", {"others": 0})["others"])
-            and all(locations.shown(name) == name for name in manifest.get("elsewhere", {}).get("names", []))
+            and all(map(locations.is_shown, manifest.get("elsewhere", {}).get("names", [])))
         )
     except (AttributeError, KeyError, TypeError):
         return False
@@ -103,7 +105,15 @@ def refuse_what_does_not_fit(manifest: dict[str, Any], team: Team) -> None:
             f"backend_store_uri, auth_database_uri: the snapshot of {source} has {described[0]}, and {into} has "
             f"{described[1]}; declare databases of the same kind"
         )
-    if bool(manifest["artifacts"]["directory"]) != bool(team.artifacts):
+    for it in manifest["databases"]:
+        others = databases.strangers(team, it["name"], it["tables"]) if it["kind"] == "postgresql" else []
+        if others:
+            raise BackupError(
+                f"snapshot: has tables that are not MLflow's ({locations.shown(', '.join(others[:5]))}), and would put "
+                "them back as they were; take a later one, or restore MLflow's by hand with pg_restore"
+            )
+    own = manifest["artifacts"]["directory"] and not manifest["artifacts"].get("clients")
+    if bool(own) != bool(team.artifacts):
         raise BackupError(
             f"artifacts: one of {source}'s snapshot and {into} keeps them in a directory, the other does not"
         )
@@ -135,8 +145,7 @@ def missing_rows(manifest: dict[str, Any], team: Team) -> Iterator[str]:
     for database in team.databases:
         rows = databases.rows(team, database)
         for table, number in sorted(known[database["name"]].items()):
-            # In PostgreSQL, others may have tables of their own in other schemas.
-            if rows.get(table) != number and (table in rows or database["file"]):
+            if rows.get(table) != number:
                 yield f"{database['name']}: table {table} has {rows.get(table)} rows, and had {number}"
 
 

@@ -101,6 +101,23 @@ def artifacts(directory: str, known: dict[str, File]) -> Iterator[File]:
                 yield describe(file, relative, known.get(relative, {}))
 
 
+def artifacts_within(root: int, known: dict[str, File]) -> Iterator[File]:
+    """Describe the same below a directory that is held open, whoever exchanges what is in it meanwhile."""
+    for folder, subfolders, names, handle in os.fwalk(".", dir_fd=root):
+        subfolders.sort()
+        for name in sorted(name for name in names if not name.startswith(UNFINISHED)):
+            try:
+                found = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle)
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+                    continue
+                raise
+            with os.fdopen(found, "rb") as file:
+                if stat.S_ISREG(os.fstat(found).st_mode):
+                    relative = os.path.normpath(os.path.join(folder, name))
+                    yield describe(file, relative, known.get(relative, {}))
+
+
 def describe(file: Any, path: str, known: File) -> File:
     """Return what tells a file from another."""
     facts = os.fstat(file.fileno())
@@ -142,6 +159,9 @@ def main(action: str, path: str) -> None:
     if action == "artifacts":
         for file in artifacts(path, read_files(sys.stdin)):
             print(json.dumps(file))
+    elif action == "within":
+        for file in artifacts_within(int(path), read_files(sys.stdin)):
+            print(json.dumps(file))
     else:
         print(json.dumps({".db": rows_of_sqlite, ".dump": rows_of_dump}[Path(path).suffix](path)))
 
@@ -149,5 +169,5 @@ def main(action: str, path: str) -> None:
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, RecursionError, sqlite3.Error) as error:
         sys.exit(f"{sys.argv[2]}: {error}")

@@ -118,9 +118,12 @@ class Drill:
         self.files = contents.read_files(known.split("\n"))
         artifacts = self.restored(directory) if directory else None
         elsewhere = locations.described(self.manifest.get("elsewhere", {"others": 0}))
+        kept = self.manifest["artifacts"]
+        left = "" if kept.get("known") else kept.get("left", "")
         return [
             *differences(self.manifest, known, copies, artifacts, self.own),
             *([f"{elsewhere}, and so not in the snapshot"] if elsewhere else []),
+            *([f"{left}, and so not in the snapshot"] if left else []),
         ]
 
     def serve(self) -> tuple[str, list[str]]:

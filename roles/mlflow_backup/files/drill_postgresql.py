@@ -7,6 +7,7 @@ database, and after "--" the command. The unit that runs this ends PostgreSQL wi
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,11 @@ OPTIONS = "-c listen_addresses= -c fsync=off -c full_page_writes=off -c dynamic_
 INSTALLED = Path("/usr/lib/postgresql")
 KNOWN_BY_NAME = "*/libnss_systemd.so.2"
 START_SECONDS = 120
+# In what pg_restore lists of a dump: tables and schemas that it makes, and what on tables calls for functions and roles
+# of others, which are not here.
+TABLE = re.compile(r"\d+; \d+ \d+ TABLE (?!DATA )(\S+) ")
+SCHEMA = re.compile(r"\d+; \d+ \d+ SCHEMA - (\S+) ")
+OF_OTHERS = re.compile(r"\d+; \d+ \d+ (?:TRIGGER|RULE|POLICY) ")
 
 
 def programs() -> Path | None:
@@ -35,6 +41,21 @@ def missing() -> list[str]:
 def uri(of: str, database: str, socket: Path) -> str:
     """Return SQLAlchemy's URI of a database here, with the driver that another URI has."""
     return f"{of.partition(':')[0]}://{ACCOUNT}@/{database}?host={socket}"
+
+
+def schemas(listed: list[str]) -> list[str]:
+    """Return the schemas of tables in a dump that it does not make itself, as SQL has them."""
+    found = {schema[1] for schema in map(TABLE.match, listed) if schema}
+    made = {schema[1] for schema in map(SCHEMA.match, listed) if schema}
+    return ['"' + name.replace('"', '""') + '"' for name in sorted(found - made - {"public"})]
+
+
+def said(*command: str | Path) -> str:
+    """Return what one of PostgreSQL's programs prints; end with what it says where it fails."""
+    done = subprocess.run(command, text=True, check=False, capture_output=True)
+    if done.returncode != 0:
+        sys.exit(f"{command[0]}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def run(*command: str | Path) -> None:
@@ -63,8 +84,14 @@ def main(there: str, home: str, socket: str, *words: str) -> None:
     who = [f"--host={socket}", f"--username={ACCOUNT}"]
     for database, _equals, dump in (word.partition("=") for word in words[:end]):
         run(Path(there) / "createdb", *who, database)
+        listed = said(Path(there) / "pg_restore", "--list", dump).splitlines()
+        for schema in schemas(listed):
+            for order in (f"CREATE SCHEMA {schema}", f"ALTER DATABASE {database} SET search_path = {schema}"):
+                run(Path(there) / "psql", *who, f"--command={order}", database)
+        chosen = Path(f"{home}.{database}.list")
+        chosen.write_text("\n".join(line for line in listed if not OF_OTHERS.match(line)), encoding="utf-8")
         options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
-        run(Path(there) / "pg_restore", *who, *options, f"--dbname={database}", dump)
+        run(Path(there) / "pg_restore", *who, *options, f"--use-list={chosen}", f"--dbname={database}", dump)
     command = words[end + 1 :]
     os.execv(command[0], command)
 

@@ -92,16 +92,17 @@ def must_be_known_options(text: str, auth_uri: str | None) -> None:
         raise BackupError(f"auth_database_uri: is another one in {SHARED} of the snapshot; declare that, and restore")
 
 
-def drop_what_is_others(directory: Path, listed: dict[str, contents.File]) -> None:
+def drop_what_is_others(directory: Path, listed: dict[str, contents.File], clients: bool = False) -> list[str]:
     """Remove what restic has read as root where a directory had become a link; it still has the uid of its owner.
 
-    What the team's account itself has read, and listed, is none of that, whoever owns it. No artifact is a device, a
-    pipe or a socket.
+    What the team's account itself has read, and listed, is none of that, whoever owns it; among artifacts of clients,
+    who are anybody, only what was listed. No artifact is a device, a pipe or a socket. Return what is gone of the list.
     """
-    owner = os.lstat(directory).st_uid
+    owner, gone = None if clients else os.lstat(directory).st_uid, []
     for folder, _folders, names in os.walk(directory):
         for path in (Path(folder, name) for name in names):
-            facts, known = os.lstat(path), listed.get(os.path.relpath(path, directory), {})
+            name = os.path.relpath(path, directory)
+            facts, known = os.lstat(path), listed.get(name, {})
             if not stat.S_ISREG(facts.st_mode):
                 if not stat.S_ISLNK(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
                     path.unlink()
@@ -112,6 +113,11 @@ def drop_what_is_others(directory: Path, listed: dict[str, contents.File]) -> No
                 found = contents.describe(file, str(path), {})
             if found["sha256"] != known.get("sha256"):
                 path.unlink()
+                gone += [name] if known else []
+            elif clients:
+                # Nobody gets more rights by it than to read it: this takes what lets a program run as another.
+                os.chown(path, facts.st_uid, facts.st_gid, follow_symlinks=False)
+    return gone
 
 
 def give(path: Path, owner: pwd.struct_passwd) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import answers
+import client_root
 import contents
 import databases
 import places
@@ -45,7 +46,11 @@ class Restore:
         self.home = places.HOME / team.name
         self.works: list[Path] = []
         self.wanted: dict[Path, list[str]] = {}
+        # What comes, in the place of what; and why that of clients does not, or what of it.
         self.artifacts: Path | None = None
+        self.live = Path(team.artifacts) if team.artifacts else None
+        self.left = str(self.manifest["artifacts"].get("left", ""))
+        self.changed: list[str] = []
         self.settings: list[Path] = []
         self.copies: list[tuple[Path, dict[str, int]]] = []
         self.plan: dict[str, Any] = {"team": team.name, "places": [], "postgresql": []}
@@ -87,13 +92,28 @@ class Restore:
             self.want_settings(name)
         if self.manifest["mlflow_version"] != self.team.version:
             self.want_version()
-        if self.team.artifacts:
-            work = self.work(Path(self.team.artifacts))
+        if self.of_clients:
+            self.find_clients()
+        if self.live:
+            work = self.work(self.live)
             refuse_without_space(work, self.manifest["artifacts"]["bytes"], "free some, and restore again")
             self.artifacts = self.want(self.manifest["artifacts"]["directory"], work)
         for work, paths in self.wanted.items():
             self.repository.restore(self.snapshot, paths, work / "new")
         self.take_over()
+
+    @property
+    def of_clients(self) -> bool:
+        """Whether the snapshot has what clients wrote past the server."""
+        return bool(self.manifest["artifacts"].get("clients"))
+
+    def find_clients(self) -> None:
+        """Say where theirs are, or leave them as they are."""
+        try:
+            self.live = Path(client_root.replaceable(self.team, self.manifest["artifacts"]["directory"]))
+        except (client_root.LeftError, OSError) as error:
+            why = client_root.reason(error, str(self.team.client_root))
+            self.left = f"the artifacts of its clients are left as they are: {why}"
 
     def take_over(self) -> None:
         """Make what was fetched the team's, once it is seen to be no more than it should be."""
@@ -110,8 +130,10 @@ class Restore:
             if not os.path.lexists(self.artifacts):
                 self.artifacts.mkdir(mode=0o700, parents=True)
             must_be_directory(self.fetched_below(self.artifacts), self.artifacts)
-            drop_what_is_others(self.artifacts, contents.read_files(self.listed.split("\n")))
-            give(self.artifacts, self.owner)
+            listed = contents.read_files(self.listed.split("\n"))
+            self.changed = drop_what_is_others(self.artifacts, listed, self.of_clients)
+            if not self.of_clients:
+                give(self.artifacts, self.owner)
 
     def fetched_below(self, new: Path) -> Path:
         """Return the directory, root's alone, that something was fetched into."""
@@ -139,6 +161,7 @@ class Restore:
 
     def want_database(self, database: dict[str, Any]) -> None:
         """Plan one of them."""
+        databases.refuse_hangers_on(self.team, database)
         known = next(it for it in self.manifest["databases"] if it["name"] == database["name"])
         work = self.work(Path(database["file"]) if database["file"] else self.home / known["copy"])
         new = self.want(f"{self.stage}/databases/{known['copy']}", work)
@@ -156,6 +179,9 @@ class Restore:
     def compare(self) -> None:
         """Let nothing that is not whole get in the place of anything."""
         found = list(differences(self.manifest, self.listed, self.copies, self.artifacts, self.team))
+        if self.of_clients:
+            # What they wrote while it was read is told of.
+            found = [it for it in found if it not in {f"artifact {path} is missing" for path in self.changed}]
         if found:
             raise BackupError("the restored files are not those of the snapshot: " + "; ".join(found[:5]))
 
@@ -189,9 +215,8 @@ class Restore:
         """Complete the plan with what can only be told, or copied, while no server runs."""
         for database in self.team.databases:
             databases.settle(self.team, database)
-        if self.team.artifacts and self.artifacts:
-            live = Path(self.team.artifacts)
-            self.plan["places"] += places.directory_places(live, self.artifacts, self.work(live))
+        if self.live and self.artifacts:
+            self.plan["places"] += places.directory_places(self.live, self.artifacts, self.work(self.live))
         shop = places.dumps(self.team.name)
         if self.plan["postgresql"]:
             fresh(shop)
@@ -243,7 +268,9 @@ class Restore:
         """Return what people want to know of the snapshot."""
         known = {key: self.manifest[key] for key in ("time", "began", "host", "counts", "artifacts")}
         elsewhere = self.manifest.get("elsewhere", {})
-        return {"team": self.team.name, "snapshot": self.snapshot["short_id"], **known, "elsewhere": elsewhere}
+        clients = {"left": self.left, "changed_while_read": self.changed[:10]} if self.left or self.changed else {}
+        known = {**known, "elsewhere": elsewhere, **clients}
+        return {"team": self.team.name, "snapshot": self.snapshot["short_id"], **known}
 
     def kept_aside(self) -> list[str]:
         """Return where the former state is."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import changes
+import client_root
 import databases
 import locations
 import trees
@@ -61,6 +62,7 @@ def check_space(team: Team, directory: Path, with_artifacts: bool) -> None:
     except FileNotFoundError as error:
         raise ArchiveError(f"{error.filename} is needed for its database; install postgresql-client") from None
     archive = copies + (tree_size(Path(team.artifacts)) if with_artifacts and team.artifacts else 0)
+    archive += clients_size(team) if with_artifacts else 0
     wanted: dict[int, int] = {}
     for place, size in ((changes.HOME.parent, copies), (directory, archive)):
         device = os.stat(place).st_dev
@@ -73,7 +75,7 @@ def check_space(team: Team, directory: Path, with_artifacts: bool) -> None:
 
 def find_elsewhere(team: Team, copy: Path) -> str:
     """Say which artifacts a copy of a database knows of that are at places of people's own, and in no archive."""
-    known = json.dumps({"artifacts": team.artifacts, "accepted": []})
+    known = json.dumps({"artifacts": team.artifacts or team.client_root, "accepted": []})
     done = team.run([sys.executable, "-Es", locations.__file__, str(copy), known], capture_output=True)
     if done.returncode != 0:
         return f"it cannot be read which artifacts are elsewhere: {done.stderr.strip()}"
@@ -108,14 +110,35 @@ def write(team: Team, directory: Path, with_artifacts: bool, own: list[Path]) ->
                 copy.unlink(missing_ok=True)
         if with_artifacts:
             elsewhere.extend(add_artifacts(tar, team.artifacts, own))
+            elsewhere.extend(add_clients(tar, team))
 
     return write_tar(directory, team.name, "", fill), elsewhere
 
 
-def write_artifacts(name: str, artifacts: str, directory: Path, own: list[Path]) -> tuple[Path, list[str]]:
+def write_artifacts(team: Team, directory: Path, own: list[Path]) -> tuple[Path, list[str]]:
     """Write what the archive of a team's retirement has not, before the data go; return what it cannot have, too."""
     left: list[str] = []
-    return write_tar(directory, name, "-artifacts", lambda tar: left.extend(add_artifacts(tar, artifacts, own))), left
+
+    def fill(tar: tarfile.TarFile) -> None:
+        left.extend((*add_artifacts(tar, team.artifacts, own), *add_clients(tar, team)))
+
+    return write_tar(directory, team.name, "-artifacts", fill), left
+
+
+def clients_size(team: Team) -> int:
+    """Return how many bytes the clients of a team have written past the server, where an archive can have them."""
+    with client_root.held(team) as clients:
+        found = () if clients.handle is None else trees.walk(clients.handle, changing=True)
+        return sum(facts.st_size for _folder, facts, _parts in found if stat.S_ISREG(facts.st_mode))
+
+
+def add_clients(tar: tarfile.TarFile, team: Team) -> list[str]:
+    """Add what they have written; it stays where it is, too. Return what is not added, in words."""
+    with client_root.held(team) as clients:
+        if clients.handle is None:
+            return [clients.left] if clients.left else []
+        left = add_tree(tar, clients.handle, clients=True)
+    return [f"{left} files below {clients.path} are no files"] if left else []
 
 
 def add_file(tar: tarfile.TarFile, path: Path, own: list[Path], name: str) -> None:
@@ -143,13 +166,16 @@ def add_artifacts(tar: tarfile.TarFile, artifacts: str | None, own: list[Path]) 
     return [f"{left} files below {artifacts} are others', or no files"] if left else []
 
 
-def add_tree(tar: tarfile.TarFile, root: int) -> int:
-    """Add all below a directory; return how much is left: names of others' files, and what no artifact is."""
+def add_tree(tar: tarfile.TarFile, root: int, clients: bool = False) -> int:
+    """Add all below a directory; return how much is left: names of others' files, and what no artifact is.
+
+    What clients have put there is of many accounts, and of nobody else.
+    """
     top, left = os.fstat(root), 0
     tar.addfile(entry("artifacts", top, tarfile.DIRTYPE))
-    for folder, facts, parts in trees.walk(root):
+    for folder, facts, parts in trees.walk(root, changing=clients):
         name = "/".join(("artifacts", *parts))
-        if stat.S_ISREG(facts.st_mode) and (facts.st_nlink == 1 or facts.st_uid == top.st_uid):
+        if stat.S_ISREG(facts.st_mode) and (clients or facts.st_nlink == 1 or facts.st_uid == top.st_uid):
             with trees.open_file(folder, parts[-1]) as file:
                 tar.addfile(tar.gettarinfo(arcname=name, fileobj=file), file)
         elif stat.S_ISDIR(facts.st_mode):

@@ -1,6 +1,7 @@
 """Copies a database as it is at one moment, while its server may be writing, and puts such a copy back.
 
-SQLite is copied by its own backup, as the account that owns it; PostgreSQL by pg_dump. No password is ever an argument.
+SQLite is copied by its own backup, as the account that owns it; PostgreSQL by pg_dump, MLflow's own tables alone. No
+password is ever an argument.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+import own_tables
 import trees
 from sqlite_files import (
     check_sqlite,
@@ -49,36 +52,6 @@ URI = re.compile(
     r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?(?P<place>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
 )
 LOCK_TIMEOUT = f"SET lock_timeout = '{LOCK_SECONDS}s';"
-# What was not copied would stay behind, and what was copied is there already. What an extension brought stays, and
-# a sequence goes with its table.
-EMPTY_SCHEMA = """\
-SET client_min_messages = warning;
-DO $$ DECLARE statement text; BEGIN
-  FOR statement IN
-    SELECT 'DROP ' || what || ' IF EXISTS ' || name || ' CASCADE' FROM (
-      SELECT 1 AS turn, oid, 'pg_class'::regclass AS catalog, relnamespace AS schema, oid::regclass::text AS name,
-        CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END
-        AS what FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S')
-      UNION ALL SELECT 2, oid, 'pg_proc'::regclass, pronamespace, oid::regprocedure::text, 'ROUTINE' FROM pg_proc
-      UNION ALL SELECT 3, oid, 'pg_type'::regclass, typnamespace, oid::regtype::text, 'TYPE' FROM pg_type
-        WHERE typtype IN ('d', 'e')
-    ) AS found
-    WHERE schema = current_schema()::regnamespace AND NOT EXISTS (
-      SELECT FROM pg_depend WHERE classid = catalog AND objid = found.oid AND deptype IN ('e', 'i'))
-    ORDER BY turn
-  LOOP
-    EXECUTE statement;
-  END LOOP;
-END $$;
-"""
-
-
-# One row for each table of the schema that MLflow's are in: its name, and how many rows it has.
-COUNT_ROWS = """\
-SELECT format('SELECT %L, count(*) FROM %I.%I', relname, nspname, relname)
-  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-  WHERE relkind IN ('r', 'p') AND NOT relispartition AND nspname = current_schema() ORDER BY relname \\gexec
-"""
 
 
 class DatabaseError(Exception):
@@ -116,7 +89,9 @@ def copy(team: Team, database: dict[str, str], target: Path) -> None:
         return
     uri, environment = reached(database["uri"])
     part = f"{target}.part"
+    found = ask_about_tables(team, database, own_tables.PATTERNS).splitlines()
     options = ["--format=custom", "--no-owner", "--no-privileges", f"--lock-wait-timeout={LOCK_SECONDS}s"]
+    options += [f"--table={name}" for name in found] or ["--exclude-schema=*"]
     run(team, ["pg_dump", *options, f"--file={part}", f"--dbname={uri}"], COPY_SECONDS, env=environment)
     # The directory may be the account's, and its server at work.
     folder = os.open(target.parent, trees.DIRECTORY)
@@ -134,25 +109,50 @@ def restore(team: Team, database: dict[str, str], source: Path) -> None:
     if kind(database) == "sqlite":
         run_tool(team, "restore_sqlite", str(source), database["file"])
         return
-    script = source.with_suffix(".sql")
+    script, listed = source.with_suffix(".sql"), source.with_suffix(".list")
     uri, environment = reached(database["uri"])
-    script.unlink(missing_ok=True)
+    own = own_tables.names(team, database["name"])
+    for path in (script, listed):
+        path.unlink(missing_ok=True)
     try:
-        options = ["--no-owner", "--no-privileges", f"--file={script}"]
+        parts = own_tables.parts_of(run(team, ["pg_restore", "--list", str(source)], ASK_SECONDS))
+        run(team, ["dd", f"of={listed}", "status=none"], ASK_SECONDS, input=parts)
+        options = ["--no-owner", "--no-privileges", f"--use-list={listed}", f"--file={script}"]
         run(team, ["pg_restore", *options, str(source)], COPY_SECONDS)
         # Whole before anything is dropped: one transaction ends with a commit, also of half a script.
         options = ["--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
-        command = ["psql", *options, f"--command={LOCK_TIMEOUT}{EMPTY_SCHEMA}", f"--file={script}", f"--dbname={uri}"]
+        drop = own_tables.statement(own_tables.DROP, own)
+        command = ["psql", *options, f"--command={LOCK_TIMEOUT}{drop}", f"--file={script}"]
+        command += [f"--command={own_tables.GRANT}", f"--dbname={uri}"]
         run(team, command, COPY_SECONDS, env=environment)
     finally:
-        script.unlink(missing_ok=True)
+        for path in (script, listed):
+            path.unlink(missing_ok=True)
+
+
+def refuse_hangers_on(team: Team, database: dict[str, Any]) -> None:
+    """Raise where a restore, or the end of an upgrade that failed, would have to drop what is not MLflow's."""
+    if kind(database) != "postgresql":
+        return
+    found = ask_about_tables(team, database, own_tables.HANGS_ON).splitlines()
+    if found:
+        names = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+        raise DatabaseError(
+            f"{names}: hangs on tables of MLflow's in the database {database['name']}, which could not be put back "
+            "then; drop it, and make it again afterwards"
+        )
+
+
+def strangers(team: Team, database: str, tables: Iterable[str]) -> list[str]:
+    """Return those tables of a copy from PostgreSQL that are not MLflow's: it would bring them back, too."""
+    return sorted(set(tables).difference(own_tables.names(team, database)))
 
 
 def size(team: Team, database: dict[str, str]) -> int:
     """Return how many bytes it takes; those of a copy are about as many, or fewer."""
     if kind(database) == "sqlite":
         return sum(path.stat().st_size for path in map(Path, files(database["file"])) if path.exists())
-    return int(ask(team, database, "SELECT pg_database_size(current_database())"))
+    return int(ask_about_tables(team, database, own_tables.SIZE))
 
 
 def rows(team: Team, database: dict[str, Any]) -> dict[str, int]:
@@ -160,7 +160,8 @@ def rows(team: Team, database: dict[str, Any]) -> dict[str, int]:
     refuse_unknown(database)
     if kind(database) == "sqlite":
         return dict(json.loads(run_tool(team, "count_sqlite", database["file"])))
-    found = (line.rpartition("|") for line in ask(team, database, COUNT_ROWS).split("\n") if line)
+    answer = ask_about_tables(team, database, own_tables.COUNT_ROWS)
+    found = (line.rpartition("|") for line in answer.split("\n") if line)
     return {name: int(count) for name, _bar, count in found}
 
 
@@ -172,6 +173,11 @@ def settle(team: Team, database: dict[str, Any]) -> None:
     if database["file"] and os.path.lexists(database["file"]):
         with contextlib.suppress(DatabaseError):
             run_tool(team, "settle_sqlite", database["file"])
+
+
+def ask_about_tables(team: Team, database: dict[str, Any], sql: str) -> str:
+    """Return what PostgreSQL says about MLflow's own."""
+    return ask(team, database, own_tables.statement(sql, own_tables.names(team, database["name"])))
 
 
 def ask(team: Team, database: dict[str, Any], statement: str) -> str:

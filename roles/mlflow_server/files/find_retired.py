@@ -61,7 +61,9 @@ def data_dirs(name: str, places: Places) -> list[Path]:
 
 def kept_by_restores(name: str, places: Places) -> list[Path]:
     """Return where a restore keeps what was there before: beside the data, and dumps of PostgreSQL."""
-    beside = [path.parent / f".{name}.restore" for path in data_dirs(name, places)]
+    team = read(places.record(name)) or read(places.config / name / "team.json") or {}
+    clients = [Path(team["client_root"])] if str(team.get("client_root")).startswith("/") else []
+    beside = [path.parent / f".{name}.restore" for path in (*data_dirs(name, places), *clients)]
     return sorted({places.state / f".{name}.restore", *beside, places.restores / name})
 
 

@@ -87,6 +87,11 @@ def shown(text: str) -> str:
     return json.dumps(text[:LONGEST])[1:-1]
 
 
+def is_shown(text: object) -> bool:
+    """Say whether a text is one that can be printed, as shown makes it."""
+    return isinstance(text, str) and text.isascii() and (text.isprintable() or not text)
+
+
 def in_sqlite(path: str) -> Iterator[str | None]:
     """Yield all places in a copy."""
     database = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro&immutable=1", uri=True)

@@ -21,6 +21,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from causes import innermost
+from old_keys import unreadable
 
 # By what a database is for: where the revisions stand in the package, in which table the present one is noted,
 # a table that tells a database from before there were notes from an empty one, and the command. In the order in which
@@ -59,6 +60,7 @@ def look(purpose, uri, registry=None):
             there = set(sqlalchemy.inspect(connection).get_table_names())
             current = MigrationContext.configure(connection, opts={"version_table": notes}).get_current_revision()
             denied = denials(connection, there, registry) if purpose == "auth" else []
+            locked = unreadable(connection, there) if purpose == "tracking" else {}
     finally:
         engine.dispose()
     known = revisions(purpose)
@@ -68,7 +70,8 @@ def look(purpose, uri, registry=None):
         state = "same"
     else:
         state = "older" if current is None or knows(known, current) else "newer"
-    return {"state": state, "revision": current, "head": known.get_current_head(), "denials": denied}
+    said = {"state": state, "revision": current, "head": known.get_current_head()}
+    return {**said, "denials": denied, "locked": locked}
 
 
 def refuse_unwritable(file):

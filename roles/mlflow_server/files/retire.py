@@ -8,6 +8,7 @@ then on nothing is needed any more of what is being removed.
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import grp
 import json
@@ -65,6 +66,12 @@ def known(name: str, places: Places) -> Team:
         )
 
 
+def recorded(name: str, record: Record, places: Places) -> Team:
+    """Return what is known of the artifacts of a team that is gone."""
+    was = dataclasses.replace(known(name, places), artifacts=record["artifacts"])
+    return dataclasses.replace(was, client_root=record.get("client_root"))
+
+
 def write_record(name: str, record: Record, places: Places) -> None:
     """Have it on disk before anything is removed."""
     write_private(places.record(name), json.dumps(record, indent=2).encode())
@@ -94,6 +101,7 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
         "archive": str(path),
         "with_artifacts": remove,
         "artifacts": team.artifacts,
+        "client_root": team.client_root,
         "files": [database["file"] for database in team.databases if database["file"]],
         "data": list(map(str, data_dirs(team.name, places))),
         "elsewhere": [f"{database['name']} ({where(database['uri'])})" for database in held],
@@ -138,12 +146,15 @@ def retire(name: str, directory: Path, remove: bool, places: Places) -> list[str
         lines += [f"the database {each} stays where it is" for each in record["elsewhere"]]
         lines += [f"the database {each} is of a kind that cannot be copied here" for each in record["not_copied"]]
         lines += [f"{each}, and so in no archive" for each in record["artifacts_elsewhere"]]
+        if record["client_root"]:
+            lines.append(f"what its clients have at {record['client_root']} stays where it is, and theirs")
     else:
         close(name, places)
     if remove and not record["with_artifacts"]:
-        if record["artifacts"] and os.path.lexists(record["artifacts"]):
+        was = recorded(name, record, places)
+        if (was.artifacts and os.path.lexists(was.artifacts)) or was.client_root:
             archive.prepare(directory)
-            path, missing = archive.write_artifacts(name, record["artifacts"], directory, data_dirs(name, places))
+            path, missing = archive.write_artifacts(was, directory, data_dirs(name, places))
             lines += [f"its artifacts are in {path}", *(f"{each}, and so in no archive" for each in missing)]
         record["with_artifacts"] = True
         write_record(name, record, places)

@@ -20,6 +20,7 @@ class Team:
     databases: one entry, or two in the order in which they are to be copied: people before runs. Each has "name"
     (auth, tracking, or mlflow for both in one), "uri", and "file" where it is a SQLite file.
     artifacts: the local directory that the server keeps them in, or None.
+    client_root: where clients keep them past the server, as a path of this host or the URI of a store, or None.
     storage_dirs: directories outside state_dir that are the team's alone.
     """
 
@@ -36,6 +37,7 @@ class Team:
     config_dir: Path = CONFIG_DIR
     tracking_uri: str = ""
     gc_older_than: str = "never"
+    client_root: str | None = None
 
     @property
     def directory(self) -> Path:

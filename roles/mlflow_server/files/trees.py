@@ -6,6 +6,7 @@ still there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import subprocess
@@ -59,8 +60,12 @@ def open_file(folder: int, name: str) -> IO[bytes]:
     return os.fdopen(handle, "rb")
 
 
-def walk(root: int) -> Iterator[tuple[int, os.stat_result, tuple[str, ...]]]:
-    """Yield all below a directory, however deep: each with the directory it is in, and the parts of its path."""
+def walk(root: int, changing: bool = False) -> Iterator[tuple[int, os.stat_result, tuple[str, ...]]]:
+    """Yield all below a directory, however deep: each with the directory it is in, and the parts of its path.
+
+    Where people go on changing it, what has gone meanwhile is none of it.
+    """
+    gone = (FileNotFoundError, NotADirectoryError) if changing else ()
     waiting: list[tuple[str, ...]] = [()]
     while waiting:
         above = waiting.pop()
@@ -71,10 +76,13 @@ def walk(root: int) -> Iterator[tuple[int, os.stat_result, tuple[str, ...]]]:
                 os.close(folder)
                 folder = following
             for name in sorted(os.listdir(folder)):
-                facts = os.lstat(name, dir_fd=folder)
-                if stat.S_ISDIR(facts.st_mode):
-                    waiting.append((*above, name))
-                yield folder, facts, (*above, name)
+                with contextlib.suppress(*gone):
+                    facts = os.lstat(name, dir_fd=folder)
+                    if stat.S_ISDIR(facts.st_mode):
+                        waiting.append((*above, name))
+                    yield folder, facts, (*above, name)
+        except gone:
+            continue
         finally:
             os.close(folder)
 

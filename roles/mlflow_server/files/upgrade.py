@@ -25,6 +25,7 @@ from typing import Any
 
 import causes
 import databases
+import old_keys
 import settings as handed_over
 import team as teams
 from changes import Change, ChangeError, NotStartedError, workshop
@@ -75,6 +76,7 @@ class Upgrade:
         found = self.look()
         older = [name for name, schema in found.items() if schema["state"] == "older"]
         self.refuse_downgrade(found)
+        self.refuse_other_keys(found)
         if self.former == self.wanted and not older:
             return None
         if self.held_back():
@@ -149,6 +151,15 @@ class Upgrade:
                 "or restore a backup from before into it"
             )
 
+    def refuse_other_keys(self, found: dict[str, Any]) -> None:
+        """Refuse to serve for the first time what was encrypted with the keys of another server."""
+        if (self.team.directory / "admin_password").exists():
+            return
+        locked = found.get("tracking", {}).get("locked", {})
+        wrong = old_keys.problem(self.team.directory, settings(self.team), locked) if found else None
+        if wrong:
+            raise UpgradeError(wrong)
+
     def check(self, found: dict[str, Any], older: list[str]) -> None:
         """Refuse what cannot go well, before anything is touched."""
         denied = [denial for schema in found.values() for denial in schema["denials"]]
@@ -161,6 +172,7 @@ class Upgrade:
         for database in self.changing(older):
             databases.refuse_unknown(database)
             databases.refuse_missing_tools(database)
+            databases.refuse_hangers_on(self.team, database)
             place = Path(database["file"]).parent if database["file"] else workshop(self.team)
             needed, free = ROOM * databases.size(self.team, database) + LEAST, shutil.disk_usage(place).free
             if free < needed:

@@ -49,7 +49,8 @@ def test_three_teams_on_one_port_are_three_pairs():
 def test_defaults_are_filled_in():
     (found,), problems = read(team())
     assert problems == []
-    worked_out = {"artifacts_dir", "databases", "sleeps", "sqlite_files", "state_dir", "storage_dirs", "tracking_uri"}
+    worked_out = {"artifacts_dir", "client_root", "databases", "sleeps", "sqlite_files", "state_dir", "storage_dirs"}
+    worked_out.add("tracking_uri")
     assert set(found) == {*SCHEMA, *worked_out}
     assert found == {
         **team(),
@@ -65,6 +66,7 @@ def test_defaults_are_filled_in():
         "allowed_networks": [],
         "artifacts": {"serve": True, "destination": None, "root": None},
         "artifacts_dir": "/var/lib/mlflow/vision/artifacts",
+        "client_root": None,
         "auth_cache_ttl_seconds": 60,
         "auth_database_uri": "sqlite:////var/lib/mlflow/vision/mlflow.db",
         "backend_store_uri": "sqlite:////var/lib/mlflow/vision/mlflow.db",

@@ -19,6 +19,8 @@ PROGRAMS = (
     "team",
     "sqlite_files",
     "trees",
+    "client_root",
+    "own_tables",
     "databases",
     "starts",
     "changes",

@@ -4,12 +4,14 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 PROGRAMS = Path("/usr/lib/postgresql")
+DRILL = Path(__file__).resolve().parents[3] / "roles" / "mlflow_backup" / "files" / "drill_postgresql.py"
 ACCOUNT = "nobody"
 WAIT_SECONDS = 60
 
@@ -55,13 +57,24 @@ class Anybody:
 
     account = ACCOUNT
 
-    def __init__(self, team):
+    def __init__(self, team, directory):
+        self.directory = directory
         self.run = lambda *words, **options: team.Team.run(self, *words, **options)
 
 
 @pytest.fixture
-def team(host_program):
-    return Anybody(host_program("team"))
+def team(host_program, tmp_path):
+    """What MLflow says of its tables, in two versions of it."""
+    for path, text in {
+        "1.0.0/lib/python3.9/site-packages/mlflow/store/db_migrations/versions/1.py": "op.create_table(\n  'tags',",
+        "2.0.0/lib/python3.11/site-packages/mlflow/store/tracking/dbmodels/models.py": '__tablename__ = "runs"',
+        "2.0.0/lib/python3.11/site-packages/mlflow/server/auth/db/models.py": '__tablename__ = "users"',
+    }.items():
+        file = tmp_path / "opt" / path
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    (tmp_path / "venv").symlink_to(tmp_path / "opt" / "2.0.0")
+    return Anybody(host_program("team"), tmp_path)
 
 
 @pytest.fixture
@@ -79,8 +92,9 @@ def psql(place, *statements, **options):
 
 @pytest.fixture
 def database(place):
-    made = "DROP TABLE IF EXISTS runs; CREATE TABLE runs (name text); INSERT INTO runs VALUES ('a'), ('b')"
-    assert psql(place, made).wait(WAIT_SECONDS) == 0
+    emptied = 'DROP SCHEMA IF EXISTS public, elsewhere, "Own" CASCADE; CREATE SCHEMA public;'
+    made = "CREATE TABLE runs (name text PRIMARY KEY, at serial); INSERT INTO runs VALUES ('a'), ('b')"
+    assert psql(place, f"SET client_min_messages = warning; {emptied} {made}").wait(WAIT_SECONDS) == 0
     return {"name": "mlflow", "uri": f"postgresql+psycopg://it@/postgres?host={place}", "file": None}
 
 
@@ -116,12 +130,157 @@ def test_rows_are_counted_where_they_are(databases, team, database):
     assert databases.size(team, database) > 0
 
 
+def answer(place, statement):
+    """Return what PostgreSQL says to it, in one line."""
+    asked = psql(place, "\\pset tuples_only", "\\pset format unaligned", statement, stdout=subprocess.PIPE, text=True)
+    said = asked.communicate(timeout=WAIT_SECONDS)[0]
+    assert asked.returncode == 0
+    return " ".join(said.split())
+
+
+def do(place, *statements):
+    assert psql(place, *statements).wait(WAIT_SECONDS) == 0
+
+
 def test_what_was_copied_comes_back(databases, team, database, place):
+    do(place, "CREATE TABLE tags (run text REFERENCES runs); INSERT INTO tags VALUES ('a')")
     copy = there(place, "copy.dump")
     databases.copy(team, database, copy)
-    assert psql(place, "DELETE FROM runs; CREATE TABLE later (it int)").wait(WAIT_SECONDS) == 0
+    # As a migration may leave it: a table of MLflow's that is new, and one that is another.
+    do(place, "DELETE FROM tags; DELETE FROM runs; ALTER TABLE runs DROP at", "CREATE TABLE users (it int)")
+    databases.restore(team, database, copy)
+    assert databases.rows(team, database) == {"runs": 2, "tags": 1}
+    assert answer(place, "INSERT INTO runs VALUES ('c') RETURNING at") == "3"
+
+
+def test_an_empty_database_can_be_copied_and_come_back(databases, team, database, place):
+    do(place, "ALTER TABLE runs RENAME TO elsewhere")
+    copy = there(place, "empty.dump")
+    databases.copy(team, database, copy)
+    do(place, "CREATE TABLE runs (name text)")
+    databases.restore(team, database, copy)
+    assert databases.rows(team, database) == {}
+    assert answer(place, "SELECT count(*) FROM elsewhere") == "2"
+
+
+# What others have in the database: how it is made, how it is seen to be theirs still, and what is seen.
+OTHERS = {
+    "tables": (
+        "CREATE TABLE studies (name text PRIMARY KEY); CREATE TABLE trials (study text REFERENCES studies);"
+        "INSERT INTO studies VALUES ('s'); INSERT INTO trials VALUES ('s')",
+        "SELECT count(*) FROM studies JOIN trials ON study = name",
+        "1",
+    ),
+    "view": ("CREATE VIEW seen AS SELECT 7 AS n FROM studies", "SELECT n FROM seen", "7"),
+    "function": ("CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT 2 * $1'", "SELECT twice(2)", "4"),
+    "type": ("CREATE TYPE state AS ENUM ('done')", "SELECT 'done'::state", "done"),
+    "sequence": ("CREATE SEQUENCE own; SELECT nextval('own')", "SELECT last_value FROM own", "1"),
+    "schema": (
+        "CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.runs (n int); INSERT INTO elsewhere.runs VALUES (5)",
+        "SELECT n FROM elsewhere.runs",
+        "5",
+    ),
+    "rights": (
+        "DROP ROLE IF EXISTS looker; CREATE ROLE looker; GRANT SELECT ON runs TO looker WITH GRANT OPTION;"
+        "GRANT INSERT ON runs TO PUBLIC",
+        "SELECT has_table_privilege('looker', 'runs', 'SELECT WITH GRANT OPTION'),"
+        "has_table_privilege('looker', 'runs', 'INSERT'), has_table_privilege('looker', 'runs', 'DELETE')",
+        "t|t|f",
+    ),
+    # On a table of MLflow's.
+    "trigger": (
+        "CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name = NEW.name || 1; RETURN NEW; END';"
+        "CREATE TRIGGER marks BEFORE INSERT ON runs FOR EACH ROW EXECUTE FUNCTION mark()",
+        "INSERT INTO runs VALUES ('d') RETURNING name",
+        "d1",
+    ),
+}
+
+
+def test_what_others_have_there_stays(databases, team, database, place):
+    do(place, "SET client_min_messages = warning;" + "; ".join(make for make, _look, _expected in OTHERS.values()))
+    try:
+        copy = there(place, "beside.dump")
+        databases.copy(team, database, copy)
+        listed = subprocess.run(["pg_restore", "--list", copy], check=True, stdout=subprocess.PIPE, text=True).stdout
+        assert not {"studies", "elsewhere", "twice"} & set(listed.split())
+        databases.refuse_hangers_on(team, database)
+        do(place, "DELETE FROM runs")
+        databases.restore(team, database, copy)
+        assert databases.rows(team, database) == {"runs": 2}
+        assert {what: answer(place, look) for what, (_make, look, _expected) in OTHERS.items()} == {
+            what: expected for what, (_make, _look, expected) in OTHERS.items()
+        }
+        assert databases.size(team, database) < 10**6
+    finally:
+        do(place, "DROP OWNED BY looker; DROP ROLE looker")
+
+
+# What could not be there without a table of MLflow's, by what PostgreSQL calls it.
+HANGING = {
+    "constraint notes_run_fkey on table notes": "CREATE TABLE notes (run text REFERENCES runs)",
+    "view board": "CREATE VIEW board AS SELECT * FROM runs",
+    "materialized view kept": "CREATE MATERIALIZED VIEW kept AS SELECT * FROM runs",
+    "table child": "CREATE TABLE child () INHERITS (runs)",
+    "default value for column at of table child": "SELECT",
+    "column it of table holder": "CREATE TABLE holder (it runs)",
+    "column they of table holders": "CREATE TABLE holders (they runs[])",
+    "function first(runs)": "CREATE FUNCTION first(runs) RETURNS text LANGUAGE sql AS 'SELECT $1.name'",
+    "default value for column n of table other": "CREATE TABLE other (n int DEFAULT nextval('runs_at_seq'))",
+    "policy mine on table studies": (
+        "CREATE TABLE studies (n int); CREATE POLICY mine ON studies USING (EXISTS (SELECT FROM runs))"
+    ),
+    "view elsewhere.board": "CREATE SCHEMA elsewhere; CREATE VIEW elsewhere.board AS SELECT * FROM runs",
+}
+
+
+def test_what_hangs_on_mlflows_tables_is_named_before(databases, team, database, place, host_program):
+    copy = there(place, "before.dump")
+    databases.copy(team, database, copy)
+    databases.refuse_hangers_on(team, database)
+    do(place, "SET client_min_messages = warning;" + "; ".join(HANGING.values()))
+    found = databases.ask_about_tables(team, database, host_program("own_tables").HANGS_ON).splitlines()
+    assert found == sorted(HANGING)
+    with pytest.raises(databases.DatabaseError) as refused:
+        databases.refuse_hangers_on(team, database)
+    said = f"{', '.join(found[:5])} and {len(found) - 5} more: hangs on tables of MLflow's in the database mlflow, "
+    assert str(refused.value).startswith(said)
+    # It may have come a moment later.
+    with pytest.raises(databases.DatabaseError, match="other objects depend on it"):
+        databases.restore(team, database, copy)
+    assert databases.rows(team, database) == {"runs": 2}
+
+
+def test_mlflows_own_do_not_hang_on_each_other(databases, team, database, place):
+    do(
+        place,
+        "CREATE TABLE tags (run text REFERENCES runs, parent int, n int GENERATED ALWAYS AS IDENTITY PRIMARY KEY)",
+        "ALTER TABLE tags ADD FOREIGN KEY (parent) REFERENCES tags",
+        "ALTER TABLE runs ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY all_of_them ON runs USING (name IN (SELECT run FROM tags))",
+        "CREATE RULE none AS ON DELETE TO tags DO ALSO UPDATE runs SET name = name",
+        "ALTER TABLE tags ADD CHECK (parent > n)",
+    )
+    databases.refuse_hangers_on(team, database)
+    copy = there(place, "own.dump")
+    databases.copy(team, database, copy)
+    databases.restore(team, database, copy)
+    assert databases.rows(team, database) == {"runs": 2, "tags": 0}
+
+
+def test_a_dump_of_a_whole_database_brings_back_mlflows_tables_alone(databases, team, database, place):
+    """As it was made before."""
+    do(place, "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'", "CREATE SCHEMA elsewhere")
+    copy = there(place, "whole.dump")
+    uri = f"postgresql://it@/postgres?host={place}"
+    done = subprocess.run(["pg_dump", "--format=custom", uri], check=True, stdout=subprocess.PIPE)
+    copy.write_bytes(done.stdout)
+    copy.chmod(0o644)
+    do(place, "DELETE FROM runs")
     databases.restore(team, database, copy)
     assert databases.rows(team, database) == {"runs": 2}
+    assert databases.strangers(team, "mlflow", ["runs", "trials", "alembic_version", "users"]) == ["trials"]
+    assert databases.strangers(team, "auth", ["users", "runs"]) == ["runs"]
 
 
 def test_a_copy_does_not_wait_for_ever_for_who_changes_a_table(databases, team, database, place, stuck):
@@ -136,9 +295,9 @@ def test_neither_does_a_restore_or_a_count(databases, team, database, place, stu
         databases.rows(team, database)
     copy = there(place, "empty.dump")
     # Of a table that is not locked.
-    assert psql(place, "CREATE TABLE IF NOT EXISTS other (it int)").wait(WAIT_SECONDS) == 0
+    assert psql(place, "CREATE TABLE IF NOT EXISTS users (it int)").wait(WAIT_SECONDS) == 0
     uri = f"--dbname=postgresql://it@/postgres?host={place}"
-    done = subprocess.run(["pg_dump", "--format=custom", "--table=other", uri], check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(["pg_dump", "--format=custom", "--table=users", uri], check=True, stdout=subprocess.PIPE)
     copy.write_bytes(done.stdout)
     copy.chmod(0o644)
     with pytest.raises(databases.DatabaseError, match="lock timeout"):
@@ -151,3 +310,39 @@ def test_a_server_that_is_gone_is_not_waited_for(databases):
     assert "tcp_user_timeout=60000" not in uri
     assert "keepalives_idle=30" in uri
     assert "tcp_user_timeout=60000" in databases.reached("postgresql://it@db/runs")[0]
+
+
+def test_a_drill_finds_the_tables_in_a_schema_of_their_own(databases, team, database, place):
+    do(
+        place,
+        'CREATE SCHEMA "Own"; ALTER TABLE runs SET SCHEMA "Own"',
+        "CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        'CREATE TRIGGER marks BEFORE INSERT ON "Own".runs FOR EACH ROW EXECUTE FUNCTION mark()',
+        'CREATE ROLE owner LOGIN SUPERUSER; ALTER ROLE owner SET search_path = "Own"',
+    )
+    try:
+        copy = there(place, "own.dump")
+        databases.copy(team, {**database, "uri": database["uri"].replace("it@", "owner@")}, copy)
+    finally:
+        do(place, "SET client_min_messages = warning; DROP ROLE owner")
+    programs, home = max(PROGRAMS.glob("*/bin/initdb")).parent, place / "copies" / "drill"
+    look = [f"--host={place / 'copies'}", "--username=drill", "--tuples-only", "--no-align"]
+    command = [
+        sys.executable,
+        "-E",
+        str(DRILL),
+        str(programs),
+        str(home),
+        str(place / "copies"),
+        f"mlflow={copy}",
+        "--",
+    ]
+    try:
+        done = team.run(
+            [*command, shutil.which("psql"), *look, "--command=SELECT count(*) FROM runs", "mlflow"],
+            capture_output=True,
+        )
+    finally:
+        team.run([str(programs / "pg_ctl"), "stop", "--mode=immediate", f"--pgdata={home}"], capture_output=True)
+    assert done.stderr == ""
+    assert done.stdout == "2\n"

@@ -193,6 +193,15 @@ def test_a_team_goes_back_to_the_mlflow_of_the_snapshot(newer):
     assert newer.rows(newer.database) == {"lost"}
 
 
+def test_no_place_of_a_members_choice_keeps_a_snapshot_from_being_restored(tmp_path, empty):
+    lab = Lab(tmp_path)
+    shutil.copytree(empty, lab.home / "repository")
+    lab.sql("ALTER TABLE experiments ADD artifact_location TEXT")
+    lab.sql("""INSERT INTO experiments VALUES ('own', 'file:///home/\u00e9\n"\\"')""")
+    assert lab.back_up()["elsewhere"]["others"] == 1
+    assert lab.restore_into()["elsewhere"]["others"] == 1
+
+
 def test_a_snapshot_of_an_mlflow_that_is_gone_or_anothers_is_refused(newer):
     newer.declare("scratch", newer.home / "var" / "scratch", version="3.18.0")
     with pytest.raises(newer.repository.BackupError, match=r"scratch runs 3\.18\.0; declare that version"):
