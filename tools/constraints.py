@@ -1,4 +1,4 @@
-"""Pin what the role installs, for each MLflow version that it ships constraints for.
+"""Pin what the role installs, all of it and what a lean environment has, for each MLflow version that it ships it for.
 
 Told versions, it pins only those, also ones that are new.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import project
 import yaml
 
+# What MLflow says it needs, and a server imports where it is there, or never.
+UNUSED = ("matplotlib", "pyarrow", "scikit-learn", "scipy", "skops")
 ROLE = project.ROOT / "roles" / "mlflow_server"
 OLDEST_PYTHON = "3.10"
 HEADER = (
@@ -25,18 +28,27 @@ def shipped() -> list[str]:
 
 
 def pin(version: str) -> None:
-    """Write the constraints of one version, from the role's own list of requirements."""
+    """Write the constraints of one version, from the role's own list of requirements, and what a lean one has of them."""
     defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
-    wanted = [f"mlflow[auth]=={version}", *defaults["mlflow_server_extra_packages"]]
-    target = ROLE / "files" / f"constraints-{version}.txt"
-    project.say(f"resolving {', '.join(wanted)}")
+    mlflow = f"mlflow[auth]=={version}"
+    constraints = ROLE / "files" / f"constraints-{version}.txt"
+    resolve([mlflow, *defaults["mlflow_server_extra_packages"]], constraints)
+    # What stands beside MLflow is installed with all that it needs, by the constraints.
+    resolve([mlflow], ROLE / "files" / f"lean-{version}.txt", constraints, UNUSED)
+
+
+def resolve(wanted: list[str], target: Path, constraints: Path | None = None, without: Sequence[str] = ()) -> None:
+    """Write what requirements lead to."""
+    project.say(f"resolving {', '.join(wanted)}{' in a lean environment' if without else ''}")
     with tempfile.TemporaryDirectory() as folder:
-        asked, found = Path(folder) / "requirements.in", Path(folder) / "constraints.txt"
+        asked, excluded, found = (Path(folder) / name for name in ("requirements.in", "excluded.txt", "found.txt"))
         asked.write_text("\n".join(wanted) + "\n")
+        excluded.write_text("".join(f"{name}\n" for name in without))
         command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", OLDEST_PYTHON]
+        command += ["--constraint", str(constraints)] if constraints else []
         # Constraints know no extras.
-        command += ["--strip-extras", "--no-header", "--no-annotate", "--output-file", str(found), str(asked)]
-        project.run(command, quiet=True)
+        command += ["--strip-extras", "--no-header", "--no-annotate", "--excludes", str(excluded)]
+        project.run([*command, "--output-file", str(found), str(asked)], quiet=True)
         target.write_text(HEADER + found.read_text())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import subprocess
 import textwrap
 from pathlib import Path
 
@@ -34,6 +35,18 @@ def may_raise_limits() -> bool:
 def has_systemd() -> bool:
     """Say whether systemd manages this machine."""
     return Path("/run/systemd/system").is_dir()
+
+
+def has_ipv6() -> bool:
+    """Say whether containers can be given IPv6: the kernel has it, and lets them be led outside."""
+    interfaces = Path("/proc/net/if_inet6")
+    if not interfaces.exists() or not interfaces.read_text():
+        return False
+    try:
+        done = subprocess.run(["ip6tables", "--table=nat", "--list-rules"], check=False, capture_output=True)
+    except OSError:
+        return False
+    return done.returncode == 0
 
 
 def limits() -> list[str]:

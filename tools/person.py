@@ -2,6 +2,9 @@
 
 Who they are is in the environment, as MLflow wants it. Prints one line of JSON, in which
 "refused" is the status that the server refused them with.
+
+What is posted is sent once, unless told otherwise: up to 3.17 the client repeats it whatever became of it, and from
+3.18 on, where it makes things, only when no connection came about. Who fails at nothing that way notices nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +20,18 @@ from pathlib import Path
 from typing import Any
 
 import mlflow  # type: ignore[import-not-found,unused-ignore]  # only build/mlflow has it
+import mlflow.utils.request_utils  # type: ignore[import-not-found,unused-ignore]
+from urllib3.util import Retry
 
 LOSSES = [0.9, 0.5, 0.3, 0.2]
 NOTE = "what the picture shows"
+
+
+class Once(Retry):
+    """Repeats all but what is posted; a connection that did not come about is tried again for that, too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{**options, "allowed_methods": Retry.DEFAULT_ALLOWED_METHODS})
 
 
 def log(experiment: str) -> dict[str, Any]:
@@ -75,16 +87,21 @@ def write(experiment: str) -> dict[str, Any]:
     return {"run": client.create_run(found.experiment_id).info.run_id}
 
 
-def stream(experiment: str, seconds: float, pauses: str) -> dict[str, Any]:
-    """Log one metric after the other, with these pauses in turn; say how many were acknowledged and are there."""
+def stream(experiment: str, seconds: float, pauses: str, mark: Path | None) -> dict[str, Any]:
+    """Log one metric after the other, with these pauses in turn; say how many were acknowledged and are there.
+
+    A file is made when it has begun; when somebody removes that, it ends.
+    """
     waits = itertools.cycle(map(float, pauses.split(",")))
     mlflow.set_experiment(experiment)
     client, sent, longest = mlflow.MlflowClient(), 0, 0.0
     with mlflow.start_run(run_name="stream") as run:
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end and (not mark or not sent or mark.exists()):
             before = time.monotonic()
             client.log_metric(run.info.run_id, "step", sent, step=sent)
+            if mark and not sent:
+                mark.touch()
             sent, longest = sent + 1, max(longest, time.monotonic() - before)
             time.sleep(next(waits))
     history = client.get_metric_history(run.info.run_id, "step")
@@ -149,12 +166,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="for stream and pour, which takes no longer")
     parser.add_argument("--until", type=Path, help="for pour: the file that ends it")
     parser.add_argument("--writers", type=int, default=4, help="for pour")
+    parser.add_argument("--mark", type=Path, help="for stream: the file that is made, and ends it when it is gone")
+    parser.add_argument("--repeat", action="store_true", help="repeat what is posted, as the client does up to 3.17")
     parser.add_argument("--pauses", default="0", help="for stream: seconds after each metric, as in 5,6.5")
     options = parser.parse_args()
+    if not options.repeat:
+        mlflow.utils.request_utils.Retry = Once
     more = {
         "see": [options.run],
         "lose": [options.run],
-        "stream": [options.seconds, options.pauses],
+        "stream": [options.seconds, options.pauses, options.mark],
         "pour": [options.seconds, options.writers, options.until],
     }.get(options.action, [])
     try:

@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -34,7 +35,7 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def settings(home: Path, password: str, *, stock: bool, auth_database: str) -> dict[str, str]:
+def settings(home: Path, password: str, *, stock: bool, auth_database: str, gateway: bool) -> dict[str, str]:
     """Return the environment of a server that keeps all it has under its home."""
     ini = configparser.RawConfigParser()
     ini["mlflow"] = {
@@ -58,7 +59,8 @@ def settings(home: Path, password: str, *, stock: bool, auth_database: str) -> d
         "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{home}/mlflow.db",
         "MLFLOW_ARTIFACTS_DESTINATION": str(home / "artifacts"),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if stock else "false",
-        "MLFLOW_ENABLE_AI_GATEWAY": "false",
+        "MLFLOW_ENABLE_AI_GATEWAY": "true" if gateway else "false",
+        "MLFLOW_CRYPTO_KEK_PASSPHRASE": secrets.token_hex(),
         "MLFLOW_MODEL_CATALOG_URI": "",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_UVICORN_OPTS": "--timeout-graceful-shutdown 2",
@@ -67,14 +69,24 @@ def settings(home: Path, password: str, *, stock: bool, auth_database: str) -> d
 
 @contextlib.contextmanager
 def serving(
-    venv: Path, home: Path, password: str, *, stock: bool = False, auth_database: str = "mlflow.db"
+    venv: Path,
+    home: Path,
+    password: str,
+    *,
+    stock: bool = False,
+    auth_database: str = "mlflow.db",
+    gateway: bool = False,
+    inherited: Sequence[Path] = (),
 ) -> Iterator[str]:
-    """Run one fresh server; give its address when it answers, and stop it whatever happens.
+    """Run one server; give its address when it answers, and stop it whatever happens.
 
     It is lean, as the role configures servers, or stock: as MLflow ships it. Users and experiments
-    share a database, which 2.22 cannot: name another one for its users.
+    share a database, which 2.22 cannot: name another one for its users. It is a fresh one, but for files that it
+    has inherited.
     """
     home.mkdir(parents=True, mode=0o700)
+    for file in inherited:
+        shutil.copy(file, home)
     address = ("127.0.0.1", free_port())
     command = [str(venv / "bin" / "python"), "-m", "mlflow", "server", "--app-name", "basic-auth"]
     command += [] if stock else ["--workers", "1"]
@@ -84,7 +96,7 @@ def serving(
         process = subprocess.Popen(
             command,
             cwd=home,
-            env=settings(home, password, stock=stock, auth_database=auth_database),
+            env=settings(home, password, stock=stock, auth_database=auth_database, gateway=gateway),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -36,6 +36,13 @@ class Host:
     uv: bool
     running: bool
     address: str
+    # Empty where the machine has no IPv6 for them.
+    address6: str = ""
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it is reached, in each family."""
+        return [address for address in (self.address, self.address6) if address]
 
 
 def podman(*arguments: str | Path, check: bool = True) -> str:
@@ -88,7 +95,7 @@ def hosts() -> list[Host]:
     found = []
     for item in json.loads(described or "[]"):
         labels = item["Config"]["Labels"]
-        networks = item["NetworkSettings"]["Networks"] or {}
+        network = (item["NetworkSettings"]["Networks"] or {}).get(NETWORK, {})
         found.append(
             Host(
                 name=labels[f"{LABEL}.name"],
@@ -96,7 +103,8 @@ def hosts() -> list[Host]:
                 release=labels[f"{LABEL}.release"],
                 uv=labels[f"{LABEL}.uv"] == "yes",
                 running=item["State"]["Running"],
-                address=networks.get(NETWORK, {}).get("IPAddress", ""),
+                address=network.get("IPAddress", ""),
+                address6=network.get("GlobalIPv6Address", ""),
             )
         )
     return sorted(found, key=lambda host: host.name)
@@ -118,8 +126,7 @@ def up(name: str, release: str = "bookworm", *, uv: bool = False) -> Host:
     with project.lock(f"host-{name}"):
         remove_container(name)
         with project.lock("network"):
-            if not network_exists():
-                podman("network", "create", NETWORK)
+            make_network()
         start(name, release, image, uv=uv)
         wait_until_booted(name)
     write_inventory()
@@ -129,6 +136,21 @@ def up(name: str, release: str = "bookworm", *, uv: bool = False) -> Host:
 def network_exists() -> bool:
     """Say whether this checkout's network is there."""
     return NETWORK in podman("network", "ls", "--format", "{{.Name}}").split()
+
+
+def make_network() -> None:
+    """Make this checkout's network, with both families of addresses where the machine has them."""
+    if not machine.has_ipv6():
+        if not network_exists():
+            project.say("this machine has no IPv6 for hosts, so what is reached over it is not tried")
+            podman("network", "create", NETWORK)
+        return
+    if network_exists() and not json.loads(podman("network", "inspect", NETWORK))[0]["ipv6_enabled"]:
+        # From before; it stays for as long as there are hosts on it.
+        podman("network", "rm", NETWORK, check=False)
+    if not network_exists():
+        identity = project.CHECKOUT_ID
+        podman("network", "create", "--ipv6", f"--subnet=fd6d:6c66:{identity[:4]}:{identity[4:]}::/64", NETWORK)
 
 
 def start(name: str, release: str, image: str, *, uv: bool) -> None:

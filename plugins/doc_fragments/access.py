@@ -12,7 +12,57 @@ GRANT = r"""        experiment:
           description: Name of an experiment, or V(*) for all.
           type: str
         registered_model:
-          description: Name of a registered model, or V(*) for all.
+          description: Name of a registered model, or V(*) for all. From MLflow 3.13 on prompts are not among them.
+          type: str
+        prompt:
+          description:
+            - Name of a prompt, or V(*) for all from MLflow 3.13 on.
+            - Before, all registered models are meant by that.
+          type: str
+        scorer:
+          description:
+            - A scorer as V(EXPERIMENT/NAME), the name as in an address (V(%20) is a blank, V(%2F) a slash), or V(*)
+              for all.
+            - From MLflow 3.7 on.
+          type: str
+        gateway_secret:
+          description: Name of a secret of the gateway, or V(*) for all. From MLflow 3.13 on, for groups from 3.12.
+          type: str
+        gateway_endpoint:
+          description: Name of an endpoint of the gateway, or V(*) for all. From MLflow 3.13 on, for groups from 3.12.
+          type: str
+        gateway_model_definition:
+          description: Name of a model of the gateway, or V(*) for all. From MLflow 3.13 on, for groups from 3.12.
+          type: str
+        mcp_server:
+          description: Name of an MCP server, or V(*) for all. From MLflow 3.15 on.
+          type: str
+        run:
+          description: V(*), all runs of the experiments that may be read. From MLflow 3.17 on, as all that follow.
+          type: str
+        trace:
+          description: V(*), all traces of the experiments that may be read.
+          type: str
+        assessment:
+          description: V(*), all assessments of the traces that may be read.
+          type: str
+        logged_model:
+          description: V(*), all logged models of the experiments that may be read.
+          type: str
+        review_queue:
+          description: V(*), all review queues of the experiments that may be read.
+          type: str
+        registered_model_version:
+          description: V(*), all versions of the registered models that may be read.
+          type: str
+        prompt_version:
+          description: V(*), all versions of the prompts that may be read.
+          type: str
+        scorer_version:
+          description: V(*), all versions of the scorers that may be read.
+          type: str
+        mcp_server_version:
+          description: V(*), all versions of the MCP servers that may be read.
           type: str
         permission:
           description: The level. V(DENY) wins over all others; see M(mlops.mlflow.permission) for where there is one.
@@ -28,10 +78,37 @@ policy:
     - V(exclusive) removes the users, groups, memberships and grants that are not declared. Experiments
       and models are never removed for not being declared. A server before MLflow 3.10 cannot list its
       users, so that only declared ones are looked at there, with a warning.
+    - Grants on kinds of things that the declaration does not speak of are left; see O(kinds).
     - V(additive) only adds and changes.
   type: str
   choices: [exclusive, additive]
   default: exclusive
+kinds:
+  description:
+    - Kinds of things that the declaration speaks of though no grant names any, so that V(exclusive) leaves nobody a
+      grant on them that is not declared.
+    - Experiments and registered models always are, and so is each kind that a grant names.
+  type: list
+  elements: str
+  default: []
+  choices:
+    - experiment
+    - registered_model
+    - prompt
+    - scorer
+    - gateway_secret
+    - gateway_endpoint
+    - gateway_model_definition
+    - mcp_server
+    - run
+    - trace
+    - assessment
+    - logged_model
+    - review_queue
+    - registered_model_version
+    - prompt_version
+    - scorer_version
+    - mcp_server_version
 artifact_root:
   description:
     - Where the server puts the artifacts of experiments that are made without a location, such as V(s3://bucket/team).
@@ -47,7 +124,8 @@ keep_users:
   default: []
 revoke_creators:
   description:
-    - Whether to remove also the MANAGE that MLflow gives to whoever creates an experiment or a model.
+    - Whether to remove also the MANAGE that MLflow gives to whoever creates an experiment, a model or something
+      else that can be granted on by its name.
     - MLflow does not mark it. The first grant on a thing counts as such when it is a user's own, and MANAGE.
     - On declared experiments and models nobody keeps it who is not in their grants, whatever is said here. With
       O(policy=additive) everybody does, with a warning.
@@ -85,7 +163,7 @@ users:
       type: bool
       default: false
     grants:
-      description: What the user may do, for grants on all experiments or models. Each names one thing.
+      description: What the user may do. Each names one thing, or all of a kind.
       type: list
       elements: dict
       suboptions:
@@ -116,7 +194,7 @@ groups:
       type: list
       elements: str
     grants:
-      description: What members may do. Each names one thing. Left as they are by default.
+      description: What members may do. Each names one thing, or all of a kind. Left as they are by default.
       type: list
       elements: dict
       suboptions:

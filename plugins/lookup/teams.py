@@ -156,16 +156,74 @@ options:
             type: bool
             default: false
           grants:
-            description: What the user may do, for grants on all experiments or models. Each names one thing.
+            description: What the user may do. Each names one thing, or all of a kind.
             type: list
             elements: dict
             default: []
-            suboptions:
+            suboptions: &grant
               experiment:
                 description: Name of an experiment, or V(*) for all.
                 type: str
               registered_model:
-                description: Name of a registered model, or V(*) for all.
+                description:
+                  - Name of a registered model, or V(*) for all.
+                  - From MLflow 3.13 on prompts are not among them.
+                type: str
+              prompt:
+                description:
+                  - Name of a prompt, or V(*) for all from MLflow 3.13 on.
+                  - Before, all registered models are meant by that.
+                type: str
+              scorer:
+                description:
+                  - A scorer as V(EXPERIMENT/NAME), the name as in an address (V(%20) is a blank, V(%2F) a slash), or
+                    V(*) for all.
+                  - From MLflow 3.7 on.
+                type: str
+              gateway_secret:
+                description:
+                  - Name of a secret of the gateway, or V(*) for all.
+                  - From MLflow 3.13 on, for groups from 3.12.
+                type: str
+              gateway_endpoint:
+                description:
+                  - Name of an endpoint of the gateway, or V(*) for all.
+                  - From MLflow 3.13 on, for groups from 3.12.
+                type: str
+              gateway_model_definition:
+                description: Name of a model of the gateway, or V(*) for all. From MLflow 3.13 on, for groups from 3.12.
+                type: str
+              mcp_server:
+                description: Name of an MCP server, or V(*) for all. From MLflow 3.15 on.
+                type: str
+              run:
+                description:
+                  - V(*), all runs of the experiments that may be read.
+                  - From MLflow 3.17 on, as all that follow.
+                type: str
+              trace:
+                description: V(*), all traces of the experiments that may be read.
+                type: str
+              assessment:
+                description: V(*), all assessments of the traces that may be read.
+                type: str
+              logged_model:
+                description: V(*), all logged models of the experiments that may be read.
+                type: str
+              review_queue:
+                description: V(*), all review queues of the experiments that may be read.
+                type: str
+              registered_model_version:
+                description: V(*), all versions of the registered models that may be read.
+                type: str
+              prompt_version:
+                description: V(*), all versions of the prompts that may be read.
+                type: str
+              scorer_version:
+                description: V(*), all versions of the scorers that may be read.
+                type: str
+              mcp_server_version:
+                description: V(*), all versions of the MCP servers that may be read.
                 type: str
               permission:
                 description: V(READ), V(USE), V(EDIT), V(MANAGE) or, from MLflow 3.17 on, V(DENY).
@@ -190,21 +248,11 @@ options:
             elements: str
             default: []
           grants:
-            description: What the members may do. Each names one experiment or one registered model.
+            description: What the members may do. Each names one thing, or all of a kind.
             type: list
             elements: dict
             default: []
-            suboptions:
-              experiment:
-                description: Name of an experiment, or V(*) for all.
-                type: str
-              registered_model:
-                description: Name of a registered model, or V(*) for all.
-                type: str
-              permission:
-                description: V(READ), V(USE), V(EDIT), V(MANAGE) or, from MLflow 3.17 on, V(DENY).
-                type: str
-                required: true
+            suboptions: *grant
       experiments:
         description: Experiments that are to exist.
         type: list
@@ -263,6 +311,32 @@ options:
         type: str
         choices: [exclusive, additive]
         default: exclusive
+      access_kinds:
+        description:
+          - Kinds of things that C(access_policy=exclusive) covers though no grant names any.
+          - It always covers experiments and registered models, and each kind that a grant of the team names. Grants on
+            others are left, and counted.
+        type: list
+        elements: str
+        default: []
+        choices:
+          - experiment
+          - registered_model
+          - prompt
+          - scorer
+          - gateway_secret
+          - gateway_endpoint
+          - gateway_model_definition
+          - mcp_server
+          - run
+          - trace
+          - assessment
+          - logged_model
+          - review_queue
+          - registered_model_version
+          - prompt_version
+          - scorer_version
+          - mcp_server_version
       keep_users:
         description: Users who are left as they are though they are not declared here.
         type: list

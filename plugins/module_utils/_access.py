@@ -11,9 +11,19 @@ from functools import partial
 from ._arguments import wanted_grants
 from ._claims import declared_things, foreign_locations, kept_creators
 from ._declared import access_problems
-from ._dialect import RANKS, RESOURCE_TYPES, ROLES_SINCE, Grant, Holder, Resource, refuse_denial
+from ._dialect import RANKS, Grant, Holder, Resource, refuse_denial
 from ._errors import InvalidRequest
-from ._people import Levels, grant_steps, group_steps, spell, stale_steps, user_steps
+from ._kinds import DECLARED
+from ._people import (
+    Levels,
+    grant_steps,
+    group_steps,
+    refuse_unknown_things,
+    spell,
+    spoken_kinds,
+    stale_steps,
+    user_steps,
+)
 from ._server import Server
 from ._steps import TAKE, Step
 from ._things import experiment_steps, model_steps, rename_step
@@ -25,11 +35,15 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
     """All steps from the server as it is to the declaration; refuses one that cannot be carried out."""
     refuse_what_cannot_work(server, declared)
     levels = user_levels(declared)
-    if declared["on_missing_roles"] == "expand" and server.version < ROLES_SINCE:
+    kinds, whole = kinds_of(declared), declared
+    if declared["on_missing_roles"] == "expand" and not server.can("groups"):
         levels = expanded(levels, declared["groups"])
         declared = {**declared, "groups": []}
     refuse_denied_members(server, declared, levels)
-    steps = [*rename_steps(server, declared), *stale_steps(server)]
+    refuse_unknown_kinds(server, declared, levels)
+    steps = rename_steps(server, declared)
+    refuse_missing_things(server, whole)
+    steps += stale_steps(server, kinds)
     for wanted in declared["experiments"]:
         present = server.directory.experiments.get(wanted["name"])
         steps += experiment_steps(server.client, present, wanted, server.directory.add_experiment)
@@ -39,7 +53,7 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
     exclusive = declared["policy"] == "exclusive"
     for wanted in declared["groups"]:
         grants = None if wanted["grants"] is None else wanted_grants(wanted["grants"])
-        steps += group_steps(server, {**wanted, "grants": grants}, exclusive, kept_users(server, declared))
+        steps += group_steps(server, {**wanted, "grants": grants}, exclusive, kept_users(server, declared), kinds)
     denied = denied_users(declared, levels)
     surplus = surplus_test(server, declared)
     for wanted in declared["users"]:
@@ -49,14 +63,21 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
         user = {**wanted, "update_password": declared["update_password"]}
         steps += user_steps(server, user, closed)
         if wanted["state"] == "present":
-            steps += grant_steps(server, Holder("user", wanted["name"]), levels[wanted["name"]], surplus)
+            steps += grant_steps(server, Holder("user", wanted["name"]), levels[wanted["name"]], surplus, kinds)
     return steps + (purge_steps(server, declared) if exclusive else [])
+
+
+def kinds_of(declared: Declaration) -> set[str]:
+    """The kinds of things that the declaration speaks of; grants on others are nobody's business."""
+    holders = [*declared["users"], *declared["groups"]]
+    named = [resource for holder in holders for resource in wanted_grants(holder["grants"] or [])]
+    return spoken_kinds(named, declared["kinds"])
 
 
 def rename_steps(server: Server, declared: Declaration) -> list[Step]:
     """Renames; all that is planned after them sees the new names."""
     steps = []
-    for kind in RESOURCE_TYPES:
+    for kind in DECLARED:
         for wanted in declared[f"{kind}s"]:
             things = server.directory.things(kind)
             old, new = wanted["rename_from"], wanted["name"]
@@ -69,7 +90,7 @@ def rename_steps(server: Server, declared: Declaration) -> list[Step]:
 def user_levels(declared: Declaration) -> dict[str, Levels]:
     """What each declared user is to have, out of the grants that stand with the user and the resources."""
     levels = {user["name"]: wanted_grants(user["grants"] or []) for user in declared["users"]}
-    for kind in RESOURCE_TYPES:
+    for kind in DECLARED:
         for resource in declared[f"{kind}s"]:
             for user, level in (resource["grants"] or {}).items() if resource["state"] == "present" else ():
                 levels[user][Resource(kind, resource["name"])] = level
@@ -125,9 +146,33 @@ def access_warnings(server: Server, declared: Declaration) -> list[str]:
         return name in keep if name not in present else not surplus(resource, grant)
 
     levels = user_levels(declared)
-    if declared["on_missing_roles"] == "expand" and server.version < ROLES_SINCE:
+    if declared["on_missing_roles"] == "expand" and not server.can("groups"):
         levels = expanded(levels, declared["groups"])
     return [*kept_creators(server, declared, levels, kept), *foreign_locations(server, declared)]
+
+
+def left_grants(server: Server, declared: Declaration) -> dict[str, int]:
+    """How many grants C(exclusive) leaves on each kind of thing that the declaration does not speak of.
+
+    Without those of whoever made a thing, which would stay in any case.
+    """
+    left: dict[str, int] = {}
+    if declared["policy"] != "exclusive":
+        return left
+    kinds, creators = kinds_of(declared), server.creators()
+    present = [("user", user) for user in declared["users"]] + [("group", group) for group in declared["groups"]]
+    for kind, wanted in present:
+        if wanted["state"] == "absent":
+            continue
+        for resource, grant in server.rows(Holder(kind, wanted["name"])).items():
+            word = resource.kind
+            if len(server.dialect.words(word)) > 1:
+                called = server.named(resource)
+                word = called.kind if called else word
+            made = kind == "user" and (grant.level == "MANAGE" if grant.row is None else grant.row in creators)
+            if word not in kinds and not made:
+                left[word] = left.get(word, 0) + 1
+    return left
 
 
 def purge_steps(server: Server, declared: Declaration) -> list[Step]:
@@ -153,17 +198,27 @@ def kept_users(server: Server, declared: Declaration) -> set[str]:
 def refuse_what_cannot_work(server: Server, declared: Declaration) -> None:
     """Everything that would fail half-way is refused before the first step."""
     others = () if declared["policy"] == "exclusive" else server.access.users
-    for problem in (*access_problems(declared, others), *_missing_things(server, declared)):
+    for problem in access_problems(declared, others):
+        raise InvalidRequest(problem)
+
+
+def refuse_unknown_kinds(server: Server, declared: Declaration, levels: dict[str, Levels]) -> None:
+    """A kind that the server does not know is an error that names the version needed."""
+    for group in declared["groups"]:
+        if group["state"] == "present":
+            refuse_unknown_things(server, Holder("group", group["name"]), wanted_grants(group["grants"] or []))
+    for name, wanted in levels.items():
+        refuse_unknown_things(server, Holder("user", name), wanted)
+
+
+def refuse_missing_things(server: Server, declared: Declaration) -> None:
+    """Nothing can be granted on what is not there. The renames have to be planned before."""
+    for problem in _missing_things(server, declared):
         raise InvalidRequest(problem)
 
 
 def _missing_things(server: Server, declared: Declaration) -> t.Iterator[str]:
-    made = {
-        (kind, thing["name"])
-        for kind in RESOURCE_TYPES
-        for thing in declared[f"{kind}s"]
-        if thing["state"] == "present"
-    }
+    made = {(kind, thing["name"]) for kind in DECLARED for thing in declared[f"{kind}s"] if thing["state"] == "present"}
     for key in ("users", "groups"):
         for holder in declared[key]:
             for resource in wanted_grants(holder["grants"] or []):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ._arguments import grant_list_spec
+from ._kinds import WORDS
 
 STATE = {"type": "str", "choices": ["present", "absent"], "default": "present"}
 NAME = {"type": "str", "required": True}
@@ -18,6 +19,7 @@ def access_spec() -> dict[str, t.Any]:
     grants = grant_list_spec()
     return {
         "policy": {"type": "str", "choices": ["exclusive", "additive"], "default": "exclusive"},
+        "kinds": {"type": "list", "elements": "str", "choices": list(WORDS), "default": []},
         "artifact_root": {"type": "str"},
         "keep_users": {"type": "list", "elements": "str", "default": []},
         "revoke_creators": {"type": "bool", "default": False},

@@ -10,8 +10,9 @@ import typing as t
 from ansible.module_utils.basic import env_fallback
 
 from ._client import Client
-from ._dialect import LEVELS, RESOURCE_TYPES, Resource
+from ._dialect import LEVELS, Resource
 from ._errors import InvalidRequest
+from ._kinds import WORDS
 
 
 def connection_spec() -> dict[str, t.Any]:
@@ -48,8 +49,8 @@ def client_from(params: dict[str, t.Any], read_only: bool) -> Client:
 def grant_spec() -> dict[str, t.Any]:
     """One grant as the inventory writes it: a resource of one type, and a level."""
     return {
-        "experiment": {"type": "str"},
-        "registered_model": {"type": "str"},
+        # The name of a secret is none.
+        **{kind: {"type": "str", "no_log": False} for kind in WORDS},
         "permission": {"type": "str", "choices": list(LEVELS)},
     }
 
@@ -62,14 +63,14 @@ def grant_list_spec() -> dict[str, t.Any]:
         "type": "list",
         "elements": "dict",
         "options": options,
-        "mutually_exclusive": [RESOURCE_TYPES],
-        "required_one_of": [RESOURCE_TYPES],
+        "mutually_exclusive": [WORDS],
+        "required_one_of": [WORDS],
     }
 
 
 def resource_of(grant: dict[str, t.Any]) -> Resource:
     """The resource that a grant speaks of, by its name."""
-    return next(Resource(kind, grant[kind]) for kind in RESOURCE_TYPES if grant.get(kind) is not None)
+    return next(Resource(kind, grant[kind]) for kind in WORDS if grant.get(kind) is not None)
 
 
 def wanted_grants(grants: list[dict[str, t.Any]]) -> dict[Resource, str]:

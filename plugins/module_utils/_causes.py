@@ -19,6 +19,9 @@ COMPLAINT = re.compile(r"(?i)(error|exception)\b|\b(fatal|failed|denied|cannot|c
 # What stands between a user's name and the host in a URI. A password may have any character in it, @ and / too.
 IN_URI = re.compile(r"://([^:/@\s'\"]*):\S*@")
 
+# As systemd reads it: the last word counts.
+STORAGE = re.compile(r"(?mi)^\s*Storage\s*=\s*(\w+)")
+
 
 def cause(text: str) -> str:
     """The line that says what went wrong: the end of the last traceback, or the last complaint, or the last line."""
@@ -28,6 +31,16 @@ def cause(text: str) -> str:
         told = [line for line in lines if not NOISE.match(line)] or lines
         said = ([line for line in told if COMPLAINT.search(line)] or told or ["it ended without a word"])[-1]
     return cut(IN_URI.sub(r"://\1:***@", " ".join(said.split())), LONGEST)
+
+
+def where(unit: str, storage: str) -> str:
+    """Where all that a unit has said is to be read; storage is what systemd has for its journal's configuration."""
+    if (STORAGE.findall(storage) or ["auto"])[-1].lower() != "none":
+        return f"see journalctl -u {unit}"
+    return (
+        "this host's journal keeps nothing: say Storage=auto in /etc/systemd/journald.conf, restart systemd-journald, "
+        f"try again, and see journalctl -u {unit}"
+    )
 
 
 def after_traceback(lines: list[str]) -> str:

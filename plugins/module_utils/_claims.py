@@ -12,9 +12,10 @@ from __future__ import annotations
 import typing as t
 
 from ._client import Client, fitting
-from ._dialect import RESOURCE_TYPES, Holder, Resource
+from ._dialect import Holder, Resource
 from ._errors import RequestRefused
-from ._resources import EXPERIMENTS, Facts
+from ._kinds import DECLARED, EXPERIMENTS
+from ._listed import Facts
 from ._server import Server
 
 # As a server that passes artifacts on calls its own.
@@ -27,7 +28,7 @@ Kept = t.Callable[[str, Resource, t.Any], bool]
 
 def declared_things(declared: Facts) -> set[Resource]:
     """All experiments and models that the declaration names as such."""
-    return {Resource(kind, thing["name"]) for kind in RESOURCE_TYPES for thing in declared[f"{kind}s"]}
+    return {Resource(kind, thing["name"]) for kind in DECLARED for thing in declared[f"{kind}s"]}
 
 
 def kept_creators(server: Server, declared: Facts, wanted: dict[str, t.Any], kept: Kept) -> t.Iterator[str]:
@@ -36,7 +37,7 @@ def kept_creators(server: Server, declared: Facts, wanted: dict[str, t.Any], kep
     for name, user in sorted(server.access.users.items()):
         if name == server.client.username:
             continue
-        for resource, grant in sorted(server.grants(Holder("user", name)).items()):
+        for resource, grant in sorted(server.grants(Holder("user", name), DECLARED).items()):
             if resource not in ours or resource in wanted.get(name, {}) or grant.level != "MANAGE":
                 continue
             # An old server does not tell who came first.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ._dialect import RESOURCE_TYPES
+from ._kinds import DECLARED, WORDS
 
 Declared = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
@@ -19,7 +19,7 @@ def contradictions(declared: Declared) -> Problems:
         for holder in declared[key]:
             yield from _grants_twice(f"{key}: {holder['name']}: grants", holder["grants"] or [])
     own = {user["name"]: user["grants"] or [] for user in declared["users"]}
-    for kind in RESOURCE_TYPES:
+    for kind in DECLARED:
         for thing in declared[f"{kind}s"]:
             for user, level in (thing["grants"] or {}).items():
                 yield from _elsewhere(kind, thing["name"], user, level, own.get(user, []))
@@ -29,7 +29,7 @@ def contradictions(declared: Declared) -> Problems:
 def _grants_twice(where: str, grants: list[Declared]) -> Problems:
     found: dict[tuple[str, str], list[str]] = {}
     for grant in grants:
-        for kind in RESOURCE_TYPES:
+        for kind in WORDS:
             if grant.get(kind) is not None:
                 levels = found.setdefault((kind, grant[kind]), [])
                 levels += [grant["permission"]] if grant["permission"] not in levels else []

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from ._dialect import LEVELS, Holder, Resource, User
-from ._effective import is_active
+from ._kinds import DECLARED, EVERY
+from ._listed import Facts
 from ._people import grant_list
-from ._resources import EVERY, Facts
 from ._server import Server
 
 # MLflow makes this experiment itself.
@@ -21,7 +21,11 @@ def declaration(server: Server) -> dict[str, list[Facts]]:
     admin = server.client.username
     people = [user for name, user in sorted(server.access.users.items()) if name != admin]
     grants = {user.name: levels(server, Holder("user", user.name)) for user in people}
-    experiments = [found for name, found in sorted(server.directory.experiments.items()) if is_active(found)]
+    experiments = [
+        found
+        for name, found in sorted(server.directory.experiments.items())
+        if server.directory.exists("experiment", name)
+    ]
     things = {
         "experiments": [described("experiment", found, grants) for found in experiments],
         "registered_models": [
@@ -38,14 +42,24 @@ def declaration(server: Server) -> dict[str, list[Facts]]:
 
 
 def described_user(user: User, own: dict[Resource, str]) -> Facts:
-    """A user; grants on all of a kind stand here, since there is no one thing they could stand with."""
-    on_all = grant_list({resource: level for resource, level in own.items() if resource.key == EVERY})
-    return {"name": user.name, **({"admin": True} if user.admin else {}), **({"grants": on_all} if on_all else {})}
+    """A user; grants on all of a kind stand here, and those on things that are not declared themselves."""
+    here = {
+        resource: level for resource, level in own.items() if resource.key == EVERY or resource.kind not in DECLARED
+    }
+    grants = {"grants": grant_list(here)} if here else {}
+    return {"name": user.name, **({"admin": True} if user.admin else {}), **grants}
 
 
 def levels(server: Server, holder: Holder) -> dict[Resource, str]:
-    """What a holder has, in the words of the inventory: up to 3.12 a group could also be given nothing."""
-    return {resource: grant.level for resource, grant in server.grants(holder).items() if grant.level in LEVELS}
+    """What a holder has, in the words of the inventory: up to 3.12 a group could also be given nothing.
+
+    Without what is on experiments that are deleted, which cannot be declared as long as they are.
+    """
+    return {
+        resource: grant.level
+        for resource, grant in server.grants(holder).items()
+        if grant.level in LEVELS and server.directory.exists(*resource)
+    }
 
 
 def groups(server: Server) -> list[Facts]:

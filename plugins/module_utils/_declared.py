@@ -12,9 +12,9 @@ import typing as t
 
 from ._contradictions import contradictions
 from ._credentials import password_problem, username_problem
-from ._dialect import LEVELS, RESOURCE_TYPES
+from ._dialect import LEVELS
 from ._dialect_roles import HIDDEN_ROLE
-from ._resources import EVERY
+from ._kinds import DECLARED, EVERY, WORDS, name_problem
 from ._text import shown
 
 Declared = t.Dict[str, t.Any]
@@ -32,7 +32,7 @@ def _access_problems(declared: Declared, known: t.Iterable[str]) -> Problems:
     for user in declared["users"]:
         if user["name"] in present:
             yield from account_problems(user, "users", f"users: {user['name']}: password")
-    for key in ("users", "groups", *(f"{kind}s" for kind in RESOURCE_TYPES)):
+    for key in ("users", "groups", *(f"{kind}s" for kind in DECLARED)):
         yield from (f"{key}: '{name}' stands there twice" for name in repeated(declared[key]))
         yield from _name_problems(key, declared[key])
     for key in ("users", "groups"):
@@ -40,7 +40,7 @@ def _access_problems(declared: Declared, known: t.Iterable[str]) -> Problems:
             yield from _grant_problems(f"{key}: {holder['name']}", holder["grants"] or [])
     yield from _member_problems(declared["groups"], present | set(known))
     yield from contradictions(declared)
-    for kind in RESOURCE_TYPES:
+    for kind in DECLARED:
         for resource in declared[f"{kind}s"]:
             yield from _level_problems(f"{kind}s: {resource['name']}: grants", resource["grants"] or {}, present)
 
@@ -75,8 +75,12 @@ def _name_problems(key: str, things: list[Declared]) -> Problems:
 
 def _grant_problems(where: str, grants: list[Declared]) -> Problems:
     for grant in grants:
-        if sum(grant.get(kind) is not None for kind in RESOURCE_TYPES) != 1:
-            yield f"{where}: grants: name one of {' and '.join(RESOURCE_TYPES)} in each"
+        if sum(grant.get(kind) is not None for kind in WORDS) != 1:
+            yield f"{where}: grants: name one thing in each, such as an experiment"
+        for kind in WORDS:
+            problem = name_problem(kind, grant[kind]) if grant.get(kind) is not None else None
+            if problem:
+                yield f"{where}: grants: {problem}"
         yield from _level_problem(f"{where}: grants", grant["permission"])
 
 

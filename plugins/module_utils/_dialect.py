@@ -12,6 +12,7 @@ import typing as t
 
 from ._client import Client
 from ._errors import Unsupported
+from ._kinds import OLDEST
 from ._shapes import Word
 
 USERS = "/api/2.0/mlflow/users/"
@@ -26,19 +27,29 @@ NOTHING = "NO_PERMISSIONS"
 # All that a server may say somebody has.
 LEVEL = Word((*LEVELS, NOTHING))
 
-# What the inventory can grant on.
-RESOURCE_TYPES = ("experiment", "registered_model")
-
-OLDEST = (2, 22)
 USE_SINCE = (3, 9)
 USER_LIST_SINCE = (3, 10)
 ROLES_SINCE = (3, 12)
 ROLES_ONLY_SINCE = (3, 13)
 DENY_SINCE = (3, 17)
+# What versions can do, by names that say it.
+FEATURES = {
+    "use": USE_SINCE,
+    "list of users": USER_LIST_SINCE,
+    "groups": ROLES_SINCE,
+    # All grants are roles', and no kind has routes of its own.
+    "roles alone": ROLES_ONLY_SINCE,
+    "users on all": ROLES_ONLY_SINCE,
+    # Before, prompts are registered models to it.
+    "all prompts": ROLES_ONLY_SINCE,
+    # A grant does not take away what everybody has.
+    "default is the least": ROLES_ONLY_SINCE,
+    "asking for a level": ROLES_ONLY_SINCE,
+}
 
 
 class Resource(t.NamedTuple):
-    """What a grant is on: C(key) is an experiment's id, a model's name, or C(*) for all."""
+    """What a grant is on: C(key) is an experiment's id, a model's name, or C(*) for all; see C(_kinds)."""
 
     kind: str
     key: str
@@ -86,10 +97,17 @@ class Access(t.NamedTuple):
 class Dialect(t.Protocol):
     """What both permission APIs can do."""
 
-    version: tuple[int, int]
-
     def observe(self, names: t.Iterable[str]) -> Access:
         """Read everybody; an old server can only be asked about users by their C(names)."""
+
+    def knows(self, kind: str, holder: str) -> bool:
+        """Whether the server can grant a C(holder), a user or a group, something on things of a kind."""
+
+    def words(self, kind: str) -> tuple[str, ...]:
+        """What a grant that was observed as one of a C(kind) may be on, in words of the inventory."""
+
+    def all_of(self, kind: str) -> str:
+        """The kind of which a grant on all covers these things."""
 
     def grant(self, holder: Holder, resource: Resource, level: str) -> None:
         """Give a level to somebody who has none of their own on this resource."""
@@ -134,6 +152,17 @@ def unsupported(client: Client, what: str, since: tuple[int, int]) -> Unsupporte
     return Unsupported(
         f"the server runs MLflow {client.version}; {what} needs {needed} or later", version=client.version
     )
+
+
+def can(client: Client, feature: str) -> bool:
+    """Whether the server has it."""
+    return version_of(client) >= FEATURES[feature]
+
+
+def require(client: Client, feature: str, what: str) -> None:
+    """Raise the error that names the version needed, where the server does not have it."""
+    if not can(client, feature):
+        raise unsupported(client, what, FEATURES[feature])
 
 
 def refuse_denial(client: Client, what: str, grouped: bool) -> None:

@@ -11,8 +11,6 @@ from ._client import Client, fitting
 from ._dialect import (
     LEVEL,
     NOTHING,
-    ROLES_SINCE,
-    USER_LIST_SINCE,
     USERS,
     Access,
     Grant,
@@ -20,25 +18,48 @@ from ._dialect import (
     Holder,
     Resource,
     User,
+    can,
+    version_of,
 )
-from ._dialect_roles import Roles, as_group
+from ._dialect_roles import Roles
+from ._kinds import KINDS
+from ._listed import scorer_key, scorer_of
+from ._shapes import Maybe
 
-# By kind: the routes, and what the resource is called in them.
+
+class Route(t.NamedTuple):
+    """Where users' grants on a kind of thing are, and what the thing is called there."""
+
+    path: str
+    fields: tuple[str, ...]
+
+
 ROUTES = {
-    "experiment": ("/api/2.0/mlflow/experiments/permissions/", "experiment_id"),
-    "registered_model": ("/api/2.0/mlflow/registered-models/permissions/", "name"),
+    "experiment": Route("/api/2.0/mlflow/experiments/permissions/", ("experiment_id",)),
+    "registered_model": Route("/api/2.0/mlflow/registered-models/permissions/", ("name",)),
+    "scorer": Route("/api/3.0/mlflow/scorers/permissions/", ("experiment_id", "scorer_name")),
 }
+# The server tells of them only where it knows them.
+LATER = ("scorer",)
 
 # What denies a user here; DENY came with 3.17.
 DENIED = NOTHING
 
 NAMES = {"users": [{"username": str}]}
+
+
+def told(kind: str, route: Route) -> t.Any:
+    """What a user's grants on a kind look like."""
+    rows = [{**dict.fromkeys(route.fields, str), "permission": LEVEL}]
+    return Maybe(rows) if kind in LATER else rows
+
+
 USER = {
     "user": {
         "id": int,
         "username": str,
         "is_admin": bool,
-        **{f"{kind}_permissions": [{key: str, "permission": LEVEL}] for kind, (_path, key) in ROUTES.items()},
+        **{f"{kind}_permissions": told(kind, route) for kind, route in ROUTES.items()},
     }
 }
 
@@ -48,15 +69,19 @@ class PermissionDialect(Roles):
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
-        self.has_groups = self.version >= ROLES_SINCE
+        self.has_groups = can(client, "groups")
+        self._told = set(ROUTES) - set(LATER)
 
     def observe(self, names: t.Iterable[str]) -> Access:
-        found = [answer["user"] for answer in map(self._read_user, self._usernames(names)) if answer]
+        found: list[dict[str, t.Any]] = [
+            answer["user"] for answer in map(self._read_user, self._usernames(names)) if answer
+        ]
+        self._told |= {kind for kind in LATER for user in found if user.get(f"{kind}_permissions") is not None}
         by_id = {user["id"]: user["username"] for user in found}
         groups: dict[str, Group] = {}
         for role in self.visible_roles() if self.has_groups else ():
             members = [by_id[number] for number in self.member_ids(role["id"]) if number in by_id]
-            groups[role["name"]] = as_group(role, members)
+            groups[role["name"]] = self.as_group(role, members)
         users = {}
         for user in found:
             name = user["username"]
@@ -65,7 +90,7 @@ class PermissionDialect(Roles):
         return Access(users, groups)
 
     def _usernames(self, names: t.Iterable[str]) -> t.Iterable[str]:
-        if self.version < USER_LIST_SINCE:
+        if not can(self._client, "list of users"):
             return sorted({*names, self._client.username})
         return [user["username"] for user in fitting(self._client.get(USERS + "list"), NAMES)["users"]]
 
@@ -99,17 +124,48 @@ class PermissionDialect(Roles):
             self.remove_member(group, user.name)
         self._client.write("DELETE", USERS + "delete", username=user.name)
 
+    def knows(self, kind: str, holder: str) -> bool:
+        filed = KINDS[kind].filed_as or kind
+        if holder == "user":
+            return filed in self._told
+        # Only a writing request would tell.
+        return self.has_groups and KINDS[filed].groups_since <= version_of(self._client)
+
+    def words(self, kind: str) -> tuple[str, ...]:
+        return (kind, *(other.word for other in KINDS.values() if other.filed_as == kind))
+
+    def all_of(self, kind: str) -> str:
+        return KINDS[kind].filed_as or kind
+
+    def spoken(self, resource: Resource) -> tuple[str, str]:
+        kind = self.all_of(resource.kind)
+        # Roles have the names of scorers unquoted here.
+        return (
+            (kind, "/".join(scorer_of(resource.key)))
+            if kind == "scorer" and "/" in resource.key
+            else (kind, resource.key)
+        )
+
+    def heard(self, kind: str, pattern: str) -> Resource:
+        number, slash, name = pattern.partition("/")
+        return Resource(kind, scorer_key(number, name) if kind == "scorer" and slash else pattern)
+
     def _write(self, method: str, verb: str, holder: Holder, resource: Resource, **body: str) -> None:
-        path, identity = ROUTES[resource.kind]
-        self._client.write(method, path + verb, username=holder.name, **{identity: resource.key}, **body)
+        kind = self.all_of(resource.kind)
+        route = ROUTES[kind]
+        values = scorer_of(resource.key) if kind == "scorer" else (resource.key,)
+        self._client.write(method, route.path + verb, username=holder.name, **dict(zip(route.fields, values)), **body)
 
 
 def user_grants(user: dict[str, t.Any]) -> dict[Resource, Grant]:
     """A user's own grants; MLflow does not tell their rows."""
     return {
-        Resource(kind, row[identity]): Grant("DENY" if row["permission"] == DENIED else row["permission"], None)
-        for kind, (_path, identity) in ROUTES.items()
-        for row in user[f"{kind}_permissions"]
+        Resource(kind, scorer_key(*names) if kind == "scorer" else names[0]): Grant(
+            "DENY" if row["permission"] == DENIED else row["permission"], None
+        )
+        for kind, route in ROUTES.items()
+        for row in user.get(f"{kind}_permissions") or ()
+        for names in [[row[field] for field in route.fields]]
     }
 
 

@@ -9,7 +9,9 @@ import re
 import typing as t
 
 from ._client import Client, fitting
-from ._dialect import LEVEL, RESOURCE_TYPES, USERS, Access, Grant, Group, Holder, Resource, User, version_of
+from ._dialect import LEVEL, USERS, Access, Grant, Group, Holder, Resource, User
+from ._errors import RequestRefused
+from ._kinds import EVERY, KINDS
 from ._shapes import Maybe, fit
 
 GRANTS = "/api/3.0/mlflow/users/permissions/"
@@ -25,9 +27,12 @@ HIDDEN_ROLE = re.compile(r"__user_[0-9]+__")
 def _fit_row(row: t.Any, where: str) -> None:
     """A row of a role. Kinds that the inventory has no word for have levels of their own."""
     fit({"id": int, "resource_type": str, "resource_pattern": str, "permission": str}, row, where)
-    if row["resource_type"] in RESOURCE_TYPES:
+    if row["resource_type"] in KINDS:
         fit(LEVEL, row["permission"], f"{where}.permission")
 
+
+# As MLflow begins to say that it has no such kind.
+NO_KIND = "Invalid resource type"
 
 ROLE = {"id": int, "name": str, "description": Maybe(str), "permissions": [_fit_row]}
 
@@ -38,7 +43,6 @@ class Roles:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._ids: dict[str, int] = {}
-        self.version = version_of(client)
 
     def visible_roles(self) -> list[dict[str, t.Any]]:
         """All roles but the hidden ones, those without members too."""
@@ -69,7 +73,8 @@ class Roles:
         self._client.write("DELETE", ROLES + "unassign", role_id=self._ids[group], username=username)
 
     def grant(self, holder: Holder, resource: Resource, level: str) -> None:
-        body = {"resource_type": resource.kind, "resource_pattern": resource.key, "permission": level}
+        kind, pattern = self.spoken(resource)
+        body = {"resource_type": kind, "resource_pattern": pattern, "permission": level}
         self._client.write("POST", ROLES + "permissions/add", role_id=self._ids[holder.name], **body)
 
     def change_level(self, holder: Holder, resource: Resource, grant: Grant, level: str) -> None:
@@ -77,6 +82,29 @@ class Roles:
 
     def revoke(self, holder: Holder, resource: Resource, grant: Grant) -> None:
         self._client.write("DELETE", ROLES + "permissions/remove", role_permission_id=grant.row)
+
+    def words(self, kind: str) -> tuple[str, ...]:
+        return (kind,)
+
+    def all_of(self, kind: str) -> str:
+        return kind
+
+    def spoken(self, resource: Resource) -> tuple[str, str]:
+        """A resource as roles name it."""
+        return resource
+
+    def heard(self, kind: str, pattern: str) -> Resource:
+        """What roles name so."""
+        return Resource(kind, pattern)
+
+    def as_group(self, role: dict[str, t.Any], members: t.Iterable[str]) -> Group:
+        return Group(role["name"], role["description"] or "", frozenset(members), self.role_grants(role))
+
+    def role_grants(self, role: dict[str, t.Any]) -> dict[Resource, Grant]:
+        return {
+            self.heard(row["resource_type"], row["resource_pattern"]): Grant(row["permission"], row["id"])
+            for row in role["permissions"]
+        }
 
 
 class RoleDialect(Roles):
@@ -95,10 +123,19 @@ class RoleDialect(Roles):
                 user["username"],
                 user["is_admin"],
                 frozenset(role["name"] for role in others),
-                {resource: grant for role in own for resource, grant in role_grants(role).items()},
+                {resource: grant for role in own for resource, grant in self.role_grants(role).items()},
             )
-        groups = [as_group(role, members.get(role["id"], ())) for role in self.visible_roles()]
+        groups = [self.as_group(role, members.get(role["id"], ())) for role in self.visible_roles()]
         return Access(users, {group.name: group for group in groups})
+
+    def knows(self, kind: str, holder: str) -> bool:
+        query = {"username": self._client.username, "resource_type": kind, "resource_id": EVERY}
+        try:
+            self._client.get(GRANTS + "get", **query)
+        except RequestRefused as refusal:
+            # It may know the kind, and have no answer for all of them.
+            return refusal.status == 400 and NO_KIND not in str(refusal)
+        return True
 
     def grant(self, holder: Holder, resource: Resource, level: str) -> None:
         if holder.kind == "group":
@@ -109,14 +146,3 @@ class RoleDialect(Roles):
 
     def delete_user(self, user: User) -> None:
         self._client.write("DELETE", USERS + "delete", username=user.name)
-
-
-def as_group(role: dict[str, t.Any], members: t.Iterable[str]) -> Group:
-    return Group(role["name"], role["description"] or "", frozenset(members), role_grants(role))
-
-
-def role_grants(role: dict[str, t.Any]) -> dict[Resource, Grant]:
-    return {
-        Resource(row["resource_type"], row["resource_pattern"]): Grant(row["permission"], row["id"])
-        for row in role["permissions"]
-    }

@@ -8,9 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ._client import Client, fitting
-from ._dialect import LEVEL, NOTHING, RANKS, ROLES_ONLY_SINCE, Grant, Group, Holder, Resource, User
+from ._dialect import LEVEL, NOTHING, RANKS, Grant, Group, Holder, Resource, User
 from ._errors import Unsupported
-from ._resources import EVERY
+from ._kinds import EVERY, KINDS
 from ._server import Server
 
 # Looks at a user's or group's grants, one for each thing: a hundred users in ten groups each, and two thousand things.
@@ -28,32 +28,49 @@ class Reason(t.NamedTuple):
 
 
 def effective(server: Server, default: str | None) -> list[dict[str, t.Any]]:
-    """The level of every user on every experiment and model, with all that speaks for it."""
+    """The level of every user on every thing that can be granted on, with all that speaks for it."""
     creators = server.creators()
-    things = [Resource("experiment", name) for name, found in server.directory.experiments.items() if is_active(found)]
-    things += [Resource("registered_model", name) for name in server.directory.models]
-    things.sort()
     people = [user for _name, user in sorted(server.access.users.items())]
+    grants = {holder: server.grants(holder) for holder in server.holders()}
+    things = sorted(all_things(server))
     if len(things) * sum(1 + len(user.groups) for user in people) > MOST:
         raise Unsupported(
-            f"{server.client.tracking_uri} has {len(people)} users and {len(things)} experiments and models, "
+            f"{server.client.tracking_uri} has {len(people)} users and {len(things)} experiments, models and others, "
             "too many to tell what each may do with each; is it an MLflow server?"
         )
-    grants = {holder: server.grants(holder) for holder in server.holders()}
-    return [judged(server, user, thing, default, creators, grants) for user in people for thing in things]
+    floor = server.can("default is the least")
+    found = (judged(server, user, thing, default, floor, creators, grants) for user in people for thing in things)
+    return [each for each in found if each]
 
 
-def is_active(experiment: dict[str, t.Any]) -> bool:
-    return experiment["lifecycle_stage"] == "active"
+def all_things(server: Server) -> t.Iterator[Resource]:
+    """Everything by name, and all of each kind of which single things cannot be granted on."""
+    for word, kind in KINDS.items():
+        if not kind.listing:
+            yield Resource(word, EVERY)
+        elif server.knows(word, "user") or server.knows(word, "group"):
+            things = server.directory.kinds[word]
+            yield from (Resource(word, name) for name in things.by_name if things.exists(name))
 
 
 def judged(
-    server: Server, user: User, thing: Resource, default: str | None, creators: set[int], grants: Grants
-) -> dict[str, t.Any]:
-    reasons = list(reasons_for(user, thing, creators, grants))
+    server: Server,
+    user: User,
+    thing: Resource,
+    default: str | None,
+    floor: bool,
+    creators: set[int],
+    grants: Grants,
+) -> dict[str, t.Any] | None:
+    """What one user may do with one thing. None where another thing decides, such as the experiment of a run."""
+    given = list(grants_for(server, user, thing, creators, grants))
+    if thing.key == EVERY and not given:
+        return None
+    reasons = [Reason("MANAGE", "admin")] if user.admin else []
+    reasons += given
     # A grant never takes away what everybody has from 3.13 on; before, a user's own grant replaces it.
-    own = [reason for reason in reasons if reason.why.startswith(("granted", "created"))]
-    if default and (server.version >= ROLES_ONLY_SINCE or not own) and (default != NOTHING or not reasons):
+    own = [reason for reason in given if reason.why.startswith(("granted", "created"))]
+    if default and (floor or not own) and (default != NOTHING or not reasons):
         reasons.append(Reason(default, "default permission"))
     level = decided([reason.level for reason in reasons], user.admin)
     return {
@@ -64,12 +81,11 @@ def judged(
     }
 
 
-def reasons_for(user: User, thing: Resource, creators: set[int], grants: Grants) -> t.Iterator[Reason]:
-    if user.admin:
-        yield Reason("MANAGE", "admin")
+def grants_for(server: Server, user: User, thing: Resource, creators: set[int], grants: Grants) -> t.Iterator[Reason]:
     holders = [Holder("user", user.name)] + [Holder("group", name) for name in sorted(user.groups)]
+    everything = Resource(server.dialect.all_of(thing.kind), EVERY)
     for holder in holders:
-        for resource in (thing, Resource(thing.kind, EVERY)):
+        for resource in dict.fromkeys((thing, everything)):
             grant = grants.get(holder, {}).get(resource)
             if grant is None:
                 continue
@@ -95,7 +111,7 @@ def ask_default(client: Client, server: Server) -> str | None:
 
     None where nobody can be asked about: before 3.13, or when every user has a grant on all.
     """
-    if server.version < ROLES_ONLY_SINCE:
+    if not server.can("asking for a level"):
         return None
     for name, user in sorted(server.access.users.items()):
         # A group may have come, or be made up, between the two answers.

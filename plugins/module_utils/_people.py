@@ -11,9 +11,6 @@ from functools import partial
 
 from ._dialect import (
     RANKS,
-    ROLES_ONLY_SINCE,
-    ROLES_SINCE,
-    USE_SINCE,
     Grant,
     Holder,
     Resource,
@@ -21,10 +18,9 @@ from ._dialect import (
     refuse_denial,
     set_admin,
     set_password,
-    unsupported,
 )
 from ._errors import InvalidRequest
-from ._resources import EVERY
+from ._kinds import DECLARED, EVERY, KINDS, name_problem
 from ._server import Server
 from ._steps import GIVE, JOIN, MAKE, OPEN, TAKE, Step
 from ._text import shown
@@ -64,14 +60,19 @@ def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Ste
     return steps
 
 
-def group_steps(server: Server, wanted: Wanted, purge: bool = True, keep: t.Iterable[str] = ()) -> list[Step]:
+def group_steps(
+    server: Server,
+    wanted: Wanted,
+    purge: bool = True,
+    keep: t.Iterable[str] = (),
+    kinds: t.Container[str] = KINDS,
+) -> list[Step]:
     """Bring a group about; members and grants of None are left as they are, and so are users to C(keep)."""
     name, dialect = wanted["name"], server.dialect
     group = server.access.groups.get(name)
     if wanted["state"] == "absent":
         return [Step(TAKE, f"- group {name}", partial(dialect.delete_group, name))] if group else []
-    if server.version < ROLES_SINCE:
-        raise unsupported(server.client, f"group '{name}'", ROLES_SINCE)
+    server.require("groups", f"group '{name}'")
     steps = []
     if not group:
         description = wanted["description"] or ""
@@ -86,15 +87,19 @@ def group_steps(server: Server, wanted: Wanted, purge: bool = True, keep: t.Iter
     for member in sorted(members - present):
         steps.append(Step(JOIN, f"+ {member} in group {name}", partial(dialect.add_member, name, member)))
     if wanted["grants"] is not None:
-        steps += grant_steps(server, Holder("group", name), wanted["grants"], surplus=lambda *_: purge)
+        steps += grant_steps(server, Holder("group", name), wanted["grants"], lambda *_: purge, kinds)
     return steps
 
 
 def grant_steps(
-    server: Server, holder: Holder, wanted: Levels, surplus: t.Callable[[Resource, Grant], bool]
+    server: Server,
+    holder: Holder,
+    wanted: Levels,
+    surplus: t.Callable[[Resource, Grant], bool],
+    kinds: t.Container[str] = KINDS,
 ) -> list[Step]:
-    """Bring the holder's grants about; C(surplus) says which of those not wanted are revoked."""
-    present = server.grants(holder)
+    """Bring the holder's grants on these kinds about; C(surplus) says which of those not wanted are revoked."""
+    present = server.grants(holder, kinds)
     who = called(holder)
     steps = [
         Step(TAKE, f"- {who} {grant.level} {spell(resource)}", partial(_revoke, server, holder, resource, grant))
@@ -114,27 +119,43 @@ def grant_steps(
     return steps
 
 
+def refuse_unknown_things(server: Server, holder: Holder, wanted: t.Iterable[Resource]) -> None:
+    """Refuse what no grant can be on, and kinds that the server does not know."""
+    if holder.kind == "group":
+        server.require("groups", f"group '{holder.name}'")
+    for resource in wanted:
+        problem = name_problem(*resource)
+        if problem:
+            raise InvalidRequest(f"grants: {problem}")
+        server.refuse_unknown(holder, resource, f"{holder.kind} '{holder.name}': a grant on {spell(resource)}")
+
+
 def refuse_unknown_words(server: Server, holder: Holder, resource: Resource, level: str) -> None:
     """A word that this version does not have, or that means something else there, is an error."""
     where = f"{level} for {holder.kind} '{holder.name}' on {resource.kind} '{resource.key}'"
-    if level == "USE" and server.version < USE_SINCE:
-        raise unsupported(server.client, where, USE_SINCE)
-    if server.version < ROLES_ONLY_SINCE and holder.kind == "user" and resource.key == EVERY:
-        raise unsupported(server.client, where, ROLES_ONLY_SINCE)
+    if level == "USE":
+        server.require("use", where)
+    if holder.kind == "user" and resource.key == EVERY:
+        server.require("users on all", where)
     if level == "DENY":
         user = server.access.users.get(holder.name)
         refuse_denial(server.client, where, grouped=holder.kind == "group" or bool(user and user.groups))
 
 
-def stale_steps(server: Server) -> list[Step]:
-    """Revoke what has outlived its experiment or model."""
+def spoken_kinds(wanted: t.Iterable[Resource], more: t.Iterable[str] = ()) -> set[str]:
+    """The kinds that a declaration speaks of: those that any server has, and those that it names."""
+    return {*DECLARED, *more, *(resource.kind for resource in wanted)}
+
+
+def stale_steps(server: Server, kinds: t.Container[str]) -> list[Step]:
+    """Revoke what has outlived the thing it was on."""
     return [
         Step(
             TAKE,
             f"- {called(stale.holder)} {stale.grant.level} {stale.resource.kind} {stale.resource.key}, which is gone",
             partial(server.dialect.revoke, stale.holder, stale.resource, stale.grant),
         )
-        for stale in server.stale_grants()
+        for stale in server.stale_grants(kinds)
     ]
 
 

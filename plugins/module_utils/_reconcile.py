@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ._access import Declaration, access_steps, access_warnings
+from ._access import Declaration, access_steps, access_warnings, left_grants
 from ._client import Client
-from ._dialect import USER_LIST_SINCE
 from ._errors import RequestRefused
 from ._server import Server
 from ._steps import in_order, lines
@@ -18,23 +17,28 @@ OBSERVATIONS = 3
 
 
 class Done(t.NamedTuple):
-    """What was done, or in check mode would be, a line for each difference; and what a person should know."""
+    """What was done, or in check mode would be, a line for each difference; and what a person should know.
+
+    C(left) has how many grants were left alone, by the kinds of things that nobody declared anything about.
+    """
 
     changes: list[str]
     warnings: list[str]
+    left: dict[str, int]
 
 
 def reconcile(client: Client, declared: Declaration) -> Done:
     """Do what differs; after a refusal look again, since somebody else may have done it."""
-    done = Done([], [])
+    done = Done([], [], {})
     for attempt in range(OBSERVATIONS):
         server = Server(client, [user["name"] for user in declared["users"]])
         steps = in_order(access_steps(server, declared))
-        if attempt == 0 and server.version < USER_LIST_SINCE and declared["policy"] == "exclusive":
+        if attempt == 0 and not server.can("list of users") and declared["policy"] == "exclusive":
             done.warnings.append(
                 f"MLflow {client.version} cannot list its users, so those nobody declared stay; 3.10 and later can"
             )
         done.warnings.extend(told for told in access_warnings(server, declared) if told not in done.warnings)
+        done.left.update(left_grants(server, declared))
         if client.read_only:
             done.changes.extend(lines(steps))
             break

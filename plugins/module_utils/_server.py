@@ -8,9 +8,10 @@ from __future__ import annotations
 import typing as t
 
 from ._client import Client
-from ._dialect import RESOURCE_TYPES, ROLES_ONLY_SINCE, Access, Dialect, Grant, Holder, Resource, version_of
+from ._dialect import Access, Dialect, Grant, Holder, Resource, can, require, unsupported
 from ._dialect_permissions import PermissionDialect
 from ._dialect_roles import RoleDialect
+from ._kinds import DECLARED, EVERY, KINDS
 from ._resources import Directory
 
 
@@ -28,12 +29,19 @@ class Server:
     def __init__(self, client: Client, names: t.Iterable[str] = ()) -> None:
         """C(names) are the users to ask about where the server cannot list them."""
         self.client = client
-        self.version = version_of(client)
-        new = self.version >= ROLES_ONLY_SINCE
-        self.dialect: Dialect = RoleDialect(client) if new else PermissionDialect(client)
+        self.dialect: Dialect = RoleDialect(client) if can(client, "roles alone") else PermissionDialect(client)
         self._names = names
         self._access: Access | None = None
         self._directory: Directory | None = None
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def can(self, feature: str) -> bool:
+        """Whether its version has what is asked for."""
+        return can(self.client, feature)
+
+    def require(self, feature: str, what: str) -> None:
+        """Raise the error that names the version needed for it."""
+        require(self.client, feature, what)
 
     @property
     def access(self) -> Access:
@@ -58,17 +66,42 @@ class Server:
     def exists(self, holder: Holder) -> bool:
         return holder.name in (self.access.users if holder.kind == "user" else self.access.groups)
 
-    def grants(self, holder: Holder) -> dict[Resource, Grant]:
-        """The holder's own grants with names as keys; empty for nobody.
+    def grants(self, holder: Holder, kinds: t.Container[str] = KINDS) -> dict[Resource, Grant]:
+        """The holder's own grants on things of these kinds, with names as keys; empty for nobody.
 
         Without stale ones, and without those that the inventory has no word for: they are left alone.
         """
-        named = (
-            (self.directory.name(resource), resource, grant)
-            for resource, grant in self._rows(holder).items()
-            if resource.kind in RESOURCE_TYPES
-        )
-        return {Resource(resource.kind, name): grant for name, resource, grant in named if name is not None}
+        named = ((self.named(resource, kinds), grant) for resource, grant in self.rows(holder).items())
+        return {resource: grant for resource, grant in named if resource is not None}
+
+    def named(self, resource: Resource, kinds: t.Container[str] = KINDS) -> Resource | None:
+        """What grants call so, as people do; None where it is of no such kind, or in no list of the server's."""
+        words = self.dialect.words(resource.kind)
+        for word in words[:1] if resource.key == EVERY else words:
+            name = self.directory.name(Resource(word, resource.key)) if word in kinds else None
+            if name is not None:
+                return Resource(word, name)
+        return None
+
+    def knows(self, kind: str, holder: str) -> bool:
+        """Whether it can grant a C(holder), a user or a group, something on things of a kind."""
+        if kind in DECLARED:
+            return holder == "user" or self.can("groups")
+        if not self._known:
+            # What somebody has needs no question.
+            rows = ((each.kind, resource.kind) for each in self.holders() for resource in self.rows(each))
+            self._known.update({(kind, holder): True for holder, kind in rows})
+        if (kind, holder) not in self._known:
+            self._known[(kind, holder)] = self.dialect.knows(kind, holder)
+        return self._known[(kind, holder)]
+
+    def refuse_unknown(self, holder: Holder, resource: Resource, what: str) -> None:
+        """Raise the error that names the version needed, where it cannot grant the holder anything on such things."""
+        kind = KINDS[resource.kind]
+        if not self.knows(resource.kind, holder.kind):
+            raise unsupported(self.client, what, kind.since if holder.kind == "user" else kind.groups_since)
+        if kind.filed_as and resource.key == EVERY:
+            self.require("all prompts", what)
 
     def rename(self, kind: str, old: str, new: str) -> None:
         """Plan on as if a thing had its new name: users' grants on a model go with it, groups' do not."""
@@ -79,22 +112,26 @@ class Server:
                 if grant:
                     user.grants[Resource(kind, new)] = grant
 
-    def stale_grants(self) -> list[StaleGrant]:
+    def stale_grants(self, kinds: t.Container[str] = KINDS) -> list[StaleGrant]:
+        """Those on things of these kinds that have outlived them."""
         return [
             StaleGrant(holder, resource, grant)
             for holder in self.holders()
-            for resource, grant in self._rows(holder).items()
-            if self.directory.is_gone(resource)
+            for resource, grant in self.rows(holder).items()
+            if resource.kind in kinds and self.is_gone(resource)
         ]
 
+    def is_gone(self, resource: Resource) -> bool:
+        """Whether the server says that what grants call so is not there."""
+        return self.named(resource) is None and self.directory.is_gone(resource)
+
     def unmanaged_grants(self) -> list[tuple[Holder, Resource, Grant]]:
-        """Those that the inventory has no word for, such as those on prompts."""
+        """Those that the inventory has no word for, or whose names the server does not tell."""
         return [
             (holder, resource, grant)
             for holder in self.holders()
-            for resource, grant in self._rows(holder).items()
-            if resource.kind not in RESOURCE_TYPES
-            or (self.directory.name(resource) is None and not self.directory.is_gone(resource))
+            for resource, grant in self.rows(holder).items()
+            if self.named(resource) is None and not self.is_gone(resource)
         ]
 
     def creators(self) -> set[int]:
@@ -104,12 +141,14 @@ class Server:
         """
         first: dict[Resource, tuple[int, str, str]] = {}
         for holder in self.holders():
-            for resource, grant in self._rows(holder).items():
-                if grant.row is not None:
+            for resource, grant in self.rows(holder).items():
+                # Nobody has made all of a kind.
+                if grant.row is not None and resource.key != EVERY:
                     row = (grant.row, grant.level, holder.kind)
                     first[resource] = min(first.get(resource, row), row)
         return {row for row, level, kind in first.values() if (level, kind) == ("MANAGE", "user")}
 
-    def _rows(self, holder: Holder) -> dict[Resource, Grant]:
+    def rows(self, holder: Holder) -> dict[Resource, Grant]:
+        """The holder's own grants as the server has them."""
         known: t.Mapping[str, t.Any] = self.access.users if holder.kind == "user" else self.access.groups
         return known[holder.name].grants if holder.name in known else {}

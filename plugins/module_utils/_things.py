@@ -10,7 +10,9 @@ from functools import partial
 
 from ._client import Client
 from ._errors import InvalidRequest
-from ._resources import EXPERIMENTS, MODELS, Facts, tag_list
+from ._kinds import EXPERIMENTS, MODELS
+from ._listed import Facts
+from ._resources import tag_list
 from ._steps import MAKE, RENAME, TAKE, Step
 
 Register = t.Callable[[str, t.Dict[str, t.Any]], t.Any]

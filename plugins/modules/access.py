@@ -18,8 +18,9 @@ description:
     declared password is set last. With O(update_password=on_create) there is only one password, set first.
   - A run that was cut off is made good by the next one. When somebody else changes the same things
     meanwhile, the module observes again and does what is left, three times at most.
-  - Grants on experiments and models that are gone are always removed, since SQLite uses ids again.
-  - Grants on other kinds of things, such as prompts and gateway endpoints, are left alone.
+  - Grants on experiments and models that are gone are always removed, since SQLite uses ids again; so are those on
+    things of other kinds that the declaration speaks of.
+  - Grants on kinds of things that it does not speak of are left alone, and counted; see O(kinds).
 author: The mlops.mlflow authors (@mlops-mlflow)
 extends_documentation_fragment:
   - mlops.mlflow.access
@@ -63,6 +64,13 @@ access:
       type: list
       elements: str
       sample: ["- bob EDIT experiment resnet", "+ alice MANAGE experiment resnet"]
+    left:
+      description:
+        - How many grants of declared users and groups were left alone, by MLflow's words for the kinds of things that
+          the declaration does not speak of. Without the MANAGE of whoever made a thing.
+        - Empty where O(policy=additive).
+      type: dict
+      sample: {"prompt": 3}
 failure:
   description: What the server answered.
   returned: failure
@@ -89,7 +97,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(done.changes),
         diff={"prepared": "".join(f"{line}\n" for line in done.changes)},
-        access={"changes": done.changes},
+        access={"changes": done.changes, "left": done.left},
     )
 
 

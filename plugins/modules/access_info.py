@@ -11,7 +11,8 @@ short_description: Tell who can do what on an MLflow server, and why
 version_added: 0.1.0
 description:
   - Returns everybody on a server and everything they are declared to have, in the words of
-    M(mlops.mlflow.access), and what each user may do in effect on each experiment and model.
+    M(mlops.mlflow.access), and what each user may do in effect on each experiment, model and other thing that can
+    be granted on.
   - Giving C(access_info.declaration) back to M(mlops.mlflow.access) changes nothing.
 author: The mlops.mlflow authors (@mlops-mlflow)
 extends_documentation_fragment:
@@ -54,7 +55,12 @@ access_info:
       description: What everybody may do with what was not granted. None where it could not be found out.
       type: str
     effective:
-      description: One entry for each user and each active experiment and registered model.
+      description:
+        - One entry for each user and each active experiment, registered model, prompt, scorer, MCP server, and secret,
+          endpoint and model of the gateway, as far as the server knows the kind. Up to MLflow 3.12, which has no list
+          of all scorers, one for those in experiments where somebody has a grant on one.
+        - One for all of a kind of which single things cannot be granted on, such as C(run), for each user who has
+          such a grant. For others the experiment decides, or whatever it belongs to.
       type: list
       elements: dict
       sample:
@@ -64,15 +70,15 @@ access_info:
           reasons: ["EDIT: granted", "READ: group annotators on all"]
     unmanaged:
       description:
-        - Grants that the collection leaves alone, since the inventory has no word for what they are on. They are in
-          neither C(effective) nor C(declaration).
-        - Up to MLflow 3.12 those on prompts are of kind C(registered_model).
+        - Grants that the collection leaves alone, since the inventory has no word for what they are on, or the server
+          does not tell its name, as where its gateway is switched off. They are in neither C(effective) nor
+          C(declaration).
       type: list
       elements: dict
       sample:
         - holder: bob
-          kind: scorer
-          name: 1/toxicity
+          kind: gateway_endpoint
+          name: e-40def4fe7d54408db602ee5ab58c21aa
           permission: READ
     declaration:
       description:

@@ -11,7 +11,7 @@ short_description: Manage a group of users of an MLflow server
 version_added: 0.1.0
 description:
   - Creates, changes or deletes a group, with its members and its grants. MLflow calls a group a role.
-  - Members must exist already; so must the experiments and models of the grants.
+  - Members must exist already; so must what the grants are on.
 author: The mlops.mlflow authors (@mlops-mlflow)
 extends_documentation_fragment:
   - mlops.mlflow.connection
@@ -32,8 +32,9 @@ options:
   grants:
     description:
       - The grants the group is to have, and no others. Left as they are by default.
+      - Those on kinds of things that none of them names are left, too, but for experiments and registered models.
       - On MLflow 3.12 a group's level on an experiment does not reach its runs.
-      - One grant names one of O(grants[].experiment) and O(grants[].registered_model).
+      - Each names one thing, or all of a kind.
     type: list
     elements: dict
     suboptions:
@@ -41,7 +42,57 @@ options:
         description: Name of an experiment, or V(*) for all.
         type: str
       registered_model:
-        description: Name of a registered model, or V(*) for all.
+        description: Name of a registered model, or V(*) for all. From MLflow 3.13 on prompts are not among them.
+        type: str
+      prompt:
+        description:
+          - Name of a prompt, or V(*) for all from MLflow 3.13 on.
+          - Before, all registered models are meant by that.
+        type: str
+      scorer:
+        description:
+          - A scorer as V(EXPERIMENT/NAME), the name as in an address (V(%20) is a blank, V(%2F) a slash), or V(*)
+            for all.
+          - From MLflow 3.7 on.
+        type: str
+      gateway_secret:
+        description: Name of a secret of the gateway, or V(*) for all. From MLflow 3.13 on, for groups from 3.12.
+        type: str
+      gateway_endpoint:
+        description: Name of an endpoint of the gateway, or V(*) for all. From MLflow 3.13 on, for groups from 3.12.
+        type: str
+      gateway_model_definition:
+        description: Name of a model of the gateway, or V(*) for all. From MLflow 3.13 on, for groups from 3.12.
+        type: str
+      mcp_server:
+        description: Name of an MCP server, or V(*) for all. From MLflow 3.15 on.
+        type: str
+      run:
+        description: V(*), all runs of the experiments that may be read. From MLflow 3.17 on, as all that follow.
+        type: str
+      trace:
+        description: V(*), all traces of the experiments that may be read.
+        type: str
+      assessment:
+        description: V(*), all assessments of the traces that may be read.
+        type: str
+      logged_model:
+        description: V(*), all logged models of the experiments that may be read.
+        type: str
+      review_queue:
+        description: V(*), all review queues of the experiments that may be read.
+        type: str
+      registered_model_version:
+        description: V(*), all versions of the registered models that may be read.
+        type: str
+      prompt_version:
+        description: V(*), all versions of the prompts that may be read.
+        type: str
+      scorer_version:
+        description: V(*), all versions of the scorers that may be read.
+        type: str
+      mcp_server_version:
+        description: V(*), all versions of the MCP servers that may be read.
         type: str
       permission:
         description: The level. V(DENY) wins over all others; see M(mlops.mlflow.permission) for where there is one.
@@ -98,9 +149,15 @@ import typing as t
 
 from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import grant_list_spec, wanted_grants
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
-from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Resource
+from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Holder, Resource
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest
-from ansible_collections.mlops.mlflow.plugins.module_utils._people import grant_list, group_facts, group_steps
+from ansible_collections.mlops.mlflow.plugins.module_utils._people import (
+    grant_list,
+    group_facts,
+    group_steps,
+    refuse_unknown_things,
+    spoken_kinds,
+)
 from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
 from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, ensure_module
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import Step
@@ -112,8 +169,11 @@ def show(client: Client, params: dict[str, t.Any], server: Server) -> Shown:
 
 def plan(client: Client, params: dict[str, t.Any], server: Server) -> tuple[Shown, list[Step]]:
     grants = None if params["grants"] is None else wanted_grants(params["grants"])
+    if params["state"] == "present":
+        refuse_unknown_things(server, Holder("group", params["name"]), grants or {})
     refuse_what_is_missing(params, grants or {}, server)
-    steps = group_steps(server, {**params, "grants": grants})
+    kinds = spoken_kinds(grants or {})
+    steps = group_steps(server, {**params, "grants": grants}, kinds=kinds)
     if params["state"] == "absent":
         return None, steps
     after = show(client, params, server) or {"name": params["name"], "description": "", "members": [], "grants": []}
@@ -122,7 +182,12 @@ def plan(client: Client, params: dict[str, t.Any], server: Server) -> tuple[Show
     if params["members"] is not None:
         after["members"] = sorted(set(params["members"]))
     if grants is not None:
-        after["grants"] = grant_list(grants)
+        left = {
+            resource: grant.level
+            for resource, grant in server.grants(Holder("group", params["name"])).items()
+            if resource.kind not in kinds
+        }
+        after["grants"] = grant_list({**left, **grants})
     return after, steps
 
 

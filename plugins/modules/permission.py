@@ -10,7 +10,7 @@ module: permission
 short_description: Manage one grant on an MLflow server
 version_added: 0.1.0
 description:
-  - Gives a user or a group a level on an experiment or a registered model, or takes it away.
+  - Gives a user or a group a level on one thing, or on all of a kind, or takes it away.
   - The user or group and the resource must exist already.
 author: The mlops.mlflow authors (@mlops-mlflow)
 extends_documentation_fragment:
@@ -25,10 +25,58 @@ options:
     description: Name of the group that holds the grant.
     type: str
   experiment:
-    description: Name of the experiment the grant is on, or V(*) for all.
+    description: Name of an experiment, or V(*) for all.
     type: str
   registered_model:
-    description: Name of the registered model the grant is on, or V(*) for all.
+    description: Name of a registered model, or V(*) for all. From MLflow 3.13 on prompts are not among them.
+    type: str
+  prompt:
+    description: Name of a prompt, or V(*) for all from MLflow 3.13 on. Before, all registered models are meant by that.
+    type: str
+  scorer:
+    description:
+      - A scorer as V(EXPERIMENT/NAME), the name as in an address (V(%20) is a blank, V(%2F) a slash), or V(*) for
+        all.
+      - From MLflow 3.7 on.
+    type: str
+  gateway_secret:
+    description: Name of a secret of the gateway, or V(*) for all. From MLflow 3.13 on, for groups from 3.12.
+    type: str
+  gateway_endpoint:
+    description: Name of an endpoint of the gateway, or V(*) for all. From MLflow 3.13 on, for groups from 3.12.
+    type: str
+  gateway_model_definition:
+    description: Name of a model of the gateway, or V(*) for all. From MLflow 3.13 on, for groups from 3.12.
+    type: str
+  mcp_server:
+    description: Name of an MCP server, or V(*) for all. From MLflow 3.15 on.
+    type: str
+  run:
+    description: V(*), all runs of the experiments that may be read. From MLflow 3.17 on, as all that follow.
+    type: str
+  trace:
+    description: V(*), all traces of the experiments that may be read.
+    type: str
+  assessment:
+    description: V(*), all assessments of the traces that may be read.
+    type: str
+  logged_model:
+    description: V(*), all logged models of the experiments that may be read.
+    type: str
+  review_queue:
+    description: V(*), all review queues of the experiments that may be read.
+    type: str
+  registered_model_version:
+    description: V(*), all versions of the registered models that may be read.
+    type: str
+  prompt_version:
+    description: V(*), all versions of the prompts that may be read.
+    type: str
+  scorer_version:
+    description: V(*), all versions of the scorers that may be read.
+    type: str
+  mcp_server_version:
+    description: V(*), all versions of the MCP servers that may be read.
     type: str
   permission:
     description:
@@ -74,7 +122,8 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import gra
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
 from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Holder
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest
-from ansible_collections.mlops.mlflow.plugins.module_utils._people import grant_steps
+from ansible_collections.mlops.mlflow.plugins.module_utils._kinds import WORDS
+from ansible_collections.mlops.mlflow.plugins.module_utils._people import grant_steps, refuse_unknown_things
 from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
 from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, ensure_module
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import Step
@@ -85,7 +134,8 @@ def holder_of(params: dict[str, t.Any]) -> Holder:
 
 
 def show(client: Client, params: dict[str, t.Any], server: Server) -> Shown:
-    grant = server.grants(holder_of(params)).get(resource_of(params))
+    resource = resource_of(params)
+    grant = server.grants(holder_of(params), {resource.kind}).get(resource)
     return facts(params, grant.level) if grant else None
 
 
@@ -97,10 +147,11 @@ def facts(params: dict[str, t.Any], level: str) -> dict[str, t.Any]:
 def plan(client: Client, params: dict[str, t.Any], server: Server) -> tuple[Shown, list[Step]]:
     holder, resource = holder_of(params), resource_of(params)
     if params["state"] == "absent":
-        return None, grant_steps(server, holder, {}, surplus=lambda present, _: present == resource)
+        return None, grant_steps(server, holder, {}, lambda present, _: present == resource, {resource.kind})
+    refuse_unknown_things(server, holder, [resource])
     refuse_what_is_missing(params, server)
     level = params["permission"]
-    return facts(params, level), grant_steps(server, holder, {resource: level}, surplus=lambda *_: False)
+    return facts(params, level), grant_steps(server, holder, {resource: level}, lambda *_: False, {resource.kind})
 
 
 def refuse_what_is_missing(params: dict[str, t.Any], server: Server) -> None:
@@ -128,8 +179,8 @@ def main() -> None:
         lambda client, params: Server(client, [params["user"]] if params["user"] else []),
         plan,
         show,
-        mutually_exclusive=[("user", "group"), ("experiment", "registered_model")],
-        required_one_of=[("user", "group"), ("experiment", "registered_model")],
+        mutually_exclusive=[("user", "group"), WORDS],
+        required_one_of=[("user", "group"), WORDS],
         required_if=[("state", "present", ("permission",))],
     )
 

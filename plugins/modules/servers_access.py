@@ -69,6 +69,13 @@ servers:
       type: list
       elements: str
       sample: ["- bob EDIT experiment resnet", "+ alice MANAGE experiment resnet"]
+    left:
+      description:
+        - How many grants of declared users and groups were left alone, by MLflow's words for the kinds of things that
+          the declaration does not speak of. Without the MANAGE of whoever made a thing.
+      returned: when it was asked
+      type: dict
+      sample: {"prompt": 3}
     msg:
       description: Why it failed, or in check mode could not be asked.
       returned: when there is something to say
@@ -117,7 +124,7 @@ def manage(server: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
             receipt.write()
         except OSError as error:
             warnings.append(f"receipt: {error}; the server will be asked again")
-    return result(done.changes, warnings=warnings)
+    return result(done.changes, warnings=warnings, left=done.left)
 
 
 def main() -> None:

@@ -84,7 +84,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlops.mlflow.plugins.module_utils._causes import cause
+from ansible_collections.mlops.mlflow.plugins.module_utils._causes import cause, where
 
 PROPERTIES = (
     "Id,ActiveState,UnitFileState,InactiveExitTimestamp,InactiveExitTimestampMonotonic,NeedDaemonReload,Result,Triggers"
@@ -219,7 +219,8 @@ class Systemd:
         error = self.run(action, *names)
         if error:
             self.failures[name] = f"{name} did not start: {cause(self.last_words(names) or error)}"
-            self.failures[name] += f"; see journalctl -u {name}"
+            storage = self.module.run_command(["sh", "-c", "systemd-analyze cat-config systemd/journald.conf"])[1]
+            self.failures[name] += f"; {where(name, storage)}"
             if unit["state"] == "on_demand":
                 # It would be tried for ever, though nobody is waiting for it.
                 self.run("stop", *names)

@@ -17,7 +17,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
 from ..module_utils._declared import access_problems, account_problems, repeated
-from ..module_utils._dialect import DENY_SINCE, RESOURCE_TYPES, ROLES_ONLY_SINCE
+from ..module_utils._dialect import DENY_SINCE, ROLES_ONLY_SINCE
+from ..module_utils._kinds import DECLARED, KINDS
 from ..module_utils._text import shown
 from .addresses import address_problems
 from .clients import client_problems
@@ -142,6 +143,7 @@ def _team_problems(team: Team, packages: Packages) -> t.Iterator[str]:
         yield f"users: '{admin['name']}' is the team's admin already (admin_username)"
     yield from access_problems(team)
     yield from _denial_problems(team)
+    yield from _kind_problems(team)
     yield from limit_problems(team)
     yield from storage_problems(team, packages)
     yield from location_problems(team, packages)
@@ -172,11 +174,28 @@ def _denial_problems(team: Team) -> t.Iterator[str]:
         for key in ("users", "groups")
         for thing in team[key]
     }
-    for kind in RESOURCE_TYPES:
+    for kind in DECLARED:
         wanted.update({f"{kind}s: {thing['name']}": list(thing["grants"].values()) for thing in team[f"{kind}s"]})
     for place, levels in wanted.items():
         if "DENY" in levels:
             yield f"{place}: grants: DENY needs MLflow {_spelled(DENY_SINCE)} or later; this team has {team['version']}"
+
+
+def _kind_problems(team: Team) -> t.Iterator[str]:
+    """Kinds of things that came after the team's version; the server itself would be asked too late for that."""
+    if not PINNED_VERSION.fullmatch(team["version"]):
+        return
+    for key in ("users", "groups"):
+        for thing in team[key]:
+            for kind in KINDS.values():
+                since = kind.since if key == "users" else kind.groups_since
+                if _release(team["version"]) < since and any(
+                    grant.get(kind.word) is not None for grant in thing["grants"]
+                ):
+                    yield (
+                        f"{key}: {thing['name']}: grants: {kind.word} needs MLflow {_spelled(since)} or later; "
+                        f"this team has {team['version']}"
+                    )
 
 
 def _exact(version: str) -> tuple[int, ...]:

@@ -25,11 +25,12 @@ ALONE, AMONG_SEVERAL = 60, 5
 
 
 def resource_defaults(team: Team) -> Team:
-    """C(sleeps), and for how long log-ins are remembered unless the team says it."""
+    """C(sleeps), C(jobs), and for how long log-ins are remembered unless the team says it."""
     remembered = team["auth_cache_ttl_seconds"]
     if remembered is None:
         remembered = ALONE if team["workers"] == 1 else AMONG_SEVERAL
-    return {"auth_cache_ttl_seconds": remembered, "sleeps": team["idle_timeout"] != NEVER}
+    jobs = str(team["environment"].get(JOBS, "")).lower() in ("true", "1")
+    return {"auth_cache_ttl_seconds": remembered, "sleeps": team["idle_timeout"] != NEVER, "jobs": jobs}
 
 
 def resource_problems(team: Team) -> t.Iterator[str]:
@@ -37,7 +38,7 @@ def resource_problems(team: Team) -> t.Iterator[str]:
     timeout, memory = team["idle_timeout"], team["memory_max"]
     if timeout != NEVER and not TIME.fullmatch(timeout):
         yield f"idle_timeout: '{timeout}' is no time; use one like 30min, 2h or '1h 30min', seconds, or '{NEVER}'"
-    if team["sleeps"] and str(team["environment"].get(JOBS, "")).lower() in ("true", "1"):
+    if team["sleeps"] and team["jobs"]:
         yield f"idle_timeout: {JOBS} in environment lets MLflow work with nobody connected; use '{NEVER}'"
     age = team["gc_older_than"]
     if age != NEVER and not AGE.fullmatch(age):

@@ -13,7 +13,7 @@ import unicodedata
 
 import yaml
 from ansible.errors import AnsibleError
-from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import RESOURCE_TYPES
+from ansible_collections.mlops.mlflow.plugins.module_utils._kinds import WORDS
 from ansible_collections.mlops.mlflow.plugins.module_utils._text import is_plain, shown
 
 # A spreadsheet takes what begins with one of these for a formula, some of them also after blanks and quotes.
@@ -41,7 +41,7 @@ OWN_KEYS = frozenset(
             "experiments",
             "registered_models",
         ),
-        *("admin", "grants", "members", "description", "tags", "permission", *RESOURCE_TYPES),
+        *("admin", "grants", "members", "description", "tags", "permission", *WORDS),
     ]
 )
 NAMED = {"\0": "\\0", "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -11,6 +12,8 @@ import socket
 import ssl
 import subprocess
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +74,21 @@ class Doors:
         """Let a Unix user run a command, with nothing set but what a log-in sets."""
         inside = f"cd && PATH={VENV}/bin:$PATH && export PATH MLFLOW_DISABLE_TELEMETRY=true && {command}"
         return self.notebook.sh(f"su - {user} -s /bin/sh -c {quoted(inside)}", check=check)
+
+    @contextlib.contextmanager
+    def logging(self, user: str, experiment: str) -> Iterator[dict[str, int]]:
+        """Let somebody log from before something happens until after it, and post nothing twice; tell how it went."""
+        mark, told = f"/home/{user}/logs", {}
+        self.notebook.sh("cat > /tmp/person.py", (project.ROOT / "tools" / "person.py").read_text())
+        command = f"mlflow-team vision python /tmp/person.py stream {experiment} --seconds 600 --mark {mark}"
+        with ThreadPoolExecutor(1) as pool:
+            going = pool.submit(self.person, user, command)
+            try:
+                assert soon(lambda: going.done() or self.notebook.sh(f"ls {mark}", check=False) != "")
+                yield told
+            finally:
+                self.notebook.sh(f"rm -f {mark}")
+            told.update(json.loads(going.result().splitlines()[-1]))
 
     def ask(self, path: str, user: str = "", name: str = VISION, method: str = "", **headers: str) -> Answer:
         """Send one request to the proxy, from here."""

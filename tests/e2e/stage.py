@@ -63,12 +63,14 @@ class Stage:
         """Return the status that a request is answered with; 0 where nobody listens."""
         return self.answer(port, name, password, path, body)[0]
 
-    def answer(self, port: int, name: str, password: str, path: str, body: Any = None) -> tuple[int, str]:
+    def answer(
+        self, port: int, name: str, password: str, path: str, body: Any = None, address: str = ""
+    ) -> tuple[int, str]:
         """Return the status and the text that a request is answered with; 0 where nobody listens."""
         credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
         headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
         # Never through a proxy, unlike urllib: the host is on this machine.
-        connection = http.client.HTTPConnection(self.host.address, port, timeout=120)
+        connection = http.client.HTTPConnection(address or self.host.address, port, timeout=120)
         try:
             connection.request("GET" if body is None else "POST", path, body and json.dumps(body), headers)
             answer = connection.getresponse()
@@ -164,13 +166,13 @@ def stream_during(
     stage: Stage,
     seconds: int,
     what: Callable[[], object],
-    *,
+    *more: str,
     port: int = 5001,
     who: dict[str, str] | None = None,
     experiment: str = "resnet",
 ) -> dict[str, Any]:
     """Let somebody, Alice unless another is named, log one metric after the other while something happens."""
-    arguments = (stage.url(port), who or ALICE, "stream", experiment, "--seconds", str(seconds))
+    arguments = (stage.url(port), who or ALICE, "stream", experiment, "--seconds", str(seconds), *more)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(demo.person, *arguments)
         time.sleep(5)

@@ -11,10 +11,12 @@ import struct
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import project
 import testhosts
 from e2e.doors import DOMAIN, VISION, Doors
+from e2e.holder import held
 from e2e.stage import Stage
 
 WHO_AM_I = "/api/2.0/mlflow/users/current"
@@ -109,6 +111,12 @@ class Stranger:
         self.trust.set_alpn_protocols([speaks])
         return self.trust.wrap_socket(plain, server_hostname=name)
 
+    def hold(
+        self, number: int, begins: bytes, more: bytes, name: str = VISION, speaks: str = "http/1.1"
+    ) -> contextlib.AbstractContextManager[list[ssl.SSLSocket]]:
+        """Hold requests that are begun and do not end."""
+        return held(lambda: self.connect(name, speaks), number, begins, more)
+
     def head(self, path: str, name: str, method: str, logins: Iterable[str], more: str = "") -> bytes:
         """Return what a request begins with, spelled as it is given."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: {name}", *(f"Authorization: {login}" for login in logins)]
@@ -142,23 +150,12 @@ class Stranger:
             return answered(connection, answer)[0], sent
 
 
-# Holds connections until its input ends.
-HOLDER = """
-import socket, ssl, sys
-held = []
-for number in range(int(sys.argv[2])):
-    plain = socket.create_connection(("127.0.0.1", 443), 60)
-    held.append(ssl._create_unverified_context().wrap_socket(plain, server_hostname=sys.argv[1]))
-    held[-1].sendall(bytes.fromhex(sys.argv[3]))
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
 @contextlib.contextmanager
 def holding(stage: Stage, name: str, number: int, begins: bytes) -> Iterator[None]:
     """Hold requests that a host begins on its own proxy, from the address 127.0.0.1."""
-    command = [*testhosts.inside(stage.host.container), "python3", "-c", HOLDER, name, str(number), begins.hex()]
+    script = (Path(__file__).parent / "holder.py").read_text()
+    given = [name, str(number), begins.hex(), b"x".hex()]
+    command = [*testhosts.inside(stage.host.container), "python3", "-c", script, *given]
     with subprocess.Popen(
         command, env=project.environment(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -169,11 +166,16 @@ def holding(stage: Stage, name: str, number: int, begins: bytes) -> Iterator[Non
         process.stdin.close()
 
 
-def never_taken(path: str, name: str, number: int) -> bytes:
-    """Return what begins a connection over HTTP/2 with requests of which no more than the heads of answers is taken."""
+def frame(kind: int, flags: int, stream: int, text: bytes) -> bytes:
+    """Return a frame of HTTP/2."""
+    return struct.pack(">I", len(text))[1:] + struct.pack(">BBI", kind, flags, stream) + text
 
-    def frame(kind: int, flags: int, stream: int, text: bytes) -> bytes:
-        return struct.pack(">I", len(text))[1:] + struct.pack(">BBI", kind, flags, stream) + text
+
+def never_taken(path: str, name: str, number: int) -> tuple[bytes, bytes]:
+    """Return what begins a connection over HTTP/2 with requests of which no more than the heads of answers is taken.
+
+    The second is what takes a byte of each answer, so that nginx does not give up.
+    """
 
     def field(name: str, value: str) -> bytes:
         return b"\0" + b"".join(bytes([len(each)]) + each.encode() for each in (name, value))
@@ -183,7 +185,8 @@ def never_taken(path: str, name: str, number: int) -> bytes:
     # No byte of a body is to come, and a head ends the request.
     settings = frame(4, 0, 0, struct.pack(">HI", 4, 0))
     requests = b"".join(frame(1, 5, 2 * each + 1, block) for each in range(number))
-    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + requests
+    taken = b"".join(frame(8, 0, 2 * each + 1, struct.pack(">I", 1)) for each in range(number))
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + requests, taken
 
 
 def login(user: str) -> str:

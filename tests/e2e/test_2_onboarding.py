@@ -10,7 +10,7 @@ from typing import Any
 import demo
 import pytest
 from e2e import stage
-from e2e.stage import Stage, last_words
+from e2e.stage import WHO_AM_I, Stage, last_words
 
 LOUD = ("-vvv", "--diff")
 PORT, OTHER_PORT = 5003, 5013
@@ -132,11 +132,14 @@ def test_no_secret_was_ever_to_be_seen(converged: Stage) -> None:
     assert converged.leaks(*CANARIES, *generated) == []
 
 
-def test_a_running_team_moves_to_another_port(converged: Stage, onboard: Onboard) -> None:
-    run = onboard(rotated(port=OTHER_PORT))
+def test_a_running_team_moves_to_another_port_and_to_both_families(converged: Stage, onboard: Onboard) -> None:
+    run = onboard(rotated(port=OTHER_PORT, listen_address="::"))
     assert run.code == 0, run.output
-    assert converged.login(PORT, "gina", NEW_USER) == 0
-    assert converged.login(OTHER_PORT, "gina", NEW_USER) == 200
+    gina = {"name": "gina", "password": NEW_USER}
+    for address in converged.host.addresses:
+        assert converged.answer(PORT, *gina.values(), WHO_AM_I, address=address)[0] == 0
+        there = f"[{address}]" if ":" in address else address
+        assert demo.person(f"http://{there}:{OTHER_PORT}", gina, "write", "speech").keys() == {"run"}
 
 
 def test_a_stopped_team_is_not_reached(converged: Stage, onboard: Onboard) -> None:

@@ -8,8 +8,10 @@ import socket
 import time
 from collections.abc import Iterator
 
+import demo
 from e2e.stage import ALICE, Stage, example, soon, stream_during
 
+DAVE = {"name": "dave", "password": "dave-try-out-only"}
 MEGABYTE = b"x" * 1024**2
 # Nobody has to log in for MLflow to read a body into memory before it looks at who sends it.
 PATH = "/api/2.0/mlflow/runs/log-batch"
@@ -41,14 +43,29 @@ def send(stage: Stage, port: int, megabytes: int) -> None:
 
 
 def test_who_eats_memory_dies_comes_back_and_disturbs_nobody(converged: Stage) -> None:
-    limits = {"memory_max": "512M", "cpu_weight": 50, "tasks_max": 200}
-    run = converged.play("site", mlflow_team_nlp=example("nlp", **limits))
-    assert run.code == 0, run.output
+    changes = {
+        "memory_max": "512M",
+        "cpu_weight": 50,
+        "tasks_max": 200,
+        # Which takes another start, and access that is given meanwhile.
+        "environment": {"MLFLOW_LOGGING_LEVEL": "ERROR"},
+        "registered_models": [{"name": "classifier", "grants": {"frank": "READ"}}],
+    }
+    runs: list[demo.Play] = []
+    started = converged.starts("nlp")
+
+    def change() -> None:
+        runs.append(converged.play("site", mlflow_team_nlp=example("nlp", **changes)))
+
+    answer = stream_during(converged, 40, change, port=5002, who=DAVE, experiment="sentiment")
+    assert runs[0].code == 0, runs[0].output
+    assert answer["kept"] == answer["sent"] > 10
+    assert converged.starts("nlp") > started
     names = "MemoryMax,CPUWeight,TasksMax"
     shown = converged.sh(f"systemctl show --property={names} mlflow@nlp").split()
     assert set(shown) == {"MemoryMax=536870912", "CPUWeight=50", "TasksMax=200"}
 
-    assert converged.login(5002, "dave", "dave-try-out-only") == 200
+    assert converged.login(5002, **DAVE) == 200
     other = converged.lives("vision")
     before = converged.starts("nlp")
 
@@ -57,7 +74,7 @@ def test_who_eats_memory_dies_comes_back_and_disturbs_nobody(converged: Stage) -
         killed = converged.sh("journalctl --no-pager --output cat --unit mlflow@nlp.service")
         assert "status=9/KILL" in killed or "OOM" in killed
         # Who comes in the instant in which it dies may be cut off with it; who comes then waits for the next one.
-        assert soon(lambda: converged.login(5002, "dave", "dave-try-out-only") == 200)
+        assert soon(lambda: converged.login(5002, **DAVE) == 200)
 
     answer = stream_during(converged, 20, eat)
     assert answer["kept"] == answer["sent"] > 10
@@ -123,7 +140,7 @@ def test_as_many_as_promised_may_be_connected_and_one_more_is_answered(converged
             assert converged.lives("vision")
     assert journal_lines(converged, since) < 200
     assert converged.login(5001, **ALICE) == 200
-    assert converged.login(5002, "dave", "dave-try-out-only") == 200
+    assert converged.login(5002, **DAVE) == 200
 
 
 def test_who_does_not_go_on_is_not_waited_for(converged: Stage) -> None:

@@ -58,6 +58,8 @@ LARGE = 600 * 1024**2
 HALF = 8 * 1024**2
 # More than MLflow is ever to hold of a request.
 BODY = 20 * 1024**2
+# Of a body that is not all sent.
+PART = 12 * 1024**2
 # More connections than Debian's nginx has, here on two cores.
 MANY = 1600
 VISION_UNITS = "mlflow@vision.service mlflow-listen@vision.service"
@@ -66,6 +68,7 @@ ASKS = "curl --silent --output /dev/null --max-time 30 --write-out %{http_code}"
 ASKS_NLP = f"{ASKS} --user dave:dave-try-out-only https://{NLP}{WHO_AM_I}"
 # One of each kind that nginx takes differently.
 ODD_PLACES = (WHO_AM_I, "/static-files/index.html", f"{ARTIFACTS}/1/x")
+INTRANET = Path(__file__).parent / "intranet.conf"
 SITE = {"mlflow_proxy_tls_certificate": "/etc/ssl/site.pem", "mlflow_proxy_tls_key": "/etc/ssl/private/site.key"}
 NEW_RUN = "/api/2.0/mlflow/runs/create"
 PROJECT = {
@@ -95,7 +98,8 @@ def doors(converged: Stage) -> Iterator[Doors]:
     """Put a proxy in front of the demo's host, and people on a host of their own."""
     testhosts.down(HOSTS)
     all_three = Doors(converged, Stage(testhosts.up("proxy", "trixie")), Stage(testhosts.up("notebook", uv=True)))
-    names = f"{all_three.proxy.host.address} {DOMAIN} {VISION} {NLP} audio.{DOMAIN}\n"
+    addresses = all_three.proxy.host.addresses
+    names = "".join(f"{address} {DOMAIN} {VISION} {NLP} audio.{DOMAIN}\n" for address in addresses)
     all_three.notebook.sh(f"cat >> /etc/hosts; for user in {' '.join(PEOPLE)}; do useradd -m $user; done", names)
     with ThreadPoolExecutor(1) as pool:
         equipped = pool.submit(all_three.equip)
@@ -133,13 +137,35 @@ def test_a_second_run_changes_nothing(doors: Doors) -> None:
     assert changed(run) == {"mlflow1": 0, "notebook1": 0, "proxy1": 0}, run.output[-5000:]
 
 
-def test_a_proxy_on_debian_12_works_too(doors: Doors, bare: Stage) -> None:
+def test_a_proxy_on_debian_12_beside_other_sites(doors: Doors, bare: Stage) -> None:
+    # A host that is not fresh, with an nginx that is set up for what it serves.
+    bare.sh("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install nginx >/dev/null 2>&1")
+    bare.sh("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=intranet -keyout /etc/ssl/site.pem -out /tmp/x 2>&1")
+    bare.sh("cat /tmp/x >> /etc/ssl/site.pem; cat > /etc/nginx/conf.d/intranet.conf", INTRANET.read_text())
+    bare.sh("rm /etc/nginx/sites-enabled/default; nginx -t -q && systemctl restart nginx")
     older = dataclasses.replace(doors, proxy=bare)
+    # To this one, nlp is older as well.
+    teams = {"mlflow_team_nlp": stage.example("nlp", version="3.12.0")}
     for again in (False, True):
-        run = older.play("open_doors", "--limit=proxy1")
+        run = older.play("open_doors", "--limit=proxy1", **teams)
         assert run.code == 0, run.output[-5000:]
         assert (changed(run)["proxy1"] == 0) is again, run.output[-5000:]
-    assert older.ask("/api/2.0/mlflow/users/current", ALICE).status == 200
+    # More often than anybody may try who is not known.
+    for _number in range(15):
+        assert older.ask(WHO_AM_I, ALICE).status == 200
+    gone = older.ask("/api/2.0/mlflow/experiments/get-by-name?experiment_name=none", ADMIN)
+    assert (gone.status, "RESOURCE_DOES_NOT_EXIST" in gone.text, gone.headers.get("expires")) == (404, True, None)
+    # What older versions hand to anybody; the other team's server says itself what it has against that.
+    for path in ("mlflow-artifacts/presigned/1/x", "mlflow/artifacts/presigned-upload-url?run_id=1&path=x"):
+        for user, name in (("dave:dave-try-out-only", NLP), (ALICE, VISION)):
+            found = older.ask(f"/api/2.0/{path}", user, name=name)
+            assert (path, name, "<center>nginx" in found.text) == (path, name, name == NLP), found.text
+            assert found.status == 404 or name == VISION
+    # Also where another site has an address of its own.
+    near = f"{ASKS} --cacert /etc/mlflow-proxy/ca.pem --user {ALICE} --resolve {VISION}:443:127.0.0.7"
+    assert bare.sh(f"{near} https://{VISION}{WHO_AM_I}") == "200"
+    for scheme in ("http", "https"):
+        assert bare.sh(f"curl --silent --insecure {scheme}://127.0.0.1/") == "the intranet\n"
     for proxy in (older, doors):
         assert proxy.protocol() == "h2"
         # Neither takes it for an old way to say something.
@@ -350,6 +376,31 @@ def test_a_large_body_stays_outside(doors: Doors, large: str) -> None:
     assert doors.kept() - before >= 2 * BODY
 
 
+def test_bodies_that_never_end_take_no_memory_of_a_server(doors: Doors, large: str) -> None:
+    def used() -> int:
+        """Return how many bytes the team's server has in memory."""
+        return 1024 * sum(map(int, doors.server.sh("ps -o rss= -u mlflow-vision").split()))
+
+    def kept() -> int:
+        """Return how much nginx has of bodies that are not whole."""
+        return int(doors.proxy.sh("du -sb /var/lib/nginx/body", check=False).split()[0])
+
+    who, artifact = stranger(doors), large.rsplit(maxsplit=1)[-1].partition(VISION)[2]
+    begins = who.head(NEW_RUN, VISION, "POST", [login(ALICE)], f"Content-Length: {16 * 1024**2}\r\n")
+    assert doors.ask(WHO_AM_I, ALICE).status == 200
+    before = used()
+    with contextlib.ExitStack() as held:
+        held.enter_context(who.hold(20, begins + bytes(PART), b"x"))
+        assert soon(lambda: kept() >= 20 * PART)
+        assert used() - before < 5 * PART
+        # No more of them than one address may have, which keeps nobody from anything else.
+        held.enter_context(who.hold(12, begins, b"x"))
+        assert soon(lambda: who.upload(NEW_RUN, 10**6, login(ALICE), method="POST")[0] == 503)
+        assert who.upload(NEW_RUN, 10**5, login(ALICE), method="POST")[0] not in (0, 413, 429, 503)
+        assert who.upload(f"{artifact}-beside", PART, login(ALICE))[0] == 200
+    assert soon(lambda: kept() < PART)
+
+
 def test_odd_names_that_the_client_sends_are_not_refused(doors: Doors) -> None:
     script = (Path(__file__).parent / "names.py").read_text()
     doors.notebook.sh("cat > /tmp/names.py", script)
@@ -361,15 +412,14 @@ def test_who_says_nothing_takes_no_connection_from_others(doors: Doors) -> None:
     who = stranger(doors)
     assert doors.notebook.sh(ASKS_NLP) == "200"
     with contextlib.ExitStack() as held:
-        waiting = [held.enter_context(who.connect()) for _number in range(MANY)]
-        # Half of them begin a request that they never end, as somebody who may or as nobody.
-        for number, connection in enumerate(waiting[::2]):
-            given = (login(ALICE),) if number % 2 else ()
-            connection.sendall(who.head(NEW_RUN, VISION, "POST", given, "Content-Length: 1000000\r\n"))
+        # Half of them begin a request that they never end, as somebody who may or as nobody; the others say nothing.
+        for given in ((login(ALICE),), ()):
+            begins = who.head(NEW_RUN, VISION, "POST", given, "Content-Length: 1000000\r\n")
+            held.enter_context(who.hold(MANY // 4, begins, b"x"))
+        (silent, *_others) = held.enter_context(who.hold(MANY // 2, b"", b""))
         assert doors.notebook.sh(ASKS_NLP) == "200"
         # Who has waited in vain for a request is gone.
-        silent = waiting[-1]
-        silent.settimeout(30)
+        silent.settimeout(60)
         with contextlib.suppress(ConnectionResetError):
             assert silent.recv(1) == b""
 
@@ -380,8 +430,7 @@ def test_neither_a_client_nor_a_team_takes_all_requests(doors: Doors) -> None:
     # As many as one address and one team may have by default.
     begins = who.head(NEW_RUN, VISION, "POST", [login(ALICE)], "Content-Length: 1000\r\n")
     with contextlib.ExitStack() as held:
-        for _number in range(256):
-            held.enter_context(who.connect()).sendall(begins)
+        held.enter_context(who.hold(256, begins, b"x"))
         assert soon(lambda: who.ask(WHO_AM_I, login(ALICE))[0] == 503)
         # Who comes from elsewhere is served, until the team has as many as it may.
         assert doors.notebook.sh(asks_vision) == "200"
@@ -393,14 +442,30 @@ def test_neither_a_client_nor_a_team_takes_all_requests(doors: Doors) -> None:
 
 def test_who_takes_no_answers_does_not_take_all_files(doors: Doors) -> None:
     who = stranger(doors)
-    with contextlib.ExitStack() as held:
-        for _number in range(16):
-            connection = held.enter_context(who.connect(DOMAIN, speaks="h2"))
-            connection.sendall(never_taken("/", DOMAIN, 100))
+    with who.hold(16, *never_taken("/", DOMAIN, 100), name=DOMAIN, speaks="h2"):
         opened = "ls -l $(pgrep -x nginx | sed 's|.*|/proc/&/fd|') | grep -c index.html"
         assert soon(lambda: int(doors.proxy.sh(opened)) >= 256)
         # As many as one address may have, on however many connections.
         assert int(doors.proxy.sh(opened)) == 256
+
+
+@pytest.mark.parametrize("family", ["address", "address6"])
+def test_each_door_is_open_over_each_family(doors: Doors, family: str) -> None:
+    address = getattr(doors.proxy.host, family)
+    if not address:
+        pytest.skip("this machine has no IPv6 for hosts")
+    there = dataclasses.replace(doors.proxy.host, address=address)
+    over = dataclasses.replace(doors, proxy=dataclasses.replace(doors.proxy, host=there))
+    for name, path in both_ways(WHO_AM_I):
+        assert (path, over.ask(path, ALICE, name=name).status) == (path, 200)
+        assert (path, over.ask(path, name=name).status) == (path, 401)
+    assert "Connect from a notebook" in over.ask("/", name=DOMAIN).text
+    assert over.ask("/", Host="evil.example.org").status == 403
+    assert over.protocol() == "h2"
+    # By name, from where people work.
+    curl = f"curl --silent --{'ipv6' if ':' in address else 'ipv4'}"
+    assert doors.notebook.sh(ASKS_NLP.replace("curl --silent", curl)) == "200"
+    assert f"Location: https://{VISION}/x?y=1" in doors.notebook.sh(f"{curl} --head http://{VISION}/x?y=1")
 
 
 def test_it_is_reached_over_ipv6_where_64_bits_are_one_address(doors: Doors) -> None:
@@ -475,17 +540,28 @@ def test_many_with_one_wrong_log_in_do_not_wait_for_each_other(doors: Doors) -> 
     assert time.monotonic() - before < 10
 
 
-def test_who_is_removed_is_known_for_an_hour_at_most(doors: Doors) -> None:
+def test_who_is_removed_is_known_for_a_minute_at_most(doors: Doors) -> None:
     config, user = "/etc/nginx/conf.d/mlflow.conf", {"username": "zoe", "password": "zoe-try-out-only"}
     manage = f"{ASKS} --user {ADMIN} --json @- http://127.0.0.1:5001/api/2.0/mlflow/users"
-    doors.proxy.sh(f"cp -p {config} /root; sed -i 's/200 204 1h;/200 204 1s;/' {config}; nginx -s reload")
+    zoe = ":".join(user.values())
+
+    def asked() -> int:
+        """Return how often the team's server was asked about a log-in."""
+        return int(doors.server.sh(f"journalctl --unit mlflow@vision --output cat | grep -cF {WHO_AM_I}", check=False))
+
+    doors.proxy.sh(f"cp -p {config} /root; sed -i 's/200 204 1m;/200 204 1s;/' {config}; nginx -s reload")
     try:
         assert doors.server.sh(f"{manage}/create", json.dumps(user)) == "200"
         known = "/static-files/index.html"
-        assert soon(lambda: doors.ask(known, ":".join(user.values())).status == 200)
+        assert soon(lambda: doors.ask(known, zoe).status == 200)
+        before = asked()
+        assert soon(lambda: doors.ask(known, zoe).status != 200 or asked() >= before + 8)
+        assert doors.ask(known, zoe).status == 200
+        # That takes none of her turns from who tries her password.
+        assert doors.ask(known, "zoe:a wrong one").status == 401
         removed = json.dumps({"username": user["username"]})
         assert doors.server.sh(f"{manage}/delete --request DELETE", removed) == "200"
-        assert soon(lambda: doors.ask(known, ":".join(user.values())).status == 401, 20)
+        assert soon(lambda: doors.ask(known, zoe).status == 401, 20)
     finally:
         doors.proxy.sh(f"cp -p /root/mlflow.conf {config}; nginx -s reload")
 
@@ -581,9 +657,13 @@ def test_a_reload_that_nginx_refuses_is_told(doors: Doors) -> None:
     assert "nginx of proxy1 takes this file, but not while it runs, and serves what it had before" in run.output
     assert 'uses the \\"$remote_user\\" key while' in run.output
     assert doors.ask(WHO_AM_I, ALICE).status == 200
-    # It is made up for as soon as nothing is in the way.
+    # It is made up for as soon as nothing is in the way, and who works meanwhile notices nothing.
     doors.proxy.sh("rm /etc/nginx/conf.d/others.conf")
-    run = doors.play("open_doors", "--limit=proxy1", **changed_a_bit)
+    with doors.logging("alice", "resnet") as logged:
+        run = doors.play("open_doors", "--limit=proxy1", **changed_a_bit)
+        for _time in range(10):
+            doors.proxy.sh("systemctl reload nginx")
+    assert logged["kept"] == logged["sent"] > 20
     assert run.code == 0, run.output[-5000:]
     assert changed(run)["proxy1"] == 1
 

@@ -32,6 +32,7 @@ WELL_KNOWN = "password1234"
 SMALL = "/srv/small"
 REPOSITORY = "/srv/before"
 # The last migration from the old version to the new one wants to make this table.
+TAGGED = {"name": "greeting", "key": "a", "value": "b"}
 IN_THE_WAY = "CREATE TABLE scheduler_leases (name TEXT)"
 
 
@@ -166,6 +167,15 @@ def test_all_that_people_had_is_there_for_the_same_people(
     assert demo.person(url, ALICE, "write", "heritage").keys() == {"run"}
     assert demo.person(url, BOB, "model", "veteran") == {"versions": ["1"], "runs": [run]}
     assert demo.person(url, CAROL, "model", "veteran") == {"refused": 403}
+    # Which heir22 has its grants of in another database.
+    assert [prompt_asked_for(inherited, name, **who) for who in (ALICE, BOB, CAROL)] == [200, 200, 403]
+    assert [prompt_asked_for(inherited, name, **who, body=TAGGED) for who in (ALICE, BOB)] == [200, 403]
+
+
+def prompt_asked_for(on: Stage, team: str, name: str, password: str, body: dict[str, str] | None = None) -> int:
+    """Return the status with which somebody gets a prompt, or sets a tag of it."""
+    path = "get?name=greeting" if body is None else "set-tag"
+    return on.ask(PORTS[team], name, password, f"/api/2.0/mlflow/registered-models/{path}", body)
 
 
 def test_an_admin_with_the_well_known_password_gets_the_declared_one(inherited: Stage) -> None:

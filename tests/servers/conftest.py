@@ -43,7 +43,7 @@ def laboratory(name: str, modules: Path) -> Iterator[Lab]:
     # 2.22 cannot keep its users beside its experiments.
     database = "mlflow.db" if version >= (3, 0) else "auth.db"
     with (
-        servers.serving(venv, home, password, auth_database=database) as uri,
+        servers.serving(venv, home, password, auth_database=database, gateway=True) as uri,
         mlflow_person.working(venv, uri, home) as person,
         loopback.listening(mlflow_proxy.Proxy(uri)) as proxy,
     ):

@@ -98,6 +98,8 @@ class OldReader(Reader):
             ("experiment", row["experiment_id"]): row["permission"] for row in user["experiment_permissions"]
         }
         grants |= {("registered_model", row["name"]): row["permission"] for row in user["registered_model_permissions"]}
+        for row in user.get("scorer_permissions", []):
+            grants[("scorer", f"{row['experiment_id']}/{row['scorer_name']}")] = row["permission"]
         return {"id": user["id"], "admin": user["is_admin"], "grants": grants}
 
     def grant(self, name: str, kind: str, key: str, level: str) -> None:

@@ -23,11 +23,16 @@ import sys
 import serve_uvicorn
 serve_uvicorn.SECONDS.update(head=3, body=3)
 serve_uvicorn.SECONDS_BETWEEN_LOOKS = 1
+serve_uvicorn.LEFT_OUT.add("left_out")
 from uvicorn.main import main
 main(["--uds", sys.argv[1], "--app-dir", sys.argv[2], "answer:app"])
 """
 ANSWER = """
 import os
+try:
+    import left_out
+except ImportError:
+    pass
 
 async def app(scope, receive, send):
     if scope["type"] != "http":
@@ -38,6 +43,11 @@ async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         if scope["path"] == "/die":
             os.kill(os.getpid(), 9)
+        if scope["path"] == "/left-out":
+            try:
+                import left_out
+            except ImportError:
+                pass
         await send({"type": "http.response.body", "body": b"ok"})
 """
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n"
@@ -50,7 +60,8 @@ def serving(home: Path) -> Iterator[Path]:
     (home / "answer.py").write_text(ANSWER)
     path = home / "http.sock"
     command = [str(project.MLFLOW / "bin" / "python"), "-c", PROGRAM, str(path), str(home)]
-    process = subprocess.Popen(command, cwd=FILES)
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=FILES, stderr=log)
     try:
         end = time.monotonic() + 120
         while not path.exists():
@@ -102,3 +113,17 @@ def test_connections_end_where_nothing_comes_and_only_there(address: Path) -> No
 def test_a_server_that_dies_leaves_no_half_of_an_answer(tmp_path: Path) -> None:
     with serving(tmp_path) as address:
         assert ask(address, b"GET /die HTTP/1.1\r\nHost: here\r\n\r\n") == b""
+
+
+def test_what_an_environment_leaves_out_is_named_once_when_a_request_asks_for_it(tmp_path: Path) -> None:
+    with serving(tmp_path) as address:
+        log = tmp_path / "server.log"
+        assert b"200" in ask(address, GET + b"\r\n")
+        assert "left_out" not in log.read_text()
+        for _time in range(2):
+            assert b"200" in ask(address, b"GET /left-out HTTP/1.1\r\nHost: here\r\n\r\n")
+        found = [line for line in log.read_text().splitlines() if "left_out" in line]
+    assert found == [
+        "a request asks for left_out, which is not in this environment; if it fails for that,"
+        " set mlflow_server_environment: full and run the playbook again"
+    ]

@@ -1,6 +1,7 @@
 """A server as it was observed, and a client that only records what would be written."""
 
 from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Access, Grant, Group, Resource, User
+from ansible_collections.mlops.mlflow.plugins.module_utils._errors import RequestRefused
 from ansible_collections.mlops.mlflow.plugins.module_utils._resources import Directory
 from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import in_order
@@ -13,6 +14,7 @@ class RecordingClient:
     username = "admin"
     password = "admin-password"
     read_only = False
+    unknown = ()
 
     def __init__(self, version="3.17.2", passwords=(), unlisted=()):
         self.version = version
@@ -28,6 +30,12 @@ class RecordingClient:
         name = next(iter(query.values()))
         return {} if name in self.unlisted else None
 
+    def get(self, path, **query):
+        """Which kinds there are, is all that is asked beside what was observed."""
+        if query["resource_type"] in self.unknown:
+            raise RequestRefused("Invalid resource type", 400, "INVALID_PARAMETER_VALUE")
+        return {}
+
     def login_works(self, username, password):
         return self.passwords.get(username) == password
 
@@ -40,17 +48,17 @@ def server(users=(), groups=(), experiments=(), models=(), version="3.17.2", pas
     observed = Server(RecordingClient(version, passwords, unlisted))
     people = {"admin": User("admin", True, frozenset(), {})} | {user.name: user for user in users}
     observed._access = Access(people, {group.name: group for group in groups})
-    observed._directory = Directory.__new__(Directory)
-    observed._directory._client, observed._directory._gone = observed.client, {}
-    observed._directory.experiments = {
-        name: {"name": name, "experiment_id": str(number), "lifecycle_stage": "active", "tags": {}}
-        | {"artifact_location": f"mlflow-artifacts:/{number}"}
-        for number, name in enumerate(experiments, 1)
+    observed._directory = Directory(observed.client)
+    listed = {
+        "experiment": [
+            {"name": name, "experiment_id": str(number), "lifecycle_stage": "active", "tags": {}}
+            | {"artifact_location": f"mlflow-artifacts:/{number}"}
+            for number, name in enumerate(experiments, 1)
+        ],
+        "registered_model": [{"name": name, "description": "", "tags": {}} for name in models],
     }
-    observed._directory.models = {name: {"name": name, "description": "", "tags": {}} for name in models}
-    observed._directory._experiment_names = {
-        found["experiment_id"]: name for name, found in observed._directory.experiments.items()
-    }
+    for kind, things in observed.directory.kinds.items():
+        things.put(listed.get(kind, ()))
     observed.dialect._ids = {group.name: number for number, group in enumerate(groups, 50)}
     return observed
 

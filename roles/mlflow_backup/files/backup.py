@@ -23,7 +23,7 @@ from changes import Change, ChangeError
 from databases import DatabaseError
 from repository import CACHE_DIR, BackupError, Repository, Settings, settings
 from team import Team
-from turns import TurnError, alone, in_turn
+from turns import TurnError, alone, in_turn, tell
 
 # Seconds to wait for other teams of the host: for their databases, and until what they have is in the repository.
 # One that is stuck keeps nobody waiting for longer, and its unit has an end.
@@ -223,6 +223,7 @@ def main(name: str, *tags: str) -> None:
     os.umask(0o077)
     told = back_up(teams.load(name), settings(), list(tags))
     print(json.dumps(told), flush=True)
+    tell(name, told)
     found = complaints(told)
     if found:
         # A warning that nobody reads is none: the unit has failed, and what OnFailure= names is started.

@@ -231,7 +231,7 @@ class Drill:
                     log = ["journalctl", f"_SYSTEMD_UNIT={self.unit}", "--lines=500", "--no-pager", "--output=cat"]
                     words = subprocess.run(log, text=True, check=False, capture_output=True).stdout
                     why = causes.cause(causes.hidden(words))
-                    raise AskError(f"no server runs from the snapshot: {why}; see journalctl -u {self.unit}") from None
+                    raise AskError(f"no server runs from the snapshot: {why}; {causes.where(self.unit)}") from None
                 time.sleep(0.5)
 
     def remove(self) -> None:

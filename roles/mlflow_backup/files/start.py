@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import causes
+from turns import told_by
 
 JOURNAL_LINES = 20
 
@@ -26,12 +27,13 @@ def result(name: str) -> dict[str, Any]:
         return {"team": name, "failure": "no backup is set up; run the role mlflow_backup for the team"}
     if shown.get("ConditionResult") != "yes":
         return {"team": name, "failure": "this host has no such team"}
-    which = f"_SYSTEMD_INVOCATION_ID={shown['InvocationID']}"
-    lines = run("journalctl", which, f"--lines={JOURNAL_LINES}", "--no-pager", "--output=cat").splitlines()
     if shown["Result"] == "success":
-        return dict(json.loads(next(line for line in reversed(lines) if line.startswith("{"))))
+        # Not from the journal, which may keep nothing.
+        return told_by(name, shown["InvocationID"])
+    which = f"_SYSTEMD_INVOCATION_ID={shown['InvocationID']}"
+    lines = run("journalctl", which, f"--lines={JOURNAL_LINES}", "--no-pager", "--output=cat", "--quiet").splitlines()
     why = causes.cause(causes.hidden("\n".join(lines))) if lines else shown["Result"]
-    return {"team": name, "failure": f"{why}; see journalctl -u {unit}"}
+    return {"team": name, "failure": f"{why}; {causes.where(unit)}"}
 
 
 def start(names: list[str]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 LOCKS = Path("/run/mlflow-backup")
 PAUSE = 0.5
@@ -33,6 +35,25 @@ def in_turn(what: str, patience: float) -> Iterator[None]:
     """Wait for whoever does the same, so that a host does not do everything at once, but not for one that is stuck."""
     with _lock(what, patience):
         yield
+
+
+def tell(team: str, told: dict[str, Any]) -> None:
+    """Keep what a backup came to for who has started it, until the host is switched off."""
+    LOCKS.mkdir(mode=0o700, exist_ok=True)
+    part = LOCKS / f"{team}.part"
+    part.write_text(json.dumps({"invocation": os.environ.get("INVOCATION_ID", ""), "told": told}), encoding="utf-8")
+    part.replace(LOCKS / f"{team}.told")
+
+
+def told_by(team: str, invocation: str) -> dict[str, Any]:
+    """Return what a team's backup came to that systemd knows by this name."""
+    try:
+        kept = json.loads((LOCKS / f"{team}.told").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        kept = {}
+    if not invocation or kept.get("invocation") != invocation:
+        return {"team": team, "failure": "another backup has begun since, or /run is full; try again"}
+    return dict(kept["told"])
 
 
 @contextlib.contextmanager

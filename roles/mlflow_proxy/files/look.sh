@@ -1,18 +1,47 @@
 # shellcheck shell=sh
-# Prints "nginx VERSION", "connections NUMBER", "files NUMBER" and "user NAME GROUP" of its main file, "ipv6" where the host
-# has it, "copy FILE" for certificates that came from the controller, "missing FILE" for what is not there, and "expires FILE" for certificates
-# with less than 30 days left. The arguments are the directory of those copies, the certificates of the CA and of the proxy,
-# and its key.
-directory=$1
-shift
-# nginx says it to stderr, and is not there before the first run.
-command -v nginx >/dev/null && nginx -v 2>&1 | sed 's|.*nginx/\([0-9.]*\).*|nginx \1|'
-sed -nE 's/^\s*worker_connections\s+([0-9]+)\s*;.*/connections \1/p; s/^\s*worker_rlimit_nofile\s+([0-9]+)\s*;.*/files \1/p' \
-    /etc/nginx/nginx.conf 2>/dev/null
-# The group is the user's own where the file names none.
-sed -nE 's/^\s*user\s+([A-Za-z0-9_.-]+)(\s+([A-Za-z0-9_.-]+))?\s*;.*/\1 \3/p' /etc/nginx/nginx.conf 2>/dev/null | while read -r name group; do
-    echo "user $name ${group:-$(id -gn -- "$name" 2>/dev/null || echo "$name")}"
-done
+# Prints "nginx VERSION", what others.awk reads of nginx's files beside this role's, "refused TEXT" where nginx does not take those,
+# "stock FILE" for Debian's page that nobody has changed, "ipv6" where the host has it, "copy FILE" for certificates that came
+# from the controller, "missing FILE" for what is not there, and "expires FILE" for certificates with less than 30 days left.
+# The arguments are the program others.awk, this role's two files of nginx, the directory of those copies, the certificates of the
+# CA and of the proxy, and its key.
+others=$1 sites=$2 limits=$3 directory=$4
+shift 4
+
+# All but this role's: what it wrote before may be what others are in the way of now.
+dumped() {
+    if test -e "$sites" || test -e "$limits"; then
+        unshare --mount sh -euc 'for file; do test ! -e "$file" || mount --bind /dev/null "$file"; done; exec nginx -T' sh "$sites" "$limits"
+    else
+        nginx -T
+    fi
+}
+
+# nginx is not there before the first run, and says its version to stderr.
+if command -v nginx >/dev/null; then
+    nginx -v 2>&1 | sed 's|.*nginx/\([0-9.]*\).*|nginx \1|'
+    if said=$(dumped 2>&1); then
+        # The group is the user's own where the file names none.
+        printf '%s\n' "$said" | awk -v main=/etc/nginx/nginx.conf "$others" | while read -r kind name rest; do
+            case $kind-$rest in
+                user-) echo "user $name $(id -gn -- "$name" 2>/dev/null || echo "$name")" ;;
+                *) printf '%s\n' "$kind $name $rest" ;;
+            esac
+        done
+    else
+        # With a time and a number, where it has no log to write to.
+        why=$(printf '%s\n' "$said" | sed -nE 's/^.*\[emerg\] ([0-9]+#[0-9]+: )?//p')
+        printf 'refused %s\n' "${why:-$(printf '%s\n' "$said" | tail -n 1)}"
+    fi
+fi
+site=/etc/nginx/sites-available/default
+if test "$(readlink -f /etc/nginx/sites-enabled/default)" = "$site"; then
+    # As the package brought it: somebody may have made it their own.
+    dpkg-query --show --showformat='${Conffiles}\n' nginx-common 2>/dev/null | while read -r file sum _more; do
+        if test "$file" = "$site" && echo "$sum  $file" | md5sum --check --status; then
+            echo stock /etc/nginx/sites-enabled/default
+        fi
+    done
+fi
 # By what is in it: files in /proc have no size.
 grep -q . /proc/net/if_inet6 2>/dev/null && echo ipv6
 find "$directory" -regextype posix-extended -regex '.*/[0-9a-f]{64}\.pem' -printf 'copy %p\n' 2>/dev/null

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Builds an environment beside its place and renames it when complete, so that a run cut off leaves nothing that a
 # later one trusts. Reads the constraints from its input, and prints "built" unless another run did it meanwhile.
-python=$1 install_dir=$2 version=$3 marker=$4 requirements=$5 wheel_dir=$6 index_url=$7
+python=$1 install_dir=$2 version=$3 marker=$4 requirements=$5 lean=$6 wheel_dir=$7 index_url=$8
 environment=$install_dir/$version workshop=$install_dir/.$version.new former=$install_dir/.$version.old
 umask 022
 mkdir -p "$install_dir"
@@ -24,11 +24,11 @@ rm -rf "$workshop" "$former"
 mkdir "$workshop"
 printf '%s\n' "$requirements" >"$workshop/wanted.txt"
 cat >"$workshop/constraints.txt"
-set -- --requirement "$workshop/wanted.txt" --constraint "$workshop/constraints.txt"
+set --
 if [ -n "$wheel_dir" ]; then
-    set -- "$@" --no-index --find-links "$wheel_dir" --only-binary :all:
+    set -- --no-index --find-links "$wheel_dir" --only-binary :all:
 elif [ -n "$index_url" ]; then
-    set -- "$@" --index-url "$index_url"
+    set -- --index-url "$index_url"
 fi
 # uv reads none of pip's settings, such as the index, the proxy or the authorities of a site: where there are only those,
 # and something is to be fetched, it is pip that fetches it.
@@ -39,11 +39,21 @@ only_pip_knows() {
 if command -v uv >/dev/null && ! only_pip_knows; then
     uv venv --quiet --allow-existing --python "$python" "$workshop"
     # Without compiled bytecode the first answer of a server takes three times as long; pip compiles by itself.
-    uv pip install --quiet --compile-bytecode --python "$workshop/bin/python" "$@"
+    fetch() { uv pip install --quiet --compile-bytecode --python "$workshop/bin/python" "$@"; }
 else
     "$python" -m venv "$workshop"
-    "$workshop/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
+    fetch() { "$workshop/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"; }
 fi
+# A lean one has what that list names and nothing that MLflow says it needs, then the packages beside MLflow, which comes
+# first in the requirements, with all that they need.
+beside=$workshop/wanted.txt
+if [ -n "$lean" ]; then
+    beside=$workshop/beside.txt
+    printf '%s\n' "$lean" >"$workshop/lean.txt"
+    sed 1d "$workshop/wanted.txt" >"$beside"
+    fetch --no-deps --requirement "$workshop/lean.txt" "$@"
+fi
+fetch --requirement "$beside" --constraint "$workshop/constraints.txt" "$@"
 # Scripts name their interpreter by the path they were installed under.
 grep -rlIFZ "$workshop" "$workshop/bin" | xargs -r0 sed -i "s|$workshop|$environment|g"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import subprocess
 import unicodedata
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, unquote, unquote_plus
@@ -29,6 +30,7 @@ COMPLAINT = re.compile(r"(?i)\b(error|fatal|failed|denied|cannot|could not|unabl
 # What is longer is not taken at once.
 LONGEST_NOTE = 60_000
 JOURNAL = "/run/systemd/journal/socket"
+STORAGE = re.compile(r"(?mi)^\s*Storage\s*=\s*(\w+)")
 
 
 def secrets_in(uri: str) -> set[str]:
@@ -104,6 +106,25 @@ def innermost(message: str) -> str:
         if plain and not any(plain in each for each in kept):
             kept.append(plain)
     return "; ".join(kept)
+
+
+def journal_keeps() -> bool:
+    """Whether this host's journal has what units say, as systemd reads its configuration: the last word counts."""
+    with contextlib.suppress(OSError):
+        command = ["systemd-analyze", "cat-config", "systemd/journald.conf"]
+        done = subprocess.run(command, text=True, errors="replace", check=False, capture_output=True)
+        return (STORAGE.findall(done.stdout) or ["auto"])[-1].lower() != "none"
+    return True
+
+
+def where(unit: str, word: str = "see") -> str:
+    """Where all that a unit has said is to be read, or what is to be done so that it is the next time."""
+    if journal_keeps():
+        return f"{word} journalctl -u {unit}"
+    return (
+        "this host's journal keeps nothing: say Storage=auto in /etc/systemd/journald.conf, restart systemd-journald, "
+        f"try again, and see journalctl -u {unit}"
+    )
 
 
 def note(unit: str, text: str) -> None:

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import causes
 import settings
 import team as teams
 from starts import Starts, default_number
@@ -194,7 +195,7 @@ class Change:
         if done.returncode != 0:
             raise ChangeError(done.stderr.strip() or "the server could not be tried out")
         if not done.stdout.endswith(f"{TRIED}\n"):
-            raise NotStartedError(f"{self.team.server} did not start; see journalctl -u {self.team.server}")
+            raise NotStartedError(f"{self.team.server} did not start; {causes.where(self.team.server)}")
 
     def commit(self) -> None:
         """The change stands, and clients are let in."""

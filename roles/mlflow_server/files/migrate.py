@@ -1,11 +1,12 @@
 """Runs in an MLflow's own environment: says how its schemas and a team's databases differ, and migrates them.
 
-Reads {"do": "look" or "migrate", "databases": {"auth": URI, "tracking": URI}} and prints its answer as JSON in its last
-line: how they differ, or {"cause": what went wrong, in a line}, with a traceback on the other channel. Migrating is
-what MLflow's own commands do. They take the URI as an argument: this process sets its own arguments, so that none is
-to be seen from outside.
+Reads {"do": "look" or "migrate", "databases": {"auth": URI, "tracking": URI}, "registry": URI of the one with the
+models, or null} and prints its answer as JSON in its last line: how they differ, or {"cause": what went wrong, in a
+line}, with a traceback on the other channel. Migrating is what MLflow's own commands do. They take the URI as an
+argument: this process sets its own arguments, so that none is to be seen from outside.
 """
 
+import contextlib
 import errno
 import importlib.util
 import json
@@ -14,6 +15,7 @@ import runpy
 import sys
 import traceback
 
+import prompts
 import sqlalchemy
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -21,8 +23,10 @@ from alembic.util import CommandError
 from causes import innermost
 
 # By what a database is for: where the revisions stand in the package, in which table the present one is noted,
-# a table that tells a database from before there were notes from an empty one, and the command.
+# a table that tells a database from before there were notes from an empty one, and the command. In the order in which
+# they are migrated: the one of people reads columns of models, where it finds those, that models up to 3.9 have not.
 SCHEMAS = {
+    "tracking": ("store/db_migrations", "alembic_version", "experiments", "mlflow", ["db", "upgrade"]),
     "auth": (
         "server/auth/db/migrations",
         "alembic_version_auth",
@@ -30,7 +34,6 @@ SCHEMAS = {
         "mlflow.server.auth",
         ["db", "upgrade", "--url"],
     ),
-    "tracking": ("store/db_migrations", "alembic_version", "experiments", "mlflow", ["db", "upgrade"]),
 }
 # Kinds of rows that older servers knew and MLflow's migration leaves out, by table: type of thing, and its column.
 DENIALS = {
@@ -45,8 +48,8 @@ def revisions(purpose):
     return ScriptDirectory(os.path.join(package, SCHEMAS[purpose][0]))
 
 
-def look(purpose, uri):
-    """How a database and this MLflow differ: "same", "older", "newer", or "empty"."""
+def look(purpose, uri, registry=None):
+    """How a database and this MLflow differ: "same", "older", "newer", or "empty"; and what is denied to people."""
     _place, notes, table, _module, _command = SCHEMAS[purpose]
     engine = sqlalchemy.create_engine(uri)
     if engine.dialect.name == "sqlite":
@@ -55,7 +58,7 @@ def look(purpose, uri):
         with engine.connect() as connection:
             there = set(sqlalchemy.inspect(connection).get_table_names())
             current = MigrationContext.configure(connection, opts={"version_table": notes}).get_current_revision()
-            denied = denials(connection, there) if purpose == "auth" else []
+            denied = denials(connection, there, registry) if purpose == "auth" else []
     finally:
         engine.dispose()
     known = revisions(purpose)
@@ -85,9 +88,9 @@ def knows(scripts, revision):
         return False
 
 
-def denials(connection, there):
+def denials(connection, there, registry):
     """What is denied to whom, where roles do not say it yet."""
-    if "role_permissions" in there and roles_have_grants(connection):
+    if "role_permissions" in there and passed(connection, "e5f6a7b8c9d0"):
         return []
     found = []
     for table, (kind, column) in DENIALS.items():
@@ -95,17 +98,35 @@ def denials(connection, there):
             select = f"SELECT u.username, p.{column} FROM {table} p JOIN users u ON u.id = p.user_id"  # noqa: S608
             rows = connection.execute(sqlalchemy.text(f"{select} WHERE p.permission = 'NO_PERMISSIONS'"))
             found += [{"username": user, "resource_type": kind, "resource_id": str(thing)} for user, thing in rows]
+    models = [denial for denial in found if denial["resource_type"] == "registered_model"]
+    known = prompts.found(registry) if models and registry else set()
+    for denial in models:
+        # One of the kind that prompts had would deny nothing.
+        if (prompts.DEFAULT, denial["resource_id"]) in known:
+            denial["resource_type"] = "prompt"
     return found
 
 
-def roles_have_grants(connection):
-    """Whether the migration that leaves them out has been done."""
-    context = MigrationContext.configure(connection, opts={"version_table": "alembic_version_auth"})
-    current, left_out_in = context.get_current_revision(), "e5f6a7b8c9d0"
-    scripts = revisions("auth")
+def passed(connection, revision):
+    """Whether a migration of what people may do has been done."""
+    context = MigrationContext.configure(connection, opts={"version_table": SCHEMAS["auth"][1]})
+    current, scripts = context.get_current_revision(), revisions("auth")
     if current is None or not knows(scripts, current):
         return current is not None
-    return left_out_in in {script.revision for script in scripts.iterate_revisions(current, "base")}
+    return revision in {script.revision for script in scripts.iterate_revisions(current, "base")}
+
+
+def leaves_prompts_behind(databases, registry):
+    """Whether MLflow's migrations will pass the one that needs to see the models, and cannot."""
+    people = databases.get("auth")
+    if not people or registry in (None, people) or not knows(revisions("auth"), prompts.PROMOTED_IN):
+        return False
+    engine = sqlalchemy.create_engine(people)
+    try:
+        with engine.connect() as connection:
+            return not passed(connection, prompts.PROMOTED_IN)
+    finally:
+        engine.dispose()
 
 
 def migrate(purpose, uri):
@@ -149,19 +170,35 @@ def explained(error, uri):
     return f"{said} ({error.filename})" if isinstance(error, OSError) and error.filename else said
 
 
+@contextlib.contextmanager
+def telling(uri):
+    """End with what goes wrong at a database, in a line."""
+    try:
+        yield
+    # Whatever MLflow's own commands, or a driver, end with.
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - every one is told
+        traceback.print_exc()
+        said = {} if isinstance(error, SystemExit) else {"cause": f"{place(uri)}: {explained(error, uri)}"}
+        print(f"\n{json.dumps(said)}")
+        sys.exit(1)
+
+
 def main():
     asked = json.load(sys.stdin)
-    found = {}
-    for do in ("migrate", "look") if asked["do"] == "migrate" else ("look",):
-        for purpose, uri in asked["databases"].items():
-            try:
-                found[purpose] = {"migrate": migrate, "look": look}[do](purpose, uri)
-            # Whatever MLflow's own commands, or a driver, end with.
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - every one is told
-                traceback.print_exc()
-                said = {} if isinstance(error, SystemExit) else {"cause": f"{place(uri)}: {explained(error, uri)}"}
-                print(f"\n{json.dumps(said)}")
-                sys.exit(1)
+    registry, found, behind = asked["registry"], {}, False
+    databases = {purpose: asked["databases"][purpose] for purpose in SCHEMAS if purpose in asked["databases"]}
+    if asked["do"] == "migrate":
+        with telling(databases.get("auth", "")):
+            behind = leaves_prompts_behind(databases, registry)
+        for purpose, uri in databases.items():
+            with telling(uri):
+                migrate(purpose, uri)
+    for purpose, uri in databases.items():
+        with telling(uri):
+            found[purpose] = look(purpose, uri, registry)
+    if behind:
+        with telling(databases["auth"]):
+            found["auth"]["prompts"] = prompts.carry_over(databases["auth"], registry)
     print(f"\n{json.dumps(found)}")
 
 

@@ -5,6 +5,8 @@ connection for ever, without any log-in. Who does what HTTP wants, however slowl
 
 An answer begins when its body does: MLflow's client repeats a request that nothing is answered to, and fails where a
 server that dies leaves it the head alone.
+
+What a lean environment leaves out, and a request asks for, is named in the journal.
 """
 
 import importlib
@@ -20,6 +22,8 @@ CYCLE = "RequestResponseCycle"
 # How long a whole head of a request may take, and how long nothing may come of a body, or be taken of an answer.
 SECONDS = {"head": 60, "body": 60, "answer": 300}
 SECONDS_BETWEEN_LOOKS = 10
+# The packages that a lean environment leaves out, as they are imported.
+LEFT_OUT = {"matplotlib", "pyarrow", "scipy", "skops", "sklearn"}
 
 
 def waits_for(protocol):
@@ -47,11 +51,34 @@ def look(protocol, before=None, seconds=0):
         protocol.loop.call_later(SECONDS_BETWEEN_LOOKS, look, protocol, found, seconds)
 
 
+class Absent:
+    """Names what is imported and not there, once each; as the last finder it is asked for nothing else."""
+
+    def __init__(self):
+        self.named = set()
+
+    def find_spec(self, name, path=None, target=None):
+        if name in LEFT_OUT - self.named:
+            self.named.add(name)
+            print(
+                f"a request asks for {name}, which is not in this environment; if it fails for that,"
+                " set mlflow_server_environment: full and run the playbook again",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+absent = Absent()
+
+
 def give_an_end(kind):
     """Let a kind of connection be looked at from its beginning."""
     begin, receive = kind.connection_made, kind.data_received
 
     def connection_made(self, transport):
+        # MLflow is loaded by now; what it tries to import before that, it does without.
+        if absent not in sys.meta_path:
+            sys.meta_path.append(absent)
         self.received = 0
         begin(self, transport)
         look(self)

@@ -86,14 +86,15 @@ class Upgrade:
         self.step = "snapshot"
         self.prepare(older)
         self.step = "migrate"
-        self.migrate(older)
+        carried = self.migrate(older)
         self.step = "switch"
         self.switch(older)
         self.step = "start"
         self.try_out(found)
         self.change.commit()
         schemas = ", ".join(f"{name} from {found[name]['revision']} to {found[name]['head']}" for name in older)
-        return f"{self.former} -> {self.wanted}, " + (f"migrated: {schemas}" if older else "the same schemas")
+        done = f"{self.former} -> {self.wanted}, " + (f"migrated: {schemas}" if older else "the same schemas")
+        return done + carried
 
     def targets(self) -> dict[str, dict[str, Any]]:
         """The databases by what they are for; one may be for both."""
@@ -103,8 +104,8 @@ class Upgrade:
             for purpose in (["auth", "tracking"] if database["name"] == "mlflow" else [database["name"]])
         }
 
-    def ask(self, do: str, uris: dict[str, str]) -> dict[str, Any]:
-        """Let the wanted MLflow look at databases or migrate them."""
+    def ask(self, do: str, uris: dict[str, str], registry: str | None) -> dict[str, Any]:
+        """Let the wanted MLflow look at databases or migrate them, where the models are in a registry."""
         python, own = str(self.environment / "bin" / "python"), settings(self.team)
         environment = {"PGCONNECT_TIMEOUT": CONNECT_SECONDS, **own, "PYTHONWARNINGS": "ignore"}
         environment["PATH"] = os.environ["PATH"]
@@ -112,7 +113,7 @@ class Upgrade:
         try:
             done = self.change.run(
                 [python, "-Es", str(HERE / "migrate.py")],
-                input=json.dumps({"do": do, "databases": uris}),
+                input=json.dumps({"do": do, "databases": uris, "registry": registry}),
                 env=environment,
                 cwd=self.team.state_dir if os.path.isdir(self.team.state_dir) else "/",
                 timeout=seconds,
@@ -134,7 +135,7 @@ class Upgrade:
         """How the databases and the wanted version differ."""
         there = {name: it["uri"] for name, it in self.targets().items() if not it["file"] or os.path.exists(it["file"])}
         try:
-            return self.ask("look", there) if there else {}
+            return self.ask("look", there, there.get("tracking")) if there else {}
         except UpgradeError as error:
             raise UpgradeError(f"the databases cannot be read: {error}") from None
 
@@ -198,14 +199,19 @@ class Upgrade:
                 # Without its dump, a database that is half migrated would count as one that was never begun.
                 self.synced(copy.parent)
 
-    def migrate(self, older: list[str]) -> None:
-        """Bring the copies, and what is no file, to the wanted version's schemas."""
+    def migrate(self, older: list[str]) -> str:
+        """Bring the copies, and what is no file, to the wanted version's schemas; return what else is to be said."""
+        if not older:
+            return ""
         targets = self.targets()
-        uris = {name: moved(targets[name]["uri"], targets[name]["file"], COPY) for name in older}
-        after = self.ask("migrate", uris) if older else {}
+        uris = {name: moved(it["uri"], it["file"], COPY) for name, it in targets.items() if name in older}
+        tracking = targets["tracking"]
+        there = not tracking["file"] or os.path.exists(tracking["file"])
+        after = self.ask("migrate", uris, uris.get("tracking") or (tracking["uri"] if there else None))
         behind = [name for name, schema in after.items() if schema["state"] != "same"]
         if behind:
             raise UpgradeError(f"the {' and '.join(behind)} database is not at its schema after the migration")
+        return carried_over(after.get("auth", {}).get("prompts"))
 
     def switch(self, older: list[str]) -> None:
         """Put the migrated copies and the wanted version in their places."""
@@ -243,6 +249,15 @@ class Upgrade:
         done = self.change.run(["sync", str(directory)])
         if done.returncode != 0:
             raise UpgradeError(causes.cause(done.stderr))
+
+
+def carried_over(prompts: dict[str, Any] | None) -> str:
+    """What was done to grants on prompts that MLflow's migration left behind, in words."""
+    if not prompts or not (prompts["moved"] or prompts["left"]):
+        return ""
+    said = f"; grants on prompts carried over: {prompts['moved']}"
+    left = [causes.shown(grant) for grant in prompts["left"]]
+    return said + (f"; left, since there are such on prompts already: {', '.join(left)}" if left else "")
 
 
 def moved(uri: str, file: str | None, ending: str) -> str:
@@ -289,7 +304,7 @@ def upgrade(name: str, wanted: str, install_dir: Path, held_back: Held = lambda:
         causes.note(team.server, causes.hidden(said, known))
         why = causes.shown(causes.hidden(str(error), known))
         problem = UpgradeError(
-            f"upgrade to {wanted} failed at step '{step}', {outcome}: {why} (more: journalctl -u {team.server})"
+            f"upgrade to {wanted} failed at step '{step}', {outcome}: {why} ({causes.where(team.server, 'more:')})"
         )
         problem.due = bool(going and going.due)
         raise problem from None

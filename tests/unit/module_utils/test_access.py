@@ -21,7 +21,13 @@ def declared(**options):
         key: [{"rename_from": None, "state": "present", **defaults, **thing} for thing in options.pop(key, [])]
         for key, defaults in filled.items()
     }
-    policy = {"policy": "exclusive", "keep_users": [], "revoke_creators": False, "update_password": "always"}
+    policy = {
+        "policy": "exclusive",
+        "keep_users": [],
+        "revoke_creators": False,
+        "update_password": "always",
+        "kinds": [],
+    }
     return {**policy, "on_missing_roles": "fail", **things, **options}
 
 
@@ -185,7 +191,7 @@ def test_what_is_only_not_listed_is_not_gone(policy):
     observed = server(
         [user("alice", registered_model_greeting="MANAGE@9", prompt_greeting="MANAGE@10", scorer_1="READ@11")],
         passwords={"alice": PASSWORD},
-        unlisted=["greeting"],
+        unlisted=["greeting", "1"],
     )
     assert plan(observed, policy=policy, users=[{"name": "alice", "grants": []}]) == []
     assert [tuple(resource) for _holder, resource, _grant in observed.unmanaged_grants()] == [

@@ -1,7 +1,7 @@
 """What went wrong, in one line of all that a program has said."""
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.module_utils._causes import cause
+from ansible_collections.mlops.mlflow.plugins.module_utils._causes import cause, where
 
 TRACEBACK = """\
 2026/11/26 10:00:00 INFO mlflow.store.db.utils: Creating tables
@@ -51,3 +51,23 @@ def test_the_line_that_says_it_is_found(text, line):
 
 def test_it_is_never_long():
     assert len(cause(f"error {'x' * 5000}")) <= 401
+
+
+KEEPS = "see journalctl -u a.service"
+# A host's file and one beside it, as systemd-analyze shows them.
+JOURNALS = [
+    ("", True),
+    ("# /etc/systemd/journald.conf\n[Journal]\n#Storage=none\n", True),
+    ("[Journal]\nStorage=volatile\n", True),
+    ("[Journal]\nStorage=none\n", False),
+    ("[Journal]\n storage = None\n", False),
+    ("[Journal]\nStorage=none\n# /etc/systemd/journald.conf.d/x.conf\n[Journal]\nStorage=persistent\n", True),
+    ("[Journal]\nStorage=auto\n# /usr/lib/systemd/journald.conf.d/x.conf\n[Journal]\nStorage=none\n", False),
+]
+
+
+@pytest.mark.parametrize(("configuration", "keeps"), JOURNALS)
+def test_says_where_the_journal_keeps_nothing(configuration, keeps):
+    said = where("a.service", configuration)
+    assert (said == KEEPS) is keeps
+    assert ("keeps nothing: say Storage=auto in /etc/systemd/journald.conf" in said) is not keeps

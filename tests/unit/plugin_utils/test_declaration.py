@@ -117,11 +117,11 @@ FAULTS = [
     ({"groups": [{"name": "g", "members": ["bob"]}]}, "groups: g: members: 'bob' is not among the users"),
     (
         {"groups": [{"name": "g", "grants": [{"permission": "READ"}]}]},
-        "groups: g: grants: name one of experiment and registered_model in each",
+        "groups: g: grants: name one thing in each, such as an experiment",
     ),
     (
         {"groups": [{"name": "g", "grants": [{"experiment": "e", "registered_model": "m", "permission": "READ"}]}]},
-        "groups: g: grants: name one of experiment and registered_model in each",
+        "groups: g: grants: name one thing in each, such as an experiment",
     ),
     (
         {"groups": [{"name": "g", "grants": [{"experiment": "e", "permission": "WRITE"}]}]},

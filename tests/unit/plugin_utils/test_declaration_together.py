@@ -53,6 +53,7 @@ def test_defaults_are_filled_in():
     assert set(found) == {*SCHEMA, *worked_out}
     assert found == {
         **team(),
+        "access_kinds": [],
         "access_policy": "exclusive",
         "keep_users": [],
         "listed": True,

@@ -17,10 +17,11 @@ VERSION = "9.9.9"
 REQUIREMENTS = (f"mlflow[auth]=={VERSION}", "needed")
 
 
-def write_wheel(folder, name, version="1.0", extra="", entry=""):
+def write_wheel(folder, name, version="1.0", extra="", entry="", needs=""):
     """Write a wheel with one module and perhaps a command."""
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    metadata += f"Requires-Dist: {needs}\n" if needs else ""
     files = {
         f"{name}.py": f"def main():\n    print('{name} {version}')\n",
         f"{info}/METADATA": metadata + (f"Provides-Extra: {extra}\n" if extra else ""),
@@ -62,10 +63,10 @@ class Builder:
         self.workshop = self.install_dir / f".{VERSION}.new"
         self.former = self.install_dir / f".{VERSION}.old"
 
-    def start(self, requirements=REQUIREMENTS, wheel_dir="", index_url="", uv=True, under=()):
+    def start(self, requirements=REQUIREMENTS, lean="", wheel_dir="", index_url="", uv=True, under=()):
         """Begin to build."""
         script = "".join((FILES / name).read_text() for name in ("works.sh", "build_environment.sh"))
-        given = [self.install_dir, VERSION, MARKER, "\n".join(requirements), wheel_dir, index_url]
+        given = [self.install_dir, VERSION, MARKER, "\n".join(requirements), lean, wheel_dir, index_url]
         # Nothing of what this machine is configured with, and uv stands beside this interpreter.
         path = f"{Path(sys.executable).parent}:/usr/bin:/bin" if uv else "/usr/bin:/bin"
         return subprocess.Popen(

@@ -61,6 +61,31 @@ def test_builds_from_wheels_alone_once(builder, wheels, uv):
     assert builder.build(uv=uv) == NOTHING_TO_DO
 
 
+@pytest.mark.parametrize("uv", [True, False], ids=["uv", "pip"])
+def test_a_lean_one_has_what_is_listed_and_all_that_stands_beside_mlflow(builder, wheels, uv):
+    write_wheel(wheels, "mlflow", VERSION, extra="auth", entry="mlflow = mlflow:main", needs="heavy")
+    write_wheel(wheels, "heavy")
+    write_wheel(wheels, "beside", needs="below")
+    write_wheel(wheels, "below")
+    wanted = [*REQUIREMENTS[:1], "beside", "# lean"]
+    lean = f"# What is needed.\nmlflow=={VERSION}\nneeded==1.0 ; python_version >= '3'\nbelow==9 ; python_version < '3'"
+    assert builder.build(requirements=wanted, lean=lean, wheel_dir=wheels, uv=uv) == DONE
+    modules = {file.stem for file in builder.environment.glob("lib/python3*/site-packages/*.py")}
+    assert modules >= {"mlflow", "needed", "beside", "below"}
+    assert "heavy" not in modules
+    assert builder.build(requirements=wanted, lean=lean, uv=uv) == NOTHING_TO_DO
+    # Another kind of the same version takes its place.
+    assert builder.build(requirements=wanted[:2], wheel_dir=wheels, uv=uv) == DONE
+    assert list(builder.environment.glob("lib/python3*/site-packages/heavy.py"))
+
+
+def test_a_lean_one_may_have_nothing_beside_mlflow(builder, wheels):
+    for uv in (True, False):
+        wanted = [*REQUIREMENTS[:1], f"# lean {uv}"]
+        assert builder.build(requirements=wanted, lean=f"mlflow=={VERSION}", wheel_dir=wheels, uv=uv)[:2] == DONE[:2]
+        assert says(builder) == f"mlflow {VERSION}\n"
+
+
 def test_a_wheel_that_is_missing_is_named_and_nothing_is_trusted(builder, wheels):
     next(wheels.glob("needed*")).unlink()
     code, output, errors = builder.build(wheel_dir=wheels)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -136,3 +137,50 @@ def test_what_pip_or_uv_misses_is_told_with_the_way_to_fill(play, wheels):
     code, output = play(mlflow_server_wheel_dir=str(wheels))
     assert code == 2
     assert f"mlflow_server_wheel_dir: {wheels} does not have all that is needed. On a machine with internet" in output
+
+
+def test_what_is_lean_and_what_is_full(request, tmp_path):
+    role = request.config.rootpath / "roles" / "mlflow_server"
+    ours = tmp_path / "constraints.txt"
+    ours.write_text("mlflow==3.15.2\n")
+    teams = [
+        {"name": "one", "port": 5001, "version": "3.17.2"},
+        {"name": "two", "port": 5002, "version": "3.15.2"},
+        {"name": "old", "port": 5003, "version": "3.13.0"},
+    ]
+    jobs = {"environment": {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true"}, "idle_timeout": "never"}
+    tasks = """
+- hosts: localhost
+  gather_facts: false
+  vars_files: [ROLE/vars/main.yml, ROLE/defaults/main.yml]
+  tasks:
+    - ansible.builtin.set_fact:
+        __mlflow_server_declared: "{{ query('mlops.mlflow.teams', resolve=true) | first }}"
+    - ansible.builtin.debug:
+        msg: "{{ __mlflow_server_version }} is {{ 'lean' if '# lean' in __mlflow_server_marker_text else 'full' }}."
+      loop: ["3.17.2", "3.15.2", "3.13.0"]
+      loop_control: {loop_var: __mlflow_server_version}
+"""
+    (tmp_path / "play.yml").write_text(tasks.replace("ROLE", str(role)))
+
+    def found(**given):
+        password = {"admin_password": "correct horse battery"}
+        declared = [{**team, **password, **given.get(team["name"], {})} for team in teams]
+        more = {key: value for key, value in given.items() if key.startswith("mlflow_")}
+        values = {"mlflow_teams": declared, "role_path": str(role), **more}
+        command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(values)]
+        environment = {
+            **os.environ,
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_COLLECTIONS_PATH": str(request.config.rootpath / "build" / "checkout"),
+        }
+        done = subprocess.run(
+            [*command, str(tmp_path / "play.yml")], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return re.findall(r"([\d.]+) is (\w+)\.", done.stdout)
+
+    assert found() == [("3.17.2", "lean"), ("3.15.2", "lean"), ("3.13.0", "full")]
+    # One version has one environment, also when only another team of it is worked on.
+    kinds = found(one=jobs, mlflow_server_only=["two"], mlflow_server_constraints={"3.15.2": str(ours)})
+    assert kinds == [("3.17.2", "full"), ("3.15.2", "full"), ("3.13.0", "full")]

@@ -58,6 +58,37 @@ def test_names_the_files_that_the_controller_does_not_have(check, tmp_path):
     assert code == 0, output
 
 
+NGINX = """#!/bin/sh
+if test "$1" = -v; then
+    echo nginx version: nginx/1.26.3 >&2
+else
+    cat DUMP
+fi
+"""
+
+
+@pytest.fixture
+def look(role, tmp_path):
+    """Look at a host whose nginx prints what it reads, or why it does not."""
+
+    def run(dump="", *files):
+        (tmp_path / "dump").write_text(dump)
+        (tmp_path / "nginx").write_text(NGINX.replace("DUMP", f"{tmp_path}/dump; exit {int('[emerg]' in dump)}"))
+        (tmp_path / "nginx").chmod(0o755)
+        program, others = ((role / "files" / name).read_text() for name in ("look.sh", "others.awk"))
+        done = subprocess.run(
+            ["sh", "-c", program, "look", others, "/no/sites", "/no/limits", str(tmp_path), *files],
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr == ""
+        return [line.rstrip() for line in done.stdout.splitlines() if line != "ipv6"]
+
+    return run
+
+
 def test_says_which_collection_is_missing_before_anything(check, tmp_path, monkeypatch):
     given = {"mlflow_proxy_tls_from_controller": False}
     assert check(**given)[0] == 0
@@ -71,37 +102,142 @@ def test_says_which_collection_is_missing_before_anything(check, tmp_path, monke
     assert check(mlflow_proxy_tls_certificate=str(certificate), mlflow_proxy_tls_key=str(key))[0] == 0
 
 
-def test_sees_copies_and_what_is_missing(role, tmp_path):
+def test_sees_copies_and_what_is_missing(look, tmp_path):
     copy, own = tmp_path / f"{'0a' * 32}.pem", tmp_path / "server.pem"
     copy.touch()
     own.touch()
-    arguments = [str(tmp_path), str(own), "/no/such.pem", str(own)]
-    done = subprocess.run(
-        ["sh", "-c", (role / "files" / "look.sh").read_text(), "look", *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found = [line for line in done.stdout.splitlines() if line.split()[0] in ("copy", "missing", "expires")]
-    assert found == [f"copy {copy}", "missing /no/such.pem", f"expires {own}"]
+    found = look("", str(own), "/no/such.pem", str(own))
+    assert found == ["nginx 1.26.3", f"copy {copy}", "missing /no/such.pem", f"expires {own}"]
+
+
+MAIN = "# configuration file /etc/nginx/nginx.conf:"
+SITE = "/etc/nginx/sites-enabled/intranet"
 
 
 @pytest.mark.parametrize(
-    ("line", "seen"),
+    ("text", "seen"),
     [
         ("user www-data;", ["user www-data www-data"]),
         ("user  nobody;", ["user nobody nogroup"]),
         ("  user nobody www-data; # ours", ["user nobody www-data"]),
         ("# user nobody;", []),
+        ("events { worker_connections 768; }", ["connections 768"]),
+        ("worker_rlimit_nofile\n  4096;", ["sets worker_rlimit_nofile /etc/nginx/nginx.conf 4096"]),
+        (
+            f"http {{ include x; }}\n# configuration file {SITE}:\nserver_names_hash_bucket_size 64;",
+            [f"sets server_names_hash_bucket_size {SITE} 64"],
+        ),
+        (
+            f"# configuration file {SITE}:\nserver {{listen 443 ssl default_server;listen [::]:443 ssl ipv6only=off;}}",
+            [f"listens *:443 {SITE} ssl default_server", f"listens [::]:443 {SITE} ssl ipv6only=off"],
+        ),
+        (
+            f"# configuration file {SITE}:\nlisten 0.0.0.0:80; listen [::1];listen localhost; listen 10.0.0.5:443 ssl;",
+            [f"listens {each}" for each in (f"*:80 {SITE}", f"[::1]:80 {SITE}", f"localhost:80 {SITE}")]
+            + [f"listens 10.0.0.5:443 {SITE} ssl"],
+        ),
+        # Whatever a shell's echo would make of it.
+        ('map $x $y { "~a\\cb" 1; }\nworker_rlimit_nofile 1;', ["sets worker_rlimit_nofile /etc/nginx/nginx.conf 1"]),
+        ("listen 443 quic reuseport default_server; listen unix:/run/x.sock;\n# listen 81;", []),
+        (
+            'nginx: [warn] old\nnginx: [emerg] unknown directive "x" in /etc/nginx/nginx.conf:1\nnginx: failed',
+            ['refused unknown directive "x" in /etc/nginx/nginx.conf:1'],
+        ),
+        (
+            'nginx: [alert] no log\n2026/11/27 00:35:30 [emerg] 65#65: unknown directive "x" in /x:1\nnginx: failed',
+            ['refused unknown directive "x" in /x:1'],
+        ),
     ],
 )
-def test_sees_whom_nginx_runs_as(role, tmp_path, line, seen):
-    main = tmp_path / "nginx.conf"
-    main.write_text(f"{line}\nworker_processes auto;\n")
-    program = (role / "files" / "look.sh").read_text().replace("/etc/nginx/nginx.conf", str(main))
-    arguments = ["look", str(tmp_path), "/no/such.pem"]
-    done = subprocess.run(["sh", "-c", program, *arguments], capture_output=True, text=True, check=True)
-    assert [found for found in done.stdout.splitlines() if found.startswith("user ")] == seen
+def test_sees_what_else_nginx_serves(look, text, seen):
+    assert look(f"nginx: syntax is ok\n{MAIN}\n{text}\n") == ["nginx 1.26.3", *seen]
+
+
+DECISIONS = ("https_addresses", "http_addresses", "default_elsewhere", "without_http2", "has_files", "in_the_way")
+LONG = "a-rather-long-name-of-a-host.of.some.example.org"
+
+
+NEIGHBOURS = [
+    ([], {}),
+    (["ipv6"], {"https_addresses": ["*:443", "[::]:443"], "http_addresses": ["*:80", "[::]:80"]}),
+    (["sets worker_rlimit_nofile /x 4096"], {"has_files": True}),
+    # Of the others' addresses, those on our ports; where they are the default, we are not.
+    ([f"listens *:443 {SITE} ssl default_server"], {"default_elsewhere": ["*:443"]}),
+    ([f"listens *:80 {SITE} default"], {"default_elsewhere": ["*:80"]}),
+    (
+        [f"listens 10.0.0.5:443 {SITE} ssl", f"listens 10.0.0.5:8443 {SITE} ssl"],
+        {"https_addresses": ["*:443", "10.0.0.5:443"]},
+    ),
+    (
+        ["ipv6", f"listens [::]:443 {SITE} ssl ipv6only=off"],
+        {"https_addresses": ["[::]:443"], "http_addresses": ["*:80", "[::]:80"]},
+    ),
+    # Debian's page goes.
+    (["stock /etc/nginx/sites-enabled/default", "listens *:80 /etc/nginx/sites-enabled/default default_server"], {}),
+    (
+        ["listens *:80 /etc/nginx/sites-enabled/default default_server"],
+        {"default_elsewhere": ["*:80"]},
+    ),
+    (["nginx 1.22.1", f"listens *:443 {SITE} ssl"], {"without_http2": ["*:443"]}),
+    (["nginx 1.22.1", f"listens *:443 {SITE} ssl http2"], {}),
+    (["sets server_names_hash_bucket_size /x 512"], {}),
+    (
+        ["sets server_names_hash_bucket_size /x 128"],
+        {
+            "in_the_way": [
+                f"/x: server_names_hash_bucket_size is 128, and the names below {LONG} need 256; change it there"
+            ]
+        },
+    ),
+    (
+        ["refused unknown directive"],
+        {
+            "in_the_way": [
+                "nginx of localhost does not take its own files, without those of this role: unknown directive"
+            ]
+        },
+    ),
+]
+
+
+def decide(role, tmp_path, number, seen):
+    """Return what lets Ansible write down what the role decides."""
+    decisions = ", ".join(f"{name!r}: __mlflow_proxy_{name}" for name in DECISIONS)
+    return {
+        "ansible.builtin.copy": {
+            "content": f"{{{{ {{{decisions}}} | to_json }}}}",
+            "dest": str(tmp_path / f"decided-{number}"),
+        },
+        "vars": {
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "__mlflow_proxy_seen": {"stdout_lines": seen, "stdout": "\n".join(seen)},
+            "__mlflow_proxy_known": [],
+            "mlflow_proxy_domain": LONG,
+        },
+    }
+
+
+def test_shares_nginx_with_others(role, tmp_path):
+    tables = [[*([] if "nginx 1.22.1" in seen else ["nginx 1.26.3"]), *seen] for seen, _decided in NEIGHBOURS]
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars_files": [str(role / "defaults" / "main.yml"), str(role / "vars" / "main.yml")],
+        "tasks": [decide(role, tmp_path, number, seen) for number, seen in enumerate(tables)],
+    }
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.yml")],
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    usual = {"https_addresses": ["*:443"], "http_addresses": ["*:80"], "has_files": False}
+    for number, (seen, decided) in enumerate(NEIGHBOURS):
+        expected = {name: decided.get(name, usual.get(name, [])) for name in DECISIONS}
+        assert (seen, json.loads((tmp_path / f"decided-{number}").read_text())) == (seen, expected)
 
 
 TEMPLATE = """

@@ -1,0 +1,219 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What MLflow grants on: one entry for each kind of thing, and nothing about kinds elsewhere."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ._listed import Experiments, Facts, Listing, Scorers, Secrets, Things, scorer_key
+from ._shapes import Maybe, Word
+
+Version = t.Tuple[int, int]
+
+OLDEST = (2, 22)
+SUB_KINDS_SINCE = (3, 17)
+
+# As a name in a grant: all things of the kind.
+EVERY = "*"
+# The name of an experiment may have anything in it; that of the scorer is quoted as MLflow does it.
+SCORER = re.compile(r".+/([A-Za-z0-9_.~-]|%[0-9A-F]{2})+", re.DOTALL)
+
+EXPERIMENTS = "/api/2.0/mlflow/experiments/"
+MODELS = "/api/2.0/mlflow/registered-models/"
+SCORERS = "/api/3.0/mlflow/scorers/"
+GATEWAY = "/api/3.0/mlflow/gateway/"
+MCP_SERVERS = "/api/3.0/mlflow/mcp-servers"
+
+TAGS = Maybe([{"key": str, "value": Maybe(str)}])
+EXPERIMENT = {
+    "name": str,
+    "experiment_id": str,
+    "artifact_location": str,
+    "lifecycle_stage": Word(("active", "deleted")),
+    "tags": TAGS,
+}
+MODEL = {"name": str, "description": Maybe(str), "tags": TAGS}
+
+
+class Kind(t.NamedTuple):
+    """One kind of thing that somebody can be granted something on."""
+
+    # In the inventory, and to MLflow from 3.13 on.
+    word: str
+    # How they are found; whoever makes one gets MANAGE. None where only all of them can be granted on.
+    listing: Listing | None = None
+    # Since when users can have grants that the server tells, and groups.
+    since: Version = OLDEST
+    groups_since: Version = (3, 12)
+    things: type[Things] = Things
+    # As what MLflow kept the grants on them before it had a word for the kind.
+    filed_as: str | None = None
+
+
+def experiment_facts(experiment: Facts) -> Facts:
+    """What the modules return about an experiment."""
+    return {
+        "name": experiment["name"],
+        "experiment_id": experiment["experiment_id"],
+        "artifact_location": experiment["artifact_location"],
+        "lifecycle_stage": experiment["lifecycle_stage"],
+        "tags": tags_of(experiment),
+    }
+
+
+def model_facts(model: Facts) -> Facts:
+    """What the modules return about a registered model."""
+    return {"name": model["name"], "description": model.get("description") or "", "tags": tags_of(model)}
+
+
+def tags_of(thing: Facts) -> dict[str, str]:
+    return {tag["key"]: tag.get("value") or "" for tag in thing.get("tags") or []}
+
+
+def scorer_facts(scorer: Facts) -> Facts:
+    """A scorer with the key of its grants; its name needs the name of its experiment."""
+    return {"key": scorer_key(scorer["experiment_id"], scorer["scorer_name"])}
+
+
+def in_gateway(what: str, items: str, key: str, **more: t.Any) -> Listing:
+    """What a part of the gateway has, all in one answer."""
+    name = more.pop("name", "name")
+    return Listing(
+        path=f"{GATEWAY}{what}/list",
+        items=items,
+        shape={key: str, name: str, **more},
+        name=name,
+        key=key,
+        one=f"{GATEWAY}{what}/get",
+        by=key,
+        paged=False,
+    )
+
+
+KINDS: dict[str, Kind] = {
+    kind.word: kind
+    for kind in (
+        Kind(
+            "experiment",
+            Listing(
+                path=EXPERIMENTS + "search",
+                items="experiments",
+                shape=EXPERIMENT,
+                name="name",
+                key="experiment_id",
+                one=EXPERIMENTS + "get",
+                by="experiment_id",
+                facts=experiment_facts,
+                query={"view_type": "ALL"},
+            ),
+            things=Experiments,
+        ),
+        Kind(
+            "registered_model",
+            Listing(
+                path=MODELS + "search",
+                items="registered_models",
+                shape=MODEL,
+                name="name",
+                key="name",
+                one=MODELS + "get",
+                by="name",
+                facts=model_facts,
+            ),
+        ),
+        Kind(
+            "prompt",
+            Listing(
+                path=MODELS + "search",
+                items="registered_models",
+                shape=MODEL,
+                name="name",
+                key="name",
+                one=MODELS + "get",
+                by="name",
+                facts=model_facts,
+                query={"filter": "tags.`mlflow.prompt.is_prompt` = 'true'"},
+            ),
+            filed_as="registered_model",
+        ),
+        Kind(
+            "scorer",
+            Listing(
+                path=SCORERS + "list",
+                items="scorers",
+                shape={"experiment_id": int, "scorer_name": str},
+                name="name",
+                key="key",
+                one=SCORERS + "get",
+                facts=scorer_facts,
+                paged=False,
+            ),
+            since=(3, 7),
+            things=Scorers,
+        ),
+        # Up to 3.12 the server does not tell what users have of these three.
+        Kind(
+            "gateway_secret",
+            in_gateway("secrets", "secrets", "secret_id", name="secret_name"),
+            since=(3, 13),
+            things=Secrets,
+        ),
+        Kind("gateway_endpoint", in_gateway("endpoints", "endpoints", "endpoint_id"), since=(3, 13)),
+        Kind(
+            "gateway_model_definition",
+            in_gateway(
+                "model-definitions",
+                "model_definitions",
+                "model_definition_id",
+                secret_id=Maybe(str),
+                secret_name=Maybe(str),
+            ),
+            since=(3, 13),
+        ),
+        Kind(
+            "mcp_server",
+            Listing(
+                path=MCP_SERVERS,
+                items="mcp_servers",
+                shape={"name": str},
+                name="name",
+                key="name",
+                one=MCP_SERVERS,
+            ),
+            since=(3, 15),
+            groups_since=(3, 15),
+        ),
+        *(
+            Kind(word, since=SUB_KINDS_SINCE, groups_since=SUB_KINDS_SINCE)
+            for word in (
+                "run",
+                "trace",
+                "assessment",
+                "logged_model",
+                "review_queue",
+                "registered_model_version",
+                "prompt_version",
+                "scorer_version",
+                "mcp_server_version",
+            )
+        ),
+    )
+}
+
+# The words of the inventory for all of them, and for those that can be declared as things of their own.
+WORDS = tuple(KINDS)
+DECLARED = ("experiment", "registered_model")
+
+
+def name_problem(kind: str, name: str) -> str | None:
+    """Why nothing of this kind can be called so in a grant."""
+    if name == EVERY:
+        return None
+    if not KINDS[kind].listing:
+        return f"{kind}: '{name}': MLflow knows grants on all of them only; use '{EVERY}'"
+    if kind == "scorer" and not SCORER.fullmatch(name):
+        return f"{kind}: '{name}': use EXPERIMENT/NAME, the name as in an address: '/' is %2F in it, and a blank %20"
+    return None

@@ -1,0 +1,252 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The things of one kind, as a server lists them: by their names, and by what the server's grants call them."""
+
+from __future__ import annotations
+
+import typing as t
+from functools import cached_property
+from urllib.parse import quote, unquote
+
+from ._client import Client, fitting
+from ._errors import RequestRefused, TransportError
+from ._shapes import Maybe, Shape
+
+# A thousand things each.
+PAGES = 1000
+PAGE = 1000
+
+# What MLflow says where a part of it, such as its gateway, is switched off.
+SWITCHED_OFF = "NOT_IMPLEMENTED"
+
+Facts = t.Dict[str, t.Any]
+
+
+class Listing(t.NamedTuple):
+    """How the server tells what there is of a kind."""
+
+    # Where they are listed, what the list is called, and what is read of each.
+    path: str
+    items: str
+    shape: Shape
+    # What of it is the name, and what the key of grants.
+    name: str
+    key: str
+    # Where one is asked for, and as what its key is given; without a word the path ends with it.
+    one: str
+    by: str = ""
+    # What is kept of each.
+    facts: t.Callable[[Facts], Facts] = dict
+    query: t.Mapping[str, str] = {}
+    paged: bool = True
+
+
+def pages(
+    client: Client, path: str, items: str, shape: Shape, paged: bool = True, **query: object
+) -> t.Iterator[Facts]:
+    """All entries of a list of the server's, which may come in parts."""
+    page = {items: Maybe([shape]), "next_page_token": Maybe(str)}
+    if paged:
+        query["max_results"] = PAGE
+    for _number in range(PAGES):
+        answer = fitting(client.get(path, **query), page)
+        yield from answer.get(items) or []
+        if not answer.get("next_page_token"):
+            return
+        query["page_token"] = answer["next_page_token"]
+    raise TransportError(f"GET {path}: {client.tracking_uri} has no end of pages; is it an MLflow server?")
+
+
+class Things:
+    """All of one kind. Nothing is asked before it is needed."""
+
+    def __init__(self, client: Client, listing: Listing, kinds: t.Mapping[str, Things]) -> None:
+        """C(kinds) has the things of all kinds, by their words."""
+        self._client = client
+        self._listing = listing
+        self._kinds = kinds
+        self._by_name: dict[str, Facts] | None = None
+        self._names: dict[str, str] = {}
+        self._gone: dict[str, bool] = {}
+        # Why the server does not tell what there is.
+        self.refusal: RequestRefused | None = None
+
+    @property
+    def by_name(self) -> dict[str, Facts]:
+        """The facts of each; none where the server does not tell, for which there is a C(refusal)."""
+        if self._by_name is None:
+            try:
+                found = list(self._list())
+            except RequestRefused as refusal:
+                if refusal.error_code != SWITCHED_OFF:
+                    raise
+                self.refusal, found = refusal, []
+            return self.put(found)
+        return self._by_name
+
+    def put(self, found: t.Iterable[Facts]) -> dict[str, Facts]:
+        """Take these for all there are."""
+        self._by_name = {}
+        for facts in found:
+            self.add(facts)
+        return self._by_name
+
+    def add(self, facts: Facts) -> None:
+        """Take note of one more."""
+        name = facts[self._listing.name]
+        self.by_name[name] = facts
+        self._names[facts[self._listing.key]] = name
+
+    def rename(self, old: str, new: str) -> None:
+        """Plan on as if one had its new name already."""
+        former = self.by_name.pop(old)
+        facts = {**former, self._listing.name: new}
+        self.add(facts)
+        key = former[self._listing.key]
+        if key != facts[self._listing.key]:
+            del self._names[key]
+            self._gone[key] = True
+
+    def name(self, key: str) -> str | None:
+        """What people call it; None where it is not listed."""
+        return self._names.get(key) if self.by_name else None
+
+    def key(self, name: str) -> str:
+        """What grants call one that is there."""
+        # What an earlier step made is not listed yet.
+        return name if self._listing.key == self._listing.name else str(self.by_name[name][self._listing.key])
+
+    def exists(self, name: str) -> bool:
+        """Whether something can be granted on it."""
+        return name in self.by_name
+
+    def is_gone(self, key: str) -> bool:
+        """Whether the server says of this one thing that it is not there."""
+        if key not in self._gone:
+            self._gone[key] = not self.refusal and self._look_for(key)
+        return self._gone[key]
+
+    def _list(self, **query: str) -> t.Iterable[Facts]:
+        path, items, shape = self._listing.path, self._listing.items, self._listing.shape
+        found = pages(self._client, path, items, shape, paged=self._listing.paged, **self._listing.query, **query)
+        return map(self._listing.facts, found)
+
+    def _look_for(self, key: str) -> bool:
+        path, query = self._one(key)
+        try:
+            return self._client.find(path, **query) is None
+        except RequestRefused:
+            # It did not say so.
+            return False
+
+    def _one(self, key: str) -> tuple[str, dict[str, str]]:
+        """Where one is asked for, and how."""
+        listing = self._listing
+        return (listing.one, {listing.by: key}) if listing.by else (f"{listing.one}/{quote(key, safe='')}", {})
+
+
+class Experiments(Things):
+    """Deleted ones are listed too, since their names stay taken."""
+
+    def exists(self, name: str) -> bool:
+        """Deleted experiments cannot be worked with."""
+        return bool(self.by_name.get(name, {}).get("lifecycle_stage") == "active")
+
+
+class Secrets(Things):
+    """Those that a model uses are known from there, which spares a request where all are used."""
+
+    @cached_property
+    def _used(self) -> dict[str, str]:
+        models = self._kinds["gateway_model_definition"].by_name.values()
+        return {model["secret_id"]: model["secret_name"] for model in models if model.get("secret_name")}
+
+    def name(self, key: str) -> str | None:
+        return self._used.get(key) or super().name(key)
+
+    def key(self, name: str) -> str:
+        return next((key for key, found in self._used.items() if found == name), "") or super().key(name)
+
+    def exists(self, name: str) -> bool:
+        return name in self._used.values() or super().exists(name)
+
+
+class Scorers(Things):
+    """A scorer belongs to an experiment, and is called by both names."""
+
+    def __init__(self, client: Client, listing: Listing, kinds: t.Mapping[str, Things]) -> None:
+        super().__init__(client, listing, kinds)
+        self._in: dict[str, set[str]] | None = None
+        self._at_once = True
+
+    @property
+    def by_name(self) -> dict[str, Facts]:
+        """Where a server has no list of all, only those in experiments that were asked about."""
+        self._keys_in("")
+        keys = [key for found in (self._in or {}).values() for key in found]
+        return {name: {"name": name, "key": key} for key in keys for name in [self.name(key)] if name}
+
+    def put(self, found: t.Iterable[Facts]) -> dict[str, Facts]:
+        self._in = {}
+        for facts in found:
+            number = facts["key"].partition("/")[0]
+            self._in.setdefault(number, set()).add(facts["key"])
+        return self.by_name
+
+    def name(self, key: str) -> str | None:
+        number, _slash, quoted = key.partition("/")
+        experiment = self._kinds["experiment"].name(number)
+        # Deleted experiments are listed, but not what is in them.
+        listed = experiment is not None and key in self._keys_in(number)
+        return f"{experiment}/{quoted}" if listed else None
+
+    def key(self, name: str) -> str:
+        experiment, _slash, quoted = name.rpartition("/")
+        return f"{self._kinds['experiment'].key(experiment)}/{quoted}"
+
+    def exists(self, name: str) -> bool:
+        experiment, _slash, _quoted = name.rpartition("/")
+        if not self._kinds["experiment"].exists(experiment):
+            return False
+        key = self.key(name)
+        return key in self._keys_in(key.partition("/")[0])
+
+    def _keys_in(self, number: str) -> set[str]:
+        """Those in one experiment; in none, where there is a list of all."""
+        if self._in is None:
+            self._in = {}
+            try:
+                self.put(self._list())
+            except RequestRefused as refusal:
+                # Up to 3.12 there is one for each experiment.
+                if refusal.status != 400:
+                    raise
+                self._at_once = False
+        if not self._at_once and number and number not in self._in:
+            self._in[number] = {facts["key"] for facts in self._list(experiment_id=number)}
+        return self._in.get(number, set())
+
+    def _look_for(self, key: str) -> bool:
+        number = key.partition("/")[0]
+        experiments = self._kinds["experiment"]
+        name = experiments.name(number)
+        if name is None:
+            return experiments.is_gone(number)
+        # MLflow tells nothing of what is in a deleted experiment, which may come back.
+        return experiments.exists(name) and super()._look_for(key)
+
+    def _one(self, key: str) -> tuple[str, dict[str, str]]:
+        number, name = scorer_of(key)
+        return self._listing.one, {"experiment_id": number, "name": name}
+
+
+def scorer_key(number: object, name: str) -> str:
+    """What grants call a scorer, as MLflow writes it from 3.13 on: its name may have slashes of its own."""
+    return f"{number}/{quote(name, safe='')}"
+
+
+def scorer_of(key: str) -> tuple[str, str]:
+    """The experiment's number and the scorer's name."""
+    number, _slash, quoted = key.partition("/")
+    return number, unquote(quoted)

@@ -1,0 +1,67 @@
+"""Holds requests that never end, as somebody would who takes a server's connections; also runs by itself on a host."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+# Well below what nginx waits for a part of a body, or for its answer to be taken.
+BEATS = 5
+
+
+@contextlib.contextmanager
+def held(
+    connect: Callable[[], ssl.SSLSocket], number: int, begins: bytes, more: bytes
+) -> Iterator[list[ssl.SSLSocket]]:
+    """Begin a number of requests, and say more on each now and then: however long that takes, all are held."""
+    connections: list[ssl.SSLSocket] = []
+    ended = threading.Event()
+
+    def begin(_number: int) -> None:
+        connection = connect()
+        connection.sendall(begins)
+        connections.append(connection)
+
+    def keep() -> None:
+        while not ended.wait(BEATS):
+            for connection in list(connections):
+                # Whoever was refused is cut off.
+                with contextlib.suppress(OSError):
+                    connection.sendall(more)
+
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(begin, range(number)))
+        yield connections
+    finally:
+        ended.set()
+        keeper.join()
+        for connection in connections:
+            connection.close()
+
+
+def main() -> None:
+    """Hold requests to this host's own proxy until the input ends."""
+    name, number, begins, more = sys.argv[1:]
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+
+    def connect() -> ssl.SSLSocket:
+        return context.wrap_socket(socket.create_connection(("127.0.0.1", 443), 60), server_hostname=name)
+
+    with held(connect, int(number), bytes.fromhex(begins), bytes.fromhex(more)):
+        sys.stdout.write("held\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
