@@ -33,8 +33,8 @@ lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog, wha
 sanity: toolchain ## ansible-test sanity, without exceptions
 	@$(RUN) python tools/sanity.py $(ARGS)
 
-unit: toolchain ## Unit tests of the plugins, two at a time
-	@$(RUN) pytest tests/unit -n 2 --dist worksteal $(ARGS)
+unit: toolchain ## Unit tests of the plugins, one at a time for each processor
+	@$(RUN) pytest tests/unit -n auto --dist worksteal $(ARGS)
 
 integration: toolchain-servers build ## The modules and playbooks against real MLflow servers
 	@$(RUN) python tools/integration.py $(ARGS)

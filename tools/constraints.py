@@ -28,7 +28,7 @@ def shipped() -> list[str]:
 
 
 def pin(version: str) -> None:
-    """Write the constraints of one version, by the role's own list, and what a lean environment has of them."""
+    """Write the constraints of a version, from the role's own list of requirements, and what a lean one has of them."""
     defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
     mlflow = f"mlflow[auth]=={version}"
     constraints = ROLE / "files" / f"constraints-{version}.txt"

@@ -14,6 +14,8 @@ from unit.roles.quick_key import replace_keys
 FILES = Path(__file__).resolve().parents[3] / "roles" / "mlflow_server" / "files"
 MARKER = "requirements.txt"
 VERSION = "9.9.9"
+# Seconds for what pip does, beside other tests on a busy machine.
+PATIENCE = 300
 REQUIREMENTS = (f"mlflow[auth]=={VERSION}", "needed")
 
 
@@ -81,7 +83,7 @@ class Builder:
     def build(self, **options):
         """Build; return the exit code, what it printed and what it complained of."""
         process = self.start(**options)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=PATIENCE)
         return process.returncode, output, errors
 
     def left(self):

@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from unit.roles.conftest import MARKER, REQUIREMENTS, VERSION, write_wheel
+from unit.roles.conftest import MARKER, PATIENCE, REQUIREMENTS, VERSION, write_wheel
 
 DONE = (0, "built\n", "")
 NOTHING_TO_DO = (0, "", "")
@@ -24,7 +24,7 @@ class Index(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self):
         self.asked.set()
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(PATIENCE)
         # One page of all wheels does for every name.
         self.path = "/" + self.path.rpartition("/")[2]
         with contextlib.suppress(ConnectionError):
@@ -119,7 +119,7 @@ def test_the_index_that_only_pip_knows_is_asked(builder, index):
 def test_killed_in_the_middle_leaves_nothing_that_is_trusted(builder, wheels, index):
     address, handler = index
     killed = builder.start(index_url=address)
-    assert handler.asked.wait(20)
+    assert handler.asked.wait(PATIENCE)
     killed.kill()
     killed.wait()
     assert not builder.environment.exists()
@@ -128,7 +128,7 @@ def test_killed_in_the_middle_leaves_nothing_that_is_trusted(builder, wheels, in
     time.sleep(0.5)
     assert following.poll() is None
     handler.go_on.set()
-    assert (*following.communicate(timeout=30), following.returncode) == ("built\n", "", 0)
+    assert (*following.communicate(timeout=PATIENCE), following.returncode) == ("built\n", "", 0)
     killed.communicate()
     assert builder.left() == [VERSION]
     assert says(builder) == f"mlflow {VERSION}\n"
@@ -136,7 +136,7 @@ def test_killed_in_the_middle_leaves_nothing_that_is_trusted(builder, wheels, in
 
 def test_of_two_at_once_one_builds(builder, wheels):
     both = [builder.start(wheel_dir=wheels) for _number in range(2)]
-    found = sorted(process.communicate(timeout=30) for process in both)
+    found = sorted(process.communicate(timeout=PATIENCE) for process in both)
     assert found == [("", ""), ("built\n", "")]
     assert says(builder) == f"mlflow {VERSION}\n"
 
@@ -149,7 +149,7 @@ def test_another_list_of_packages_replaces_what_a_server_runs_from(builder, whee
         server.stdout.readline()
         write_wheel(wheels, "another", entry="another = another:main")
         assert builder.build(requirements=[*REQUIREMENTS, "another"], wheel_dir=wheels) == DONE
-        server.communicate(b"\n", timeout=20)
+        server.communicate(b"\n", timeout=PATIENCE)
     assert server.returncode == 0
     assert builder.left() == [VERSION]
     assert says(builder, "another") == "another 1.0\n"
@@ -200,7 +200,7 @@ def test_it_is_on_the_disk_before_it_is_named(builder, wheels):
     process = builder.start(
         wheel_dir=wheels, under=["strace", "-f", "-qq", "-e", "trace=syncfs,fsync,rename,renameat,renameat2"]
     )
-    _output, errors = process.communicate(timeout=60)
+    _output, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     calls = [line for line in errors.splitlines() if "= 0" in line]
     synced = next(number for number, line in enumerate(calls) if "syncfs(" in line)
