@@ -25,7 +25,8 @@ demo: toolchain-mlflow build ## Deploy two teams on throwaway hosts, to look at
 test: toolchain-servers ## Run all of the checks below; the exit code is the verdict
 	@$(RUN) python tools/check.py $(STAGES)
 
-check: lint unit ## Run linters and unit tests: nothing that boots
+check: lint ## Run linters and unit tests: nothing that boots
+	@$(MAKE) unit ARGS="-n auto --dist worksteal $(ARGS)"
 
 lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog, what Galaxy says
 	@$(RUN) python tools/lint.py $(ARGS)
@@ -33,8 +34,8 @@ lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog, wha
 sanity: toolchain ## ansible-test sanity, without exceptions
 	@$(RUN) python tools/sanity.py $(ARGS)
 
-unit: toolchain ## Unit tests of the plugins, one at a time for each processor
-	@$(RUN) pytest tests/unit -n auto --dist worksteal $(ARGS)
+unit: toolchain ## Unit tests of the plugins
+	@$(RUN) pytest tests/unit $(ARGS)
 
 integration: toolchain-servers build ## The modules and playbooks against real MLflow servers
 	@$(RUN) python tools/integration.py $(ARGS)
