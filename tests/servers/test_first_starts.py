@@ -206,7 +206,7 @@ WRONG_KEYS = {
         {**VERSION_2, "MLFLOW_CRYPTO_KEK_PASSPHRASE": OLD_KEYS["MLFLOW_CRYPTO_KEK_PASSPHRASE"]},
         "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: none of the 1 secrets of webhooks in the database can be read "
         "with the one in ",
-        "UPDATE webhooks SET secret = NULL",
+        "where it had none nobody can read them, so empty that column of webhooks",
     ),
     "none": (
         {"MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "", "MLFLOW_FLASK_SERVER_SECRET_KEY": ""},

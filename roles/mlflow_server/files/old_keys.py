@@ -81,7 +81,7 @@ def problem(directory: Path, known: dict[str, str], found: dict[str, Any]) -> st
             return said
         return f"{said}; they are of version {versions[-1]}, which goes into the team's environment as {VERSION}"
     if WEBHOOKS in found:
-        cure = "put the old server's there; where it had none nobody can read them: UPDATE webhooks SET secret = NULL"
+        cure = "put the old server's there; where it had none nobody can read them, so empty that column of webhooks"
         count = found[WEBHOOKS]["count"]
         said = f"{WEBHOOKS}: none of the {count} secrets of webhooks in the database can be read with the one in {file}"
         return f"{said}; {cure}"
