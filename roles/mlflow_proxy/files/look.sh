@@ -10,7 +10,12 @@ shift 4
 # All but this role's: what it wrote before may be what others are in the way of now.
 dumped() {
     if test -e "$sites" || test -e "$limits"; then
-        unshare --mount sh -euc 'for file; do test ! -e "$file" || mount --bind /dev/null "$file"; done; exec nginx -T' sh "$sites" "$limits"
+        unshare --mount sh -eu -s "$sites" "$limits" <<'EOF'
+for file; do
+    test ! -e "$file" || mount --bind /dev/null "$file"
+done
+exec nginx -T
+EOF
     else
         nginx -T
     fi

@@ -199,7 +199,7 @@ def test_any_other_refusal_of_a_list_is_an_error():
             raise RequestRefused(f"GET {path}: 500 no", 500, "INTERNAL_ERROR")
 
     with pytest.raises(RequestRefused):
-        _ = Things(Broken(), KINDS["prompt"].listing, {}).by_name
+        Things(Broken(), KINDS["prompt"].listing, {}).by_name.keys()
 
 
 def test_secrets_that_models_use_cost_no_request():
