@@ -1,5 +1,6 @@
 """What the lookup refuses beyond one team: misspelt variables, and teams that two hosts would run."""
 
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -178,10 +179,9 @@ def test_what_the_project_declares_itself(path):
     assert problems(**inventory(path)) == []
 
 
-def test_the_readme_s_team_with_data_elsewhere():
-    (block,) = [
-        each for each in (ROOT / "README.md").read_text().split("```") if "# Database, owner and bucket exist" in each
-    ]
-    settings = yaml.safe_load(block.partition("yaml\n")[2])
+def test_the_guide_s_team_with_data_elsewhere():
+    guide = (ROOT / "docs" / "team.md").read_text()
+    (block,) = [each for each in guide.split("```") if "# Database, owner and bucket exist" in each]
+    settings = yaml.safe_load(textwrap.dedent(block.partition("yaml\n")[2]))
     secrets = {"vault_pg": "a/b@c:d", "vault_s3": "key"}
     assert problems(mlflow_teams=[trusted(team("nlp", **settings))], **secrets) == []

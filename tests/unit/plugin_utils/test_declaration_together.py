@@ -49,7 +49,16 @@ def test_three_teams_on_one_port_are_three_pairs():
 def test_defaults_are_filled_in():
     (found,), problems = read(team())
     assert problems == []
-    worked_out = {"artifacts_dir", "client_root", "databases", "sleeps", "sqlite_files", "state_dir", "storage_dirs"}
+    worked_out = {
+        "artifacts_dir",
+        "client_root",
+        "databases",
+        "jobs",
+        "sleeps",
+        "sqlite_files",
+        "state_dir",
+        "storage_dirs",
+    }
     worked_out.add("tracking_uri")
     assert set(found) == {*SCHEMA, *worked_out}
     assert found == {
