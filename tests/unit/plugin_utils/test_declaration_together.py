@@ -58,13 +58,14 @@ def test_defaults_are_filled_in():
         "sqlite_files",
         "state_dir",
         "storage_dirs",
+        "tracking_uri",
     }
-    worked_out.add("tracking_uri")
     assert set(found) == {*SCHEMA, *worked_out}
     assert found == {
         **team(),
         "access_kinds": [],
         "access_policy": "exclusive",
+        "jobs": False,
         "keep_users": [],
         "listed": True,
         "owner": "",
