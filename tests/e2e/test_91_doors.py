@@ -145,7 +145,7 @@ def test_a_proxy_on_debian_12_beside_other_sites(doors: Doors, bare: Stage) -> N
     bare.sh("rm /etc/nginx/sites-enabled/default; nginx -t -q && systemctl restart nginx")
     older = dataclasses.replace(doors, proxy=bare)
     # To this one, nlp is older as well.
-    teams = {"mlflow_team_nlp": stage.example("nlp", version="3.12.0")}
+    teams = {"mlflow_team_nlp": stage.example("nlp", version="3.13.0")}
     for again in (False, True):
         run = older.play("open_doors", "--limit=proxy1", **teams)
         assert run.code == 0, run.output[-5000:]
@@ -383,7 +383,9 @@ def test_bodies_that_never_end_take_no_memory_of_a_server(doors: Doors, large: s
 
     def kept() -> int:
         """Return how much nginx has of bodies that are not whole."""
-        return int(doors.proxy.sh("du -sb /var/lib/nginx/body", check=False).split()[0])
+        # In files that have no name any more.
+        opened = "find $(pgrep -x nginx | sed 's|.*|/proc/&/fd|') -lname '/var/lib/nginx/body/*'"
+        return sum(map(int, doors.proxy.sh(f"{opened} -exec stat -Lc %s {{}} +", check=False).split()))
 
     who, artifact = stranger(doors), large.rsplit(maxsplit=1)[-1].partition(VISION)[2]
     begins = who.head(NEW_RUN, VISION, "POST", [login(ALICE)], f"Content-Length: {16 * 1024**2}\r\n")
@@ -391,7 +393,8 @@ def test_bodies_that_never_end_take_no_memory_of_a_server(doors: Doors, large: s
     before = used()
     with contextlib.ExitStack() as held:
         held.enter_context(who.hold(20, begins + bytes(PART), b"x"))
-        assert soon(lambda: kept() >= 20 * PART)
+        # What came last of each is in nginx's own buffer.
+        assert soon(lambda: kept() >= 20 * (PART - 2**16))
         assert used() - before < 5 * PART
         # No more of them than one address may have, which keeps nobody from anything else.
         held.enter_context(who.hold(12, begins, b"x"))
