@@ -105,6 +105,8 @@ def upload(file: Path, text: str, target: str) -> str:
 
 def remove() -> None:
     """Remove this checkout's images from podman; the tars in build/cache stay."""
-    listed = project.run(["podman", "images", "-q", "--filter", f"reference={PREFIX}/host"], quiet=True, check=False)
+    wanted = ["--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={PREFIX}/host"]
+    listed = project.run(["podman", "images", *wanted], quiet=True, check=False)
+    # By name and without force: under another name it may be another checkout's, with hosts that run.
     for image in sorted(set(listed.stdout.split())):
-        project.run(["podman", "rmi", "-f", image], quiet=True)
+        project.run(["podman", "rmi", image], quiet=True)
