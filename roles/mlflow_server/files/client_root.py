@@ -45,9 +45,11 @@ class LeftError(Exception):
 def held(team: Team, accepted: Iterable[str] = ()) -> Iterator[Held]:
     """Hold a team's; accepted are the beginnings of places that somebody else sees to."""
     root = team.client_root
+    # A beginning may be the directory itself, with a slash at its end or without.
+    begins = "" if not root else f"{root.rstrip('/')}/"
     if not root:
         yield Held()
-    elif any(it != "*" and (root.startswith(it) or f"file://{root}".startswith(it)) for it in accepted):
+    elif any(it != "*" and (begins.startswith(it) or f"file://{begins}".startswith(it)) for it in accepted):
         yield Held(left=f"the artifacts of its clients at {root} are seen to by others", accepted=True)
     elif not root.startswith("/"):
         yield Held(left=f"the artifacts of its clients at {root} are in a store, which keeps them", accepted=True)

@@ -172,6 +172,12 @@ LEFT = {
         "at HOME/srv/vision are seen to by others",
         True,
     ),
+    "seen_to_with_a_slash": (
+        "HOME/srv/vision",
+        lambda lab: lab.set(elsewhere=[f"{lab.home}/srv/vision/"]),
+        "at HOME/srv/vision are seen to by others",
+        True,
+    ),
 }
 
 
