@@ -33,8 +33,7 @@ def main(admin_password, people):
     client = mlflow.MlflowClient()
     client.create_registered_model("veteran")
     client.create_model_version("veteran", f"{run.info.artifact_uri}/notes", run.info.run_id)
-    # A prompt is a model with a tag.
-    client.create_registered_model("greeting", tags={"mlflow.prompt.is_prompt": "true"})
+    client.register_prompt("greeting", "Good morning, {{ name }}!")
     experiment = mlflow.get_experiment_by_name("heritage").experiment_id
     act_as("admin", admin_password)
     for name, level in (("bob", "READ"), ("carol", "NO_PERMISSIONS")):
