@@ -79,7 +79,8 @@ class Server:
         words = self.dialect.words(resource.kind)
         for word in words[:1] if resource.key == EVERY else words:
             name = self.directory.name(Resource(word, resource.key)) if word in kinds else None
-            if name is not None:
+            # Somebody may call a thing so, which is not all of them.
+            if name is not None and (name != EVERY or resource.key == EVERY):
                 return Resource(word, name)
         return None
 

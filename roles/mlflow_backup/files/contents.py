@@ -80,9 +80,15 @@ def counts(tables: Iterable[dict[str, int]]) -> dict[str, int]:
     return {what: sum(rows.get(name, 0) for rows in found for name in names) for what, names in COUNTS.items()}
 
 
+def refuse(error: OSError) -> None:
+    """Raise what keeps a directory from being read, unless it is gone: a walk passes over it in silence."""
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        raise error
+
+
 def artifacts(directory: str, known: dict[str, File]) -> Iterator[File]:
     """Describe each file below a directory; one that has not changed is not read again."""
-    for folder, subfolders, names in os.walk(directory):
+    for folder, subfolders, names in os.walk(directory, onerror=refuse):
         subfolders.sort()
         for name in sorted(name for name in names if not name.startswith(UNFINISHED)):
             path = os.path.join(folder, name)
@@ -103,7 +109,7 @@ def artifacts(directory: str, known: dict[str, File]) -> Iterator[File]:
 
 def artifacts_within(root: int, known: dict[str, File]) -> Iterator[File]:
     """Describe the same below a directory that is held open, whoever exchanges what is in it meanwhile."""
-    for folder, subfolders, names, handle in os.fwalk(".", dir_fd=root):
+    for folder, subfolders, names, handle in os.fwalk(".", dir_fd=root, onerror=refuse):
         subfolders.sort()
         for name in sorted(name for name in names if not name.startswith(UNFINISHED)):
             try:

@@ -6,7 +6,8 @@
     next
 }
 {
-    sub(/(^|[ \t])#.*/, "")
+    if (match($0, /(^|[ \t;{}])#/))
+        $0 = substr($0, 1, RSTART + RLENGTH - 2)
     gsub(/[;{}]/, " & ")
     words = split($0, word)
     for (number = 1; number <= words; number++)
@@ -19,6 +20,7 @@
 }
 
 function tell(    rest, each) {
+    gsub(/["']/, "", said[2])
     if (said[1] == "user" && count > 1)
         print "user", said[2], (count > 2 ? said[3] : "")
     else if (said[1] == "worker_connections" && file == main)
@@ -41,5 +43,7 @@ function full(address) {
     if (address !~ /:[0-9]+$/ || address ~ /^\[[^]]*$/)
         address = address ":80"
     sub(/^0\.0\.0\.0:/, "*:", address)
+    sub(/^localhost:/, "127.0.0.1:", address)
+    sub(/^\[[0:]+\]:/, "[::]:", address)
     return address
 }

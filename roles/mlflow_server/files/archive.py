@@ -176,7 +176,15 @@ def add_tree(tar: tarfile.TarFile, root: int, clients: bool = False) -> int:
     for folder, facts, parts in trees.walk(root, changing=clients):
         name = "/".join(("artifacts", *parts))
         if stat.S_ISREG(facts.st_mode) and (clients or facts.st_nlink == 1 or facts.st_uid == top.st_uid):
-            with trees.open_file(folder, parts[-1]) as file:
+            try:
+                file = trees.open_file(folder, parts[-1])
+            except OSError:
+                if not clients:
+                    raise
+                # Clients go on working: it is gone, or is something else by now.
+                left += 1
+                continue
+            with file:
                 tar.addfile(tar.gettarinfo(arcname=name, fileobj=file), file)
         elif stat.S_ISDIR(facts.st_mode):
             tar.addfile(entry(name, facts, tarfile.DIRTYPE))

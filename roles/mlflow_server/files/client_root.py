@@ -77,6 +77,8 @@ def opened(team: Team, root: Path) -> int:
     refuse_unmounted(root)
     handle = trees.open_directory(root, ())
     try:
+        # Where a link of root's leads, too.
+        refuse_unmounted(Path(where(handle)))
         refuse_what_is_others(team, root, Path(where(handle)))
     except BaseException:
         os.close(handle)

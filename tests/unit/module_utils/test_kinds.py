@@ -249,3 +249,10 @@ def test_a_user_s_grants_of_a_kind_that_is_not_asked_for_need_no_names():
     observed = server([user("ann", prompt_hi="READ")])
     observed.directory.kinds["prompt"] = None
     assert observed.grants(Holder("user", "ann"), {"experiment"}) == {}
+
+
+def test_an_experiment_that_somebody_calls_like_all_of_them_is_not_all():
+    called = server([], experiments=["a/b", "*"])
+    assert called.named(Resource("experiment", "1")) == Resource("experiment", "a/b")
+    assert called.named(Resource("experiment", "2")) is None
+    assert called.named(Resource("experiment", "*")) == Resource("experiment", "*")

@@ -172,6 +172,15 @@ LEFT = {
         "at HOME/srv/vision are seen to by others",
         True,
     ),
+    "not_mounted_where_a_link_of_roots_leads": (
+        "HOME/srv/mine",
+        lambda lab: (
+            link(lab, "mine"),
+            (lab.home / "fstab").write_text(f"UUID=1 {lab.share.path} ext4 defaults 0 2\n"),
+        ),
+        "are left: HOME/srv/vision is not mounted on this host",
+        False,
+    ),
     "seen_to_with_a_slash": (
         "HOME/srv/vision",
         lambda lab: lab.set(elsewhere=[f"{lab.home}/srv/vision/"]),
@@ -298,3 +307,21 @@ def test_the_archive_of_a_team_has_them_before_its_data_go(tmp_path, when):
     assert files == set(before)
     assert names["artifacts/away"].issym()
     assert share.seen() == before
+
+
+def test_a_directory_that_may_not_be_read_is_not_passed_over_in_silence(lab):
+    hidden = lab.share.path / "hidden"
+    hidden.mkdir()
+    (hidden / "model").write_text("weights")
+    lab.share.path.chmod(0o755)
+    hidden.chmod(0)
+    root = os.open(lab.share.path, os.O_RDONLY)
+    # Root may read everything but over NFS.
+    os.seteuid(ANN)
+    try:
+        for listed in (lab.contents.artifacts_within(root, {}), lab.contents.artifacts(f"/proc/self/fd/{root}", {})):
+            with pytest.raises(PermissionError):
+                list(listed)
+    finally:
+        os.seteuid(0)
+        os.close(root)

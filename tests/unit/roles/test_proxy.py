@@ -133,8 +133,12 @@ SITE = "/etc/nginx/sites-enabled/intranet"
         ),
         (
             f"# configuration file {SITE}:\nlisten 0.0.0.0:80; listen [::1];listen localhost; listen 10.0.0.5:443 ssl;",
-            [f"listens {each}" for each in (f"*:80 {SITE}", f"[::1]:80 {SITE}", f"localhost:80 {SITE}")]
+            [f"listens {each}" for each in (f"*:80 {SITE}", f"[::1]:80 {SITE}", f"127.0.0.1:80 {SITE}")]
             + [f"listens 10.0.0.5:443 {SITE} ssl"],
+        ),
+        (
+            f"# configuration file {SITE}:\nname a;# intranet\nlisten '443' ssl default_server; }}#\nlisten [0::0]:80;",
+            [f"listens *:443 {SITE} ssl default_server", f"listens [::]:80 {SITE}"],
         ),
         # Whatever a shell's echo would make of it.
         ('map $x $y { "~a\\cb" 1; }\nworker_rlimit_nofile 1;', ["sets worker_rlimit_nofile /etc/nginx/nginx.conf 1"]),
