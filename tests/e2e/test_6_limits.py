@@ -57,7 +57,7 @@ def test_who_eats_memory_dies_comes_back_and_disturbs_nobody(converged: Stage) -
     def change() -> None:
         runs.append(converged.play("site", mlflow_team_nlp=example("nlp", **changes)))
 
-    answer = stream_during(converged, 40, change, port=5002, who=DAVE, experiment="sentiment")
+    answer = stream_during(converged, 40, change, "--repeat", port=5002, who=DAVE, experiment="sentiment")
     assert runs[0].code == 0, runs[0].output
     assert answer["kept"] == answer["sent"] > 10
     assert converged.starts("nlp") > started

@@ -374,7 +374,13 @@ def test_a_migration_that_fails_is_undone_and_nobody_notices(here: Stage, logged
     on_database(here, IN_THE_WAY)
     runs: list[demo.Play] = []
     answer = stream_during(
-        here, 40, lambda: runs.append(upgraded(here)), port=PORTS["vintage"], who=ALICE, experiment="heritage"
+        here,
+        40,
+        lambda: runs.append(upgraded(here)),
+        "--repeat",
+        port=PORTS["vintage"],
+        who=ALICE,
+        experiment="heritage",
     )
     assert answer["sent"] == answer["kept"] > 20
     said = last_words(runs[0])
@@ -423,6 +429,7 @@ def test_the_next_run_finishes_the_job_while_people_work(here: Stage, logged: di
         here,
         40,
         lambda: runs.append(upgraded(here, mlflow_server_upgrade_batch=2)),
+        "--repeat",
         port=PORTS["vintage"],
         who=ALICE,
         experiment="heritage",
