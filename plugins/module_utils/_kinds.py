@@ -93,6 +93,17 @@ def in_gateway(what: str, items: str, key: str, **more: t.Any) -> Listing:
     )
 
 
+REGISTERED_MODELS = Listing(
+    path=MODELS + "search",
+    items="registered_models",
+    shape=MODEL,
+    name="name",
+    key="name",
+    one=MODELS + "get",
+    by="name",
+    facts=model_facts,
+)
+
 KINDS: dict[str, Kind] = {
     kind.word: kind
     for kind in (
@@ -113,30 +124,11 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "registered_model",
-            Listing(
-                path=MODELS + "search",
-                items="registered_models",
-                shape=MODEL,
-                name="name",
-                key="name",
-                one=MODELS + "get",
-                by="name",
-                facts=model_facts,
-            ),
+            REGISTERED_MODELS,
         ),
         Kind(
             "prompt",
-            Listing(
-                path=MODELS + "search",
-                items="registered_models",
-                shape=MODEL,
-                name="name",
-                key="name",
-                one=MODELS + "get",
-                by="name",
-                facts=model_facts,
-                query={"filter": "tags.`mlflow.prompt.is_prompt` = 'true'"},
-            ),
+            REGISTERED_MODELS._replace(query={"filter": "tags.`mlflow.prompt.is_prompt` = 'true'"}),
             filed_as="registered_model",
         ),
         Kind(

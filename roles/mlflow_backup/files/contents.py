@@ -92,19 +92,7 @@ def artifacts(directory: str, known: dict[str, File]) -> Iterator[File]:
         subfolders.sort()
         for name in sorted(name for name in names if not name.startswith(UNFINISHED)):
             path = os.path.join(folder, name)
-            relative = os.path.relpath(path, directory)
-            try:
-                handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            except OSError as error:
-                # It is gone, or a link.
-                if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
-                    continue
-                raise
-            with os.fdopen(handle, "rb") as file:
-                if not stat.S_ISREG(os.fstat(handle).st_mode):
-                    # A pipe may have no end.
-                    continue
-                yield describe(file, relative, known.get(relative, {}))
+            yield from described(path, None, os.path.relpath(path, directory), known)
 
 
 def artifacts_within(root: int, known: dict[str, File]) -> Iterator[File]:
@@ -112,16 +100,22 @@ def artifacts_within(root: int, known: dict[str, File]) -> Iterator[File]:
     for folder, subfolders, names, handle in os.fwalk(".", dir_fd=root, onerror=refuse):
         subfolders.sort()
         for name in sorted(name for name in names if not name.startswith(UNFINISHED)):
-            try:
-                found = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle)
-            except OSError as error:
-                if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
-                    continue
-                raise
-            with os.fdopen(found, "rb") as file:
-                if stat.S_ISREG(os.fstat(found).st_mode):
-                    relative = os.path.normpath(os.path.join(folder, name))
-                    yield describe(file, relative, known.get(relative, {}))
+            yield from described(name, handle, os.path.normpath(os.path.join(folder, name)), known)
+
+
+def described(name: str, folder: int | None, relative: str, known: dict[str, File]) -> Iterator[File]:
+    """Describe a file, by its name in a directory that is held open or by its path; nothing where it is none."""
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except OSError as error:
+        # It is gone, or a link.
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            return
+        raise
+    with os.fdopen(handle, "rb") as file:
+        # A pipe may have no end.
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            yield describe(file, relative, known.get(relative, {}))
 
 
 def describe(file: Any, path: str, known: File) -> File:
