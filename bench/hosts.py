@@ -66,7 +66,7 @@ def measure_worker(on: Stage) -> Found:
     on.deploy(1)
     on.ask("sleep")
     code = (stage.HERE / "worker.py").read_text()
-    command = ["python3", "-c", code, stage.PYTHON, "/usr/local/lib/mlflow/serve.py", str(WAKES)]
+    command = ["python3", "-c", code, stage.PYTHON, "/usr/local/lib/mlflow/mlflowctl/in_mlflow", str(WAKES)]
     return {"ways": json.loads(on.run(command))}
 
 

@@ -102,7 +102,7 @@ def main():
         server = ["server", "--app-name", "basic-auth"]
         ways = {
             "mlflow server": ([python, "-m", "mlflow", *server], environment),
-            "serve.py": ([python, serve, *server], environment),
+            "serve.py": ([python, serve, "serve", *server], environment),
             "uvicorn": ([python, "-m", "uvicorn", *options, "--factory", "mlflow.server.auth:create_app"], direct),
         }
         # Makes the databases, which is no part of a wake.

@@ -30,7 +30,7 @@ def test_takes_one_process_a_worker(server: Any) -> None:
     extra = 0 if server.team["workers"] == 1 else 2
     assert len(workers) == server.team["workers"] + extra, found
     # One alone goes on in the process that has prepared it.
-    program = "serve.py" if server.team["workers"] == 1 else "serve_uvicorn.py"
+    program = "in_mlflow serve server" if server.team["workers"] == 1 else "serve_uvicorn.py"
     assert program in next(line for line in found if line.split()[0] == main)
 
 

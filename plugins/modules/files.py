@@ -36,13 +36,20 @@ options:
         type: path
         required: true
       state:
-        description: What is to be at the path. V(absent) removes a file or a link, never a directory.
+        description:
+          - What is to be at the path. V(absent) removes a file or a link, never a directory.
+          - V(program) is a link to a directory with O(files[].files), which comes as a whole. It stands beside the link, in
+            one named by a digest, and belongs to root. The former version stays, and those that a process uses; others
+            are removed. The diff has the names of the versions, and none of their texts.
         type: str
-        choices: [file, directory, link, absent]
+        choices: [file, directory, link, program, absent]
         default: file
       content:
         description: Text of the file. Exclusive with an entry in O(secret_contents).
         type: str
+      files:
+        description: Texts of the files of a program, by their paths below O(files[].path).
+        type: dict
       target:
         description: Where a link points to.
         type: path
@@ -118,6 +125,13 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._private_files import
     link_into,
     write_into,
 )
+from ansible_collections.mlops.mlflow.plugins.module_utils._versions import (
+    build,
+    is_whole,
+    refuse_paths,
+    remove_others,
+    target_of,
+)
 
 HIDDEN = "(content not shown)\n"
 # Seconds by which a file server's clock may be ahead of the host's.
@@ -180,6 +194,9 @@ def wanted(spec: Spec, secrets: dict[str, str], check_mode: bool) -> Facts:
         return {"state": "absent"}
     if spec["state"] == "link":
         return {"state": "link", "target": spec["target"]}
+    if spec["state"] == "program":
+        refuse_paths(spec["files"])
+        return {"state": "link", "target": target_of(os.path.basename(spec["path"]), spec["files"])}
     facts: Facts = {
         "state": spec["state"],
         "owner": account_id(getpwnam, spec["owner"], check_mode),
@@ -226,6 +243,14 @@ def apply(path: str, present: Facts, after: Facts, force: bool = True) -> None:
             raise Lost
     elif state == "link":
         link_into(folder, name, after["target"])
+
+
+def bring(path: str, present: Facts, after: Facts, files: t.Dict[str, str]) -> None:
+    """Bring a program, then let the link lead to it, then let go of former ones."""
+    folder, name = FOLDERS.place_of(path)
+    build(folder, after["target"], files)
+    link_into(folder, name, after["target"])
+    remove_others(folder, name, [os.path.dirname(facts.get("target", "")) for facts in (present, after)])
 
 
 def give(handle: int, after: Facts, now: bool = False) -> None:
@@ -288,8 +313,14 @@ def ensure_here(module: AnsibleModule, spec: Spec, after: Facts) -> tuple[Facts,
         after = {**after, "content": present["content"]}
     if present["state"] == "other" or (present["state"] == "directory" and after["state"] != "directory"):
         raise ValueError(f"is a {present['state']} where a {after['state']} is wanted; remove it first")
+    if spec["state"] == "program" and present["state"] == "link":
+        folder, _name = FOLDERS.place_of(path)
+        if not is_whole(folder, present["target"], spec["files"]) and present["target"] == after["target"]:
+            present = {**present, "state": "link to a version that somebody has changed"}
     changed = present != after
-    if changed and not module.check_mode:
+    if changed and not module.check_mode and spec["state"] == "program":
+        bring(path, present, after, spec["files"])
+    elif changed and not module.check_mode:
         try:
             apply(path, present, after, spec["force"])
         except Lost:
@@ -318,15 +349,20 @@ def main() -> None:
                 "required": True,
                 "options": {
                     "path": {"type": "path", "required": True},
-                    "state": {"type": "str", "choices": ["file", "directory", "link", "absent"], "default": "file"},
+                    "state": {
+                        "type": "str",
+                        "choices": ["file", "directory", "link", "program", "absent"],
+                        "default": "file",
+                    },
                     "content": {"type": "str"},
+                    "files": {"type": "dict"},
                     "target": {"type": "path"},
                     "force": {"type": "bool", "default": True},
                     "owner": {"type": "str", "default": "root"},
                     "group": {"type": "str", "default": "root"},
                     "mode": {"type": "str", "default": "0644"},
                 },
-                "required_if": [("state", "link", ("target",))],
+                "required_if": [("state", "link", ("target",)), ("state", "program", ("files",))],
             },
             "secret_contents": {"type": "dict", "default": {}, "no_log": True},
         },

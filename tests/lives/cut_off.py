@@ -11,9 +11,8 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, "/usr/local/lib/mlflow")
-import changes
-import upgrade
+sys.path.insert(0, str(Path("/usr/local/lib/mlflow/mlflowctl").resolve().parent))
+from mlflowctl import transaction, upgrade
 
 FATE, STEP, TEAM, VERSION = sys.argv[1:]
 
@@ -45,7 +44,7 @@ class Doomed(upgrade.Upgrade):
 
 
 if STEP == "commit":
-    changes.Change.commit = lambda self: befall()
+    transaction.Change.commit = lambda self: befall()
 upgrade.Upgrade = Doomed
 try:
     print(upgrade.upgrade(TEAM, VERSION, Path("/opt/mlflow")))

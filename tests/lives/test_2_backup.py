@@ -20,7 +20,7 @@ BACKUPS = {
     "mlflow_backup_environment": {"AWS_SECRET_ACCESS_KEY": CREDENTIAL},
     "mlflow_backup_on_failure": "/usr/bin/touch /run/told-of",
 }
-RESTORE = "/usr/bin/python3 -Es /usr/local/lib/mlflow/restore.py"
+RESTORE = "/usr/local/sbin/mlflowctl restore"
 WRITERS, SECONDS = 16, 600
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import sqlite3
 from pathlib import Path
 
 import project
 import pytest
+from mlflowctl import paths, upgrade
 
-FILES = project.ROOT / "roles" / "mlflow_server" / "files"
 VERSION = "3.17.2"
 PASSWORD = "p%40ss/w?rd-of-ann"
 # As the role makes them for each team.
@@ -48,12 +47,9 @@ class Host:
     """What the role has written down of some teams, below a directory of the test's own."""
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.syspath_prepend(str(FILES))
-        self.upgrade, changes, team = (importlib.import_module(name) for name in ("upgrade", "changes", "team"))
         self.home = home
-        monkeypatch.setattr(changes, "LOCKS", home / "run")
-        monkeypatch.setattr(changes, "HOME", home / "var")
-        monkeypatch.setattr(team.load, "__defaults__", (home / "etc",))
+        for name, place in {"locks": "run", "changes": "var", "config": "etc"}.items():
+            monkeypatch.setattr(paths.HERE, name, home / place)
         monkeypatch.setenv("PATH", "/usr/bin:/bin")
         (home / "opt").mkdir()
         (home / "opt" / VERSION).symlink_to(project.MLFLOW)
@@ -84,7 +80,7 @@ class Host:
 
     def bring_up(self, *names: str) -> dict[str, dict[str, str]]:
         """Look at all of them, as the role does for those that are new."""
-        found: dict[str, dict[str, str]] = self.upgrade.upgrade_all(dict.fromkeys(names, VERSION), self.home / "opt", 1)
+        found: dict[str, dict[str, str]] = upgrade.upgrade_all(dict.fromkeys(names, VERSION), self.home / "opt", 1)
         return found
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import project
 import pytest
 
-FILES = project.ROOT / "roles" / "mlflow_server" / "files"
+FILES = project.ROOT / "roles" / "mlflow_server" / "files" / "mlflowctl" / "in_mlflow"
 # As the file runs it, with the same times made shorter.
 PROGRAM = """
 import sys

@@ -1,7 +1,6 @@
 """What older servers have left goes through the upgrade's own program, and is used on the newest one."""
 
 import contextlib
-import importlib
 import os
 import shutil
 import sqlite3
@@ -12,8 +11,8 @@ import project
 import pytest
 import servers
 from mlflow_reader import V2, V3, reader_for
+from mlflowctl import team, upgrade
 
-FILES = project.ROOT / "roles" / "mlflow_server" / "files"
 PASSWORD = "admin of a server that is upgraded"
 ALICE, BOB, CAROL = people = [(name, f"{name} of an older server") for name in ("alice", "bob", "carol")]
 PROMPT, MODEL, DENIED = "greet'; DROP TABLE users --", "veteran", "secret-words"
@@ -49,10 +48,8 @@ def left(tmp_path):
 
 
 @pytest.fixture
-def upgrading(tmp_path, monkeypatch):
+def upgrading(tmp_path):
     """The upgrade of a team, given its databases by what they are for."""
-    monkeypatch.syspath_prepend(str(FILES))
-    upgrade, team = importlib.import_module("upgrade"), importlib.import_module("team")
     directory = tmp_path / "etc" / "vision"
     directory.mkdir(parents=True)
     for file in ("environment", "secrets.env"):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import testinfra
 
-RUN = "/usr/bin/python3 -Es /usr/local/lib/mlflow/"
+RUN = "/usr/local/sbin/mlflowctl "
 TEAMS = {"debian12": ["alpha-1", "beta"], "debian13": ["alpha-1", "gamma"]}
 
 
@@ -19,7 +19,7 @@ def host(request: pytest.FixtureRequest, find_server: Any) -> Any:
 def made(host: testinfra.host.Host, request: pytest.FixtureRequest) -> list[dict[str, Any]]:
     """Back up all teams of a host."""
     names = TEAMS[host.check_output("hostname")]
-    return list(json.loads(host.check_output(f"{RUN}start.py {' '.join(names)}")))
+    return list(json.loads(host.check_output(f"{RUN}backup {' '.join(names)}")))
 
 
 @pytest.mark.parametrize("host", list(TEAMS), indirect=True)
@@ -27,7 +27,7 @@ def test_each_team_has_a_snapshot_that_is_what_it_says(host: testinfra.host.Host
     assert [it for it in made if "failure" in it] == []
     assert all(it["counts"]["users"] > 0 and it["counts"]["experiments"] > 0 for it in made)
     names = [it["team"] for it in made]
-    drilled = [json.loads(line) for line in host.check_output(f"{RUN}drill.py {' '.join(names)}").splitlines()]
+    drilled = [json.loads(line) for line in host.check_output(f"{RUN}drill {' '.join(names)}").splitlines()]
     assert [it["differences"] for it in drilled] == [[], []]
     assert {it["team"]: it["served"] for it in drilled} == dict.fromkeys(names, "yes")
 
@@ -39,7 +39,7 @@ def test_a_team_in_postgresql_is_restored(
     beta = find_server("debian12", "beta")
     create = "/api/2.0/mlflow/experiments/create"
     assert beta.ask(create, beta.admin, "POST", {"name": "later"}).status == 200
-    told = json.loads(host.check_output(f"{RUN}restore.py beta"))
+    told = json.loads(host.check_output(f"{RUN}restore beta"))
     assert told["snapshot"] == next(it["snapshot"] for it in made if it["team"] == "beta")
     by_name = "/api/2.0/mlflow/experiments/get-by-name?experiment_name="
     assert beta.ask(f"{by_name}later", beta.admin).status == 404

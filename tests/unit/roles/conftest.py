@@ -1,6 +1,5 @@
 """A role's scripts, run as the role runs them, and what they work on."""
 
-import importlib
 import os
 import subprocess
 import sys
@@ -8,8 +7,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from unit.roles.backup_lab import PASSWORD, Lab
-from unit.roles.quick_key import replace_keys
 
 FILES = Path(__file__).resolve().parents[3] / "roles" / "mlflow_server" / "files"
 MARKER = "requirements.txt"
@@ -35,15 +32,6 @@ def write_wheel(folder, name, version="1.0", extra="", entry="", needs=""):
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         for file, text in files.items():
             wheel.writestr(file, text)
-
-
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory):
-    """An empty repository: making one takes as long as all the rest."""
-    lab = Lab(tmp_path_factory.mktemp("empty"))
-    assert lab.repo().make() is True
-    replace_keys(lab.home / "repository", PASSWORD)
-    return lab.home / "repository"
 
 
 @pytest.fixture
@@ -94,10 +82,3 @@ class Builder:
 @pytest.fixture
 def builder(tmp_path):
     return Builder(tmp_path)
-
-
-@pytest.fixture
-def host_program(monkeypatch):
-    """Import one of the programs that stand together on a host, by its name."""
-    monkeypatch.syspath_prepend(str(FILES))
-    return importlib.import_module

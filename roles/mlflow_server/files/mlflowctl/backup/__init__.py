@@ -1,0 +1,1 @@
+"""Backups: restic, snapshots and what is in them, restores, drills."""

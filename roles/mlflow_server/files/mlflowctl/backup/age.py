@@ -1,0 +1,41 @@
+"""Fails when a team's newest snapshot is too old, whatever the reason: also where nothing has begun that could fail."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from mlflowctl import paths
+from mlflowctl import team as teams
+from mlflowctl.backup.repository import BackupError, Repository, Settings, settings
+
+# Where it stands that a team's backups begin by themselves. Those of one that has moved begin on another host.
+WANTS = "timers.target.wants"
+# What a team has from its first run on, or since it was restored.
+FIRST = "secrets.env"
+
+
+def too_old(known: Settings, name: str) -> str:
+    """Say how old a team's newest snapshot is, where that is too old; a team that is younger than that has time."""
+    look = f"systemctl status mlflow-backup@{name}.timer mlflow-backup@{name}.service"
+    try:
+        begins = os.path.lexists(paths.HERE.units / WANTS / f"mlflow-backup@{name}.timer")
+        age = Repository(known, name).age(any_host=not begins)
+        there_for = time.time() - os.stat(paths.HERE.config / name / FIRST).st_ctime
+    except (BackupError, OSError) as error:
+        return f"{name}: it cannot be seen how old its newest snapshot is: {error}"
+    if age is None and there_for > known.max_age:
+        return f"{name}: it has no snapshot; {look}"
+    if age is not None and age > known.max_age:
+        hours = f"{age / 3600:.0f} hours old, and may be {known.max_age / 3600:.0f}"
+        return f"{name}: its newest snapshot is {hours}; {look}"
+    return ""
+
+
+def main(*names: str) -> None:
+    """Look at all teams of the host that are to have backups."""
+    known = settings()
+    wanted = [name for name in names or teams.names() if name not in known.exclude]
+    found = [line for line in (too_old(known, name) for name in wanted) if line]
+    if found:
+        raise BackupError("\n".join(found))

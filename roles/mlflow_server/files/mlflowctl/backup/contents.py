@@ -1,0 +1,179 @@
+"""What is in a copy of a database and in a directory of artifacts, so that a restore can be compared with it.
+
+Its own process, run as the team's account, since the team could have put anything where root would read.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+# What people ask for, and the tables that it stands in.
+COUNTS = {
+    "experiments": ["experiments"],
+    "runs": ["runs"],
+    "metrics": ["metrics"],
+    "models": ["registered_models"],
+    "users": ["users"],
+    "grants": ["role_permissions", "experiment_permissions", "registered_model_permissions"],
+}
+PIECE = 1 << 20
+# MLflow writes an artifact under such a name first: until it has its own, nobody was told that it is there.
+UNFINISHED = ".artifact.uploading."
+
+File = dict[str, Any]
+
+
+def rows_of_sqlite(path: str) -> dict[str, int]:
+    """Return how many rows each table has."""
+    database = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("it is damaged")
+        names = [
+            name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        ]
+        quoted = {name: '"' + name.replace('"', '""') + '"' for name in names}
+        return {name: database.execute(f"SELECT count(*) FROM {quoted[name]}").fetchone()[0] for name in names}  # noqa: S608
+    finally:
+        database.close()
+
+
+def rows_of_dump(path: str) -> dict[str, int]:
+    """Return how many rows each table has in a dump of PostgreSQL."""
+    command = ["pg_restore", "--data-only", "--file=-", path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        rows = rows_of_script(process.stdout or ())
+    if process.returncode != 0:
+        raise OSError(f"pg_restore ended with {process.returncode}")
+    return rows
+
+
+def rows_of_script(lines: Iterable[bytes]) -> dict[str, int]:
+    """Count the lines between COPY and its end."""
+    rows: dict[str, int] = {}
+    table = None
+    for line in lines:
+        if table is None:
+            if line.startswith(b"COPY "):
+                table = line.split()[1].decode().rpartition(".")[2].strip('"')
+                rows[table] = 0
+        elif line == b"\\.\n":
+            table = None
+        else:
+            rows[table] += 1
+    return rows
+
+
+def counts(tables: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Sum up the tables of all databases in words that people use."""
+    found = list(tables)
+    return {what: sum(rows.get(name, 0) for rows in found for name in names) for what, names in COUNTS.items()}
+
+
+def refuse(error: OSError) -> None:
+    """Raise what keeps a directory from being read, unless it is gone: a walk passes over it in silence."""
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        raise error
+
+
+def artifacts(directory: str, known: dict[str, File]) -> Iterator[File]:
+    """Describe each file below a directory; one that has not changed is not read again."""
+    for folder, subfolders, names in os.walk(directory, onerror=refuse):
+        subfolders.sort()
+        for name in sorted(name for name in names if not name.startswith(UNFINISHED)):
+            path = os.path.join(folder, name)
+            yield from described(path, None, os.path.relpath(path, directory), known)
+
+
+def artifacts_within(root: int, known: dict[str, File]) -> Iterator[File]:
+    """Describe the same below a directory that is held open, whoever exchanges what is in it meanwhile."""
+    for folder, subfolders, names, handle in os.fwalk(".", dir_fd=root, onerror=refuse):
+        subfolders.sort()
+        for name in sorted(name for name in names if not name.startswith(UNFINISHED)):
+            yield from described(name, handle, os.path.normpath(os.path.join(folder, name)), known)
+
+
+def described(name: str, folder: int | None, relative: str, known: dict[str, File]) -> Iterator[File]:
+    """Describe a file, by its name in a directory that is held open or by its path; nothing where it is none."""
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except OSError as error:
+        # It is gone, or a link.
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            return
+        raise
+    with os.fdopen(handle, "rb") as file:
+        # A pipe may have no end.
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            yield describe(file, relative, known.get(relative, {}))
+
+
+def describe(file: Any, path: str, known: File) -> File:
+    """Return what tells a file from another."""
+    facts = os.fstat(file.fileno())
+    found = {
+        "path": path,
+        "size": facts.st_size,
+        "mtime": facts.st_mtime_ns,
+        "ctime": facts.st_ctime_ns,
+        "inode": facts.st_ino,
+    }
+    if {**known, "sha256": None} == {**found, "sha256": None}:
+        return known
+    total = hashlib.sha256()
+    for piece in iter(lambda: file.read(PIECE), b""):
+        total.update(piece)
+    return {**found, "sha256": total.hexdigest()}
+
+
+def read_files(lines: Iterable[str]) -> dict[str, File]:
+    """Return files by path, from a line of JSON for each."""
+    return {file["path"]: file for file in map(json.loads, filter(str.strip, lines))}
+
+
+def differences(wanted: dict[str, File], found: dict[str, File], since: int) -> Iterator[str]:
+    """Say which artifacts are not as they were, where since is when the snapshot was begun, in nanoseconds.
+
+    What was written after that may be there or not, and be newer than it was when it was looked at.
+    """
+    for path, file in wanted.items():
+        now = found.get(path)
+        if now is None:
+            yield f"artifact {path} is missing"
+        elif now["mtime"] < since and (now["size"], now["sha256"]) != (file["size"], file["sha256"]):
+            yield f"artifact {path} is another one"
+
+
+def main(action: str, path: str) -> None:
+    """Print what is there, as JSON."""
+    try:
+        told(action, path)
+    except (OSError, RecursionError, sqlite3.Error) as error:
+        sys.exit(f"{path}: {error}")
+
+
+def told(action: str, path: str) -> None:
+    """Print it."""
+    if action == "artifacts":
+        for file in artifacts(path, read_files(sys.stdin)):
+            print(json.dumps(file))
+    elif action == "within":
+        for file in artifacts_within(int(path), read_files(sys.stdin)):
+            print(json.dumps(file))
+    else:
+        print(json.dumps({".db": rows_of_sqlite, ".dump": rows_of_dump}[Path(path).suffix](path)))
+
+
+# Where it is handed over as text, see manifest.py.
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,203 @@
+"""Whether a snapshot fits a team, and whether restored files are what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlflowctl import databases, locations, paths
+from mlflowctl.backup import contents
+from mlflowctl.backup.repository import BackupError, Repository, Snapshot
+from mlflowctl.program import PROGRAM
+from mlflowctl.team import Team
+
+MANIFEST = "manifest.json"
+NOBODY = "nobody"
+VERSION = re.compile(r"\d+(\.\d+){1,3}(rc\d+)?", re.ASCII)
+COPIES = {"sqlite": ".db", "postgresql": ".dump"}
+NAMES = ("auth", "tracking", "mlflow")
+
+
+def read_manifest(repository: Repository, snapshot: Snapshot) -> tuple[str, dict[str, Any]]:
+    """Return where the snapshot has its copies, and what it says about itself."""
+    for path in snapshot["paths"]:
+        if not is_plain(path):
+            reason = BackupError("it is not where one could be")
+            continue
+        if not repository.is_roots(snapshot, f"{path}/{MANIFEST}"):
+            # Among the artifacts, where the team could have put one.
+            reason = BackupError("root has written none")
+            continue
+        try:
+            manifest = json.loads(repository.read(snapshot, f"{path}/{MANIFEST}"))
+        except BackupError as error:
+            reason = error
+            continue
+        except ValueError:
+            manifest = None
+        if not is_well_formed(manifest, repository.team):
+            raise BackupError(f"snapshot {snapshot['short_id']} has a manifest that no backup of this team has written")
+        return path, manifest
+    raise BackupError(f"snapshot {snapshot['short_id']} has no manifest: {reason}")
+
+
+def is_plain(path: object) -> bool:
+    """Say whether it is an absolute path that leads nowhere but down."""
+    return isinstance(path, str) and os.path.isabs(path) and os.path.normpath(path) == path and "\0" not in path
+
+
+def is_number(value: Any) -> bool:
+    """Say whether it is a whole number; to Python, true is one."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_well_formed(manifest: Any, team: str) -> bool:
+    """Say whether all that paths and commands are made of is as snapshot.py writes it, whoever has written it."""
+    try:
+        directory, found = manifest["artifacts"]["directory"], manifest["databases"]
+        numbers = [
+            *(manifest["artifacts"][key] for key in ("files", "bytes")),
+            manifest["began"],
+            *manifest["counts"].values(),
+            *(number for it in found for number in it["tables"].values()),
+        ]
+        return (
+            manifest["team"] == team
+            and VERSION.fullmatch(manifest["mlflow_version"]) is not None
+            and (directory is None or is_plain(directory))
+            and all(isinstance(manifest["artifacts"].get(key, False), bool) for key in ("clients", "known"))
+            and locations.is_shown(manifest["artifacts"].get("left", ""))
+            and all(it["name"] in NAMES and it["copy"] == it["name"] + COPIES[it["kind"]] for it in found)
+            and set(manifest["counts"]) == set(contents.COUNTS)
+            and all(map(is_number, numbers))
+            and all(isinstance(manifest[key], str) for key in ("time", "host", "admin_username"))
+            # Those of before had none.
+            and is_number(manifest.get("elsewhere", {"others": 0})["others"])
+            and all(map(locations.is_shown, manifest.get("elsewhere", {}).get("names", [])))
+        )
+    except (AttributeError, KeyError, TypeError):
+        return False
+
+
+def refuse_what_does_not_fit(manifest: dict[str, Any], team: Team) -> None:
+    """Say what has to be declared otherwise for the snapshot to be of use."""
+    source, into = manifest["team"], team.name
+    if manifest["mlflow_version"] != team.version:
+        refuse_version(manifest, team)
+    if manifest["admin_username"] != team.admin_username:
+        raise BackupError(f"admin_username: is '{manifest['admin_username']}' in the snapshot; declare that for {into}")
+    kinds = [{it["name"]: it["kind"] for it in manifest["databases"]}]
+    kinds.append({it["name"]: databases.kind(it) for it in team.databases})
+    if kinds[0] != kinds[1]:
+        described = [", ".join(f"{name} in {kind}" for name, kind in found.items()) for found in kinds]
+        raise BackupError(
+            f"backend_store_uri, auth_database_uri: the snapshot of {source} has {described[0]}, and {into} has "
+            f"{described[1]}; declare databases of the same kind"
+        )
+    for it in manifest["databases"]:
+        others = databases.strangers(team, it["name"], it["tables"]) if it["kind"] == "postgresql" else []
+        if others:
+            raise BackupError(
+                f"snapshot: has tables that are not MLflow's ({locations.shown(', '.join(others[:5]))}), and would put "
+                "them back as they were; take a later one, or restore MLflow's by hand with pg_restore"
+            )
+    own = manifest["artifacts"]["directory"] and not manifest["artifacts"].get("clients")
+    if bool(own) != bool(team.artifacts):
+        raise BackupError(
+            f"artifacts: one of {source}'s snapshot and {into} keeps them in a directory, the other does not"
+        )
+
+
+def refuse_version(manifest: dict[str, Any], team: Team) -> None:
+    """A team can go back to the MLflow that it had, where that is still installed."""
+    version = manifest["mlflow_version"]
+    if manifest["team"] != team.name:
+        raise BackupError(
+            f"version: the snapshot is of MLflow {version}, and {team.name} runs {team.version}; declare that "
+            "version for it, restore, and upgrade afterwards"
+        )
+    if not environment(team, version).is_dir():
+        raise BackupError(
+            f"version: the snapshot is of MLflow {version}, which is not at {environment(team, version)}; declare that "
+            "version for the team, run the playbook, which installs it and refuses to downgrade, and restore then"
+        )
+
+
+def environment(team: Team, version: str) -> Path:
+    """Return where this host has a version of MLflow: beside the one that the team runs."""
+    return Path(os.readlink(team.directory / "venv")).parent / version
+
+
+def missing_rows(manifest: dict[str, Any], team: Team) -> Iterator[str]:
+    """Say which tables are not as the snapshot's, where the server is going to find them."""
+    known = {it["name"]: it["tables"] for it in manifest["databases"]}
+    for database in team.databases:
+        rows = databases.rows(team, database)
+        for table, number in sorted(known[database["name"]].items()):
+            if rows.get(table) != number:
+                yield f"{database['name']}: table {table} has {rows.get(table)} rows, and had {number}"
+
+
+def differences(
+    manifest: dict[str, Any],
+    known: str,
+    copies: list[tuple[Path, dict[str, int]]],
+    artifacts: Path | None,
+    team: Team | None = None,
+) -> Iterator[str]:
+    """Say what is not as the snapshot says; what has to be read with more than a checksum, nobody of rank reads."""
+    for copy, tables in copies:
+        rows = json.loads(look_into(copy, manifest["team"], team))
+        for table in sorted({*tables, *rows}):
+            if tables.get(table) != rows.get(table):
+                yield f"{copy.name}: table {table} has {rows.get(table)} rows, and had {tables.get(table)}"
+    if artifacts:
+        wanted, found = (contents.read_files(text.split("\n")) for text in (known, list_files(artifacts)))
+        if len(wanted) != manifest["artifacts"]["files"]:
+            yield "the list of artifacts is not whole"
+        yield from contents.differences(wanted, found, manifest["began"])
+
+
+def list_files(directory: Path) -> str:
+    """Return what contents.py prints of artifacts, which nobody but root can exchange here."""
+    command = [*PROGRAM, "contents", "artifacts", str(directory)]
+    return printed(subprocess.run(command, input="", text=True, check=False, capture_output=True))
+
+
+def look_into(copy: Path, name: str, team: Team | None) -> str:
+    """Return what contents.py prints of a copy of its own: the team has written what SQLite or pg_restore reads.
+
+    Under the team's account, or, where this host has none, under one that owns nothing.
+    """
+    account = team.account if team else NOBODY
+    owner = pwd.getpwnam(account)
+    shop = Path(tempfile.mkdtemp(prefix=f"mlflow-look.{name}.", dir=paths.HERE.looks))
+    try:
+        mine = shop / copy.name
+        shutil.copyfile(copy, mine, follow_symlinks=False)
+        # The program comes as text: not every account can read where it stands.
+        command = [sys.executable, "-Es", "-", "tables", str(mine)]
+        options: dict[str, Any] = {"cwd": "/", "input": Path(contents.__file__).read_text(encoding="utf-8")}
+        if os.geteuid() == 0:
+            for path in (mine, shop):
+                os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+            options.update(user=owner.pw_uid, group=owner.pw_gid, extra_groups=[])
+        return printed(subprocess.run(command, text=True, check=False, capture_output=True, **options))
+    finally:
+        shutil.rmtree(shop)
+
+
+def printed(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a program has printed; raise with what it said where it failed."""
+    if done.returncode != 0:
+        raise BackupError(done.stderr.strip())
+    return done.stdout

@@ -1,0 +1,270 @@
+"""The restic repository with the snapshots of this host's teams. No password or credential is ever an argument."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mlflowctl import paths
+from mlflowctl import team as teams
+from mlflowctl.errors import Problem
+
+# Seconds to wait for another host that has the repository for itself.
+PATIENCE = 3600
+SECONDS_BETWEEN_TRIES = 10
+# What restic ends with when some files could not be read.
+INCOMPLETE = 3
+# A snapshot with this tag stays, however old.
+KEPT = "keep"
+# By how much the clocks of hosts may differ.
+AHEAD = datetime.timedelta(minutes=10)
+# What restic may take for anything but what artifacts are read, written or moved for: that takes as long as it takes,
+# and its unit has an end.
+ASK_SECONDS, WORK_SECONDS = 1800, 24 * 3600
+WORK = ("backup", "restore", "prune", "check")
+PATTERN = re.compile(r"([*?\[\\])")
+
+Snapshot = dict[str, Any]
+
+
+class BackupError(Problem):
+    """Why there is no backup, or none to restore."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the role has written down."""
+
+    repository: str
+    host: str
+    staging_dir: str
+    keep: dict[str, int]
+    environment: dict[str, str]
+    # How places of artifacts begin that are in no backup, which is known; teams without backups; and, in
+    # seconds, how old a team's newest snapshot may be.
+    elsewhere: list[str] = dataclasses.field(default_factory=list)
+    exclude: list[str] = dataclasses.field(default_factory=list)
+    max_age: int = 36 * 3600
+
+
+def settings() -> Settings:
+    """Read them."""
+    try:
+        return Settings(**json.loads((paths.HERE.backup_config / "settings.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise BackupError("mlflow_backup_repository: this host has no backups; set it, and run the role") from None
+
+
+class Repository:
+    """The one that a team's snapshots are in."""
+
+    def __init__(self, known: Settings, team: str) -> None:
+        self.known = known
+        self.team = team
+        self.uri = known.repository.replace("{team}", team)
+
+    def run(self, *words: str, allowed: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+        """Run restic, again while another has the repository for itself."""
+        environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK") if name in os.environ},
+            "RESTIC_REPOSITORY": self.uri,
+            "RESTIC_PASSWORD_FILE": str(paths.HERE.backup_config / "password"),
+            "RESTIC_CACHE_DIR": str(paths.HERE.cache),
+            **self.known.environment,
+        }
+        end, seconds = time.monotonic() + PATIENCE, 0
+        while True:
+            done = self.once(words, environment)
+            if done.returncode in allowed:
+                return done
+            if "already locked" not in done.stderr or time.monotonic() > end:
+                raise BackupError(self.reason(done.stderr))
+            # Only what processes have left that are gone.
+            self.once(("unlock",), environment)
+            time.sleep(seconds)
+            seconds = SECONDS_BETWEEN_TRIES
+
+    def once(self, words: tuple[str, ...], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        """Run restic, and end it when it takes too long."""
+        seconds = WORK_SECONDS if words[0] in WORK else ASK_SECONDS
+        command = ["restic", *words]
+        try:
+            # Names of files are whatever the team has made of them.
+            return subprocess.run(
+                command, text=True, errors="replace", check=False, capture_output=True, env=environment, timeout=seconds
+            )
+        except subprocess.TimeoutExpired:
+            raise BackupError(f"restic {words[0]} was still not done after {seconds} s at {self.shown()}") from None
+
+    def reason(self, error: str) -> str:
+        """Say what to do about it, where that is known."""
+        if "wrong password" in error:
+            return f"mlflow_backup_password: is not the password of the repository {self.shown()}"
+        if not self.is_missing(error):
+            return error.strip()
+        return (
+            f"mlflow_backup_repository: there is none at {self.shown()}; is its disk mounted? The role makes a new one"
+        )
+
+    @staticmethod
+    def is_missing(error: str) -> bool:
+        """Say whether this is what restic says where there is no repository."""
+        return "Is there a repository at" in error or "repository does not exist" in error
+
+    def shown(self) -> str:
+        """Return its address without a password that may be in it."""
+        return re.sub(r"://[^/@]*@", "://***@", self.uri)
+
+    def make(self) -> bool:
+        """Make it, unless it is there; say whether it had to be made."""
+        found = self.run("cat", "config", "--no-lock", allowed=(0, 1, 10))
+        if found.returncode == 0:
+            return False
+        if not self.is_missing(found.stderr):
+            raise BackupError(self.reason(found.stderr))
+        made = self.run("init", allowed=(0, 1))
+        # Two hosts may begin at once.
+        if made.returncode != 0 and "already exists" not in made.stderr and "already initialized" not in made.stderr:
+            raise BackupError(self.reason(made.stderr))
+        return True
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return the team's snapshots, of any host, the newest last."""
+        listed = json.loads(self.run("snapshots", "--json", "--tag", f"mlflow,team={self.team}").stdout or "[]")
+        return sorted(listed or [], key=lambda snapshot: moment(snapshot["time"]))
+
+    def find(self, identity: str | None = None, at: str | None = None, host: str | None = None) -> Snapshot:
+        """Return a snapshot: this one of any host, or a host's last one until then.
+
+        One that is dated in the future is the last one of nothing: the clock was wrong, or whoever wrote it is.
+        """
+        found = self.snapshots()
+        if identity:
+            found = [snapshot for snapshot in found if snapshot["id"].startswith(identity)]
+            wanted = f"snapshot: no snapshot '{identity}' of team {self.team}"
+        else:
+            host = host or self.known.host
+            others = sorted({str(snapshot["hostname"]) for snapshot in found} - {host})
+            found = [snapshot for snapshot in found if snapshot["hostname"] == host]
+            future, found = in_future(found), [snapshot for snapshot in found if snapshot not in in_future(found)]
+            wanted = f"team: no snapshot of team {self.team} on {host}"
+            if future:
+                named = ", ".join(f"{it['short_id']} of {it['time'][:19]}" for it in future[:5])
+                print(f"dated in the future, and passed over: {named}", file=sys.stderr)
+                wanted += f" that is not dated in the future ({named})"
+            if at:
+                found = [snapshot for snapshot in found if moment(snapshot["time"]) <= moment(at)]
+                wanted = f"at: {wanted[6:]} until {at}"
+        if not found:
+            hint = f"; for one of {others[0]}, add -e from_host={others[0]}" if not identity and others else ""
+            raise BackupError(f"{wanted} is in {self.shown()}{hint}")
+        return found[-1]
+
+    def backup(self, paths: Iterable[str], tags: Iterable[str], exclude: str) -> tuple[str, list[tuple[str, str]]]:
+        """Make a snapshot; return its identity, and the files that could not be read, with why."""
+        words = ["backup", "--json", "--host", self.known.host, f"--exclude={exclude}"]
+        words += [f"--tag={tag}" for tag in ("mlflow", f"team={self.team}", *tags)]
+        done = self.run(*words, "--", *paths, allowed=(0, INCOMPLETE))
+        lines = objects(done.stdout)
+        (summary,) = (line for line in lines if line["message_type"] == "summary")
+        errors = objects(done.stderr)
+        failed = [(str(line.get("item")), json.dumps(line["error"])) for line in errors if line.get("item")]
+        if done.returncode == INCOMPLETE and not failed:
+            failed = [("", done.stderr.strip())]
+        return str(summary["snapshot_id"]), failed
+
+    def forget(self, identity: str) -> None:
+        """Let go of one snapshot."""
+        self.run("forget", "--quiet", identity)
+
+    def thin_out(self) -> list[str]:
+        """Let go of those that the rules do not keep; their space comes back with the next prune.
+
+        Where one is dated in the future, restic would keep that one instead of those that there are: all stay, and it
+        is returned which it is.
+        """
+        words = [f"--keep-{unit}={count}" for unit, count in self.known.keep.items() if count]
+        future = in_future([it for it in self.snapshots() if it["hostname"] == self.known.host])
+        if words and not future:
+            which = ["--host", self.known.host, "--tag", f"mlflow,team={self.team}", "--group-by=host"]
+            self.run("forget", "--quiet", *which, f"--keep-tag={KEPT}", *words)
+        return [str(it["short_id"]) for it in future]
+
+    def age(self, any_host: bool = False) -> float | None:
+        """Return for how many seconds this host, or any, has made no snapshot of the team; None where it never has."""
+        found = [it for it in self.snapshots() if any_host or it["hostname"] == self.known.host]
+        times = [moment(it["time"]) for it in found if it not in in_future(found)]
+        return (now() - max(times)).total_seconds() if times else None
+
+    def read(self, snapshot: Snapshot, path: str) -> str:
+        """Return the text of a file in a snapshot."""
+        return self.run("dump", snapshot["id"], path).stdout
+
+    def is_roots(self, snapshot: Snapshot, path: str) -> bool:
+        """Say whether a file of a snapshot was root's, or whoever runs this."""
+        lines = objects(self.run("ls", "--json", snapshot["id"], path).stdout)
+        return any((it.get("path"), it.get("type"), it.get("uid")) == (path, "file", os.geteuid()) for it in lines)
+
+    def restore(self, snapshot: Snapshot, paths: Iterable[str], target: Path) -> None:
+        """Put these paths of a snapshot, with all that is below them, below a directory."""
+        words = [f"--include={escaped(path)}" for path in paths]
+        self.run("restore", "--quiet", snapshot["id"], f"--target={target}", *words)
+
+
+def objects(text: str) -> list[dict[str, Any]]:
+    """Return what restic says in JSON, a line each. A name may hold what Python takes for the end of a line."""
+    return [json.loads(line) for line in text.split("\n") if line.startswith("{")]
+
+
+def now() -> datetime.datetime:
+    """Return what time it is."""
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def in_future(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """Return those that cannot have been made yet."""
+    end = now() + AHEAD
+    return [it for it in snapshots if moment(it["time"]) > end]
+
+
+def escaped(path: str) -> str:
+    """Return a path as restic's pattern for itself."""
+    return PATTERN.sub(r"\\\1", path)
+
+
+def moment(text: str) -> datetime.datetime:
+    """Return a time; one without a zone is the host's. restic's have more digits than Python reads."""
+    text = re.sub(r"(\.\d{6})\d+", r"\1", text.strip())
+    text = re.sub(r"\.(\d{1,5})(?!\d)", lambda found: f".{found[1]:0<6}", text)
+    try:
+        return datetime.datetime.fromisoformat(re.sub(r"Z$", "+00:00", text)).astimezone()
+    except ValueError:
+        raise BackupError(f"at: '{text}' is no time such as 2026-11-24 05:30 or 2026-11-24T05:30:00+01:00") from None
+
+
+def repositories(known: Settings, names: Iterable[str]) -> list[Repository]:
+    """Return each repository once."""
+    return list({it.uri: it for it in (Repository(known, name) for name in names)}.values())
+
+
+def main(action: str, *names: str) -> None:
+    """Make the repositories of the teams, or give their unused space back and check them."""
+    known = settings()
+    for repository in repositories(known, names or teams.names()):
+        if action == "look":
+            repository.run("cat", "config", "--no-lock")
+        elif action == "make":
+            if repository.make():
+                print(f"made {repository.shown()}")
+        else:
+            repository.run("prune", "--quiet")
+            repository.run("check", "--quiet")

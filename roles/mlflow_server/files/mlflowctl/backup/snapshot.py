@@ -1,0 +1,251 @@
+"""Makes one snapshot of a team while its server runs or sleeps: people before runs, runs before artifacts.
+
+In that order a run or an artifact can at worst be newer than what points to it. A sleeping server stays asleep, since
+its databases are copied as files.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from mlflowctl import client_root, databases, locations, paths
+from mlflowctl import team as teams
+from mlflowctl.backup import contents
+from mlflowctl.backup.repository import BackupError, Repository, Settings, settings
+from mlflowctl.client_root import Held, LeftError
+from mlflowctl.files import fresh, remove
+from mlflowctl.program import PROGRAM
+from mlflowctl.team import Team
+from mlflowctl.transaction import Change
+from mlflowctl.turns import alone, in_turn, tell
+
+# Seconds to wait for other teams of the host: for their databases, and until what they have is in the repository.
+# One that is stuck keeps nobody waiting for longer, and its unit has an end.
+COPY_PATIENCE, STORE_PATIENCE = 900, 7200
+# Left free beside the copies, so that no team stops for want of space.
+SPARE_BYTES = 200 << 20
+# How often to look again when artifacts were replaced or removed while they were read.
+TRIES = 3
+
+
+def megabytes(size: int) -> str:
+    """Return a size as people read it."""
+    return f"{(size + (1 << 20) - 1) >> 20:,} MB"
+
+
+def refuse_without_space(place: Path, needed: int, remedy: str) -> None:
+    """Say early, and clearly, that a disk is too full."""
+    free = shutil.disk_usage(place).free
+    if free < needed + SPARE_BYTES:
+        raise BackupError(
+            f"{place} has {megabytes(free)} free, and {megabytes(needed + SPARE_BYTES)} are needed; {remedy}"
+        )
+
+
+def look_at(team: Team, action: str, path: Path, feed: str = "") -> str:
+    """Return what contents.py prints of something that belongs to the team."""
+    done = team.run([*PROGRAM, "contents", action, str(path)], capture_output=True, input=feed)
+    if done.returncode != 0:
+        raise BackupError(done.stderr.strip())
+    return done.stdout
+
+
+def look_within(handle: int, feed: str) -> str:
+    """Return the same of the directory of clients, which the team's account may not be let in to."""
+    command = [*PROGRAM, "contents", "within", str(handle)]
+    done = subprocess.run(command, input=feed, text=True, check=False, capture_output=True, pass_fds=(handle,))
+    if done.returncode != 0:
+        raise LeftError(f"{client_root.where(handle)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def copy_databases(team: Team, stage: Path) -> list[dict[str, Any]]:
+    """Copy them and the settings at a moment when nobody changes the team; return what is in them."""
+    copies = stage / "databases"
+    copies.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        team.own(copies)
+    with Change(team, "copying its databases"):
+        for database in team.databases:
+            databases.copy(team, database, copies / f"{database['name']}{databases.suffix(database)}")
+        shutil.copytree(team.directory, stage / "settings", symlinks=True, ignore=shutil.ignore_patterns(".*"))
+    found = []
+    for database in team.databases:
+        copy = f"{database['name']}{databases.suffix(database)}"
+        tables = json.loads(look_at(team, "tables", copies / copy))
+        found.append({"name": database["name"], "kind": databases.kind(database), "copy": copy, "tables": tables})
+    return found
+
+
+def find_elsewhere(team: Team, copies: Path, accepted: list[str], clients: Held) -> dict[str, Any]:
+    """Return which artifacts are at places of people's own on a disk, which no snapshot has."""
+    own = team.artifacts or (None if clients.accepted else team.client_root)
+    known = json.dumps({"artifacts": own, "accepted": accepted})
+    found: dict[str, Any] = {"accepted": 0, "others": 0, "names": []}
+    for database in team.databases:
+        copy = copies / f"{database['name']}{databases.suffix(database)}"
+        done = team.run([*PROGRAM, "locations", str(copy), known], capture_output=True)
+        if done.returncode != 0:
+            raise BackupError(done.stderr.strip())
+        for key, value in json.loads(done.stdout).items():
+            found[key] += value
+    return found
+
+
+def prepare(team: Team, known: Settings, stage: Path, clients: Held) -> dict[str, Any]:
+    """Copy what the team's server writes to, and begin the manifest."""
+    began = time.time_ns()
+    manifest: dict[str, Any] = {
+        "format": 1,
+        "team": team.name,
+        "host": known.host,
+        "time": datetime.datetime.fromtimestamp(began / 1e9, datetime.timezone.utc).isoformat(),
+        "began": began,
+        "mlflow_version": team.version,
+        "admin_username": team.admin_username,
+        "databases": copy_databases(team, stage),
+    }
+    manifest["counts"] = contents.counts(database["tables"] for database in manifest["databases"])
+    manifest["elsewhere"] = find_elsewhere(team, stage / "databases", known.elsewhere, clients)
+    return manifest
+
+
+def store(
+    team: Team, repository: Repository, stage: Path, tags: list[str], manifest: dict[str, Any], clients: Held
+) -> str:
+    """Make the snapshot; return its identity."""
+    directory = Path(team.artifacts) if team.artifacts and Path(team.artifacts).is_dir() else None
+    directory = Path(clients.path) if clients.path else directory
+    # Clients do not stop writing past the server, and what they change meanwhile is seen when it is restored.
+    tries = 1 if clients.path else TRIES
+    known = paths.HERE.cache / "artifacts" / f"{team.name}.jsonl"
+    for attempt in range(1, tries + 1):
+        try:
+            files = list_artifacts(team, directory, known, stage, clients.handle)
+        except LeftError as error:
+            # There is all the rest.
+            clients, directory, files = Held(left=f"the artifacts of its clients are left: {error}"), None, {}
+        # Without a directory, another store has them, and keeps them: they are not in the snapshot.
+        size = sum(file["size"] for file in files.values())
+        manifest["artifacts"] = {"directory": clients.path or team.artifacts, "files": len(files), "bytes": size}
+        if team.client_root:
+            left = json.dumps(clients.left)[1:-1]
+            manifest["artifacts"].update(clients=bool(clients.path), left=left, known=clients.accepted)
+        (stage / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        stored = [str(stage), *([str(directory)] if directory else [])]
+        identity, unread = repository.backup(stored, tags, f"{contents.UNFINISHED}*")
+        missing = serious(unread, directory, files)
+        if not missing and (
+            attempt == tries or not directory or all(is_as_it_was(directory, it) for it in files.values())
+        ):
+            break
+        repository.forget(identity)
+        if missing:
+            raise BackupError("could not be read: " + "; ".join(missing[:5]))
+    return identity
+
+
+def list_artifacts(
+    team: Team, directory: Path | None, known: Path, stage: Path, handle: int | None
+) -> dict[str, dict[str, Any]]:
+    """Describe the artifacts as they are; those of the last time that have not changed are not read again."""
+    (stage / "artifacts.jsonl").write_text("", encoding="utf-8")
+    if directory is None:
+        listed = ""
+    else:
+        former = known.read_text(encoding="utf-8") if known.exists() else ""
+        listed = look_at(team, "artifacts", directory, former) if handle is None else look_within(handle, former)
+        if handle is not None and former and not listed:
+            raise LeftError(
+                f"{directory} has nothing in it, and had {len(former.splitlines())} artifacts of clients at the last "
+                f"backup; is its disk mounted? If it is indeed empty, remove {known}"
+            )
+        known.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = known.with_suffix(".new")
+        part.write_text(listed, encoding="utf-8")
+        part.replace(known)
+    (stage / "artifacts.jsonl").write_text(listed, encoding="utf-8")
+    return contents.read_files(listed.splitlines())
+
+
+def is_as_it_was(directory: Path, file: dict[str, Any]) -> bool:
+    """Say whether an artifact is still the one that was looked at."""
+    try:
+        facts = os.lstat(directory / file["path"])
+    except OSError:
+        return False
+    return (facts.st_ino, facts.st_size, facts.st_mtime_ns) == (file["inode"], file["size"], file["mtime"])
+
+
+def serious(unread: list[tuple[str, str]], directory: Path | None, files: dict[str, dict[str, Any]]) -> list[str]:
+    """Return what could not be read and should have been: artifacts may go, or come, while they are read."""
+    found = []
+    for path, why in unread:
+        artifact = directory is not None and Path(path).is_relative_to(directory)
+        file = files.get(os.path.relpath(path, directory)) if artifact else None
+        if not artifact or (file and directory and is_as_it_was(directory, file)):
+            found.append(f"{path}: {why}")
+    return found
+
+
+def back_up(team: Team, known: Settings, tags: list[str]) -> dict[str, Any]:
+    """Make a snapshot and let go of old ones; return what is in it."""
+    repository = Repository(known, team.name)
+    home = Path(known.staging_dir)
+    with alone(f"backup-{team.name}"), client_root.held(team, known.elsewhere) as clients:
+        # Where the team's account may pass and not look.
+        stage = fresh(home / team.name, 0o711)
+        try:
+            with in_turn("copy", COPY_PATIENCE):
+                needed = sum(databases.size(team, database) for database in team.databases)
+                refuse_without_space(home, needed, "free some, or set mlflow_backup_staging_dir to where there is more")
+                manifest = prepare(team, known, stage, clients)
+            with in_turn("backup", STORE_PATIENCE):
+                identity = store(team, repository, stage, tags, manifest, clients)
+                future = repository.thin_out()
+        finally:
+            remove(stage)
+    told = {key: manifest[key] for key in ("time", "counts", "artifacts", "elsewhere")}
+    return {"team": team.name, "snapshot": identity[:8], **told, "future": future}
+
+
+def complaints(told: dict[str, Any]) -> list[str]:
+    """Return what somebody has to do something about, though there is a snapshot."""
+    found = []
+    elsewhere = locations.described(told["elsewhere"])
+    if elsewhere:
+        found.append(
+            f"{elsewhere}, and so in no backup; move them, or say in mlflow_backup_elsewhere that it is known of them"
+        )
+    artifacts = told["artifacts"]
+    if artifacts.get("left") and not artifacts["known"]:
+        found.append(
+            f"{artifacts['left']}, and so in no backup; put it right, or say in mlflow_backup_elsewhere "
+            "that it is known of them"
+        )
+    if told["future"]:
+        found.append(
+            f"{', '.join(told['future'])}: dated in the future, so that no old snapshot is let go of; see that the "
+            "clocks are right, and remove what is not (restic forget ID)"
+        )
+    return found
+
+
+def main(name: str, *tags: str) -> None:
+    """Back up one team; others of the host do it in turn."""
+    # What it writes has secrets in it.
+    os.umask(0o077)
+    told = back_up(teams.load(name), settings(), list(tags))
+    print(json.dumps(told), flush=True)
+    tell(name, told)
+    found = complaints(told)
+    if found:
+        # A warning that nobody reads is none: the unit has failed, and what OnFailure= names is started.
+        raise BackupError(f"snapshot {told['snapshot']} is made, but: {'; '.join(found)}")

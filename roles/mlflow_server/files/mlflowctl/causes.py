@@ -1,0 +1,131 @@
+"""What went wrong, as one line that may be shown: its cause, without tracebacks, passwords and control characters."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import subprocess
+import unicodedata
+from collections.abc import Iterable
+from urllib.parse import parse_qsl, unquote, unquote_plus
+
+from mlflowctl.in_mlflow.said import innermost
+
+# What stands between a user's name and the host in a URI. A password may have any character in it, @ and / too.
+IN_URI = re.compile(r"://([^:/@\s'\"]*):\S*@")
+# As connection strings of several kinds say it.
+IN_PAIR = re.compile(
+    r"(?i)\b(password|passwd|pwd|passphrase|secret|token)(['\"]?\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s,;&]+)"
+)
+SECRET_NAME = re.compile(r"(?i)pass|pwd|secret|token|key|credential")
+# A shorter one would blot out half of the text that it happens to be in.
+SHORTEST = 4
+LONGEST_LINE = 400
+TRACEBACK = "Traceback (most recent call last):"
+FRAME = re.compile(r"\s|\^|\+|\|")
+KIND = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning)?: (?=\S)")
+COMPLAINT = re.compile(r"(?i)\b(error|fatal|failed|denied|cannot|could not|unable|refused|full|killed)\b")
+# What is longer is not taken at once.
+LONGEST_NOTE = 60_000
+JOURNAL = "/run/systemd/journal/socket"
+STORAGE = re.compile(r"(?mi)^\s*Storage\s*=\s*(\w+)")
+
+
+def secrets_in(uri: str) -> set[str]:
+    """The passwords that a URI may have in it, as they stand there and decoded, however its reader takes it apart."""
+    rest = uri.partition("://")[2]
+    found = set()
+    for position in (it.start() for it in re.finditer("@", rest)):
+        found.add(rest[:position].partition(":")[2])
+    for name, value in parse_qsl(rest.partition("?")[2]):
+        if SECRET_NAME.search(name):
+            found.add(value)
+        elif "=" in value:
+            # A connection string within the URI.
+            found |= {pair[3].strip("'\"") for pair in IN_PAIR.finditer(value)}
+    return found
+
+
+def spellings(secrets: Iterable[str]) -> list[str]:
+    """Every way in which they may be printed, the longest first, since one may be within another."""
+    found = set()
+    for secret in secrets:
+        # A reader may stop at the first @, and take what follows for the host.
+        for each in {secret, *secret.split("@")}:
+            found |= {each, unquote(each), unquote_plus(each), repr(each)[1:-1], repr(unquote(each))[1:-1]}
+    return sorted((it for it in found if len(it) >= SHORTEST), key=len, reverse=True)
+
+
+def hidden(text: str, secrets: Iterable[str] = ()) -> str:
+    """A text without passwords: those that are known, and whatever stands where one does."""
+    for secret in spellings(secrets):
+        text = text.replace(secret, "***")
+    return IN_PAIR.sub(r"\1\2***", IN_URI.sub(r"://\1:***@", text))
+
+
+def shown(text: str) -> str:
+    """A text as one line that does nothing to a terminal, and is not too long to be read."""
+    line = " ".join(text.split())
+    if len(line) > LONGEST_LINE:
+        line = f"{line[:LONGEST_LINE].rstrip()} …"
+    # Control characters, and what turns the direction of writing or is not to be seen.
+    return "".join(it if unicodedata.category(it)[0] != "C" else ascii(it)[1:-1] for it in line)
+
+
+def cause(text: str) -> str:
+    """The line of a program's last words that says what went wrong."""
+    lines = text.splitlines()
+    if TRACEBACK in (line.strip() for line in lines):
+        said = exception(lines)
+    else:
+        complaints = [line for line in lines if COMPLAINT.search(line)]
+        said = (complaints or [line for line in lines if line.strip()] or ["it ended without a word"])[
+            0 if complaints else -1
+        ]
+    return shown(said)
+
+
+def exception(lines: list[str]) -> str:
+    """What the last traceback ends with."""
+    begin = max(number for number, line in enumerate(lines) if line.strip() == TRACEBACK)
+    rest = [line for line in lines[begin + 1 :] if line.strip()]
+    while rest and FRAME.match(rest[0]):
+        del rest[0]
+    return innermost(KIND.sub("", "\n".join(rest[:20]))) or "it failed without a word"
+
+
+def journal_keeps() -> bool:
+    """Whether this host's journal has what units say, as systemd reads its configuration: the last word counts."""
+    with contextlib.suppress(OSError):
+        command = ["systemd-analyze", "cat-config", "systemd/journald.conf"]
+        done = subprocess.run(command, text=True, errors="replace", check=False, capture_output=True)
+        return str((STORAGE.findall(done.stdout) or ["auto"])[-1]).lower() != "none"
+    return True
+
+
+def where(unit: str, word: str = "see") -> str:
+    """Where all that a unit has said is to be read, or what is to be done so that it is the next time."""
+    if journal_keeps():
+        return f"{word} journalctl -u {unit}"
+    return (
+        "this host's journal keeps nothing: say Storage=auto in /etc/systemd/journald.conf, restart systemd-journald, "
+        f"try again, and see journalctl -u {unit}"
+    )
+
+
+def note(unit: str, text: str) -> None:
+    """Put into the journal, where a unit's lines are, what is too long to be shown."""
+    fields = {
+        "MESSAGE": text[-LONGEST_NOTE:],
+        "PRIORITY": "3",
+        "SYSLOG_IDENTIFIER": "mlflow-upgrade",
+        "OBJECT_SYSTEMD_UNIT": unit,
+    }
+    entry = b""
+    for name, value in fields.items():
+        content = value.encode("utf-8", "replace")
+        entry += name.encode() + b"\n" + len(content).to_bytes(8, "little") + content + b"\n"
+    # Without a journal there is nowhere to put it.
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.sendto(entry, JOURNAL)

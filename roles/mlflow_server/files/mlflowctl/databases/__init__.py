@@ -1,0 +1,262 @@
+"""Copies a database as it is at one moment, while its server may be writing, and puts such a copy back.
+
+SQLite is copied by its own backup, as the account that owns it; PostgreSQL by pg_dump, MLflow's own tables alone. No
+password is ever an argument.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from mlflowctl import trees
+from mlflowctl.databases import own_tables
+from mlflowctl.databases.sqlite import (
+    check_sqlite,
+    copy_sqlite,
+    count_sqlite,
+    files,
+    put_back,
+    remove,
+    restore_sqlite,
+    settle_sqlite,
+    swap,
+)
+from mlflowctl.errors import Problem
+from mlflowctl.program import PROGRAM
+from mlflowctl.team import Team, load
+
+# For who changes a table's definition in PostgreSQL and never ends, and for a server that is gone without a word.
+LOCK_SECONDS, SILENT_SECONDS = 60, 60
+# What nothing takes that is still under way; a dump of hundreds of gigabytes takes a few hours.
+COPY_SECONDS, ASK_SECONDS = 6 * 3600, 600
+# What timeout(1) ends with then.
+TIMED_OUT = 124
+KEEPALIVES = {
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": str(SILENT_SECONDS * 1000),
+}
+# As SQLAlchemy reads one: in a password, #, ? and / may stand as they are.
+URI = re.compile(
+    r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?(?P<place>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
+)
+LOCK_TIMEOUT = f"SET lock_timeout = '{LOCK_SECONDS}s';"
+
+
+class DatabaseError(Problem):
+    """Why a copy could not be made or put back."""
+
+
+def kind(database: dict[str, str]) -> str:
+    """Return sqlite, postgresql, or the name of a database that this cannot copy."""
+    return re.split(r"[+:]", database["uri"], maxsplit=1)[0]
+
+
+def refuse_unknown(database: dict[str, str]) -> None:
+    """Raise for what can be served, but not copied."""
+    if kind(database) not in ("sqlite", "postgresql") or (kind(database) == "sqlite" and not database["file"]):
+        raise DatabaseError(f"a database of the kind {kind(database)} cannot be copied; its own tools can")
+
+
+def refuse_missing_tools(database: dict[str, str]) -> None:
+    """Raise where what copies it is not installed."""
+    if kind(database) == "postgresql" and not shutil.which("pg_dump"):
+        raise DatabaseError("pg_dump is not on this host; install postgresql-client")
+
+
+def suffix(database: dict[str, str]) -> str:
+    """Return how the name of a copy ends."""
+    return ".db" if kind(database) == "sqlite" else ".dump"
+
+
+def copy(team: Team, database: dict[str, str], target: Path) -> None:
+    """Make target a copy of the database. The team's account has to be able to write there."""
+    refuse_unknown(database)
+    refuse_missing_tools(database)
+    if kind(database) == "sqlite":
+        run_tool(team, "copy_sqlite", database["file"], str(target))
+        return
+    uri, environment = reached(database["uri"])
+    part = f"{target}.part"
+    found = ask_about_tables(team, database, own_tables.PATTERNS).splitlines()
+    options = ["--format=custom", "--no-owner", "--no-privileges", f"--lock-wait-timeout={LOCK_SECONDS}s"]
+    options += [f"--table={name}" for name in found] or ["--exclude-schema=*"]
+    run(team, ["pg_dump", *options, f"--file={part}", f"--dbname={uri}"], COPY_SECONDS, env=environment)
+    # The directory may be the account's, and its server at work.
+    folder = os.open(target.parent, trees.DIRECTORY)
+    try:
+        with trees.open_file(folder, os.path.basename(part)) as file:
+            os.fsync(file.fileno())
+    finally:
+        os.close(folder)
+    os.replace(part, target)
+
+
+def restore(team: Team, database: dict[str, str], source: Path) -> None:
+    """Make the database what it was when source was copied, all at once. No server may run meanwhile."""
+    refuse_unknown(database)
+    if kind(database) == "sqlite":
+        run_tool(team, "restore_sqlite", str(source), database["file"])
+        return
+    script, listed = source.with_suffix(".sql"), source.with_suffix(".list")
+    uri, environment = reached(database["uri"])
+    own = own_tables.names(team, database["name"])
+    for path in (script, listed):
+        path.unlink(missing_ok=True)
+    try:
+        parts = own_tables.parts_of(run(team, ["pg_restore", "--list", str(source)], ASK_SECONDS))
+        run(team, ["dd", f"of={listed}", "status=none"], ASK_SECONDS, input=parts)
+        options = ["--no-owner", "--no-privileges", f"--use-list={listed}", f"--file={script}"]
+        run(team, ["pg_restore", *options, str(source)], COPY_SECONDS)
+        # Whole before anything is dropped: one transaction ends with a commit, also of half a script.
+        options = ["--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
+        drop = own_tables.statement(own_tables.DROP, own)
+        command = ["psql", *options, f"--command={LOCK_TIMEOUT}{drop}", f"--file={script}"]
+        command += [f"--command={own_tables.GRANT}", f"--dbname={uri}"]
+        run(team, command, COPY_SECONDS, env=environment)
+    finally:
+        for path in (script, listed):
+            path.unlink(missing_ok=True)
+
+
+def refuse_hangers_on(team: Team, database: dict[str, Any]) -> None:
+    """Raise where a restore, or the end of an upgrade that failed, would have to drop what is not MLflow's."""
+    if kind(database) != "postgresql":
+        return
+    found = ask_about_tables(team, database, own_tables.HANGS_ON).splitlines()
+    if found:
+        names = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+        raise DatabaseError(
+            f"{names}: hangs on tables of MLflow's in the database {database['name']}, which could not be put back "
+            "then; drop it, and make it again afterwards"
+        )
+
+
+def strangers(team: Team, database: str, tables: Iterable[str]) -> list[str]:
+    """Return those tables of a copy from PostgreSQL that are not MLflow's: it would bring them back, too."""
+    return sorted(set(tables).difference(own_tables.names(team, database)))
+
+
+def size(team: Team, database: dict[str, str]) -> int:
+    """Return how many bytes it takes; those of a copy are about as many, or fewer."""
+    if kind(database) == "sqlite":
+        return sum(path.stat().st_size for path in map(Path, files(database["file"])) if path.exists())
+    return int(ask_about_tables(team, database, own_tables.SIZE))
+
+
+def rows(team: Team, database: dict[str, Any]) -> dict[str, int]:
+    """Return how many rows each table has where the server finds it, after all that SQLite does to it before."""
+    refuse_unknown(database)
+    if kind(database) == "sqlite":
+        return dict(json.loads(run_tool(team, "count_sqlite", database["file"])))
+    answer = ask_about_tables(team, database, own_tables.COUNT_ROWS)
+    found = (line.rpartition("|") for line in answer.split("\n") if line)
+    return {name: int(count) for name, _bar, count in found}
+
+
+def settle(team: Team, database: dict[str, Any]) -> None:
+    """Let SQLite finish, as the team's account, what a server has left that was killed; no server may run.
+
+    What is beyond that stays as it is: it is often why somebody restores.
+    """
+    if database["file"] and os.path.lexists(database["file"]):
+        with contextlib.suppress(DatabaseError):
+            run_tool(team, "settle_sqlite", database["file"])
+
+
+def ask_about_tables(team: Team, database: dict[str, Any], sql: str) -> str:
+    """Return what PostgreSQL says about MLflow's own."""
+    return ask(team, database, own_tables.statement(sql, own_tables.names(team, database["name"])))
+
+
+def ask(team: Team, database: dict[str, Any], statement: str) -> str:
+    """Return what PostgreSQL says to a statement."""
+    uri, environment = reached(database["uri"])
+    options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]
+    feed = f"{LOCK_TIMEOUT}\n{statement}\n"
+    return run(team, ["psql", *options, f"--dbname={uri}"], ASK_SECONDS, env=environment, input=feed)
+
+
+def run_tool(team: Team, *words: str) -> str:
+    """Do one of the ACTIONS of this file as the team's account."""
+    return run(team, [*PROGRAM, "database", *words], COPY_SECONDS)
+
+
+def run(team: Team, command: list[str], seconds: int, **options: Any) -> str:
+    """Run a command as the team's account, which ends it when it takes too long; return what it prints."""
+    if not shutil.which(command[0]):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
+    # Root of a unit that may do little cannot end what runs under another account.
+    done: subprocess.CompletedProcess[str] = team.run(
+        ["timeout", "--kill-after=10", str(seconds), *command], capture_output=True, **options
+    )
+    if done.returncode == TIMED_OUT:
+        raise DatabaseError(f"{os.path.basename(command[0])} was still not done after {seconds} s")
+    if done.returncode != 0:
+        raise DatabaseError(done.stderr.strip() or f"{os.path.basename(command[0])} ended with {done.returncode}")
+    return done.stdout
+
+
+def without_password(uri: str) -> tuple[str, dict[str, str]]:
+    """Return SQLAlchemy's URI as PostgreSQL's own tools read it, with the password in the environment instead."""
+    found = URI.fullmatch(uri)
+    if not found:
+        raise DatabaseError("its URI cannot be read")
+    query = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
+    password = query.pop("password", unquote(found["password"] or ""))
+    plain = "postgresql://" + (f"{found['user']}@" if found["user"] is not None else "") + found["place"]
+    plain += f"?{urlencode(query, quote_via=quote)}" if query else ""
+    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "PGCONNECT_TIMEOUT": "30"}
+    return plain, {**environment, "PGPASSWORD": password} if password else environment
+
+
+def reached(uri: str) -> tuple[str, dict[str, str]]:
+    """Return the same so that a server that is gone is not waited for, unless the URI itself says for how long."""
+    plain, environment = without_password(uri)
+    _start, _mark, query = plain.partition("?")
+    more = {name: value for name, value in KEEPALIVES.items() if name not in dict(parse_qsl(query))}
+    return f"{plain}{'&' if query else '?'}{urlencode(more)}", environment
+
+
+def undo(name: str, database: str, dump: str) -> None:
+    """Put a team's database back from its dump; without one, nothing was changed yet."""
+    if not os.path.exists(dump):
+        return
+    team = load(name)
+    restore(team, next(it for it in team.databases if it["name"] == database), Path(dump))
+
+
+ACTIONS = {
+    action.__name__: action
+    for action in (
+        copy_sqlite,
+        restore_sqlite,
+        settle_sqlite,
+        count_sqlite,
+        check_sqlite,
+        swap,
+        put_back,
+        remove,
+        undo,
+    )
+}
+
+
+def main(action: str, *words: str) -> None:
+    """Do one of the ACTIONS, as whoever this is."""
+    try:
+        ACTIONS[action](*words)
+    except (OSError, sqlite3.Error, Problem) as error:
+        raise DatabaseError(f"{words[0]}: {error}") from None

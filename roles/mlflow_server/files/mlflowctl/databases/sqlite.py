@@ -1,0 +1,144 @@
+"""What is done to a SQLite database as a file, always as the account that owns it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+from mlflowctl.files import sync
+
+# What stands beside a file of SQLite when something is still to be done, and how it begins then.
+UNFINISHED = [
+    ("-journal", bytes.fromhex("d9d505f920a163d7")),
+    ("-wal", bytes.fromhex("377f0682")),
+    ("-wal", bytes.fromhex("377f0683")),
+]
+# Seconds to wait for who holds a lock. Without any, seven of eight copies of a busy database failed.
+PATIENCE = 30
+
+
+def files(file: str) -> list[str]:
+    """Return a SQLite file, and those that may stand beside it."""
+    return [file, f"{file}-wal", f"{file}-shm", f"{file}-journal"]
+
+
+def connect(file: str) -> sqlite3.Connection:
+    """Open one that is there. SQLite would wait for a pipe that somebody has put beside it."""
+    refuse_what_is_no_file(file)
+    return sqlite3.connect(f"{Path(file).as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
+
+
+def refuse_what_is_no_file(file: str) -> None:
+    """Raise where SQLite would open something else."""
+    for path in files(file):
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise sqlite3.OperationalError(f"{path} is no plain file; remove it")
+
+
+def copy_sqlite(source: str, target: str) -> None:
+    """Copy it in one piece; what was there before is replaced when the copy is whole."""
+    part = f"{target}.part"
+    remove(part)
+    origin = connect(source)
+    destination = sqlite3.connect(part)
+    try:
+        origin.backup(destination)
+        destination.close()
+        sync(part)
+        os.replace(part, target)
+    finally:
+        destination.close()
+        origin.close()
+        Path(part).unlink(missing_ok=True)
+    sync(str(Path(target).parent))
+
+
+def restore_sqlite(source: str, target: str) -> None:
+    """Put a copy in place of a database that nobody has open."""
+    copy_sqlite(source, f"{target}.restored")
+    if os.path.exists(target):
+        # Cut off after the next step, the former one still has to be whole.
+        with contextlib.suppress(sqlite3.Error):
+            settle_sqlite(target)
+    # What a former server left beside it would be taken for the new one's.
+    for path in files(target)[1:]:
+        Path(path).unlink(missing_ok=True)
+    os.replace(f"{target}.restored", target)
+    sync(str(Path(target).parent))
+
+
+def settle_sqlite(file: str) -> None:
+    """Roll back, or write into the file, what a server has left beside it; what is no such thing stays as it is."""
+    refuse_what_is_no_file(file)
+    if not any(begins_with(file + ending, start) for ending, start in UNFINISHED):
+        return
+    connection = connect(file)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    finally:
+        connection.close()
+
+
+def begins_with(path: str, start: bytes) -> bool:
+    """Say whether a file is there and begins so."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(start)) == start
+    except FileNotFoundError:
+        return False
+
+
+def count_sqlite(file: str) -> None:
+    """Print how many rows each table has, as JSON."""
+    connection = connect(file)
+    try:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        counts = {name: connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0] for name in names}  # noqa: S608
+    finally:
+        connection.close()
+    print(json.dumps(counts))
+
+
+def quoted(name: str) -> str:
+    """Return a table's name as SQL reads it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def check_sqlite(file: str) -> None:
+    """Raise for a file that is damaged."""
+    connection = connect(file)
+    try:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    finally:
+        connection.close()
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"the database is damaged: {found}")
+
+
+def swap(copy: str, file: str, former: str) -> None:
+    """Put a copy in a file's place, and keep the file beside it; the file is there at every moment."""
+    os.link(file, former)
+    for path in files(file)[1:]:
+        Path(path).unlink(missing_ok=True)
+    os.replace(copy, file)
+    sync(str(Path(file).parent))
+
+
+def put_back(former: str, file: str) -> None:
+    """Undo that, where it was done."""
+    if os.path.exists(former):
+        for path in files(file)[1:]:
+            Path(path).unlink(missing_ok=True)
+        os.replace(former, file)
+        sync(str(Path(file).parent))
+
+
+def remove(*paths: str) -> None:
+    """Remove databases that may be there."""
+    for path in paths:
+        for name in (*files(path), f"{path}.part"):
+            Path(name).unlink(missing_ok=True)

@@ -1,0 +1,174 @@
+"""Which places of artifacts in a copy of a database are on some host's disk and not below the server's own directory.
+
+What people wrote there is data: nothing is opened because of it. It is named and counted, since such artifacts are in
+no snapshot and no archive. Run as the team's account, with the copy, and JSON of {"artifacts": the server's directory
+or null, "accepted": [how those begin that are known of, or "*"]}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from mlflowctl.errors import Problem
+
+# By table: the column, and which rows of a table of tags. What a model is made of is what a run or a model has logged.
+COLUMNS: dict[str, tuple[str, tuple[str, frozenset[str]] | None]] = {
+    "experiments": ("artifact_location", None),
+    "runs": ("artifact_uri", None),
+    "logged_models": ("artifact_location", None),
+    "model_versions": ("storage_location", None),
+    "trace_tags": ("value", ("key", frozenset({"mlflow.artifactLocation", "mlflow.trace.archiveLocation"}))),
+}
+ANY = "*"
+# So many are named, and so much of each.
+MOST, LONGEST = 10, 200
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+# Where these are, the path that MLflow makes of it is not the text.
+ODD = re.compile(r"[?#%;\\]|[^ -~]")
+# What Python leaves out of a URI before it reads it.
+IGNORED = re.compile(r"^[\0- ]+|[\t\r\n]")
+ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+LETTERS = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
+
+
+class Elsewhere:
+    """What was found of them."""
+
+    def __init__(self, artifacts: str | None, accepted: Iterable[str]) -> None:
+        self.artifacts = artifacts
+        self.accepted = list(accepted)
+        self.known = self.others = 0
+        self.names: dict[str, None] = {}
+
+    def add(self, uri: str | None) -> None:
+        """Judge one."""
+        if not uri or not is_local(uri) or (self.artifacts and is_below(uri, self.artifacts)):
+            return
+        if ANY in self.accepted or (not leads_up(uri) and uri.startswith(tuple(self.accepted))):
+            self.known += 1
+            return
+        self.others += 1
+        if len(self.names) < MOST:
+            self.names[shown(uri)] = None
+
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {"accepted": self.known, "others": self.others, "names": list(self.names)}
+
+
+def is_local(uri: str) -> bool:
+    """Say whether MLflow takes it for a path: by its scheme, or since it has none that is longer than a drive's."""
+    found = SCHEME.match(IGNORED.sub("", uri))
+    return found is None or found[1].lower() == "file"
+
+
+def leads_up(uri: str) -> bool:
+    """Say whether it could lead out of where it begins."""
+    return ".." in unquote(IGNORED.sub("", uri))
+
+
+def is_below(uri: str, directory: str) -> bool:
+    """Say whether it is sure to be below a directory, however it is read."""
+    path = re.sub(r"^file:(//(localhost)?(?=/))?", "", uri)
+    if ODD.search(path) or ".." in path.split("/") or not path.startswith("/"):
+        return False
+    return Path(os.path.normpath(path)).is_relative_to(directory)
+
+
+def shown(text: str) -> str:
+    """Return a text so that it can be printed: nothing in it moves a cursor or begins a line."""
+    return json.dumps(text[:LONGEST])[1:-1]
+
+
+def is_shown(text: object) -> bool:
+    """Say whether a text is one that can be printed, as shown makes it."""
+    return isinstance(text, str) and text.isascii() and (text.isprintable() or not text)
+
+
+def in_sqlite(path: str) -> Iterator[str | None]:
+    """Yield all places in a copy."""
+    database = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        for table, (column, which) in COLUMNS.items():
+            there = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+            if {column, *(which or ())[:1]} <= there:
+                marks = ", ".join("?" for _value in which[1]) if which else ""
+                where, given = (f" WHERE {which[0]} IN ({marks})", tuple(which[1])) if which else ("", ())
+                for (uri,) in database.execute(f"SELECT {column} FROM {table}{where}", given):  # noqa: S608
+                    yield uri if isinstance(uri, str) else None
+    finally:
+        database.close()
+
+
+def in_dump(path: str) -> Iterator[str | None]:
+    """Yield all places in a dump of PostgreSQL."""
+    tables = [f"--table={table}" for table in COLUMNS]
+    command = ["pg_restore", "--data-only", "--file=-", *tables, path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        yield from in_script(process.stdout or ())
+    if process.returncode != 0:
+        raise OSError(f"pg_restore ended with {process.returncode}")
+
+
+def in_script(lines: Iterable[bytes]) -> Iterator[str | None]:
+    """Yield those between COPY and its end."""
+    at: tuple[int, int, frozenset[str]] | None = None
+    for raw in lines:
+        line = raw.decode(errors="replace").rstrip("\n")
+        if line.startswith("COPY ") and at is None:
+            at = position(line)
+        elif line == "\\.":
+            at = None
+        elif at is not None:
+            values = line.split("\t")
+            if not at[2] or values[at[1]] in at[2]:
+                yield plain(values[at[0]])
+
+
+def position(line: str) -> tuple[int, int, frozenset[str]] | None:
+    """Return in which column the place is, and which column has to have one of which values."""
+    found = re.fullmatch(r"COPY (?:\S+\.)?(\w+) \((.*)\) FROM stdin;", line)
+    if not found or found[1] not in COLUMNS:
+        return None
+    column, which = COLUMNS[found[1]]
+    names = [name.strip('"') for name in found[2].split(", ")]
+    if column not in names or (which and which[0] not in names):
+        return None
+    return names.index(column), names.index(which[0]) if which else 0, which[1] if which else frozenset()
+
+
+def plain(value: str) -> str | None:
+    """Return a value as it was before COPY escaped it."""
+    return None if value == "\\N" else ESCAPED.sub(lambda found: LETTERS.get(found[1], found[1]), value)
+
+
+def find(path: str, artifacts: str | None, accepted: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what a copy has of them."""
+    found = Elsewhere(artifacts, accepted)
+    for uri in {".db": in_sqlite, ".dump": in_dump}[Path(path).suffix](path):
+        found.add(uri)
+    return found.told()
+
+
+def described(found: dict[str, Any]) -> str:
+    """Say it in words; nothing where there is nothing to say."""
+    if not found["others"]:
+        return ""
+    names = ", ".join(found["names"][:3]) + (", …" if found["others"] > len(found["names"][:3]) else "")
+    return f"artifacts of {found['others']} rows are not in the server's own directory ({names})"
+
+
+def main(path: str, known: str) -> None:
+    """Print what a copy has of them, as JSON."""
+    try:
+        print(json.dumps(find(path, **json.loads(known))))
+    except (OSError, sqlite3.Error) as error:
+        raise Problem(f"{path}: {error}") from None

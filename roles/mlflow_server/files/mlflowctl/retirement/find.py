@@ -1,0 +1,116 @@
+"""What this host still has of teams that are to be gone, as JSON by team. Changes nothing.
+
+Arguments: "keep", or "remove" where the data are to go too, and the names of the teams as JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pwd
+import sys
+from pathlib import Path
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where something of a team can be."""
+
+    config: Path = Path("/etc/mlflow")
+    units: tuple[Path, ...] = (Path("/etc/systemd/system"), Path("/run/systemd/system"))
+    state: Path = Path("/var/lib/mlflow")
+    changes: Path = Path("/var/lib/mlflow-changes")
+    restores: Path = Path("/var/lib/mlflow-restores")
+    timers: Path = Path("/var/lib/systemd/timers")
+    backups: Path = Path("/etc/mlflow-backup/settings.json")
+    cache: Path = Path("/var/cache/mlflow-backup")
+    staging: Path = Path("/var/lib/mlflow-backup")
+    drills: Path = Path("/var/lib/private/mlflow-drill")
+    looks: Path = Path("/var/tmp")  # noqa: S108 - where manifest.py lets an account look at a copy
+
+    def record(self, name: str) -> Path:
+        """Return where it stands what was kept of a team that is gone."""
+        return self.state / ".retired" / f"{name}.json"
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Return what a file of root's says; None where there is none."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def unit_files(name: str, places: Places) -> list[Path]:
+    """Return a team's own parts of units, and what starts them with the host; also those of other roles."""
+    patterns = (f"mlflow*@{name}.*", f"*.wants/mlflow*@{name}.*")
+    found = [path for folder in places.units for pattern in patterns for path in folder.glob(pattern)]
+    return sorted([*found, *places.timers.glob(f"stamp-mlflow*@{name}.timer")])
+
+
+def data_dirs(name: str, places: Places) -> list[Path]:
+    """Return the directories that were the team's alone, by the record, or by what the team is."""
+    record = read(places.record(name))
+    if record is not None:
+        return [Path(path) for path in record["data"]]
+    team = read(places.config / name / "team.json") or {"storage_dirs": []}
+    return [*map(Path, team["storage_dirs"]), places.state / name]
+
+
+def kept_by_restores(name: str, places: Places) -> list[Path]:
+    """Return where a restore keeps what was there before: beside the data, and dumps of PostgreSQL."""
+    team = read(places.record(name)) or read(places.config / name / "team.json") or {}
+    clients = [Path(team["client_root"])] if str(team.get("client_root")).startswith("/") else []
+    beside = [path.parent / f".{name}.restore" for path in (*data_dirs(name, places), *clients)]
+    return sorted({places.state / f".{name}.restore", *beside, places.restores / name})
+
+
+def left_by_backups(name: str, places: Places) -> list[Path]:
+    """Return what backups and drills that were killed have left, secrets and databases among it, and their list."""
+    staging = Path((read(places.backups) or {}).get("staging_dir", places.staging))
+    # Anybody can make one there; these are whose they are made for.
+    mine = {pwd.getpwnam(account).pw_uid for account in ("root", "nobody", f"mlflow-{name}") if is_account(account)}
+    looks = [it for it in places.looks.glob(f"mlflow-look.{name}.*") if os.lstat(it).st_uid in mine]
+    lists = [places.cache / "artifacts" / f"{name}{ending}" for ending in (".jsonl", ".new")]
+    dumps = places.changes / f"{name}.dumps"
+    return sorted({dumps, staging / name, places.staging / name, places.drills / name, *lists, *looks})
+
+
+def is_account(name: str) -> bool:
+    """Say whether anybody of this name could still run something."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def left(name: str, remove: bool, places: Places) -> list[str]:
+    """Return what is to be done about a team, a line each."""
+    found = [*unit_files(name, places), places.config / name, places.changes / name]
+    found += left_by_backups(name, places)
+    lines = [f"remove {path}" for path in found if os.path.lexists(path)]
+    for path in data_dirs(name, places):
+        if os.path.lexists(path):
+            if remove:
+                lines.append(f"remove {path}")
+            elif os.lstat(path).st_uid != 0:
+                lines.append(f"keep {path}, as root's")
+    if remove:
+        lines += [f"remove {path}" for path in kept_by_restores(name, places) if os.path.lexists(path)]
+    record = read(places.record(name))
+    if remove and record is not None and not record["elsewhere"]:
+        lines.append(f"remove {places.record(name)}")
+    return lines + [f"remove the account mlflow-{name}"] * is_account(f"mlflow-{name}")
+
+
+def main(mode: str, names: str) -> None:
+    """Print the teams of which there is anything."""
+    found = {name: left(name, mode == "remove", Places()) for name in json.loads(names)}
+    print(json.dumps({name: lines for name, lines in found.items() if lines}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

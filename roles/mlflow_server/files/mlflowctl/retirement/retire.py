@@ -1,0 +1,232 @@
+"""Takes teams off this host, each with an archive before; prints what was done and what failed, as JSON by team.
+
+Arguments: "keep" or "remove" for the data, the directory of archives, and the names of the teams as JSON.
+
+What a run that is cut off has done, the next one finds done. The record is written once the archive is whole; from
+then on nothing is needed any more of what is being removed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import grp
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlflowctl import databases, processes, transaction, trees
+from mlflowctl import team as teams
+from mlflowctl.errors import Problem
+from mlflowctl.files import write_private
+from mlflowctl.retirement import archive, here
+from mlflowctl.retirement.find import (
+    Places,
+    data_dirs,
+    is_account,
+    kept_by_restores,
+    left,
+    left_by_backups,
+    read,
+    unit_files,
+)
+from mlflowctl.team import Team
+
+Record = dict[str, Any]
+
+
+class RetireError(Problem):
+    """Why a team is not gone yet."""
+
+
+def run(*command: str) -> None:
+    """Run a command; raise with what it says where it fails."""
+    done = subprocess.run(command, text=True, check=False, capture_output=True)
+    if done.returncode != 0:
+        raise RetireError(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+def known(name: str, places: Places) -> Team:
+    """Return the team; one that was never set up to its end is what the role makes by default."""
+    try:
+        return teams.load(name, places.config)
+    except teams.UnknownTeamError:
+        state = places.state / name
+        file = str(state / "mlflow.db")
+        database = {"name": "mlflow", "uri": f"sqlite:///{file}", "file": file}
+        return Team(
+            name=name,
+            account=f"mlflow-{name}",
+            version="",
+            state_dir=str(state),
+            socket="",
+            admin_username="",
+            default_permission="",
+            databases=[database] if os.path.exists(file) else [],
+            artifacts=str(state / "artifacts"),
+            storage_dirs=[],
+            config_dir=places.config,
+        )
+
+
+def recorded(name: str, record: Record, places: Places) -> Team:
+    """Return what is known of the artifacts of a team that is gone."""
+    was = dataclasses.replace(known(name, places), artifacts=record["artifacts"])
+    return dataclasses.replace(was, client_root=record.get("client_root"))
+
+
+def write_record(name: str, record: Record, places: Places) -> None:
+    """Have it on disk before anything is removed."""
+    write_private(places.record(name), json.dumps(record, indent=2).encode())
+
+
+def close(name: str, places: Places) -> None:
+    """Stop all units of a team, first what would start others, also after a boot; see that nothing of it runs on."""
+    for path in unit_files(name, places):
+        if path.is_symlink():
+            path.unlink()
+    for pattern in (f"mlflow*@{name}.socket", f"mlflow*@{name}.timer", f"mlflow*@{name}.*"):
+        run("systemctl", "stop", pattern)
+    if is_account(f"mlflow-{name}"):
+        processes.wait_until_nobody_runs(f"mlflow-{name}", name, harmless=())
+
+
+def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> Record:
+    """Write the archive, and what has to be known of the team once it is gone."""
+    held = [database for database in team.databases if not database["file"]]
+    archive.prepare(directory)
+    archive.check_space(team, directory, remove)
+    # Waits for who is changing the team, and undoes what was cut off of that.
+    with transaction.Change(team, "the retirement"):
+        close(team.name, places)
+        path, artifacts_elsewhere = archive.write(team, directory, remove, data_dirs(team.name, places))
+    record = {
+        "archive": str(path),
+        "with_artifacts": remove,
+        "artifacts": team.artifacts,
+        "client_root": team.client_root,
+        "files": [database["file"] for database in team.databases if database["file"]],
+        "data": list(map(str, data_dirs(team.name, places))),
+        "elsewhere": [f"{database['name']} ({where(database['uri'])})" for database in held],
+        "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
+        "artifacts_elsewhere": artifacts_elsewhere,
+    }
+    write_record(team.name, record, places)
+    return record
+
+
+def nothing_left(name: str, places: Places) -> Record | None:
+    """Return what there is to know of a team without settings and data, of which no archive is made."""
+    if any(os.path.lexists(path) for path in (places.config / name, *data_dirs(name, places))):
+        return None
+    return {"with_artifacts": True, "data": [], "elsewhere": []}
+
+
+def where(uri: str) -> str:
+    """Return a URI without who logs in there."""
+    found = databases.URI.fullmatch(uri)
+    return f"{uri.partition(':')[0]}://{found['place'] if found else '…'}"
+
+
+def remove_account(name: str) -> None:
+    """Remove it last: its number may be another's the next moment."""
+    account = f"mlflow-{name}"
+    if is_account(account):
+        run("userdel", account)
+    if account in {group.gr_name for group in grp.getgrall()}:
+        run("groupdel", account)
+
+
+def retire(name: str, directory: Path, remove: bool, places: Places) -> list[str]:
+    """Take one team off the host; return what became of it, a line each."""
+    if not left(name, remove, places):
+        return []
+    lines = []
+    record = read(places.record(name)) or nothing_left(name, places)
+    if record is None:
+        record = keep_what_was(known(name, places), directory, remove, places)
+        lines.append(f"all it had is in {record['archive']}")
+        lines += [f"the database {each} stays where it is" for each in record["elsewhere"]]
+        lines += [f"the database {each} is of a kind that cannot be copied here" for each in record["not_copied"]]
+        lines += [f"{each}, and so in no archive" for each in record["artifacts_elsewhere"]]
+        if record["client_root"]:
+            lines.append(f"what its clients have at {record['client_root']} stays where it is, and theirs")
+    else:
+        close(name, places)
+    if remove and not record["with_artifacts"]:
+        was = recorded(name, record, places)
+        if (was.artifacts and os.path.lexists(was.artifacts)) or was.client_root:
+            archive.prepare(directory)
+            path, missing = archive.write_artifacts(was, directory, data_dirs(name, places))
+            lines += [f"its artifacts are in {path}", *(f"{each}, and so in no archive" for each in missing)]
+        record["with_artifacts"] = True
+        write_record(name, record, places)
+    for path in unit_files(name, places):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    run("systemctl", "daemon-reload")
+    subprocess.run(["systemctl", "reset-failed", f"mlflow*@{name}.*"], check=False, capture_output=True)
+    for path in (places.config / name, places.changes / name, *left_by_backups(name, places)):
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.exists():
+            shutil.rmtree(path)
+    lines += settle_data(name, record, remove, places)
+    remove_account(name)
+    return [*lines, "it is gone from this host"]
+
+
+def settle_data(name: str, record: Record, remove: bool, places: Places) -> list[str]:
+    """Remove the data, or keep them from whoever gets the account's number."""
+    own = [Path(path) for path in record["data"]]
+    found = [path for path in own if os.path.lexists(path)]
+    if not remove:
+        return keep_data([path for path in found if os.lstat(path).st_uid != 0], own)
+    found += filter(os.path.lexists, kept_by_restores(name, places))
+    lines = []
+    # One may be in the other.
+    for path in sorted(found, key=lambda it: len(it.parts), reverse=True):
+        lines.append(left_or(f"{path} is removed", trees.remove, path, own))
+    record["data"] = []
+    # Whoever adds the team again needs its secrets for a database that is still there.
+    if record["elsewhere"]:
+        write_record(name, record, places)
+    else:
+        places.record(name).unlink(missing_ok=True)
+    return lines
+
+
+def keep_data(found: list[Path], own: list[Path]) -> list[str]:
+    """Make root's what is the account's."""
+    return [left_or(f"{path} is kept, and root's", trees.change_owner, path, own, None, "0:0", 0o700) for path in found]
+
+
+def left_or(done: str, act: Callable[..., None], *given: Any) -> str:
+    """Do something to data; say that it is done, or that they are left where the account has put a link."""
+    try:
+        act(*given)
+    except trees.LinkError as error:
+        return f"{error} of its account's; where that leads to, nothing is touched"
+    return done
+
+
+def main(mode: str, directory: str, names: str) -> None:
+    """Do one after the other; one that fails does not keep the others."""
+    places = here()
+    records = places.record("any").parent
+    records.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(records, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    done: dict[str, list[str]] = {}
+    failures: dict[str, str] = {}
+    for name in json.loads(names):
+        try:
+            lines = retire(name, Path(directory), mode == "remove", places)
+            if lines:
+                done[name] = lines
+        except (Problem, OSError, KeyError) as error:
+            failures[name] = f"it could not be retired: {error}. The next run goes on with it"
+    print(json.dumps({"done": done, "failures": failures}))

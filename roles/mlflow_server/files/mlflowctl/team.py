@@ -1,0 +1,89 @@
+"""A team of this host, as the role has written it down for this program."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pwd
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from mlflowctl import paths
+from mlflowctl.errors import Problem
+
+
+class UnknownTeamError(Problem):
+    """This host has none of that name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Team:
+    """What team.json says, and what follows from it.
+
+    databases: one entry, or two in the order in which they are to be copied: people before runs. Each has "name"
+    (auth, tracking, or mlflow for both in one), "uri", and "file" where it is a SQLite file.
+    artifacts: the local directory that the server keeps them in, or None.
+    client_root: where clients keep them past the server, as a path of this host or the URI of a store, or None.
+    storage_dirs: directories outside state_dir that are the team's alone.
+    """
+
+    name: str
+    account: str
+    version: str
+    state_dir: str
+    socket: str
+    admin_username: str
+    default_permission: str
+    databases: list[dict[str, Any]]
+    artifacts: str | None
+    storage_dirs: list[str]
+    config_dir: Path = dataclasses.field(default_factory=lambda: paths.HERE.config)
+    tracking_uri: str = ""
+    gc_older_than: str = "never"
+    client_root: str | None = None
+
+    @property
+    def directory(self) -> Path:
+        """Its settings and secrets."""
+        return self.config_dir / self.name
+
+    @property
+    def python(self) -> str:
+        """The interpreter of the MLflow that its server runs."""
+        return str(self.directory / "venv" / "bin" / "python")
+
+    @property
+    def server(self) -> str:
+        """The unit of its server."""
+        return f"mlflow@{self.name}.service"
+
+    def own(self, path: Path) -> None:
+        """Give a directory that root has made to the team's account."""
+        account = pwd.getpwnam(self.account)
+        os.chown(path, account.pw_uid, account.pw_gid)
+
+    def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command as the team's account, so that it can do no more than the server could."""
+        if os.geteuid() == 0:
+            account = pwd.getpwnam(self.account)
+            options.update(user=account.pw_uid, group=account.pw_gid, extra_groups=[])
+        options.setdefault("umask", 0o077)
+        options.setdefault("cwd", "/")
+        return subprocess.run(command, text=True, check=False, **options)
+
+
+def load(name: str, config_dir: Path | None = None) -> Team:
+    """Return a team; UnknownTeamError where this host has none of the name."""
+    config_dir = config_dir or paths.HERE.config
+    try:
+        known = json.loads((config_dir / name / "team.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UnknownTeamError(f"team: this host has no team '{name}'") from None
+    return Team(**known, config_dir=config_dir)
+
+
+def names(config_dir: Path | None = None) -> list[str]:
+    """Return the names of the host's teams."""
+    return sorted(file.parent.name for file in (config_dir or paths.HERE.config).glob("*/team.json"))

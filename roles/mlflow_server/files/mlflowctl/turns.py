@@ -1,0 +1,82 @@
+"""Who does something alone, and who waits for a turn that comes in any case."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from mlflowctl import paths
+from mlflowctl.errors import Problem
+
+PAUSE = 0.5
+# Seconds for one that somebody else has begun, and may well be near its end.
+PATIENCE = 3600
+
+
+class TurnError(Problem):
+    """Why it is not done now."""
+
+
+@contextlib.contextmanager
+def alone(what: str, patience: float = PATIENCE) -> Iterator[None]:
+    """Wait for whoever does the same, and do it alone."""
+    with _lock(what, patience) as held:
+        if not held:
+            raise TurnError(f"another process is still at {what} after {patience:.0f} s")
+        yield
+
+
+@contextlib.contextmanager
+def in_turn(what: str, patience: float) -> Iterator[None]:
+    """Wait for whoever does the same, so that a host does not do everything at once, but not for one that is stuck."""
+    with _lock(what, patience):
+        yield
+
+
+def tell(team: str, told: dict[str, Any]) -> None:
+    """Keep what a backup came to for who has started it, until the host is switched off."""
+    paths.HERE.turns.mkdir(mode=0o700, exist_ok=True)
+    part = paths.HERE.turns / f"{team}.part"
+    part.write_text(json.dumps({"invocation": os.environ.get("INVOCATION_ID", ""), "told": told}), encoding="utf-8")
+    part.replace(paths.HERE.turns / f"{team}.told")
+
+
+def told_by(team: str, invocation: str) -> dict[str, Any]:
+    """Return what a team's backup came to that systemd knows by this name."""
+    try:
+        kept = json.loads((paths.HERE.turns / f"{team}.told").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        kept = {}
+    if not invocation or kept.get("invocation") != invocation:
+        return {"team": team, "failure": "another backup has begun since, or /run is full; try again"}
+    return dict(kept["told"])
+
+
+@contextlib.contextmanager
+def _lock(what: str, patience: float) -> Iterator[bool]:
+    """Hold a lock if it is to be had; yield whether it was."""
+    paths.HERE.turns.mkdir(mode=0o700, exist_ok=True)
+    handle = os.open(paths.HERE.turns / f"{what}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    end = time.monotonic() + patience
+    try:
+        yield _taken(handle, end)
+    finally:
+        os.close(handle)
+
+
+def _taken(handle: int, end: float) -> bool:
+    """Wait for it until then."""
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(PAUSE)
+        else:
+            return True

@@ -1,0 +1,348 @@
+"""What is done with PostgreSQL ends, whoever holds a lock there, and is seen to be whole."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from mlflowctl import databases
+from mlflowctl.databases import own_tables
+from mlflowctl.program import PROGRAM
+from mlflowctl.team import Team
+
+PROGRAMS = Path("/usr/lib/postgresql")
+ACCOUNT = "nobody"
+WAIT_SECONDS = 60
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not list(PROGRAMS.glob("*/bin/initdb")), reason="takes root, and Debian's package postgresql"
+)
+
+
+@pytest.fixture(scope="module")
+def place():
+    """A PostgreSQL of its own, in a directory that a path of a socket is short enough for."""
+    there = max(PROGRAMS.glob("*/bin/initdb")).parent
+    place = Path("/tmp") / f"pg-{os.getpid()}"  # noqa: S108 - made here, and nobody's but the account's
+    account = pwd.getpwnam(ACCOUNT)
+    place.mkdir(mode=0o700)
+    os.chown(place, account.pw_uid, account.pw_gid)
+
+    def run(*command):
+        subprocess.run(
+            command,
+            user=account.pw_uid,
+            group=account.pw_gid,
+            extra_groups=[],
+            cwd="/",
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    try:
+        run(there / "initdb", "--auth=trust", "--username=it", "--no-sync", place / "files")
+        options = f"-k {place} -c listen_addresses= -c fsync=off"
+        run(there / "pg_ctl", "start", "--wait", f"-D{place / 'files'}", f"-l{place / 'log'}", f"-o{options}")
+        try:
+            yield place
+        finally:
+            run(there / "pg_ctl", "stop", "--mode=immediate", f"-D{place / 'files'}")
+    finally:
+        shutil.rmtree(place)
+
+
+class Anybody:
+    """A team whose account is nobody."""
+
+    account = ACCOUNT
+
+    run = Team.run
+
+    def __init__(self, directory):
+        self.directory = directory
+
+
+@pytest.fixture
+def team(tmp_path):
+    """What MLflow says of its tables, in two versions of it."""
+    for path, text in {
+        "1.0.0/lib/python3.9/site-packages/mlflow/store/db_migrations/versions/1.py": "op.create_table(\n  'tags',",
+        "2.0.0/lib/python3.11/site-packages/mlflow/store/tracking/dbmodels/models.py": '__tablename__ = "runs"',
+        "2.0.0/lib/python3.11/site-packages/mlflow/server/auth/db/models.py": '__tablename__ = "users"',
+    }.items():
+        file = tmp_path / "opt" / path
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    (tmp_path / "venv").symlink_to(tmp_path / "opt" / "2.0.0")
+    return Anybody(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(databases, "LOCK_SECONDS", 2)
+    monkeypatch.setattr(databases, "LOCK_TIMEOUT", "SET lock_timeout = '2s';")
+
+
+def psql(place, *statements, **options):
+    words = [f"--command={statement}" for statement in statements]
+    return subprocess.Popen(["psql", f"--host={place}", "--username=it", "--quiet", *words, "postgres"], **options)
+
+
+@pytest.fixture
+def database(place):
+    emptied = 'DROP SCHEMA IF EXISTS public, elsewhere, "Own" CASCADE; CREATE SCHEMA public;'
+    made = "CREATE TABLE runs (name text PRIMARY KEY, at serial); INSERT INTO runs VALUES ('a'), ('b')"
+    assert psql(place, f"SET client_min_messages = warning; {emptied} {made}").wait(WAIT_SECONDS) == 0
+    return {"name": "mlflow", "uri": f"postgresql+psycopg://it@/postgres?host={place}", "file": None}
+
+
+@pytest.fixture
+def stuck(place, database):
+    """Somebody changes the table, and does not end."""
+    process = subprocess.Popen(
+        ["psql", f"--host={place}", "--username=it", "--quiet", "postgres"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    process.stdin.write("BEGIN; LOCK TABLE runs IN ACCESS EXCLUSIVE MODE;\n\\echo locked\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "locked\n"
+    yield process
+    process.stdin.close()
+    process.wait(WAIT_SECONDS)
+    process.stdout.close()
+
+
+def there(place, name):
+    """Return a file that the account can write."""
+    folder = place / "copies"
+    folder.mkdir(exist_ok=True)
+    account = pwd.getpwnam(ACCOUNT)
+    os.chown(folder, account.pw_uid, account.pw_gid)
+    return folder / name
+
+
+def test_rows_are_counted_where_they_are(team, database):
+    assert databases.rows(team, database) == {"runs": 2}
+    assert databases.size(team, database) > 0
+
+
+def answer(place, statement):
+    """Return what PostgreSQL says to it, in one line."""
+    asked = psql(place, "\\pset tuples_only", "\\pset format unaligned", statement, stdout=subprocess.PIPE, text=True)
+    said = asked.communicate(timeout=WAIT_SECONDS)[0]
+    assert asked.returncode == 0
+    return " ".join(said.split())
+
+
+def do(place, *statements):
+    assert psql(place, *statements).wait(WAIT_SECONDS) == 0
+
+
+def test_what_was_copied_comes_back(team, database, place):
+    do(place, "CREATE TABLE tags (run text REFERENCES runs); INSERT INTO tags VALUES ('a')")
+    copy = there(place, "copy.dump")
+    databases.copy(team, database, copy)
+    # As a migration may leave it: a table of MLflow's that is new, and one that is another.
+    do(place, "DELETE FROM tags; DELETE FROM runs; ALTER TABLE runs DROP at", "CREATE TABLE users (it int)")
+    databases.restore(team, database, copy)
+    assert databases.rows(team, database) == {"runs": 2, "tags": 1}
+    assert answer(place, "INSERT INTO runs VALUES ('c') RETURNING at") == "3"
+
+
+def test_an_empty_database_can_be_copied_and_come_back(team, database, place):
+    do(place, "ALTER TABLE runs RENAME TO elsewhere")
+    copy = there(place, "empty.dump")
+    databases.copy(team, database, copy)
+    do(place, "CREATE TABLE runs (name text)")
+    databases.restore(team, database, copy)
+    assert databases.rows(team, database) == {}
+    assert answer(place, "SELECT count(*) FROM elsewhere") == "2"
+
+
+# What others have in the database: how it is made, how it is seen to be theirs still, and what is seen.
+OTHERS = {
+    "tables": (
+        "CREATE TABLE studies (name text PRIMARY KEY); CREATE TABLE trials (study text REFERENCES studies);"
+        "INSERT INTO studies VALUES ('s'); INSERT INTO trials VALUES ('s')",
+        "SELECT count(*) FROM studies JOIN trials ON study = name",
+        "1",
+    ),
+    "view": ("CREATE VIEW seen AS SELECT 7 AS n FROM studies", "SELECT n FROM seen", "7"),
+    "function": ("CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT 2 * $1'", "SELECT twice(2)", "4"),
+    "type": ("CREATE TYPE state AS ENUM ('done')", "SELECT 'done'::state", "done"),
+    "sequence": ("CREATE SEQUENCE own; SELECT nextval('own')", "SELECT last_value FROM own", "1"),
+    "schema": (
+        "CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.runs (n int); INSERT INTO elsewhere.runs VALUES (5)",
+        "SELECT n FROM elsewhere.runs",
+        "5",
+    ),
+    "rights": (
+        "DROP ROLE IF EXISTS looker; CREATE ROLE looker; GRANT SELECT ON runs TO looker WITH GRANT OPTION;"
+        "GRANT INSERT ON runs TO PUBLIC",
+        "SELECT has_table_privilege('looker', 'runs', 'SELECT WITH GRANT OPTION'),"
+        "has_table_privilege('looker', 'runs', 'INSERT'), has_table_privilege('looker', 'runs', 'DELETE')",
+        "t|t|f",
+    ),
+    # On a table of MLflow's.
+    "trigger": (
+        "CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name = NEW.name || 1; RETURN NEW; END';"
+        "CREATE TRIGGER marks BEFORE INSERT ON runs FOR EACH ROW EXECUTE FUNCTION mark()",
+        "INSERT INTO runs VALUES ('d') RETURNING name",
+        "d1",
+    ),
+}
+
+
+def test_what_others_have_there_stays(team, database, place):
+    do(place, "SET client_min_messages = warning;" + "; ".join(make for make, _look, _expected in OTHERS.values()))
+    try:
+        copy = there(place, "beside.dump")
+        databases.copy(team, database, copy)
+        listed = subprocess.run(["pg_restore", "--list", copy], check=True, stdout=subprocess.PIPE, text=True).stdout
+        assert not {"studies", "elsewhere", "twice"} & set(listed.split())
+        databases.refuse_hangers_on(team, database)
+        do(place, "DELETE FROM runs")
+        databases.restore(team, database, copy)
+        assert databases.rows(team, database) == {"runs": 2}
+        assert {what: answer(place, look) for what, (_make, look, _expected) in OTHERS.items()} == {
+            what: expected for what, (_make, _look, expected) in OTHERS.items()
+        }
+        assert databases.size(team, database) < 10**6
+    finally:
+        do(place, "DROP OWNED BY looker; DROP ROLE looker")
+
+
+# What could not be there without a table of MLflow's, by what PostgreSQL calls it.
+HANGING = {
+    "constraint notes_run_fkey on table notes": "CREATE TABLE notes (run text REFERENCES runs)",
+    "view board": "CREATE VIEW board AS SELECT * FROM runs",
+    "materialized view kept": "CREATE MATERIALIZED VIEW kept AS SELECT * FROM runs",
+    "table child": "CREATE TABLE child () INHERITS (runs)",
+    "default value for column at of table child": "SELECT",
+    "column it of table holder": "CREATE TABLE holder (it runs)",
+    "column they of table holders": "CREATE TABLE holders (they runs[])",
+    "function first(runs)": "CREATE FUNCTION first(runs) RETURNS text LANGUAGE sql AS 'SELECT $1.name'",
+    "default value for column n of table other": "CREATE TABLE other (n int DEFAULT nextval('runs_at_seq'))",
+    "policy mine on table studies": (
+        "CREATE TABLE studies (n int); CREATE POLICY mine ON studies USING (EXISTS (SELECT FROM runs))"
+    ),
+    "view elsewhere.board": "CREATE SCHEMA elsewhere; CREATE VIEW elsewhere.board AS SELECT * FROM runs",
+}
+
+
+def test_what_hangs_on_mlflows_tables_is_named_before(team, database, place):
+    copy = there(place, "before.dump")
+    databases.copy(team, database, copy)
+    databases.refuse_hangers_on(team, database)
+    do(place, "SET client_min_messages = warning;" + "; ".join(HANGING.values()))
+    found = databases.ask_about_tables(team, database, own_tables.HANGS_ON).splitlines()
+    assert found == sorted(HANGING)
+    with pytest.raises(databases.DatabaseError) as refused:
+        databases.refuse_hangers_on(team, database)
+    said = f"{', '.join(found[:5])} and {len(found) - 5} more: hangs on tables of MLflow's in the database mlflow, "
+    assert str(refused.value).startswith(said)
+    # It may have come a moment later.
+    with pytest.raises(databases.DatabaseError, match="other objects depend on it"):
+        databases.restore(team, database, copy)
+    assert databases.rows(team, database) == {"runs": 2}
+
+
+def test_mlflows_own_do_not_hang_on_each_other(team, database, place):
+    do(
+        place,
+        "CREATE TABLE tags (run text REFERENCES runs, parent int, n int GENERATED ALWAYS AS IDENTITY PRIMARY KEY)",
+        "ALTER TABLE tags ADD FOREIGN KEY (parent) REFERENCES tags",
+        "ALTER TABLE runs ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY all_of_them ON runs USING (name IN (SELECT run FROM tags))",
+        "CREATE RULE none AS ON DELETE TO tags DO ALSO UPDATE runs SET name = name",
+        "ALTER TABLE tags ADD CHECK (parent > n)",
+    )
+    databases.refuse_hangers_on(team, database)
+    copy = there(place, "own.dump")
+    databases.copy(team, database, copy)
+    databases.restore(team, database, copy)
+    assert databases.rows(team, database) == {"runs": 2, "tags": 0}
+
+
+def test_a_dump_of_a_whole_database_brings_back_mlflows_tables_alone(team, database, place):
+    """As it was made before."""
+    do(place, "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'", "CREATE SCHEMA elsewhere")
+    copy = there(place, "whole.dump")
+    uri = f"postgresql://it@/postgres?host={place}"
+    done = subprocess.run(["pg_dump", "--format=custom", uri], check=True, stdout=subprocess.PIPE)
+    copy.write_bytes(done.stdout)
+    copy.chmod(0o644)
+    do(place, "DELETE FROM runs")
+    databases.restore(team, database, copy)
+    assert databases.rows(team, database) == {"runs": 2}
+    assert databases.strangers(team, "mlflow", ["runs", "trials", "alembic_version", "users"]) == ["trials"]
+    assert databases.strangers(team, "auth", ["users", "runs"]) == ["runs"]
+
+
+def test_a_copy_does_not_wait_for_ever_for_who_changes_a_table(team, database, place, stuck):
+    began = time.monotonic()
+    with pytest.raises(databases.DatabaseError, match="timeout"):
+        databases.copy(team, database, there(place, "stuck.dump"))
+    assert time.monotonic() - began < WAIT_SECONDS / 2
+
+
+def test_neither_does_a_restore_or_a_count(team, database, place, stuck):
+    with pytest.raises(databases.DatabaseError, match="lock timeout"):
+        databases.rows(team, database)
+    copy = there(place, "empty.dump")
+    # Of a table that is not locked.
+    assert psql(place, "CREATE TABLE IF NOT EXISTS users (it int)").wait(WAIT_SECONDS) == 0
+    uri = f"--dbname=postgresql://it@/postgres?host={place}"
+    done = subprocess.run(["pg_dump", "--format=custom", "--table=users", uri], check=True, stdout=subprocess.PIPE)
+    copy.write_bytes(done.stdout)
+    copy.chmod(0o644)
+    with pytest.raises(databases.DatabaseError, match="lock timeout"):
+        databases.restore(team, database, copy)
+
+
+def test_a_server_that_is_gone_is_not_waited_for(databases):
+    uri, _environment = databases.reached("postgresql+psycopg://it@db/runs?tcp_user_timeout=5&sslmode=require")
+    assert "tcp_user_timeout=5&" in uri
+    assert "tcp_user_timeout=60000" not in uri
+    assert "keepalives_idle=30" in uri
+    assert "tcp_user_timeout=60000" in databases.reached("postgresql://it@db/runs")[0]
+
+
+def test_a_drill_finds_the_tables_in_a_schema_of_their_own(team, database, place):
+    do(
+        place,
+        'CREATE SCHEMA "Own"; ALTER TABLE runs SET SCHEMA "Own"',
+        "CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        'CREATE TRIGGER marks BEFORE INSERT ON "Own".runs FOR EACH ROW EXECUTE FUNCTION mark()',
+        'CREATE ROLE owner LOGIN SUPERUSER; ALTER ROLE owner SET search_path = "Own"',
+    )
+    try:
+        copy = there(place, "own.dump")
+        databases.copy(team, {**database, "uri": database["uri"].replace("it@", "owner@")}, copy)
+    finally:
+        do(place, "SET client_min_messages = warning; DROP ROLE owner")
+    programs, home = max(PROGRAMS.glob("*/bin/initdb")).parent, place / "copies" / "drill"
+    look = [f"--host={place / 'copies'}", "--username=drill", "--tuples-only", "--no-align"]
+    command = [
+        *PROGRAM,
+        "beside-postgresql",
+        str(programs),
+        str(home),
+        str(place / "copies"),
+        f"mlflow={copy}",
+        "--",
+    ]
+    try:
+        done = team.run(
+            [*command, shutil.which("psql"), *look, "--command=SELECT count(*) FROM runs", "mlflow"],
+            capture_output=True,
+        )
+    finally:
+        team.run([str(programs / "pg_ctl"), "stop", "--mode=immediate", f"--pgdata={home}"], capture_output=True)
+    assert done.stderr == ""
+    assert done.stdout == "2\n"

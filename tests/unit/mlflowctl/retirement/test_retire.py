@@ -1,0 +1,344 @@
+"""A team goes with an archive of all it had, wherever that is cut off, and comes back to what was kept."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import tarfile
+from unittest import mock
+
+import pytest
+from mlflowctl import processes
+from mlflowctl.retirement import retire
+from mlflowctl.retirement.find import Places
+from mlflowctl.transaction import ChangeError
+from unit.mlflowctl.retiring import SECRETS, Host
+
+WHOLE = {"config/secrets.env", "config/admin_password", "config/team.json", "databases/mlflow.db"}
+ARTIFACT = "artifacts/1/model.bin"
+
+
+@pytest.fixture
+def host(tmp_path):
+    host = Host(tmp_path)
+    host.set_up()
+    return host
+
+
+def is_gone(host):
+    """Say whether nothing of the team would start or be read any more, and nothing of another is touched."""
+    assert [path.name for path in host.units.iterdir() if path.name != "sockets.target.wants"] == [
+        "mlflow@vision-two.service.d"
+    ]
+    assert list((host.units / "sockets.target.wants").iterdir()) == []
+    return not (host.config / "vision").exists()
+
+
+def runs(host):
+    connection = sqlite3.connect(host.database)
+    found = [name for (name,) in connection.execute("SELECT name FROM runs")]
+    connection.close()
+    return found
+
+
+def test_data_are_kept_unless_they_are_to_go(host):
+    assert f"remove {host.config / 'vision'}" in host.look()["vision"]
+    said = host.retire()["done"]["vision"]
+    names, (archive,) = host.archived()
+    assert names == WHOLE
+    assert said[0] == f"all it had is in {archive}"
+    assert archive.stat().st_mode & 0o777 == 0o600
+    assert host.archives.stat().st_mode & 0o777 == 0o700
+    assert is_gone(host)
+    assert runs(host) == ["first"]
+    assert (host.elsewhere / "1" / "model.bin").exists()
+    assert all(folder.exists() for folder in host.former)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it gives files to their owners")
+def test_whom_the_account_has_let_in_does_not_get_to_what_is_kept(host):
+    for path in (host.elsewhere, host.state / "vision"):
+        os.chown(path, 54321, 54321)
+        path.chmod(0o777)
+    host.retire()
+    for path in (host.elsewhere, host.state / "vision"):
+        found = path.stat()
+        assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (0, 0, 0o700)
+    assert (host.elsewhere / "1" / "model.bin").exists()
+
+
+@pytest.mark.parametrize("mode", ["keep", "remove"])
+def test_what_killed_backups_and_drills_have_left_goes_too(host, mode):
+    staging = host.home / "elsewhere" / "staging"
+    (host.home / "etc" / "backup.json").write_text(f'{{"staging_dir": "{staging}"}}')
+    left = [staging, host.home / "lib" / "mlflow-backup", host.home / "lib" / "drills"]
+    for folder in left:
+        for team in ("vision", "vision-two"):
+            (folder / team / "settings").mkdir(parents=True)
+            (folder / team / "settings" / "admin_password").write_text("left behind")
+    for name in ("vision", "vision-two"):
+        (host.home / "tmp" / f"mlflow-look.{name}.x").mkdir(parents=True)
+        (host.home / "tmp" / f"mlflow-look.{name}.x" / "mlflow.db").write_text("left behind")
+        (host.home / "cache" / "artifacts").mkdir(parents=True, exist_ok=True)
+        (host.home / "cache" / "artifacts" / f"{name}.jsonl").write_text("{}")
+    (left[0] / "vision" / "link").symlink_to(host.home / "etc")
+    said = host.look(mode)["vision"]
+    for path in (*(folder / "vision" for folder in left), host.home / "cache" / "artifacts" / "vision.jsonl"):
+        assert f"remove {path}" in said
+    host.retire(mode)
+    assert host.look(mode) == {}
+    names = [path.name for folder in (*left, host.home / "cache" / "artifacts") for path in folder.iterdir()]
+    assert names == ["vision-two"] * 3 + ["vision-two.jsonl"]
+    assert [path.name for path in (host.home / "tmp").iterdir()] == ["mlflow-look.vision-two.x"]
+    assert (host.home / "etc" / "backup.json").exists()
+
+
+def test_twice_is_once(host):
+    for mode in ("keep", "remove"):
+        host.retire(mode)
+        assert host.look(mode) == {}
+        assert host.retire(mode) == {"done": {}, "failures": {}}
+
+
+def test_data_go_when_that_is_asked_for(host):
+    assert f"remove {host.elsewhere}" in host.look("remove")["vision"]
+    host.retire("remove")
+    names, paths = host.archived()
+    assert names == WHOLE | {ARTIFACT}
+    assert len(paths) == 1
+    assert is_gone(host)
+    assert not host.elsewhere.exists()
+    assert not any(folder.exists() for folder in host.former)
+    assert os.listdir(host.state) == [".retired"]
+    assert os.listdir(host.state / ".retired") == []
+
+
+def test_data_that_were_kept_go_later_and_their_artifacts_are_archived_before(host):
+    host.retire()
+    said = host.retire("remove")["done"]["vision"]
+    names, (first, second) = host.archived()
+    assert names == WHOLE | {ARTIFACT}
+    assert f"its artifacts are in {second if 'artifacts' in second.name else first}" in said
+    assert not host.database.exists()
+    assert not host.elsewhere.exists()
+
+
+def sweep(tmp_path, act):
+    """Cut an action off after each change that it makes, on a host of its own each time; return these hosts."""
+    for number in range(500):
+        host = Host(tmp_path / str(number))
+        host.set_up()
+        finished = act(host, number) is not None
+        yield host
+        if finished:
+            # Later than its last change.
+            assert number > 5
+            return
+
+
+def test_wherever_it_is_cut_off_the_next_run_finishes_it(tmp_path):
+    for host in sweep(tmp_path, lambda host, number: host.retire("remove", cut_after=number)):
+        assert host.retire("remove")["failures"] == {}
+        names, paths = host.archived()
+        assert names == WHOLE | {ARTIFACT}
+        # Nothing half-written is left; a second one was begun before it was noted that there is one.
+        assert all(path.name.startswith("vision-") for path in paths)
+        assert is_gone(host)
+        assert not host.elsewhere.exists()
+        assert not host.database.exists()
+        assert host.look("remove") == {}
+
+
+def test_who_comes_back_has_what_was_kept_wherever_that_is_cut_off(tmp_path):
+    def act(host, number):
+        host.retire()
+        return host.reinstate(cut_after=number)
+
+    for host in sweep(tmp_path, act):
+        assert host.reinstate()["failures"] == {}
+        for name, text in SECRETS.items():
+            assert (host.config / "vision" / name).read_text() == text
+            assert (host.config / "vision" / name).stat().st_mode & 0o777 == 0o600
+        # Of an older version than the declared one, it is upgraded like any other.
+        assert os.readlink(host.config / "vision" / "venv") == "/opt/mlflow/3.17.2"
+        assert runs(host) == ["first"]
+        # Nobody brings it back again.
+        assert os.listdir(host.state / ".retired") == []
+
+
+def test_who_comes_back_is_given_no_new_secrets_where_the_archive_is_missing(host):
+    host.retire()
+    _names, (archive,) = host.archived()
+    archive.rename(host.home / "elsewhere.tar.gz")
+    failure = host.reinstate()["failures"]["vision"]
+    assert str(archive) in failure
+    assert "Put the archive back" in failure
+    assert not (host.config / "vision").exists()
+    (host.home / "elsewhere.tar.gz").rename(archive)
+    assert host.reinstate()["failures"] == {}
+
+
+def test_who_comes_back_without_data_begins_anew(host):
+    host.retire("remove")
+    assert host.reinstate() == {"done": {}, "failures": {}}
+    assert not (host.config / "vision").exists()
+
+
+def test_data_removed_by_hand_are_no_data(host):
+    host.retire()
+    host.database.unlink()
+    assert "begins anew" in host.reinstate()["done"]["vision"]
+    assert not (host.config / "vision").exists()
+
+
+def test_what_somebody_left_who_removed_the_settings_by_hand(host):
+    shutil.rmtree(host.config / "vision")
+    host.retire("remove")
+    names, _paths = host.archived()
+    assert names == {"databases/mlflow.db"}
+    assert host.look("remove") == {}
+    assert not host.database.exists()
+    (host.units / "mlflow@vision.service.d").mkdir()
+    assert host.retire()["failures"] == {}
+    assert is_gone(host)
+    assert len(list(host.archives.iterdir())) == 1
+
+
+def test_a_database_that_cannot_be_copied_stays_and_that_is_said(tmp_path):
+    host = Host(tmp_path)
+    host.set_up([{"name": "mlflow", "uri": "mysql+pymysql://me:canary@db.example.org/runs", "file": None}])
+    said = host.retire("remove")["done"]["vision"]
+    assert "the database mlflow (mysql+pymysql://db.example.org/runs) stays where it is" in said
+    assert "the database mlflow is of a kind that cannot be copied here" in said
+    assert host.look("remove") == {}
+    kept = host.state / ".retired" / "vision.json"
+    assert "canary" not in kept.read_text()
+    # Its secrets are needed for that database.
+    assert host.reinstate()["failures"] == {}
+    assert (host.config / "vision" / "secrets.env").read_text() == SECRETS["secrets.env"]
+
+
+def test_a_postgresql_that_does_not_answer_leaves_all_there_is(tmp_path):
+    host = Host(tmp_path)
+    uri = "postgresql+psycopg://me:canary@127.0.0.1:1/runs"
+    host.set_up([{"name": "mlflow", "uri": uri, "file": None}])
+    failure = host.retire("remove")["failures"]["vision"]
+    assert "it could not be retired" in failure
+    assert "canary" not in failure
+    assert (host.config / "vision" / "secrets.env").exists()
+    assert (host.elsewhere / "1" / "model.bin").exists()
+    # Not even stopped.
+    assert not (host.home / "called").exists()
+
+
+def test_a_directory_that_others_can_write_to_is_no_place_for_archives(host):
+    host.archives.mkdir()
+    host.archives.chmod(0o777)
+    assert "mlflow_server_archive_dir: others can write" in host.retire()["failures"]["vision"]
+    assert (host.config / "vision" / "secrets.env").exists()
+
+
+@pytest.fixture
+def foreign(host):
+    """A directory that is none of the team's, with what nobody but root is to read."""
+    folder = host.home / "root"
+    folder.mkdir(mode=0o700)
+    (folder / "shadow").write_text("canary")
+    return folder
+
+
+def declare_nested(host):
+    """Let the team have a directory within another of its own, as storage_dirs may."""
+    path = host.config / "vision" / "team.json"
+    known = json.loads(path.read_text())
+    nested = str(host.elsewhere / "nested")
+    path.write_text(json.dumps({**known, "artifacts": nested, "storage_dirs": [str(host.elsewhere), nested]}))
+    return host.elsewhere / "nested"
+
+
+@pytest.mark.parametrize("modes", [["remove"], ["keep", "remove"]])
+def test_a_link_in_place_of_a_directory_leads_root_nowhere(host, foreign, modes):
+    """Also when it has become root's with all that was kept."""
+    declare_nested(host).symlink_to(foreign)
+    said = [line for mode in modes for line in host.retire(mode)["done"]["vision"]]
+    assert (foreign / "shadow").read_text() == "canary"
+    assert not host.elsewhere.exists()
+    names, _paths = host.archived()
+    assert not any("shadow" in name for name in names)
+    assert any(f"{host.elsewhere / 'nested'}: nested has become a link" in line for line in said)
+
+
+def test_data_of_roots_own_link_go_and_the_link_stays(host):
+    """As after a disk was moved; nobody but root could have made it."""
+    moved = host.home / "big"
+    host.elsewhere.rename(moved)
+    host.elsewhere.symlink_to(moved)
+    host.retire("remove")
+    names, _paths = host.archived()
+    assert names == WHOLE | {ARTIFACT}
+    assert list(moved.iterdir()) == []
+    assert host.elsewhere.is_symlink()
+
+
+def test_what_is_no_artifact_is_left_out_and_counted(host, foreign):
+    os.mkfifo(host.elsewhere / "1" / "pipe")
+    (host.elsewhere / "1" / "link").symlink_to(foreign / "shadow")
+    os.link(host.elsewhere / "1" / "model.bin", host.elsewhere / "1" / "twice.bin")
+    os.link(foreign / "shadow", host.elsewhere / "1" / "second name")
+    os.chown(host.elsewhere, 54321, 54321)
+    os.chown(host.elsewhere / "1" / "model.bin", 54321, 54321)
+    said = host.retire("remove")["done"]["vision"]
+    assert f"2 files below {host.elsewhere} are others', or no files, and so in no archive" in said
+    _names, (path,) = host.archived()
+    with tarfile.open(path) as tar:
+        kinds = {member.name: member.type for member in tar.getmembers() if member.name.startswith("artifacts/1/")}
+        assert tar.extractfile("artifacts/1/twice.bin").read() == b"weights"
+    assert kinds == {
+        "artifacts/1/link": tarfile.SYMTYPE,
+        "artifacts/1/model.bin": tarfile.REGTYPE,
+        "artifacts/1/twice.bin": tarfile.LNKTYPE,
+    }
+    assert (foreign / "shadow").read_text() == "canary"
+
+
+def test_directories_may_be_as_deep_as_they_like(host):
+    folder = os.open(host.elsewhere, os.O_RDONLY)
+    for _number in range(1500):
+        os.mkdir("deeper", dir_fd=folder)
+        inner = os.open("deeper", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(folder)
+    assert host.retire("remove")["failures"] == {}
+    assert not host.elsewhere.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_owners_change_within_the_directories_alone(host, foreign):
+    (host.elsewhere / "link").symlink_to(foreign)
+    os.link(foreign / "shadow", host.elsewhere / "second name")
+    for path in (host.elsewhere, host.elsewhere / "1", host.elsewhere / "1" / "model.bin"):
+        os.chown(path, 54321, 54321)
+    os.chown(foreign / "shadow", 54322, 54322)
+    host.retire()
+    assert {os.lstat(path).st_uid for path in (host.elsewhere, host.elsewhere / "1" / "model.bin")} == {0}
+    assert (foreign / "shadow").stat().st_uid == 54322
+    assert foreign.stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run something as somebody else")
+def test_who_still_runs_as_the_team_is_waited_for(monkeypatch, tmp_path):
+    """What the units have left, and what belongs to none of them."""
+    places = Places(units=(tmp_path,), timers=tmp_path)
+    process = subprocess.Popen(["sleep", "300"], user=54321, group=54321, extra_groups=[], cwd="/")
+    monkeypatch.setattr(processes, "STOP_SECONDS", 0.2)
+    monkeypatch.setattr(processes.pwd, "getpwnam", lambda name: mock.Mock(pw_uid=54321))
+    monkeypatch.setattr(retire, "run", lambda *command: None)
+    try:
+        with pytest.raises(ChangeError, match=rf"sleep \({process.pid}\) still run"):
+            retire.close("vision", places)
+    finally:
+        process.kill()
+        process.wait()
+    retire.close("vision", places)

@@ -1,0 +1,100 @@
+"""What went wrong is told in a line, without what must not be shown."""
+
+import pytest
+from mlflowctl import causes
+
+SQLALCHEMY = """\
+2026/11/26 15:00:00 WARNING mlflow.store.db.utils: SQLAlchemy database could not be created
+Traceback (most recent call last):
+  File "/opt/mlflow/3.17.2/lib/python3.11/site-packages/sqlalchemy/engine/base.py", line 1967, in _exec_single_context
+    self.dialect.do_execute(
+    ~~~~~~~~~~~~~~~~~~~~~~~^
+sqlite3.OperationalError: table scheduler_leases already exists
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/usr/local/lib/mlflow/migrate.py", line 120, in main
+    migrate(purpose, uri)
+sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) table scheduler_leases already exists
+[SQL:
+CREATE TABLE scheduler_leases (
+\tname VARCHAR NOT NULL
+)
+
+]
+(Background on this error at: https://sqlalche.me/e/21/e3q8)
+"""
+TWICE = """\
+Traceback (most recent call last):
+  File "x.py", line 1, in <module>
+psycopg.OperationalError: connection failed: connection to server at "127.0.0.1", port 5432 failed: FATAL:  no such
+connection to server at "127.0.0.1", port 5432 failed: FATAL:  no such
+"""
+PG_DUMP = """\
+pg_dump: warning: there are circular foreign-key constraints
+pg_dump: error: query failed: ERROR:  permission denied for table runs
+pg_dump: detail: Query was: LOCK TABLE public.runs IN ACCESS SHARE MODE
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (SQLALCHEMY, "table scheduler_leases already exists"),
+        (PG_DUMP, "pg_dump: error: query failed: ERROR: permission denied for table runs"),
+        ("INFO: Started\nINFO: Waiting\n", "INFO: Waiting"),
+        ("", "it ended without a word"),
+        ("Traceback (most recent call last):\n  File 'x'\nKeyboardInterrupt\n", "KeyboardInterrupt"),
+        ("ModuleNotFoundError: No module named 'x'\n", "ModuleNotFoundError: No module named 'x'"),
+    ],
+)
+def test_the_cause_is_found_in_what_a_program_said(said, expected):
+    assert causes.cause(said) == expected
+
+
+def test_lines_that_say_the_same_are_one():
+    expected = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: FATAL: no such'
+    assert causes.cause(TWICE) == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "cannot reach postgresql+psycopg://ann:{raw}@db/x now",
+        "cannot reach postgresql+psycopg://ann:{encoded}@db/x now",
+        "could not translate host name '{tail}@db'",
+        "invalid port '{raw}'",
+        "repr {escaped!r}",
+        "dsn user=ann password={raw} host=db",
+        "dsn user=ann password='{raw}' host=db",
+        '{{"password": "{raw}"}}',
+        "another://bob:not@known/at all@there",
+    ],
+)
+def test_no_password_is_shown_however_it_is_spelt(said):
+    raw, encoded = "p@ss/wo:rd'\\x?#", "p%40ss%2Fwo%3Ard%27%5Cx%3F%23"
+    text = said.format(raw=raw, encoded=encoded, tail="ss/wo:rd'\\x?#", escaped=raw)
+    known = causes.secrets_in(f"postgresql+psycopg://ann:{encoded}@db/x")
+    line = causes.shown(causes.hidden(text, known | {raw}))
+    for secret in (raw, encoded, "ss/wo:rd", "wo:rd", "%2Fwo", "not@known"):
+        assert secret not in line, line
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("postgresql://ann:simple@db/x", "simple"),
+        ("postgresql://ann:a@b@db/x", "a@b"),
+        ("postgresql://ann@db/x?password=in+query%21", "in query!"),
+        ("mssql+pyodbc:///?odbc_connect=DRIVER%3DX%3BUID%3Da%3BPWD%3Din%40odbc", "in@odbc"),
+        ("postgresql://ann:a?b#c/d@db/x", "a?b#c/d"),
+    ],
+)
+def test_the_passwords_of_a_uri_are_known(uri, expected):
+    assert expected in causes.secrets_in(uri)
+
+
+def test_a_line_does_nothing_to_a_terminal_and_has_an_end():
+    assert causes.shown("a\x1b[2K\n\tb\u202ec\u200bd\x00") == r"a\x1b[2K b\u202ec\u200bd\x00"
+    assert len(causes.shown("x" * 10000)) < 500

@@ -1,0 +1,159 @@
+"""Artifacts at places of people's own are in no backup, and so are named wherever somebody could think otherwise."""
+
+import itertools
+import json
+import shutil
+import sqlite3
+import subprocess
+
+import pytest
+from mlflowctl.program import PROGRAM
+from unit.mlflowctl.backup_lab import Lab
+from unit.mlflowctl.retiring import Host
+
+OWN = "/var/lib/mlflow/vision/artifacts"
+MISSED = [
+    "file:///var/lib/mlflow/vision/own",
+    "FILE:///var/lib/mlflow/vision/own",
+    "file:/var/lib/mlflow/vision/own",
+    "file://elsewhere/var/lib/mlflow/vision/artifacts/1",
+    "fi\nle:///var/lib/mlflow/vision/own",
+    " file:///var/lib/mlflow/vision/own",
+    "/var/lib/mlflow/vision/own",
+    "own",
+    "./mlruns/1",
+    "C:\\mlruns\\1",
+    "file:///var/lib/mlflow/vision/artifacts-of-mine",
+    "file:///var/lib/mlflow/vision/artifacts/../own",
+    "/var/lib/mlflow/vision/artifacts/1/../../own",
+    "file:///var/lib/mlflow/vision/artifacts/%2e%2e/own",
+    "file:///var/lib/mlflow/vision/own?x=/var/lib/mlflow/vision/artifacts/1",
+    "file:///var/lib/mlflow/vision/own#/var/lib/mlflow/vision/artifacts/1",
+    "file:///var/lib/mlflow/vision?/artifacts/1",
+]
+COVERED = [
+    "file:///var/lib/mlflow/vision/artifacts/1",
+    "file://localhost/var/lib/mlflow/vision/artifacts/1",
+    "/var/lib/mlflow/vision/artifacts",
+    "/var/lib/mlflow//vision/artifacts/1/",
+    "mlflow-artifacts:/1",
+    "mlflow-artifacts:/1?x=/4",
+    "s3://bucket/1",
+    "",
+    None,
+]
+
+
+@pytest.mark.parametrize("uri", MISSED)
+def test_what_is_at_a_place_of_its_own_is_counted(locations, uri):
+    found = locations.Elsewhere(OWN, [])
+    found.add(uri)
+    assert found.told() == {"accepted": 0, "others": 1, "names": [json.dumps(uri)[1:-1]]}
+
+
+@pytest.mark.parametrize("uri", COVERED)
+def test_what_the_server_keeps_is_not(locations, uri):
+    found = locations.Elsewhere(OWN, [])
+    found.add(uri)
+    assert found.told()["others"] == 0
+
+
+def test_what_is_known_of_is_counted_apart_and_cannot_hide_another(locations):
+    uris = ["file:///home/a", "file:///srv/b", "relative"]
+    # All that MLflow reads as the way up.
+    uris += [f"file:///home/{up}/var/lib/own" for up in ("..", "%2e%2e", ".%2E", ".\t.", "%2e\n%2e")]
+    for accepted, others in ((["file:///home/"], 7), (["*"], 0)):
+        found = locations.Elsewhere(OWN, accepted)
+        for uri in uris:
+            found.add(uri)
+        assert (found.others, found.known) == (others, 8 - others)
+
+
+def test_no_name_moves_a_cursor_and_many_are_not_all_named(locations):
+    found = locations.Elsewhere(OWN, [])
+    for number in range(1000):
+        found.add(f"/tmp/{number}\x1b[2K\u202e{'x' * 5000}")  # noqa: S108 - only a name
+    told = found.told()
+    assert told["others"] == 1000
+    assert len(told["names"]) <= locations.MOST
+    assert all(name.isascii() and name.isprintable() and len(name) < 300 for name in told["names"])
+    assert "1000 rows" in locations.described(told)
+
+
+def test_all_tables_that_have_places_are_looked_at(locations, tmp_path):
+    path, number = tmp_path / "tracking.db", itertools.count()
+    with sqlite3.connect(path) as database:
+        for table, (column, which) in locations.COLUMNS.items():
+            key, values = which or ("other", [""])
+            database.execute(f"CREATE TABLE {table} ({key} TEXT, {column} TEXT)")
+            for value in values:
+                database.execute(f"INSERT INTO {table} VALUES (?, ?)", (value, f"/own/{next(number)}"))  # noqa: S608
+            database.execute(f"INSERT INTO {table} VALUES ('another', 'mlflow-artifacts:/1')")  # noqa: S608
+    database.close()
+    assert locations.find(str(path), OWN)["others"] == next(number) == 6
+
+
+def test_a_dump_is_read_as_postgresql_writes_it(locations):
+    script = (
+        b"COPY public.experiments (experiment_id, name, artifact_location) FROM stdin;\n"
+        b"1\tCOPY public.runs (artifact_uri) FROM stdin;\tmlflow-artifacts:/1\n"
+        b"2\ttab\\there\tfile:///own\\\\x\n3\tnone\t\\N\n\\.\n"
+        b"COPY public.trace_tags (key, value, request_id) FROM stdin;\n"
+        b"mlflow.artifactLocation\t/own/traces\tx\n"
+        b"mlflow.trace.archiveLocation\t/own/old\tx\nother\t/own/no place\tx\n\\.\n"
+        b"COPY public.params (key, value) FROM stdin;\nartifact_uri\t/own\n\\.\n"
+    )
+    found = list(locations.in_script(script.splitlines(keepends=True)))
+    assert found == ["mlflow-artifacts:/1", "file:///own\\x", None, "/own/traces", "/own/old"]
+
+
+def test_a_team_that_writes_no_database_is_told_so(tmp_path):
+    (tmp_path / "auth.db").write_text("no database, but long enough to be looked at")
+    command = [*PROGRAM, "locations", str(tmp_path / "auth.db")]
+    done = subprocess.run(
+        [*command, '{"artifacts": null, "accepted": []}'], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "not a database" in done.stderr) == (1, True)
+
+
+@pytest.fixture
+def lab(tmp_path, empty):
+    shutil.copytree(empty, tmp_path / "repository")
+    lab = Lab(tmp_path)
+    lab.sql("ALTER TABLE experiments ADD COLUMN artifact_location TEXT")
+    lab.sql(f"INSERT INTO experiments VALUES ('own', 'file://{lab.state}/own'), ('usual', 'mlflow-artifacts:/1')")  # noqa: S608
+    return lab
+
+
+def run(lab):
+    process = lab.start("snapshot", "vision")
+    output, errors = process.communicate(timeout=60)
+    return process.returncode, json.loads(output), errors
+
+
+def test_a_backup_that_misses_artifacts_is_made_and_fails(lab):
+    code, told, errors = run(lab)
+    assert code != 0
+    assert told["elsewhere"] == {"accepted": 0, "others": 1, "names": [f"file://{lab.state}/own"]}
+    assert f"snapshot {told['snapshot']} is made, but: artifacts of 1 rows are not in" in errors
+    assert "mlflow_backup_elsewhere" in errors
+    _target, _stage, manifest = lab.fetch(told["snapshot"])
+    assert manifest["elsewhere"] == told["elsewhere"]
+    assert lab.restore_into()["elsewhere"] == told["elsewhere"]
+
+
+def test_what_is_known_of_is_no_failure(lab):
+    lab.set(elsewhere=[f"file://{lab.state}/own"])
+    code, told, errors = run(lab)
+    assert (code, errors, told["elsewhere"]["accepted"]) == (0, "", 1)
+
+
+def test_an_archive_says_what_it_has_not(tmp_path):
+    host = Host(tmp_path)
+    host.set_up()
+    with sqlite3.connect(host.database) as database:
+        database.execute("CREATE TABLE experiments (artifact_location TEXT)")
+        database.execute("INSERT INTO experiments VALUES ('/srv/elsewhere')")
+    database.close()
+    said = host.retire("remove")["done"]["vision"]
+    assert "artifacts of 1 rows are not in the server's own directory (/srv/elsewhere), and so in no archive" in said
