@@ -1,6 +1,6 @@
 """A connection on which nothing comes is ended, and one on which something does is not, however slowly.
 
-What a server that dies has begun to answer comes whole or not at all.
+What a server that dies has begun to answer comes whole or not at all; one that ends answers what is on its way.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import sys
 import serve_uvicorn
 serve_uvicorn.SECONDS.update(head=3, body=3)
 serve_uvicorn.SECONDS_BETWEEN_LOOKS = 1
+serve_uvicorn.SECONDS_TO_ASK = 15
 serve_uvicorn.LEFT_OUT.add("left_out")
 from uvicorn.main import main
 main(["--uds", sys.argv[1], "--app-dir", sys.argv[2], "answer:app"])
@@ -55,8 +56,8 @@ POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 7\r\n\r\n"
 
 
 @contextlib.contextmanager
-def serving(home: Path) -> Iterator[Path]:
-    """Run the role's worker with the uvicorn that MLflow brings; give its socket."""
+def running(home: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """Run the role's worker with the uvicorn that MLflow brings; give its socket, and the process."""
     (home / "answer.py").write_text(ANSWER)
     path = home / "http.sock"
     command = [str(project.MLFLOW / "bin" / "python"), "-c", PROGRAM, str(path), str(home)]
@@ -68,10 +69,17 @@ def serving(home: Path) -> Iterator[Path]:
             assert process.poll() is None
             assert time.monotonic() < end
             time.sleep(0.1)
-        yield path
+        yield path, process
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
+
+
+@contextlib.contextmanager
+def serving(home: Path) -> Iterator[Path]:
+    """Run it; give its socket."""
+    with running(home) as (path, _process):
+        yield path
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +121,50 @@ def test_connections_end_where_nothing_comes_and_only_there(address: Path) -> No
 def test_a_server_that_dies_leaves_no_half_of_an_answer(tmp_path: Path) -> None:
     with serving(tmp_path) as address:
         assert ask(address, b"GET /die HTTP/1.1\r\nHost: here\r\n\r\n") == b""
+
+
+def test_a_server_that_ends_answers_who_asks_over_a_kept_connection(tmp_path: Path) -> None:
+    with running(tmp_path) as (address, process), contextlib.ExitStack() as stack:
+        asks, waits, new = (kept(stack, address) for _number in range(3))
+        for connection in (asks, waits):
+            connection.sendall(GET + b"\r\n")
+            assert b"200 OK" in whole(connection)
+        process.terminate()
+        while is_open(address):
+            assert process.poll() is None
+            time.sleep(0.01)
+        for connection in (asks, new):
+            connection.sendall(GET + b"\r\n")
+            answer = whole(connection)
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert b"connection: close" in answer
+            assert connection.recv(1) == b""
+        assert waits.recv(1) == b""
+        assert process.wait(60) in (0, -15)
+
+
+def is_open(address: Path) -> bool:
+    """Say whether somebody new is let in."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(address)) == 0
+
+
+def kept(stack: contextlib.ExitStack, address: Path) -> socket.socket:
+    """Return a connection that stays open."""
+    connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+    connection.settimeout(60)
+    connection.connect(str(address))
+    return connection
+
+
+def whole(connection: socket.socket) -> bytes:
+    """Return an answer with its body."""
+    answer = b""
+    while not answer.endswith(b"\r\n\r\nok"):
+        part = connection.recv(4096)
+        assert part, answer
+        answer += part
+    return answer
 
 
 def test_what_an_environment_leaves_out_is_named_once_when_a_request_asks_for_it(tmp_path: Path) -> None:

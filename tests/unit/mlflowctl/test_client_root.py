@@ -319,9 +319,55 @@ def test_a_directory_that_may_not_be_read_is_not_passed_over_in_silence(lab):
     # Root may read everything but over NFS.
     os.seteuid(ANN)
     try:
-        for listed in (lab.contents.artifacts_within(root, {}), lab.contents.artifacts(f"/proc/self/fd/{root}", {})):
+        walk = lab.backup.client_root.trees.walk(root, changing=True)
+        for listed in (lab.contents.artifacts_within(walk, {}), lab.contents.artifacts(f"/proc/self/fd/{root}", {})):
             with pytest.raises(PermissionError):
                 list(listed)
     finally:
         os.seteuid(0)
         os.close(root)
+
+
+def test_what_changes_while_it_is_archived_is_counted_and_the_rest_is_whole(lab, host_program, monkeypatch, tmp_path):
+    archive, trees = host_program("archive"), host_program("trees")
+    (lab.share.path / "1" / "link").symlink_to("run")
+    walk = trees.walk
+
+    def changing(root, changing=False):
+        for folder, facts, parts in walk(root, changing):
+            if parts == ("1", "link"):
+                (lab.share.path / "1" / "link").unlink()
+            yield folder, facts, parts
+
+    class Shrinking(tarfile.TarFile):
+        def gettarinfo(self, name=None, arcname=None, fileobj=None):
+            found = super().gettarinfo(name, arcname, fileobj)
+            if found.name.endswith("model.bin"):
+                os.truncate(lab.share.path / "1" / "run" / "artifacts" / "model.bin", 3)
+            return found
+
+    monkeypatch.setattr(trees, "walk", changing)
+    root = os.open(lab.share.path, os.O_RDONLY)
+    with Shrinking.open(tmp_path / "one.tar", "w") as tar:
+        assert archive.add_tree(tar, root, clients=True) == 2
+    os.close(root)
+    with tarfile.open(tmp_path / "one.tar") as tar:
+        assert tar.extractfile("artifacts/1/run/artifacts/model.bin").read() == b"wei\0\0\0\0"
+        assert tar.extractfile("artifacts/1/run/artifacts/note.txt").read() == b"a note"
+
+
+def test_a_pipe_in_the_place_of_a_directory_is_not_waited_for(lab):
+    trees = lab.backup.client_root.trees
+
+    def exchanging(root):
+        for found in trees.walk(root, changing=True):
+            yield found
+            if found[2] == ("1",):
+                (lab.share.path / "1").rename(lab.share.path.parent / "away")
+                os.mkfifo(lab.share.path / "1")
+
+    lab.share.write("zero", "0")
+    root = os.open(lab.share.path, os.O_RDONLY)
+    found = [file["path"] for file in lab.contents.artifacts_within(exchanging(root), {})]
+    os.close(root)
+    assert found == ["zero"]

@@ -95,12 +95,11 @@ def artifacts(directory: str, known: dict[str, File]) -> Iterator[File]:
             yield from described(path, None, os.path.relpath(path, directory), known)
 
 
-def artifacts_within(root: int, known: dict[str, File]) -> Iterator[File]:
-    """Describe the same below a directory that is held open, whoever exchanges what is in it meanwhile."""
-    for folder, subfolders, names, handle in os.fwalk(".", dir_fd=root, onerror=refuse):
-        subfolders.sort()
-        for name in sorted(name for name in names if not name.startswith(UNFINISHED)):
-            yield from described(name, handle, os.path.normpath(os.path.join(folder, name)), known)
+def artifacts_within(walk: Iterable[tuple[int, os.stat_result, Any]], known: dict[str, File]) -> Iterator[File]:
+    """Describe the same on a walk below a directory that is held open, whoever exchanges what is in it meanwhile."""
+    for folder, facts, parts in walk:
+        if not stat.S_ISDIR(facts.st_mode) and not parts[-1].startswith(UNFINISHED):
+            yield from described(parts[-1], folder, os.path.join(*parts), known)
 
 
 def described(name: str, folder: int | None, relative: str, known: dict[str, File]) -> Iterator[File]:
@@ -168,7 +167,9 @@ def told(action: str, path: str) -> None:
         for file in artifacts(path, read_files(sys.stdin)):
             print(json.dumps(file))
     elif action == "within":
-        for file in artifacts_within(int(path), read_files(sys.stdin)):
+        import trees  # noqa: PLC0415 - what is run as the team's account stands alone
+
+        for file in artifacts_within(trees.walk(int(path), changing=True), read_files(sys.stdin)):
             print(json.dumps(file))
     else:
         print(json.dumps({".db": rows_of_sqlite, ".dump": rows_of_dump}[Path(path).suffix](path)))

@@ -6,6 +6,9 @@ connection for ever, without any log-in. Who does what HTTP wants, however slowl
 An answer begins when its body does: MLflow's client repeats a request that nothing is answered to, and fails where a
 server that dies leaves it the head alone.
 
+A server that ends gives a connection on which nothing is asked the time for one more request, and says with the answer
+that it was the last. From 3.18 on MLflow's client repeats none that makes something, and it may just have sent one.
+
 What a lean environment leaves out, and a request asks for, is named in the journal.
 """
 
@@ -22,6 +25,8 @@ CYCLE = "RequestResponseCycle"
 # How long a whole head of a request may take, and how long nothing may come of a body, or be taken of an answer.
 SECONDS = {"head": 60, "body": 60, "answer": 300}
 SECONDS_BETWEEN_LOOKS = 10
+# How long who is connected may ask once more when the server ends.
+SECONDS_TO_ASK = 1
 # The packages that a lean environment leaves out, as they are imported.
 LEFT_OUT = {"matplotlib", "pyarrow", "scipy", "skops", "sklearn"}
 
@@ -91,7 +96,7 @@ def give_an_end(kind):
 
 
 def begin_with_the_body(kind):
-    """Let the heads of answers wait for what follows them."""
+    """Let the heads of answers wait for what follows them, and say when no other answer will follow."""
     send = kind.send
 
     async def send_together(self, message):
@@ -100,10 +105,38 @@ def begin_with_the_body(kind):
             return
         head = self.__dict__.pop("head", None)
         if head is not None:
-            await send(self, head)
+            # uvicorn with h11 only closes: who sends the next request at once would lose it.
+            last = [] if self.keep_alive else [(b"connection", b"close")]
+            await send(self, {**head, "headers": [*head.get("headers", ()), *last]})
         await send(self, message)
 
     kind.send = send_together
+
+
+def end_with_an_answer(kind):
+    """Let connections end with an answer that says so, or when nothing more is asked."""
+    receive = kind.data_received
+
+    def shutdown(self):
+        self.ends = True
+        # Also for what is being answered, and has said already that the connection is kept.
+        self.timeout_keep_alive = SECONDS_TO_ASK
+        if self.cycle is None or self.cycle.response_complete:
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(SECONDS_TO_ASK, self.timeout_keep_alive_handler)
+        say_that_it_ends(self)
+
+    def data_received(self, data):
+        receive(self, data)
+        say_that_it_ends(self)
+
+    kind.ends, kind.shutdown, kind.data_received = False, shutdown, data_received
+
+
+def say_that_it_ends(protocol):
+    """Let the answer that has not begun yet be the last one of a connection that ends."""
+    if protocol.ends and protocol.cycle is not None and not protocol.cycle.response_started:
+        protocol.cycle.keep_alive = False
 
 
 # Several workers are processes of their own, which read this file again under another name.
@@ -113,6 +146,7 @@ for module, name in PROTOCOLS.items():
     except ImportError:
         continue
     give_an_end(getattr(protocols, name))
+    end_with_an_answer(getattr(protocols, name))
     begin_with_the_body(getattr(protocols, CYCLE))
 
 

@@ -10,6 +10,7 @@ import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from mlflowctl import client_root, databases, locations, paths, transaction, trees
 from mlflowctl.databases import sqlite
@@ -137,7 +138,7 @@ def add_clients(tar: tarfile.TarFile, team: Team) -> list[str]:
         if clients.handle is None:
             return [clients.left] if clients.left else []
         left = add_tree(tar, clients.handle, clients=True)
-    return [f"{left} files below {clients.path} are no files"] if left else []
+    return [f"{left} files below {clients.path} are no files, or were changed meanwhile"] if left else []
 
 
 def add_file(tar: tarfile.TarFile, path: Path, own: list[Path], name: str) -> None:
@@ -173,25 +174,45 @@ def add_tree(tar: tarfile.TarFile, root: int, clients: bool = False) -> int:
     top, left = os.fstat(root), 0
     tar.addfile(entry("artifacts", top, tarfile.DIRTYPE))
     for folder, facts, parts in trees.walk(root, changing=clients):
-        name = "/".join(("artifacts", *parts))
-        if stat.S_ISREG(facts.st_mode) and (clients or facts.st_nlink == 1 or facts.st_uid == top.st_uid):
-            try:
-                file = trees.open_file(folder, parts[-1])
-            except OSError:
-                if not clients:
-                    raise
-                # Clients go on working: it is gone, or is something else by now.
-                left += 1
-                continue
-            with file:
-                tar.addfile(tar.gettarinfo(arcname=name, fileobj=file), file)
-        elif stat.S_ISDIR(facts.st_mode):
-            tar.addfile(entry(name, facts, tarfile.DIRTYPE))
-        elif stat.S_ISLNK(facts.st_mode):
-            tar.addfile(entry(name, facts, tarfile.SYMTYPE, os.readlink(parts[-1], dir_fd=folder)))
-        else:
+        is_own = clients or facts.st_nlink == 1 or facts.st_uid == top.st_uid
+        try:
+            left += not add_entry(tar, "/".join(("artifacts", *parts)), folder, facts, is_own)
+        except OSError:
+            # Clients go on working: it is gone, or is something else by now.
+            if not clients:
+                raise
             left += 1
     return left
+
+
+def add_entry(tar: tarfile.TarFile, name: str, folder: int, facts: os.stat_result, is_own: bool) -> bool:
+    """Add what is in a directory; say whether all of it could be."""
+    base = os.path.basename(name)
+    if stat.S_ISREG(facts.st_mode) and is_own:
+        with trees.open_file(folder, base) as file:
+            content = Whole(file)
+            tar.addfile(tar.gettarinfo(arcname=name, fileobj=file), content)
+        return not content.short
+    if stat.S_ISDIR(facts.st_mode):
+        tar.addfile(entry(name, facts, tarfile.DIRTYPE))
+    elif stat.S_ISLNK(facts.st_mode):
+        tar.addfile(entry(name, facts, tarfile.SYMTYPE, os.readlink(base, dir_fd=folder)))
+    else:
+        return False
+    return True
+
+
+class Whole:
+    """A file that has as much as was said of it, also when somebody cuts it off meanwhile: what follows stays whole."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.short = file, False
+
+    def read(self, size: int) -> bytes:
+        """Return as many bytes, zeros where there is nothing more."""
+        found = self.file.read(size)
+        self.short |= len(found) < size
+        return found.ljust(size, b"\0")
 
 
 def entry(name: str, facts: os.stat_result, kind: bytes, link: str = "") -> tarfile.TarInfo:
