@@ -35,6 +35,7 @@ def linters() -> dict[str, list[str]]:
         "readmes": ["python", "tools/readmes.py", "--check"],
         "mypy tools": ["mypy", "--no-error-summary", "tools"],
         "mypy plugins": typed_plugins(),
+        "mypy mlflowctl": ["mypy", "--no-error-summary", "-p", "mlflowctl"],
     }
 
 

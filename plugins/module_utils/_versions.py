@@ -72,7 +72,7 @@ def build(folder: int, target: str, files: Files) -> None:
         for path in sorted(files):
             _write(aside, os.path.join(name, path), files[path])
         for above, _folders, _names in os.walk(aside, topdown=False):
-            os.chmod(above, 0o755)
+            os.chmod(above, 0o755)  # noqa: S103 - the teams' accounts run parts of it, too
             _sync(above)
         if os.path.lexists(_path(folder, version)):
             os.rename(_path(folder, version), broken)

@@ -38,9 +38,9 @@ options:
       state:
         description:
           - What is to be at the path. V(absent) removes a file or a link, never a directory.
-          - V(program) is a link to a directory with O(files[].files), which comes as a whole. It stands beside the link, in
-            one named by a digest, and belongs to root. The former version stays, and those that a process uses; others
-            are removed. The diff has the names of the versions, and none of their texts.
+          - V(program) is a link to a directory with O(files[].files), which comes as a whole. It stands beside the
+            link, in one named by a digest, and belongs to root. The former version stays, and those that a process
+            uses; others are removed. The diff has the names of the versions, and none of their texts.
         type: str
         choices: [file, directory, link, program, absent]
         default: file

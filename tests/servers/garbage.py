@@ -15,7 +15,7 @@ from pathlib import Path
 import project
 from lab import Lab
 
-PROGRAM = project.ROOT / "roles" / "mlflow_server" / "files" / "collect_garbage.py"
+PROGRAM = project.ROOT / "roles" / "mlflow_server" / "files" / "mlflowctl" / "in_mlflow"
 DAY = 86400 * 1000
 
 
@@ -30,7 +30,6 @@ class Team:
         known = {
             "name": "vision",
             "account": "mlflow-vision",
-            "version": "3.17.2",
             "state_dir": str(home),
             "socket": "",
             "admin_username": "admin",
@@ -54,7 +53,7 @@ class Team:
         self.lab.proxy.forget()
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "CREDENTIALS_DIRECTORY": str(self.home)}
         environment |= {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
-        command = [str(project.MLFLOW / "bin" / "python"), str(PROGRAM)]
+        command = [str(project.MLFLOW / "bin" / "python"), str(PROGRAM), "collect_garbage"]
         done = subprocess.run(
             command, env=environment | self.environment, cwd=self.home, capture_output=True, text=True, check=False
         )

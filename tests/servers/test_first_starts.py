@@ -64,7 +64,6 @@ class Host:
         known = {
             "name": name,
             "account": "root",
-            "version": VERSION,
             "state_dir": str(self.home),
             "socket": "",
             "admin_username": "admin",

@@ -58,7 +58,7 @@ def upgrading(tmp_path):
 
     def going(**files):
         databases = [{"name": name, "uri": f"sqlite:///{file}", "file": str(file)} for name, file in files.items()]
-        about = ["vision", "", "", str(tmp_path), "", "admin", "READ", databases, None, [], tmp_path / "etc"]
+        about = ["vision", "", str(tmp_path), "", "admin", "READ", databases, None, [], tmp_path / "etc"]
         return upgrade.Upgrade(team.Team(*about), project.MLFLOW.name, project.BUILD, AsItIs(), lambda: False)
 
     return going

@@ -13,7 +13,7 @@ from pathlib import Path
 import project
 import pytest
 
-SERVE = project.ROOT / "roles" / "mlflow_server" / "files" / "serve.py"
+SERVE = project.ROOT / "roles" / "mlflow_server" / "files" / "mlflowctl" / "in_mlflow"
 PASSWORD = "first of all admins"
 
 
@@ -42,7 +42,7 @@ class Team:
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
         return subprocess.Popen(
-            [str(self.python), str(SERVE), "server", "--app-name", "basic-auth"],
+            [str(self.python), str(SERVE), "serve", "server", "--app-name", "basic-auth"],
             env=environment,
             cwd=self.home,
             text=True,

@@ -66,21 +66,20 @@ class Lab:
         self.declare("vision", self.state)
         for name, text in SECRETS.items():
             (self.config / "vision" / name).write_text(text)
-        self.install("3.17.2")
         (self.config / "vision" / "basic_auth.ini").write_text("[mlflow]\n")
         self.sql(SCHEMA)
         self.set()
         self.settle()
 
-    def install(self, version):
-        """Have an environment, and let the team use it."""
+    def install(self, version, name="vision"):
+        """Have an environment, and let a team use it."""
         environment = self.home / "opt" / version
         environment.mkdir(parents=True, exist_ok=True)
-        link = self.config / "vision" / "venv"
+        link = self.config / name / "venv"
         link.unlink(missing_ok=True)
         link.symlink_to(environment)
 
-    def declare(self, name, state, **changes):
+    def declare(self, name, state, version="3.17.2", **changes):
         """Write what the role would write of a team."""
         directory = self.config / name
         directory.mkdir(parents=True, exist_ok=True)
@@ -88,7 +87,6 @@ class Lab:
         known = {
             "name": name,
             "account": pwd.getpwuid(os.geteuid()).pw_name,
-            "version": "3.17.2",
             "state_dir": str(state),
             "socket": "/nowhere",
             "admin_username": "admin",
@@ -99,6 +97,7 @@ class Lab:
             **changes,
         }
         (directory / "team.json").write_text(json.dumps(known))
+        self.install(version, name)
 
     def set(self, **changes):
         """Write the settings and the password of backups."""

@@ -54,7 +54,6 @@ class Host:
         known = {
             "name": "vision",
             "account": "root",
-            "version": "3.17.2",
             "state_dir": str(self.state / "vision"),
             "socket": "",
             "admin_username": "admin",

@@ -7,6 +7,8 @@ import subprocess
 import tarfile
 
 import pytest
+from mlflowctl import trees
+from mlflowctl.retirement import archive
 from unit.mlflowctl.backup_lab import Lab
 from unit.mlflowctl.retiring import Host
 
@@ -300,8 +302,8 @@ def test_the_archive_of_a_team_has_them_before_its_data_go(tmp_path, when):
         before = share.seen()
     assert host.retire("remove")["failures"] == {}
     names = {}
-    for archive in sorted(host.archives.glob("*.tar.gz")):
-        with tarfile.open(archive) as tar:
+    for path in sorted(host.archives.glob("*.tar.gz")):
+        with tarfile.open(path) as tar:
             names.update({it.name: it for it in tar if it.name.startswith("artifacts/")})
     files = {name.removeprefix("artifacts/") for name, it in names.items() if it.isfile()}
     assert files == set(before)
@@ -328,8 +330,7 @@ def test_a_directory_that_may_not_be_read_is_not_passed_over_in_silence(lab):
         os.close(root)
 
 
-def test_what_changes_while_it_is_archived_is_counted_and_the_rest_is_whole(lab, host_program, monkeypatch, tmp_path):
-    archive, trees = host_program("archive"), host_program("trees")
+def test_what_changes_while_it_is_archived_is_counted_and_the_rest_is_whole(lab, monkeypatch, tmp_path):
     (lab.share.path / "1" / "link").symlink_to("run")
     walk = trees.walk
 

@@ -39,7 +39,7 @@ def test_they_are_handed_over_to_the_account_alone(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("untouched")
     (run / "settings.json").symlink_to(victim)
-    others = {"version": "", "state_dir": "", "admin_username": "", "default_permission": "", "databases": []}
+    others = {"state_dir": "", "admin_username": "", "default_permission": "", "databases": []}
     team = Team(
         name="vision", account="nobody", socket=str(run / "http.sock"), config_dir=tmp_path / "etc", artifacts=None,
         storage_dirs=[], **others,
@@ -69,7 +69,7 @@ def test_the_collection_is_handed_no_secrets_of_the_server(tmp_path):
     victim.write_text("untouched")
     (place / "admin_password").symlink_to(victim)
     paths.HERE.garbage = tmp_path / "run"
-    others = {"version": "", "state_dir": "", "admin_username": "", "default_permission": "", "databases": []}
+    others = {"state_dir": "", "admin_username": "", "default_permission": "", "databases": []}
     team = Team(
         name="vision",
         account="nobody",

@@ -42,7 +42,7 @@ def home(tmp_path):
     (tmp_path / "var").mkdir()
     directory = tmp_path / "etc" / "vision"
     directory.mkdir(parents=True)
-    account = {"name": "vision", "account": "mlflow-vision", "version": "3.17.2", "state_dir": str(tmp_path)}
+    account = {"name": "vision", "account": "mlflow-vision", "state_dir": str(tmp_path)}
     others = {"socket": "", "admin_username": "admin", "default_permission": "READ", "databases": []}
     known = {**account, **others, "artifacts": None, "storage_dirs": []}
     (directory / "team.json").write_text(json.dumps(known))

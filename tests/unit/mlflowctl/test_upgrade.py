@@ -17,7 +17,7 @@ def test_only_a_file_is_migrated_beside_its_place(uri, file, expected):
     assert upgrade.moved(uri, file, ".upgrading") == expected
 
 
-def test_versions_compare_by_their_numbers(upgrade):
+def test_versions_compare_by_their_numbers():
     assert upgrade.release("3.9.1") < upgrade.release("3.17.0") == upgrade.release("3.17.0rc1")
 
 
@@ -27,7 +27,7 @@ def test_settings_are_read_as_systemd_reads_them(tmp_path):
         '# For it\nA="x \\"y\\" \\$HOME \\\\ 100% #"\nKEY="{\n  \'a\': 1\n}"\n'
     )
     (tmp_path / "vision" / "secrets.env").write_text("# Managed\nB=plain=with=equals\n")
-    it = team.Team("vision", "", "", "", "", "", "", [], None, [], tmp_path)
+    it = team.Team("vision", "", "", "", "", "", [], None, [], tmp_path)
     assert upgrade.settings(it) == {
         "A": 'x "y" $HOME \\ 100% #',
         "KEY": "{\n  'a': 1\n}",
@@ -41,7 +41,7 @@ def test_what_must_not_be_shown_of_a_team_is_known(tmp_path):
     (tmp_path / "vision" / "environment").write_text(settings)
     (tmp_path / "vision" / "secrets.env").write_text("MLFLOW_FLASK_SERVER_SECRET_KEY=of-flask\n")
     databases = [{"name": "mlflow", "uri": "postgresql+psycopg://ann:of%40database@db/x", "file": None}]
-    it = team.Team("vision", "", "", "", "", "", "", databases, None, [], tmp_path)
+    it = team.Team("vision", "", "", "", "", "", databases, None, [], tmp_path)
     assert {"of%40database", "of%20settings", "of-s3", "of-flask"} <= upgrade.secrets(it)
     assert "5001" not in upgrade.secrets(it)
 

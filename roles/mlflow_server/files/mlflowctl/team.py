@@ -31,7 +31,6 @@ class Team:
 
     name: str
     account: str
-    version: str
     state_dir: str
     socket: str
     admin_username: str
@@ -48,6 +47,14 @@ class Team:
     def directory(self) -> Path:
         """Its settings and secrets."""
         return self.config_dir / self.name
+
+    @property
+    def version(self) -> str:
+        """The MLflow that its server runs: what its link says, and nothing else. Nothing where it has none yet."""
+        try:
+            return os.path.basename(os.readlink(self.directory / "venv"))
+        except FileNotFoundError:
+            return ""
 
     @property
     def python(self) -> str:
@@ -81,6 +88,8 @@ def load(name: str, config_dir: Path | None = None) -> Team:
         known = json.loads((config_dir / name / "team.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UnknownTeamError(f"team: this host has no team '{name}'") from None
+    # Teams were written down with a version once, which could be that of before an upgrade.
+    known.pop("version", None)
     return Team(**known, config_dir=config_dir)
 
 

@@ -185,3 +185,11 @@ def test_a_change_that_was_cut_off_is_undone_first(lab):
     undo = [{"as_account": False, "command": [sys.executable, "-c", program, str(lab.database)]}]
     lab.transaction.write_journal("vision", {"what": "a change", "trying": False, "undo": undo})
     assert lab.back_up()["counts"]["runs"] == 0
+
+
+def test_a_snapshot_is_of_the_version_that_the_team_runs_whatever_was_written_down(lab):
+    """An upgrade whose controller went away: the link leads on, and team.json is of before."""
+    lab.install("3.18.1")
+    told = lab.back_up()
+    _target, _stage, manifest = lab.fetch(told["snapshot"])
+    assert manifest["mlflow_version"] == "3.18.1"

@@ -167,7 +167,7 @@ def told(action: str, path: str) -> None:
         for file in artifacts(path, read_files(sys.stdin)):
             print(json.dumps(file))
     elif action == "within":
-        import trees  # noqa: PLC0415 - what is run as the team's account stands alone
+        from mlflowctl import trees  # noqa: PLC0415 - as a text this stands alone, see manifest.py
 
         for file in artifacts_within(trees.walk(int(path), changing=True), read_files(sys.stdin)):
             print(json.dumps(file))
@@ -175,6 +175,6 @@ def told(action: str, path: str) -> None:
         print(json.dumps({".db": rows_of_sqlite, ".dump": rows_of_dump}[Path(path).suffix](path)))
 
 
-# Where it is handed over as text, see manifest.py.
+# As a text.
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -159,12 +159,9 @@ class Restore:
         version = self.manifest["mlflow_version"]
         self.want_settings(SHARED)
         work = self.work(self.team.directory / "venv")
-        link, known = work / "new" / "venv", work / "new" / "team.json"
+        link = work / "new" / "venv"
         link.symlink_to(environment(self.team, version))
-        settings = json.loads((self.team.directory / known.name).read_text(encoding="utf-8"))
-        known.write_text(json.dumps({**settings, "version": version}), encoding="utf-8")
-        for new in (link, known):
-            self.plan["places"].append(places.place(self.team.directory / new.name, new, work))
+        self.plan["places"].append(places.place(self.team.directory / link.name, link, work))
 
     def want_database(self, database: dict[str, Any]) -> None:
         """Plan one of them."""

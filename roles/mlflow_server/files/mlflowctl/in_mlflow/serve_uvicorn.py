@@ -12,9 +12,12 @@ that it was the last. From 3.18 on MLflow's client repeats none that makes somet
 What a lean environment leaves out, and a request asks for, is named in the journal.
 """
 
+from __future__ import annotations
+
 import importlib
 import os
 import sys
+from typing import Any
 
 PROTOCOLS = {
     "uvicorn.protocols.http.h11_impl": "H11Protocol",
@@ -31,7 +34,7 @@ SECONDS_TO_ASK = 1
 LEFT_OUT = {"matplotlib", "pyarrow", "scipy", "skops", "sklearn"}
 
 
-def waits_for(protocol):
+def waits_for(protocol: Any) -> tuple[str, Any] | None:
     """What is to come from the client, and something that changes as it comes; None where it is the server's turn."""
     cycle = protocol.cycle
     if protocol.flow.write_paused:
@@ -43,7 +46,7 @@ def waits_for(protocol):
     return None
 
 
-def look(protocol, before=None, seconds=0):
+def look(protocol: Any, before: tuple[str, Any] | None = None, seconds: int = 0) -> None:
     """Close a connection on which nothing has come for too long; look again later."""
     transport = protocol.transport
     if transport.is_closing() or transport.get_protocol() is not protocol:
@@ -59,10 +62,10 @@ def look(protocol, before=None, seconds=0):
 class Absent:
     """Names what is imported and not there, once each; as the last finder it is asked for nothing else."""
 
-    def __init__(self):
-        self.named = set()
+    def __init__(self) -> None:
+        self.named: set[str] = set()
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         if name in LEFT_OUT - self.named:
             self.named.add(name)
             print(
@@ -73,14 +76,14 @@ class Absent:
             )
 
 
-absent = Absent()
+absent: Any = Absent()
 
 
-def give_an_end(kind):
+def give_an_end(kind: Any) -> None:
     """Let a kind of connection be looked at from its beginning."""
     begin, receive = kind.connection_made, kind.data_received
 
-    def connection_made(self, transport):
+    def connection_made(self: Any, transport: Any) -> None:
         # MLflow is loaded by now; what it tries to import before that, it does without.
         if absent not in sys.meta_path:
             sys.meta_path.append(absent)
@@ -88,18 +91,18 @@ def give_an_end(kind):
         begin(self, transport)
         look(self)
 
-    def data_received(self, data):
+    def data_received(self: Any, data: bytes) -> None:
         self.received += len(data)
         receive(self, data)
 
     kind.connection_made, kind.data_received = connection_made, data_received
 
 
-def begin_with_the_body(kind):
+def begin_with_the_body(kind: Any) -> None:
     """Let the heads of answers wait for what follows them, and say when no other answer will follow."""
     send = kind.send
 
-    async def send_together(self, message):
+    async def send_together(self: Any, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.head = message
             return
@@ -113,11 +116,11 @@ def begin_with_the_body(kind):
     kind.send = send_together
 
 
-def end_with_an_answer(kind):
+def end_with_an_answer(kind: Any) -> None:
     """Let connections end with an answer that says so, or when nothing more is asked."""
     receive = kind.data_received
 
-    def shutdown(self):
+    def shutdown(self: Any) -> None:
         self.ends = True
         # Also for what is being answered, and has said already that the connection is kept.
         self.timeout_keep_alive = SECONDS_TO_ASK
@@ -126,14 +129,14 @@ def end_with_an_answer(kind):
             self.timeout_keep_alive_task = self.loop.call_later(SECONDS_TO_ASK, self.timeout_keep_alive_handler)
         say_that_it_ends(self)
 
-    def data_received(self, data):
+    def data_received(self: Any, data: bytes) -> None:
         receive(self, data)
         say_that_it_ends(self)
 
     kind.ends, kind.shutdown, kind.data_received = False, shutdown, data_received
 
 
-def say_that_it_ends(protocol):
+def say_that_it_ends(protocol: Any) -> None:
     """Let the answer that has not begun yet be the last one of a connection that ends."""
     if protocol.ends and protocol.cycle is not None and not protocol.cycle.response_started:
         protocol.cycle.keep_alive = False
@@ -150,7 +153,7 @@ for module, name in PROTOCOLS.items():
     begin_with_the_body(getattr(protocols, CYCLE))
 
 
-def run():
+def run() -> None:
     """Do what the command line says, and end with it."""
     # What `python -m uvicorn` begins with.
     sys.path[0] = os.getcwd()

@@ -208,7 +208,7 @@ class Whole:
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.short = file, False
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         """Return as many bytes, zeros where there is nothing more."""
         found = self.file.read(size)
         self.short |= len(found) < size

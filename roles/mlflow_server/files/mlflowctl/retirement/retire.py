@@ -61,7 +61,6 @@ def known(name: str, places: Places) -> Team:
         return Team(
             name=name,
             account=f"mlflow-{name}",
-            version="",
             state_dir=str(state),
             socket="",
             admin_username="",
