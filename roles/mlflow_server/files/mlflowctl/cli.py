@@ -15,11 +15,18 @@ from mlflowctl.errors import Problem
 WELL, WRONG, USAGE = 0, 1, 2
 # Of a function that takes any number of words.
 CO_VARARGS = 4
-# By command: the module whose main() does it, and what that is.
+# By command: the module whose main() does it, or which function, and what that is.
 FOR_PEOPLE = {
-    "backup": ("backup.start", "back up teams now, as their timers would: TEAM..."),
+    "list": ("listing", "the teams of this host: [--json] [TEAM...]"),
+    "status": ("status", "how they are, without waking them: [--json] [TEAM...]"),
+    "doctor": ("doctor", "what is wrong, and what to do: [--json] [TEAM...]"),
+    "backup": ("backup.start", "back teams up now, as their timers would: TEAM..."),
     "drill": ("backup.drill", "restore teams' newest snapshots aside, and compare: [--host HOST] TEAM..."),
     "restore": ("backup.restore", "replace a team by a snapshot: TEAM [--into TEAM] [--snapshot ID | --at TIME] ..."),
+    "upgrade": ("people:upgrade", "bring a team to a version that is installed: TEAM VERSION"),
+    "retire": ("people:take_off", "take teams off this host: --archive-dir DIRECTORY [--remove-data] TEAM..."),
+    "reinstate": ("people:give_back", "give retired teams what was kept of them: TEAM..."),
+    "gc": ("people:collect_garbage", "remove for good what teams deleted long enough ago: TEAM..."),
 }
 # What units, roles and this program itself run; it may be another in any version.
 FOR_PROGRAMS = {
@@ -80,7 +87,8 @@ def main(words: list[str]) -> int:
         return USAGE
     name, *given = words
     module, about = COMMANDS[name]
-    do = importlib.import_module(f"mlflowctl.{module}").main
+    part, _colon, function = module.partition(":")
+    do = getattr(importlib.import_module(f"mlflowctl.{part}"), function or "main")
     if not takes(do, len(given)):
         print(f"usage: mlflowctl {name}: {about}", file=sys.stderr)
         return USAGE

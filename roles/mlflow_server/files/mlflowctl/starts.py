@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from mlflowctl import systemd
 
 # What takes longer does not wait for a processor, but for a database that is away: it keeps nobody else waiting.
 TURN_SECONDS = 30
@@ -22,7 +23,7 @@ PAUSE = 0.2
 MEMORY_OF_A_START = 1024**3
 STARTING = ("start-pre", "start", "start-post")
 CGROUPS = [Path("/sys/fs/cgroup") / name for name in ("", "unified", "systemd")]
-PROPERTIES = "Id,ActiveState,SubState,InvocationID,ControlGroup"
+PROPERTIES = ("ActiveState", "SubState", "InvocationID", "ControlGroup")
 
 
 def default_number() -> int:
@@ -39,12 +40,7 @@ def unit_of(name: str) -> str:
 def states(*names: str) -> dict[str, dict[str, str]]:
     """What systemd says of teams' servers, by team; nothing where it cannot be asked."""
     units = {unit_of(name): name for name in names}
-    if not units:
-        return {}
-    command = ["systemctl", "show", f"--property={PROPERTIES}", *units]
-    shown = subprocess.run(command, text=True, check=False, capture_output=True).stdout
-    blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in shown.split("\n\n")]
-    return {units[block["Id"]]: block for block in blocks if block.get("Id") in units}
+    return {units[unit]: about for unit, about in systemd.show(units, PROPERTIES).items()}
 
 
 class Starts:

@@ -24,6 +24,7 @@ from mlflowctl.backup.fetched import SECRETS, SHARED, must_be_directory, must_be
 from mlflowctl.backup.manifest import differences, environment, read_manifest
 from mlflowctl.backup.repository import BackupError, Repository, settings
 from mlflowctl.backup.snapshot import refuse_without_space
+from mlflowctl.backup.told import keep
 from mlflowctl.errors import Problem
 from mlflowctl.files import fresh, remove
 from mlflowctl.program import IN_MLFLOW, PROGRAM
@@ -245,14 +246,14 @@ class Drill:
             remove(path)
 
 
-def main(*words: str) -> None:
+def main(*words: str) -> int:
     """Drill one team after the other; the last line of each is JSON."""
     parser = argparse.ArgumentParser("mlflowctl drill", description=__doc__)
     parser.add_argument("teams", nargs="+")
     parser.add_argument("--host", help="whose snapshots, by default this host's")
     options = parser.parse_args(words)
     os.umask(0o077)
-    known = settings()
+    known, wrong = settings(), False
     with alone("drill"):
         for name in options.teams:
             try:
@@ -260,4 +261,7 @@ def main(*words: str) -> None:
                 result = Drill(repository, repository.find(host=options.host)).run()
             except (Problem, OSError) as error:
                 result = {"team": name, "differences": [str(error)]}
+            keep(name, "drill", not result["differences"], {"snapshot": result.get("snapshot")})
+            wrong |= bool(result["differences"])
             print(json.dumps(result), flush=True)
+    return int(wrong)

@@ -19,6 +19,7 @@ from mlflowctl import client_root, databases, locations, paths
 from mlflowctl import team as teams
 from mlflowctl.backup import contents
 from mlflowctl.backup.repository import BackupError, Repository, Settings, settings
+from mlflowctl.backup.told import keep
 from mlflowctl.client_root import Held, LeftError
 from mlflowctl.files import fresh, remove
 from mlflowctl.program import PROGRAM
@@ -246,6 +247,7 @@ def main(name: str, *tags: str) -> None:
     print(json.dumps(told), flush=True)
     tell(name, told)
     found = complaints(told)
+    keep(name, "backup", not found, {"snapshot": told["snapshot"]})
     if found:
         # A warning that nobody reads is none: the unit has failed, and what OnFailure= names is started.
         raise BackupError(f"snapshot {told['snapshot']} is made, but: {'; '.join(found)}")

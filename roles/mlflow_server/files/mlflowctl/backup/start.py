@@ -44,7 +44,10 @@ def start(names: list[str]) -> None:
         run("systemctl", "start", *running)
 
 
-def main(*names: str) -> None:
+def main(first: str, *more: str) -> int:
     """Back them up, and say of each what it came to."""
-    start(list(names))
-    print(json.dumps([result(name) for name in names]))
+    names = [first, *more]
+    start(names)
+    found = [result(name) for name in names]
+    print(json.dumps(found))
+    return int(any("failure" in it for it in found))

@@ -84,14 +84,19 @@ def reinstate(name: str, places: Places) -> str:
 
 
 def main(names: str) -> None:
+    """Do it, and print what was done and what failed, as JSON by team."""
+    print(json.dumps(reinstate_all(json.loads(names))))
+
+
+def reinstate_all(names: list[str]) -> dict[str, dict[str, Any]]:
     """Do one after the other; one that fails does not keep the others."""
-    done: dict[str, str] = {}
-    failures: dict[str, str] = {}
-    for name in json.loads(names):
+    done: dict[str, Any] = {}
+    failures: dict[str, Any] = {}
+    for name in names:
         try:
             what = reinstate(name, here())
             if what:
                 done[name] = what
         except (Problem, OSError) as error:
             failures[name] = f"it cannot be brought back: {error}"
-    print(json.dumps({"done": done, "failures": failures}))
+    return {"done": done, "failures": failures}

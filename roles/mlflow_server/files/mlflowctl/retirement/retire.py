@@ -213,19 +213,27 @@ def left_or(done: str, act: Callable[..., None], *given: Any) -> str:
 
 
 def main(mode: str, directory: str, names: str) -> None:
+    """Do it, and print what was done and what failed, as JSON by team."""
+    print(json.dumps(retire_all(mode, Path(directory), json.loads(names))))
+
+
+def retire_all(mode: str, directory: Path, names: list[str]) -> dict[str, dict[str, Any]]:
     """Do one after the other; one that fails does not keep the others."""
     places = here()
     records = places.record("any").parent
     records.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(records, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    done: dict[str, list[str]] = {}
-    failures: dict[str, str] = {}
-    for name in json.loads(names):
-        try:
-            lines = retire(name, Path(directory), mode == "remove", places)
-            if lines:
-                done[name] = lines
-        except (Problem, OSError, KeyError) as error:
-            failures[name] = f"it could not be retired: {error}. The next run goes on with it"
-    print(json.dumps({"done": done, "failures": failures}))
+    done: dict[str, Any] = {}
+    failures: dict[str, Any] = {}
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in names:
+            try:
+                lines = retire(name, directory, mode == "remove", places)
+                if lines:
+                    done[name] = lines
+            except (Problem, OSError, KeyError) as error:
+                failures[name] = f"it could not be retired: {error}. The next run goes on with it"
+    finally:
+        os.close(lock)
+    return {"done": done, "failures": failures}

@@ -1,0 +1,135 @@
+"""What is wrong on this host, and what to do about it. Changes nothing and wakes nobody; restic is asked, too."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlflowctl import causes, former, paths, systemd, transaction
+from mlflowctl import team as teams
+from mlflowctl.backup import age, repository
+from mlflowctl.cli import WELL, WRONG
+from mlflowctl.errors import Problem
+from mlflowctl.status import parse, table, units_of
+from mlflowctl.team import Team
+
+# Below this a database or an upgrade soon has no room.
+LEAST_FREE = 1024**3
+Finding = dict[str, str]
+
+
+def finding(whose: str, problem: str, cure: str) -> Finding:
+    """Return one thing that is wrong."""
+    return {"team": whose, "problem": problem, "cure": cure}
+
+
+def of_units(name: str, shown: dict[str, dict[str, str]]) -> Iterator[Finding]:
+    """Say which units of a team have failed, or are not as they are to be at the next boot."""
+    for unit in watched(name):
+        if shown.get(unit, {}).get("ActiveState") == "failed":
+            yield finding(name, f"{unit} has failed", causes.where(unit))
+    socket = units_of(name)[1]
+    about = shown.get(socket, {})
+    if about.get("UnitFileState") == "enabled" and about.get("ActiveState") not in ("active", "failed"):
+        yield finding(name, f"{socket} is enabled, and does not listen", f"systemctl start {socket}")
+
+
+def watched(name: str) -> list[str]:
+    """Return the units of a team that can fail."""
+    more = [f"mlflow-{it}@{name}.service" for it in ("listen", "gc", "backup")]
+    return [*units_of(name), *more]
+
+
+def of_change(name: str) -> Iterator[Finding]:
+    """Say whether a change was cut off: nobody is at it, and it is noted."""
+    left = transaction.read_journal(name)
+    handle = transaction.lock(name, "clients", wait=False) if left else None
+    if left and handle is not None:
+        os.close(handle)
+        server = units_of(name)[0]
+        yield finding(
+            name,
+            f"{left['what']} was cut off, and is not undone yet",
+            f"nothing, where somebody connects: it is undone before the server starts; or systemctl restart {server}",
+        )
+
+
+def of_places(team: Team) -> Iterator[Finding]:
+    """Say what of a team is not there, or has no room."""
+    if not Path(team.python).exists():
+        yield finding(
+            team.name,
+            f"MLflow {team.version or '(none)'}, which it is to run, is not installed",
+            "run mlops.mlflow.site, which installs it",
+        )
+    for place in {team.state_dir, *team.storage_dirs}:
+        try:
+            free = shutil.disk_usage(place).free
+        except OSError as error:
+            yield finding(team.name, f"{place}: {error.strerror}", "mount its disk, or run mlops.mlflow.site")
+            continue
+        if free < LEAST_FREE:
+            yield finding(team.name, f"{place} has {free >> 20} MiB free", "free some, or give it a larger disk")
+    for database in team.databases:
+        if database["file"] and not os.path.exists(database["file"]) and (team.directory / "admin_password").exists():
+            yield finding(
+                team.name,
+                f"its database {database['file']} is not there",
+                f"restore a backup: mlflowctl restore {team.name}",
+            )
+
+
+def of_backups(names: list[str]) -> Iterator[Finding]:
+    """Say whose newest snapshot is too old."""
+    try:
+        known = repository.settings()
+    except Problem:
+        # It has none, and that may be meant.
+        return
+    for name in names:
+        said = age.too_old(known, name) if name not in known.exclude else ""
+        if said:
+            yield finding(name, said.partition(": ")[2].partition(";")[0], f"mlflowctl backup {name}")
+
+
+def of_host() -> Iterator[Finding]:
+    """Say what concerns all of them."""
+    if not causes.journal_keeps():
+        yield finding("-", "the journal keeps nothing", "say Storage=auto in /etc/systemd/journald.conf")
+    if former.programs():
+        yield finding(
+            "-",
+            f"programs of a former version stand in {paths.HERE.library}",
+            "run mlops.mlflow.site, which lets units call mlflowctl instead",
+        )
+
+
+def look(names: list[str]) -> list[Finding]:
+    """Return all that is wrong with these teams and the host."""
+    shown = systemd.show([unit for name in names for unit in watched(name)], ("ActiveState", "UnitFileState"))
+    found = list(of_host())
+    for name in names:
+        found += [*of_units(name, shown), *of_change(name)]
+        try:
+            found += of_places(teams.load(name))
+        except (OSError, TypeError, ValueError) as error:
+            found.append(finding(name, f"what is written down of it cannot be read: {error}", "run mlops.mlflow.site"))
+    return [*found, *of_backups(names)]
+
+
+def main(*words: str) -> int:
+    """Say it; an exit code of 1 says that there is something."""
+    options = parse("doctor", words)
+    for name in options.teams:
+        teams.load(name)
+    found = look(options.teams or teams.names())
+    if options.json:
+        print(json.dumps(found, indent=2))
+    elif found:
+        print(table([["TEAM", "WHAT IS WRONG", "WHAT TO DO"], *(list(it.values()) for it in found)]))
+    else:
+        print("all is well")
+    return WRONG if found else WELL

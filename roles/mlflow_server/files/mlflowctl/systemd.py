@@ -1,0 +1,28 @@
+"""What systemd says of units, in one question for all of them."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterable
+
+
+def show(units: Iterable[str], properties: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the properties of units, by their names; nothing where it cannot be asked."""
+    wanted = list(units)
+    if not wanted:
+        return {}
+    command = ["systemctl", "show", f"--property={','.join(('Id', *properties))}", *wanted]
+    try:
+        shown = subprocess.run(command, text=True, check=False, capture_output=True).stdout
+    except FileNotFoundError:
+        return {}
+    blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in shown.split("\n\n")]
+    return {block["Id"]: block for block in blocks if block.get("Id") in wanted}
+
+
+def moment(monotonic: str) -> float | None:
+    """Return when something was, in seconds since the epoch, from microseconds since the boot; None for never."""
+    if not monotonic.isdecimal() or monotonic == "0":
+        return None
+    return time.time() - time.monotonic() + int(monotonic) / 1e6

@@ -1,0 +1,177 @@
+"""What is said of teams, and what is wrong with them, on a host whose systemd says what it is told to."""
+
+import json
+import os
+import shutil
+import sqlite3
+
+import pytest
+from mlflowctl import cli, doctor, paths, status, transaction
+from mlflowctl.backup import told
+
+SHOWN = {
+    "mlflow@vision.service": {"ActiveState": "inactive", "InactiveEnterTimestampMonotonic": "1000000"},
+    "mlflow-listen@vision.socket": {"ActiveState": "active", "UnitFileState": "enabled"},
+}
+
+
+@pytest.fixture
+def units(monkeypatch):
+    """What systemd says."""
+    found = {name: dict(about) for name, about in SHOWN.items()}
+    monkeypatch.setattr(status.systemd, "show", lambda *_asked: found)
+    monkeypatch.setattr(doctor.causes, "journal_keeps", lambda: True)
+    return found
+
+
+@pytest.fixture
+def host(tmp_path, units):
+    """A host with one team."""
+    paths.HERE = paths.Paths(tmp_path)
+    directory, state = paths.HERE.config / "vision", tmp_path / "state"
+    for path in (
+        directory,
+        state,
+        paths.HERE.cache,
+        paths.HERE.locks,
+        paths.HERE.state,
+        tmp_path / "opt" / "3.17.2" / "bin",
+    ):
+        path.mkdir(parents=True)
+    (tmp_path / "opt" / "3.17.2" / "bin" / "python").touch()
+    (directory / "venv").symlink_to(tmp_path / "opt" / "3.17.2")
+    file = state / "mlflow.db"
+    sqlite3.connect(file).executescript("CREATE TABLE runs (name TEXT)")
+    known = {
+        "name": "vision",
+        "account": "mlflow-vision",
+        "state_dir": str(state),
+        "socket": "/nowhere",
+        "admin_username": "admin",
+        "default_permission": "READ",
+        "databases": [{"name": "mlflow", "uri": f"sqlite:///{file}", "file": str(file)}],
+        "artifacts": None,
+        "storage_dirs": [],
+        "tracking_uri": "http://127.0.0.1:5001",
+    }
+    (directory / "team.json").write_text(json.dumps(known))
+    return tmp_path
+
+
+def ask(capsys, *words):
+    code = cli.main(list(words))
+    said = capsys.readouterr()
+    return code, said.out
+
+
+def test_a_team_that_sleeps(host, capsys):
+    told.keep("vision", "backup", True, {"snapshot": "0a1b2c3d"})
+    code, said = ask(capsys, "status", "--json")
+    (found,) = json.loads(said)
+    assert code == 0
+    assert (found["team"], found["version"], found["state"], found["port"]) == ("vision", "3.17.2", "asleep", 5001)
+    assert found["databases"] == [
+        {"name": "mlflow", "kind": "sqlite", "bytes": os.stat(host / "state/mlflow.db").st_size}
+    ]
+    assert (found["last_backup"]["snapshot"], found["last_drill"], found["undone"]) == ("0a1b2c3d", None, None)
+    assert found["disk_free"] > 0
+
+
+@pytest.mark.parametrize(
+    ("server", "socket", "state"),
+    [
+        ("active", "active", "awake"),
+        ("activating", "active", "starting"),
+        ("inactive", "inactive", "stopped"),
+        ("failed", "active", "failed"),
+    ],
+)
+def test_in_what_state_it_is(host, units, capsys, server, socket, state):
+    units["mlflow@vision.service"]["ActiveState"] = server
+    units["mlflow-listen@vision.socket"]["ActiveState"] = socket
+    assert json.loads(ask(capsys, "list", "--json")[1])[0]["state"] == state
+
+
+def test_the_table_has_what_the_json_has(host, capsys):
+    transaction.write_journal("vision", {"what": "upgrade to 3.18", "trying": False, "undo": []})
+    heads, line = ask(capsys, "status")[1].splitlines()
+    assert heads.split("  ")[0] == "TEAM"
+    assert [it in line for it in ("vision", "3.17.2", "asleep", "5001", "sqlite", "upgrade to 3.18 was cut off")] == [
+        True
+    ] * 6
+
+
+def test_what_is_written_down_and_cannot_be_read_hides_no_other_team(host, capsys):
+    (paths.HERE.config / "torn").mkdir()
+    (paths.HERE.config / "torn" / "team.json").write_text("{")
+    found = {it["team"]: it["state"] for it in json.loads(ask(capsys, "status", "--json")[1])}
+    assert found == {"torn": "unreadable", "vision": "asleep"}
+    assert "torn" in ask(capsys, "status")[1]
+
+
+def test_where_all_is_well_nothing_is_to_be_done(host, capsys):
+    assert ask(capsys, "doctor") == (0, "all is well\n")
+    assert ask(capsys, "doctor", "--json") == (0, "[]\n")
+
+
+def environment_gone(host, _units):
+    shutil.rmtree(host / "opt" / "3.17.2")
+
+
+def server_failed(_host, units):
+    units["mlflow@vision.service"]["ActiveState"] = "failed"
+
+
+def socket_closed(_host, units):
+    units["mlflow-listen@vision.socket"]["ActiveState"] = "inactive"
+
+
+def change_cut_off(_host, _units):
+    transaction.write_journal("vision", {"what": "upgrade to 3.18", "trying": False, "undo": []})
+
+
+def database_gone(host, _units):
+    (paths.HERE.config / "vision" / "admin_password").touch()
+    (host / "state" / "mlflow.db").unlink()
+
+
+def former_programs(_host, _units):
+    paths.HERE.library.mkdir(parents=True)
+    (paths.HERE.library / "run.py").touch()
+
+
+@pytest.mark.parametrize(
+    ("harm", "problem", "cure"),
+    [
+        (environment_gone, "MLflow 3.17.2, which it is to run, is not installed", "run mlops.mlflow.site"),
+        (server_failed, "mlflow@vision.service has failed", "see journalctl -u mlflow@vision.service"),
+        (
+            socket_closed,
+            "mlflow-listen@vision.socket is enabled, and does not",
+            "systemctl start mlflow-listen@vis",
+        ),
+        (
+            change_cut_off,
+            "upgrade to 3.18 was cut off, and is not undone yet",
+            "systemctl restart mlflow@vision.service",
+        ),
+        (database_gone, "is not there", "mlflowctl restore vision"),
+        (former_programs, "programs of a former version", "run mlops.mlflow.site"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_cure(host, units, capsys, harm, problem, cure):
+    harm(host, units)
+    code, said = ask(capsys, "doctor", "--json")
+    (found,) = json.loads(said)
+    assert code == 1
+    assert problem in found["problem"]
+    assert cure in found["cure"]
+
+
+def test_a_change_that_somebody_is_at_is_nothing_wrong(host, capsys):
+    change_cut_off(host, None)
+    handle = transaction.lock("vision", "clients")
+    try:
+        assert ask(capsys, "doctor")[0] == 0
+    finally:
+        os.close(handle)
