@@ -9,12 +9,15 @@ server that dies leaves it the head alone.
 A server that ends gives a connection on which nothing is asked the time for one more request, and says with the answer
 that it was the last. From 3.18 on MLflow's client repeats none that makes something, and it may just have sent one.
 
-What a lean environment leaves out, and a request asks for, is named in the journal.
+What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
 """
 
 import importlib
 import os
 import sys
+
+import audit
+import uvicorn.config
 
 PROTOCOLS = {
     "uvicorn.protocols.http.h11_impl": "H11Protocol",
@@ -139,6 +142,18 @@ def say_that_it_ends(protocol):
         protocol.cycle.keep_alive = False
 
 
+def watch_the_application():
+    """Let what is done in a server be said in the journal, see audit.py."""
+    load = uvicorn.config.Config.load
+
+    def load_watched(self):
+        load(self)
+        self.loaded_app = audit.around(self.loaded_app)
+
+    uvicorn.config.Config.load = load_watched
+
+
+watch_the_application()
 # Several workers are processes of their own, which read this file again under another name.
 for module, name in PROTOCOLS.items():
     try:
