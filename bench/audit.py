@@ -29,7 +29,7 @@ import servers
 
 SERVE = project.ROOT / "roles" / "mlflow_server" / "files" / "serve.py"
 ROUNDS, REQUESTS = 8, 150
-PASSWORD = "only-for-the-benchmark"  # noqa: S105
+PASSWORD = "only-for-the-benchmark"
 API = "/api/2.0/mlflow"
 PATIENCE = 180
 
@@ -54,11 +54,13 @@ class Server:
         """Ask for something as the admin."""
         login = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
         headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json", "Host": "localhost"}
-        assert self.connection
+        if self.connection is None:
+            raise project.ToolError("nobody is connected")
         self.connection.request("POST", API + path, json.dumps(body), headers)
         answer = self.connection.getresponse()
         text = answer.read()
-        assert answer.status == 200, text
+        if answer.status != 200:
+            raise project.ToolError(f"{path}: {answer.status} {text.decode()}")
         found: dict[str, Any] = json.loads(text or b"{}")
         return found
 
@@ -99,8 +101,8 @@ def serving(home: Path, audit: str) -> Iterator[Server]:
     try:
         end = time.monotonic() + PATIENCE
         while not (home / "s").exists():
-            assert process.poll() is None, (home / "log").read_text()[-2000:]
-            assert time.monotonic() < end
+            if process.poll() is not None or time.monotonic() > end:
+                raise project.ToolError((home / "log").read_text()[-2000:])
             time.sleep(0.2)
         yield Server(process.pid, home / "s")
     finally:
