@@ -14,7 +14,7 @@ VERSION ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-access bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format release lock clean
+.PHONY: help demo test check bench bench-access bench-audit bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format release lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,10 +53,13 @@ docs: build ## The documentation as a site, in build/docs/html
 	@$(RUN) python tools/website.py
 
 bench: ## Measure everything, side by side with the ways it replaces
-	@$(MAKE) bench-access bench-hosts ARGS=
+	@$(MAKE) bench-access bench-audit bench-hosts ARGS=
 
 bench-access: toolchain-mlflow build ## Measure managing access (ARGS=users)
 	@$(RUN) python bench/access.py $(ARGS)
+
+bench-audit: toolchain-mlflow ## Measure what the audit lines cost a server
+	@$(RUN) python bench/audit.py
 
 bench-hosts: toolchain-mlflow build ## Measure a host with many teams (ARGS="server site onboard many --keep")
 	@$(RUN) python bench/hosts.py $(ARGS)

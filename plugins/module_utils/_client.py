@@ -212,6 +212,8 @@ class Client:
                 url_password=password,
                 force_basic_auth=True,
                 use_netrc=False,
+                # The journal of a server's changes says which ones were ours.
+                http_agent="mlops.mlflow",
                 context=self._context,
                 # A redirect would carry the credentials to a server that nobody named.
                 follow_redirects="none",

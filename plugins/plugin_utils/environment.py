@@ -86,6 +86,7 @@ OWN_VARIABLES = {
     "MLFLOW_ALLOW_FILE_STORE": "a database is needed; use backend_store_uri",
 }
 OWN_PREFIXES = {
+    "MLOPS_MLFLOW_": "the role tells its own programs; leave it out",
     "_MLFLOW_": "MLflow tells it to its own processes; leave it out",
     "MLFLOW_TRACKING_": NO_LOG_IN,
     "UVICORN_": ONE_PROCESS,

@@ -12,8 +12,21 @@ from pathlib import Path
 from mlflowctl import paths
 
 NAMES = (
-    *("age", "answers", "archive", "artifacts", "ask", "backup", "bring_back", "causes", "changes", "client_root"),
-    *("collect_garbage", "compare", "contents", "databases", "deleted", "drain", "drill", "drill_postgresql"),
+    *(
+        "age",
+        "answers",
+        "archive",
+        "artifacts",
+        "ask",
+        "audit",
+        "backup",
+        "bring_back",
+        "causes",
+        "changes",
+        "client_root",
+    ),
+    *("client_root", "collect_garbage", "compare", "contents", "databases", "deleted", "drain", "drill"),
+    "drill_postgresql",
     *("environment_file", "fetched", "find_retired", "grants", "locations", "migrate", "old_keys", "own_places"),
     *("own_tables", "places", "processes", "prompts", "repository", "restore", "retire", "run", "serve"),
     *("serve_uvicorn", "settings", "sqlite_files", "start", "starts", "team", "trees", "turns", "upgrade"),

@@ -9,7 +9,7 @@ server that dies leaves it the head alone.
 A server that ends gives a connection on which nothing is asked the time for one more request, and says with the answer
 that it was the last. From 3.18 on MLflow's client repeats none that makes something, and it may just have sent one.
 
-What a lean environment leaves out, and a request asks for, is named in the journal.
+What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
 """
 
 from __future__ import annotations
@@ -18,6 +18,13 @@ import importlib
 import os
 import sys
 from typing import Any
+
+import uvicorn.config
+
+# As a program of its own, or read again by one, it does not stand in its package.
+if not __package__:
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
+from mlflowctl.in_mlflow import audit
 
 PROTOCOLS = {
     "uvicorn.protocols.http.h11_impl": "H11Protocol",
@@ -142,6 +149,19 @@ def say_that_it_ends(protocol: Any) -> None:
         protocol.cycle.keep_alive = False
 
 
+def watch_the_application() -> None:
+    """Let what is done in a server be said in the journal, see audit.py."""
+    config: Any = uvicorn.config.Config
+    load = config.load
+
+    def load_watched(self: Any) -> None:
+        load(self)
+        self.loaded_app = audit.around(self.loaded_app)
+
+    config.load = load_watched
+
+
+watch_the_application()
 # Several workers are processes of their own, which read this file again under another name.
 for module, name in PROTOCOLS.items():
     try:

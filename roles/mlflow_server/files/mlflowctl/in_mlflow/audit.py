@@ -1,0 +1,314 @@
+"""Says in the journal who did what in a team's server: a line of JSON for each request that changes something, reads an
+artifact or is refused.
+
+It stands around the application, where each request comes by: over a direct port, a proxy or the role's own socket.
+Who somebody is, is what MLflow itself found out, and not what a request says. No body is kept, only what names things.
+
+What training says all the time (metrics, parameters, parts of traces), and what is refused, is told once and then
+summed up, so that nobody fills the journal by working or by guessing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextvars
+import functools
+import importlib
+import json
+import os
+import re
+import socket
+import sys
+import time
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+# journald's own protocol: of a line it also keeps which unit it is from, which nobody can make up.
+JOURNAL = "/run/systemd/journal/socket"
+IDENTIFIER = "mlflow-audit"
+# How audit is set: "no"; "proxied" where only the team's proxies reach its port, so that they say who asks; "direct".
+SETTING = "MLOPS_MLFLOW_AUDIT"
+# Seconds in which the same is summed up, and how much of that is remembered at most.
+TOGETHER = 60
+REMEMBERED = 2000
+# A longer body is not looked into for what it names; a longer name is cut off.
+LONGEST_BODY, LONGEST_NAME = 1 << 20, 250
+
+READS = {"GET", "HEAD", "OPTIONS"}
+PREFIX = re.compile(r"^.*?/(?:ajax-)?api/\d+\.\d+/?(?:mlflow/)?")
+# What is asked for by POST and changes nothing: whole routes, since the end of some is chosen by who asks.
+QUESTIONS = re.compile(
+    r"graphql|[a-z-]+(/jobs)?/search(-[a-z]+)?|registered-models/get-latest-versions"
+    r"|traces/(batchGetInfos|calculate-filter-correlation|metrics|query)|metrics/[a-z-]+"
+)
+FILES = re.compile(r"(mlflow-artifacts/(?:artifacts|presigned|mpu/[a-z]+))/(.+)")
+ARTIFACTS = re.compile(
+    r"mlflow-artifacts/(artifacts|presigned)|(model-versions/)?get-artifact|get-trace-artifact|logged-models/ID/artifacts/files"
+)
+ALL_THE_TIME = re.compile(r"runs/(log-[a-z]+|outputs|set-tag)|v1/traces|logged-models/ID/params|traces")
+# The part of a path that names one thing has a number in it, and what is done with it has none.
+THING = re.compile(r"([a-z-]+(?:/jobs|/cancel)?)/([^/]*\d[^/]*)(/.*)?")
+# What names a thing or a person, and no more.
+NAMES = {
+    "alias", "artifact_path", "dataset_id", "endpoint_id", "endpoint_name", "experiment_id", "experiment_ids",
+    "experiment_name", "is_admin", "key", "lifecycle_stage", "model_id", "name", "new_name", "path", "permission",
+    "request_id", "resource_id", "resource_pattern", "resource_type", "role_id", "role_name", "run_id", "run_uuid",
+    "scorer_name", "secret_id", "secret_name", "stage", "trace_id", "user_id", "username", "version", "webhook_id",
+}  # fmt: skip
+
+asking: contextvars.ContextVar[Request | None] = contextvars.ContextVar("asking", default=None)
+
+
+# What a line says.
+Told = dict[str, Any]
+
+
+class Journal:
+    """Where lines go. It is never waited for: what it does not take is counted, and said with the next line."""
+
+    def __init__(self, path: str = JOURNAL) -> None:
+        self.path, self.missed = path, 0
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+
+    def write(self, told: Told) -> None:
+        """Write a line. json.dumps leaves nothing in it that a terminal or a reader of lines would act on."""
+        told = {**told, "missed": self.missed} if self.missed else told
+        line = f"SYSLOG_IDENTIFIER={IDENTIFIER}\nPRIORITY=6\nMESSAGE={json.dumps(told)}\n"
+        try:
+            self.socket.sendto(line.encode(), self.path)
+            self.missed = 0
+        except OSError:
+            self.missed += 1
+
+    def close(self) -> None:
+        """Close it."""
+        self.socket.close()
+
+
+class Repeated:
+    """Tells the first of what is said all the time, and how often it was said again when that time is over."""
+
+    def __init__(self, write: Callable[[Told], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self.write, self.clock = write, clock
+        self.known: dict[str, dict[str, Any]] = {}
+
+    def tell(self, told: Told) -> None:
+        """Tell it, or count it."""
+        what = json.dumps({key: value for key, value in told.items() if key not in ("time", "ms")})
+        self.settle()
+        if what in self.known:
+            first = self.known[what]
+            first["count"] += 1
+            first["told"] = told
+        else:
+            self.write(told)
+            if len(self.known) < REMEMBERED:
+                self.known[what] = {"since": self.clock(), "count": 0, "told": told}
+
+    def settle(self, end: bool = False) -> None:
+        """Tell what was counted for long enough. They are in their order."""
+        while self.known:
+            what, found = next(iter(self.known.items()))
+            if not end and self.clock() - found["since"] < TOGETHER:
+                break
+            del self.known[what]
+            if found["count"]:
+                self.write({**found["told"], "count": found["count"]})
+
+
+class Audit:
+    """Watches an application."""
+
+    def __init__(self, app: Any, team: str, proxied: bool, write: Callable[[Told], None]) -> None:
+        self.app, self.team, self.proxied, self.write = app, team, proxied, write
+        self.repeated = Repeated(write)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, self.to_the_end(send))
+            return
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        asking.set(request)
+        began = time.monotonic()
+        try:
+            if request.changes:
+                await self.app(scope, request.listens(receive), request.watches(send))
+            else:
+                await self.app(scope, receive, request.watches(send))
+        finally:
+            if request.is_told():
+                self.tell(request, time.monotonic() - began)
+
+    def to_the_end(self, send: Any) -> Any:
+        """Tell what was counted when the server ends."""
+
+        async def say(message: Any) -> None:
+            if message["type"].startswith("lifespan.shutdown"):
+                self.repeated.settle(end=True)
+            await send(message)
+
+        return say
+
+    def tell(self, request: Request, seconds: float) -> None:
+        """Write the line of a request."""
+        told = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "team": self.team,
+            "user": request.user,
+            **({} if request.user else {"claimed_user": request.claimed()}),
+            **self.address(request),
+            "method": request.method,
+            "route": request.route,
+            "resource": request.names(),
+            "status": request.status,
+            "ms": round(seconds * 1000),
+            **({"agent": "mlops.mlflow"} if request.header(b"user-agent").startswith("mlops.mlflow") else {}),
+        }
+        if ALL_THE_TIME.fullmatch(request.route) or request.status in (401, 403):
+            self.repeated.tell(told)
+        else:
+            self.repeated.settle()
+            self.write(told)
+
+    def address(self, request: Request) -> Told:
+        """Return where somebody asks from: only a proxy knows, and where others reach the port, anybody can say so."""
+        said = request.header(b"x-forwarded-for")[:LONGEST_NAME]
+        return {"address" if self.proxied else "claimed_address": said} if said else {}
+
+
+class Request:
+    """What is known of a request so far."""
+
+    def __init__(self, scope: Any) -> None:
+        self.scope, self.method = scope, scope["method"]
+        self.route, self.things = split(PREFIX.sub("", scope["path"]).lstrip("/"))
+        self.is_artifact = ARTIFACTS.fullmatch(self.route) is not None
+        self.changes = self.method not in READS and not (self.method == "POST" and QUESTIONS.fullmatch(self.route))
+        self.user: str | None = None
+        self.status: int | None = None
+        self.body, self.answer = b"", b""
+
+    def header(self, name: bytes) -> str:
+        """Return a header as text; nothing where there is none."""
+        return next((value for key, value in self.scope["headers"] if key == name), b"").decode("latin-1")
+
+    def is_told(self) -> bool:
+        """Say whether it is worth a line. Without an answer, nobody knows what was changed."""
+        refused = self.status in (401, 403)
+        return refused or self.changes or (self.is_artifact and self.method == "GET")
+
+    def claimed(self) -> Any:
+        """Return who somebody says to be; never what stands behind that."""
+        kind, _space, credentials = self.header(b"authorization").partition(" ")
+        if kind.lower() != "basic":
+            return None
+        try:
+            name, colon, _password = base64.b64decode(credentials).decode("utf-8", "replace").partition(":")
+        except (binascii.Error, ValueError):
+            return None
+        return shown(name) if colon else None
+
+    def listens(self, receive: Any) -> Any:
+        """Take note of what is said; files pass by. MLflow reads JSON whatever it is said to be."""
+
+        async def hear() -> Any:
+            message = await receive()
+            if not self.is_artifact and len(self.body) <= LONGEST_BODY:
+                self.body += message.get("body", b"")
+            return message
+
+        return hear
+
+    def watches(self, send: Any) -> Any:
+        """Take note of the status, and of the name of what was made."""
+        makes = self.changes and self.route.endswith("create")
+
+        async def say(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self.status = message["status"]
+            elif makes and len(self.answer) <= LONGEST_BODY:
+                self.answer += message.get("body", b"")
+            await send(message)
+
+        return say
+
+    def names(self) -> Told:
+        """Return what a request names: in its path, its query and its body, and what it has made."""
+        query = urllib.parse.parse_qs(self.scope["query_string"].decode("latin-1"))
+        said = {key: values[0] for key, values in query.items()}
+        made = members(self.answer) if self.answer else {}
+        inner = [it for it in made.values() if isinstance(it, dict)]
+        inner += [it["info"] for it in inner if isinstance(it.get("info"), dict)]
+        # Nobody hides what is done behind a long body.
+        found = {"unread_bytes": len(self.body)} if len(self.body) > LONGEST_BODY else {}
+        for each in (*inner, made, said, members(self.body)):
+            found.update({key: shown(value) for key, value in each.items() if key in NAMES and is_plain(value)})
+        return {**found, **self.things}
+
+
+def members(text: bytes) -> Told:
+    """Return what an object in JSON has; nothing where it is none, or was too long to be kept."""
+    if len(text) > LONGEST_BODY:
+        return {}
+    try:
+        found = json.loads(text or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def split(route: str) -> tuple[str, Told]:
+    """Return a route without what it names, and that."""
+    if found := FILES.fullmatch(route):
+        return found[1], {"path": shown(found[2])}
+    if found := THING.fullmatch(route):
+        return shown(f"{found[1]}/ID{found[3] or ''}"), {"id": shown(found[2])}
+    return shown(route), {}
+
+
+def is_plain(value: Any) -> bool:
+    """Say whether a value is a name, or a few of them."""
+    if isinstance(value, list):
+        return len(value) <= 10 and all(isinstance(it, (str, int)) for it in value)
+    return isinstance(value, (str, int))
+
+
+def shown(value: Any) -> Any:
+    """Return a value that is no longer than it needs to be."""
+    return [shown(it) for it in value] if isinstance(value, list) else str(value)[:LONGEST_NAME]
+
+
+def learns(authenticate: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a request know whom MLflow has found it to be from."""
+
+    @functools.wraps(authenticate)
+    def found(*arguments: Any, **options: Any) -> Any:
+        person = authenticate(*arguments, **options)
+        request, name = asking.get(), getattr(person, "username", None)
+        if request is not None and isinstance(name, str):
+            request.user = name
+        return person
+
+    return found
+
+
+# What says who somebody is, for MLflow's older and newer routes.
+LEARN_FROM = ("authenticate_request", "_authenticate_fastapi_request")
+
+
+def around(app: Any) -> Any:
+    """Return an application that is watched, or the same where that is not wanted."""
+    setting = os.environ.get(SETTING, "no")
+    if setting == "no":
+        return app
+    auth = sys.modules.get("mlflow.server.auth") or importlib.import_module("mlflow.server.auth")
+    for name in LEARN_FROM:
+        if hasattr(auth, name):
+            setattr(auth, name, learns(getattr(auth, name)))
+    return Audit(app, os.path.basename(os.environ.get("RUNTIME_DIRECTORY", "")), setting == "proxied", Journal().write)

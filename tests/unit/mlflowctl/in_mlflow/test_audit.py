@@ -1,0 +1,213 @@
+"""Who did what in a team's server: a line for what changes something, and nothing in it that is nobody's business."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import socket
+
+import pytest
+from mlflowctl.in_mlflow import audit
+
+
+class Lines(list):
+    def names(self):
+        return [(line["route"], line["resource"]) for line in self]
+
+
+def basic(name, password):
+    return b"Basic " + base64.b64encode(f"{name}:{password}".encode())
+
+
+@pytest.fixture
+def ask():
+    """Ask an application that answers as it is told, and finds people to be who they say."""
+    lines = Lines()
+
+    def ask(method, path, body="", status=200, query="", user="alice", says="{}", headers=(), proxied=True):
+        async def app(scope, receive, send):
+            while (await receive()).get("more_body"):
+                pass
+            if user and status != 401:
+                person = type("Person", (), {"username": user})
+                audit.learns(lambda: person)()
+            await send({"type": "http.response.start", "status": status, "headers": []})
+            await send({"type": "http.response.body", "body": says.encode()})
+
+        parts = [body.encode()[at : at + 1000] for at in range(0, len(body), 1000)] or [b""]
+        messages = [{"type": "http.request", "body": it, "more_body": True} for it in parts[:-1]]
+        messages.append({"type": "http.request", "body": parts[-1], "more_body": False})
+
+        async def receive():
+            return messages.pop(0)
+
+        async def send(_message):
+            pass
+
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [(b"authorization", basic("alice", "s3cret")), *headers],
+        }
+        watched = getattr(ask, "watched", None) or audit.Audit(app, "vision", proxied, lines.append)
+        watched.app, watched.proxied = app, proxied
+        ask.watched = watched
+        asyncio.run(watched(scope, receive, send))
+        return lines
+
+    return ask
+
+
+API = "/api/2.0/mlflow/"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "route", "things"),
+    [
+        ("POST", "experiments/delete", '{"experiment_id": "3"}', "experiments/delete", {"experiment_id": "3"}),
+        ("POST", "runs/search", "{}", None, None),
+        ("POST", "experiments/search-datasets", "{}", None, None),
+        ("POST", "registered-models/get-latest-versions", "{}", None, None),
+        ("GET", "experiments/get", "", None, None),
+        ("POST", "review-queues/get-or-create-user", "{}", "review-queues/get-or-create-user", {}),
+        ("DELETE", "logged-models/m-12ab", "", "logged-models/ID", {"id": "m-12ab"}),
+        ("PATCH", "logged-models/m-12ab/tags", "{}", "logged-models/ID/tags", {"id": "m-12ab"}),
+        ("GET", "logged-models/m-12ab/artifacts/files", "", "logged-models/ID/artifacts/files", {"id": "m-12ab"}),
+        ("POST", "artifacts/presigned-download-url", "{}", "artifacts/presigned-download-url", {}),
+        (
+            "POST",
+            "users/create",
+            '{"username": "bob", "password": "s3cret", "token": "s3cret"}',
+            "users/create",
+            {"username": "bob"},
+        ),
+    ],
+)
+def test_what_changes_something_or_reads_an_artifact_is_a_line(ask, method, path, body, route, things):
+    for prefix in (API, "/ajax-api/3.0/mlflow/", "/some/where/api/2.0/mlflow/"):
+        lines = ask(method, prefix + path, body)
+        assert lines.names() == ([] if route is None else [(route, things)])
+        assert "s3cret" not in json.dumps(lines)
+        lines.clear()
+
+
+@pytest.mark.parametrize(
+    ("method", "route"),
+    [
+        ("GET", "mlflow-artifacts/artifacts"),
+        ("PUT", "mlflow-artifacts/artifacts"),
+        ("DELETE", "mlflow-artifacts/artifacts"),
+        ("POST", "mlflow-artifacts/mpu/complete"),
+        ("GET", "mlflow-artifacts/presigned"),
+    ],
+)
+def test_an_artifact_is_named_whatever_it_is_called(ask, method, route):
+    lines = ask(method, f"/api/2.0/{route}/1/run/runs/search", "a file")
+    assert lines.names() == [(route, {"path": "1/run/runs/search"})]
+
+
+def test_a_line_says_who_asked_from_where_and_what_came_of_it(ask):
+    (line,) = ask(
+        "POST",
+        API + "runs/create",
+        '{"experiment_id": "1"}',
+        says='{"run": {"info": {"run_id": "ab12"}, "data": {}}}',
+        headers=[(b"x-forwarded-for", b"192.0.2.7"), (b"user-agent", b"mlops.mlflow")],
+    )
+    assert {key: line[key] for key in ("team", "user", "address", "method", "status", "agent")} == {
+        "team": "vision",
+        "user": "alice",
+        "address": "192.0.2.7",
+        "method": "POST",
+        "status": 200,
+        "agent": "mlops.mlflow",
+    }
+    assert line["resource"] == {"run_id": "ab12", "experiment_id": "1"}
+    assert isinstance(line["ms"], int)
+
+
+def test_where_others_reach_the_port_an_address_is_only_claimed(ask):
+    headers = [(b"x-forwarded-for", b"192.0.2.7")]
+    (line,) = ask("POST", API + "runs/delete", "{}", headers=headers, proxied=False)
+    assert "address" not in line
+    assert line["claimed_address"] == "192.0.2.7"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_who_is_refused_is_told_once_and_then_counted(ask, method):
+    for _time in range(3):
+        lines = ask(method, API + "experiments/search", status=401)
+    (line,) = lines
+    assert (line["user"], line["claimed_user"], line["status"]) == (None, "alice", 401)
+    ask.watched.repeated.settle(end=True)
+    assert [it.get("count") for it in lines] == [None, 2]
+    assert ask("GET", API + "runs/get", status=403)[-1]["user"] == "alice"
+
+
+def test_what_training_says_all_the_time_is_summed_up_by_the_minute():
+    now, lines = [0.0], Lines()
+    repeated = audit.Repeated(lines.append, lambda: now[0])
+    for number in range(100):
+        repeated.tell({"time": number, "ms": number, "route": "runs/log-metric", "resource": {"run_id": "a"}})
+    repeated.tell({"time": 0, "ms": 1, "route": "runs/log-metric", "resource": {"run_id": "b"}})
+    assert len(lines) == 2
+    now[0] = 60.0
+    repeated.settle()
+    assert [(line["resource"]["run_id"], line.get("count")) for line in lines] == [("a", None), ("b", None), ("a", 99)]
+    for number in range(3 * audit.REMEMBERED):
+        repeated.tell({"route": str(number)})
+    assert len(repeated.known) == audit.REMEMBERED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"experiment_id": "3"}' + " " * (1 << 21),
+        '{"experiment_id": ' + "[" * 100_000,
+        '{"experiment_id": {"a": 1}, "name": [["a"]]}',
+        '["experiment_id"]',
+        "\xff",
+        '{"experiment_id": 1e999}',
+    ],
+)
+def test_no_body_ends_a_request_or_hides_that_it_was(ask, body):
+    (line,) = ask("POST", API + "experiments/delete", body)
+    assert line["route"] == "experiments/delete"
+    assert ("unread_bytes" in line["resource"]) is (len(body) > 1 << 20)
+
+
+def test_a_line_is_one_whatever_things_are_called(ask, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journald:
+        journald.bind(str(tmp_path / "socket"))
+        name = "a\nPRIORITY=0\n\x1b[31m\u202e\ud800" + "x" * 1000
+        (line,) = ask("POST", API + "experiments/create", json.dumps({"name": name}))
+        with contextlib.closing(audit.Journal(str(tmp_path / "socket"))) as journal:
+            journal.write(line)
+        fields = journald.recv(65536).decode("ascii").splitlines()
+    assert fields[:2] == ["SYSLOG_IDENTIFIER=mlflow-audit", "PRIORITY=6"]
+    assert json.loads(fields[2].removeprefix("MESSAGE="))["resource"]["name"] == name[:250]
+    assert len(fields) == 3
+
+
+def test_nobody_waits_for_the_journal(tmp_path):
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journald,
+        contextlib.closing(audit.Journal(str(tmp_path / "socket"))) as journal,
+    ):
+        journal.write({"number": 1})
+        journald.bind(str(tmp_path / "socket"))
+        number = 1
+        while journal.missed < 5:
+            number += 1
+            journal.write({"number": number, "long": "x" * 1000})
+        while journal.missed:
+            journald.recv(65536)
+            journal.write({"number": 0})
+        journald.setblocking(False)
+        said = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                said.append(journald.recv(65536).decode())
+    assert '"missed": 5' in said[-1]
