@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 
 import pytest
+from mlflowctl import locations
 from mlflowctl.program import PROGRAM
 from unit.mlflowctl.backup_lab import Lab
 from unit.mlflowctl.retiring import Host
@@ -45,20 +46,20 @@ COVERED = [
 
 
 @pytest.mark.parametrize("uri", MISSED)
-def test_what_is_at_a_place_of_its_own_is_counted(locations, uri):
+def test_what_is_at_a_place_of_its_own_is_counted(uri):
     found = locations.Elsewhere(OWN, [])
     found.add(uri)
     assert found.told() == {"accepted": 0, "others": 1, "names": [json.dumps(uri)[1:-1]]}
 
 
 @pytest.mark.parametrize("uri", COVERED)
-def test_what_the_server_keeps_is_not(locations, uri):
+def test_what_the_server_keeps_is_not(uri):
     found = locations.Elsewhere(OWN, [])
     found.add(uri)
     assert found.told()["others"] == 0
 
 
-def test_what_is_known_of_is_counted_apart_and_cannot_hide_another(locations):
+def test_what_is_known_of_is_counted_apart_and_cannot_hide_another():
     uris = ["file:///home/a", "file:///srv/b", "relative"]
     # All that MLflow reads as the way up.
     uris += [f"file:///home/{up}/var/lib/own" for up in ("..", "%2e%2e", ".%2E", ".\t.", "%2e\n%2e")]
@@ -69,7 +70,7 @@ def test_what_is_known_of_is_counted_apart_and_cannot_hide_another(locations):
         assert (found.others, found.known) == (others, 8 - others)
 
 
-def test_no_name_moves_a_cursor_and_many_are_not_all_named(locations):
+def test_no_name_moves_a_cursor_and_many_are_not_all_named():
     found = locations.Elsewhere(OWN, [])
     for number in range(1000):
         found.add(f"/tmp/{number}\x1b[2K\u202e{'x' * 5000}")  # noqa: S108 - only a name
@@ -80,7 +81,7 @@ def test_no_name_moves_a_cursor_and_many_are_not_all_named(locations):
     assert "1000 rows" in locations.described(told)
 
 
-def test_all_tables_that_have_places_are_looked_at(locations, tmp_path):
+def test_all_tables_that_have_places_are_looked_at(tmp_path):
     path, number = tmp_path / "tracking.db", itertools.count()
     with sqlite3.connect(path) as database:
         for table, (column, which) in locations.COLUMNS.items():
@@ -93,7 +94,7 @@ def test_all_tables_that_have_places_are_looked_at(locations, tmp_path):
     assert locations.find(str(path), OWN)["others"] == next(number) == 6
 
 
-def test_a_dump_is_read_as_postgresql_writes_it(locations):
+def test_a_dump_is_read_as_postgresql_writes_it():
     script = (
         b"COPY public.experiments (experiment_id, name, artifact_location) FROM stdin;\n"
         b"1\tCOPY public.runs (artifact_uri) FROM stdin;\tmlflow-artifacts:/1\n"

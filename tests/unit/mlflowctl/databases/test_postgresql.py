@@ -305,7 +305,7 @@ def test_neither_does_a_restore_or_a_count(team, database, place, stuck):
         databases.restore(team, database, copy)
 
 
-def test_a_server_that_is_gone_is_not_waited_for(databases):
+def test_a_server_that_is_gone_is_not_waited_for():
     uri, _environment = databases.reached("postgresql+psycopg://it@db/runs?tcp_user_timeout=5&sslmode=require")
     assert "tcp_user_timeout=5&" in uri
     assert "tcp_user_timeout=60000" not in uri
