@@ -17,7 +17,7 @@ PLAYBOOK = """
       vars:
         files: >-
           {{ lookup('ansible.builtin.template', roles ~ '/mlflow_server/templates/programs.yml.j2',
-                    template_vars={'libexec_dir': '/usr/local/lib/mlflow', 'package_dir': roles ~ '/mlflow_server/files'}) }}
+                    template_vars={'libexec_dir': '/usr/local/lib', 'package_dir': roles ~ '/mlflow_server/files'}) }}
 """
 
 
