@@ -54,7 +54,7 @@ class Runner:
         started = time.monotonic()
         command = ["make", "--no-print-directory", *words]
         if name in GIVING_WAY:
-            command = ["nice", "-n", "5", *command]
+            command = ["nice", "-n", "10", *command]
         with subprocess.Popen(
             command,
             cwd=project.ROOT,
