@@ -84,8 +84,8 @@ def planned(stages: Sequence[str]) -> list[str]:
 
 
 def side_by_side() -> int:
-    """Return how many go on at the same time: two wait while as many work as there are processors."""
-    return (os.cpu_count() or 1) + 2
+    """Return how many go on at the same time: one waits while as many work as there are processors."""
+    return (os.cpu_count() or 1) + 1
 
 
 def main() -> int:
