@@ -8,7 +8,7 @@ import yaml
 
 TEAM = '{instance="h",team="a"}'
 LATE = 40
-# Of each: after how many hours it is looked at, what sets it off, and what does not. 0x3000 is the same value all the time.
+# Of each: after how many hours it is looked at, what sets it off, and what does not. 0x3000 is the same all the time.
 CASES: dict[str, tuple[int, dict[str, str], dict[str, str]]] = {
     "MlflowTeamCannotStart": (
         2,
