@@ -24,12 +24,14 @@ a{color:var(--one)}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}caption{text-align:left}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
-tbody th{font-weight:400;max-width:22rem;overflow-wrap:anywhere;white-space:normal}
+thead th{white-space:normal;vertical-align:bottom}
+th:first-child{position:sticky;left:0;background:var(--back)}
+tbody th{font-weight:400;min-width:8rem;max-width:22rem;overflow-wrap:anywhere;white-space:normal}
 .n{text-align:right}
 th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid var(--one)}
 th[aria-sort=ascending] button::after{content:" ▲"}th[aria-sort=descending] button::after{content:" ▼"}
 section{border-top:1px solid var(--line);margin-top:2rem}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:1rem}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr));gap:1rem}
 figure{margin:0}svg{width:100%;height:auto}svg text{fill:var(--soft);font-size:11px}
 .axis{stroke:var(--line)}polyline{fill:none;stroke-width:2}
 polyline.s1{stroke:var(--one)}polyline.s2{stroke:var(--two);stroke-dasharray:5 3}

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
+import project
 import pytest
 from e2e import alerts
+from e2e.browser import browser
 from e2e.stage import ALICE, Stage, soon
 
 FIGURES = "/var/lib/prometheus/node-exporter/mlflow.prom"
 RULES = "/etc/prometheus/mlflow_rules.yml"
+# Kept, to be looked at.
+PICTURES = project.BUILD / "usage"
 CERTIFICATE = "/etc/ssl/of-the-proxy.crt"
 # Quicker than for people, so that nobody has to wait.
 QUICK = {
@@ -70,7 +75,7 @@ def watched(converged: Stage) -> Iterator[Stage]:
 
 
 def test_rules_and_figures_are_as_prometheus_wants_them(watched: Stage) -> None:
-    run = watched.play("watch", **QUICK)
+    run = watched.play("watch_teams", **QUICK)
     assert run.code == 0, run.output
     rules = watched.sh(f"cat {RULES}")
     assert alerts.names(rules) == set(alerts.CASES)
@@ -114,3 +119,27 @@ def test_alarms_go_off_and_out_again_while_others_sleep(watched: Stage) -> None:
     assert holds(stage, asleep)
     assert stage.starts("nlp") == before
     assert stage.sh("systemctl show --property=InvocationID,NRestarts mlflow@nlp.service") == life
+
+
+def test_a_page_says_what_the_teams_use(watched: Stage, tmp_path: Path) -> None:
+    watched.sh("systemctl start mlflow-monitoring-walk.service mlflow-monitoring.service")
+    awake = watched.sh("systemctl is-active mlflow@nlp.service", check=False)
+    run = watched.play("report_usage", mlflow_monitoring_report_dir=str(PICTURES))
+    assert run.code == 0, run.output
+    assert watched.sh("systemctl is-active mlflow@nlp.service", check=False) == awake
+    told = json.loads((PICTURES / "usage.json").read_text())["mlflow1"]["teams"]
+    assert next(it["runs"] for it in told["vision"]["experiments"] if it["name"] == "resnet") > 0
+    assert told["vision"]["days"][-1]["artifacts_bytes"] > 0
+    assert '"mlflow1","nlp","3.17.2"' in (PICTURES / "usage.csv").read_text()
+    with browser(tmp_path, {}, "none") as page:
+        page.open((PICTURES / "usage.html").as_uri())
+        page.wait_for("Every team")
+        for size in ("desktop", "phone"):
+            page.look(PICTURES / f"{size}.png", size)
+            assert page.run("document.documentElement.scrollWidth <= innerWidth")
+        page.look(PICTURES / "dark.png", dark=True)
+        first = "document.querySelector('tbody th').textContent"
+        assert page.run(first) == "nlp"
+        for expected in ("vision", "nlp"):
+            page.run("document.querySelector('thead button').click()")
+            assert page.run(first) == expected
