@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import project
@@ -43,7 +44,7 @@ def certify(stage: Stage, days: int) -> None:
     )
 
 
-def ask(stage: Stage, path: str) -> dict[str, list[dict[str, dict[str, str]]]]:
+def ask(stage: Stage, path: str) -> dict[str, Any]:
     """Return what Prometheus answers; nothing while it starts."""
     answer = stage.sh(f"curl --silent --max-time 10 'http://127.0.0.1:9090/api/v1/{path}'", check=False)
     return dict(json.loads(answer)["data"]) if answer.startswith("{") else {}
