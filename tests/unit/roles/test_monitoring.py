@@ -7,6 +7,7 @@ import pwd
 import re
 import sqlite3
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -174,6 +175,26 @@ def test_whatever_an_account_runs_is_ended(lab, monkeypatch):
     assert time.monotonic() - began < 20
 
 
+def test_a_disk_that_hangs_is_one_teams(lab, monkeypatch, capfd):
+    lab.add("vision")
+    lab.add("audio")
+    over = threading.Event()
+    looked = lab.looking.figures.samples
+    monkeypatch.setattr(lab.looking, "ALL_SECONDS", 5)
+
+    def held(seen):
+        if seen.team.name == "audio":
+            over.wait(60)
+        return looked(seen)
+
+    monkeypatch.setattr(lab.looking.figures, "samples", held)
+    found = lab.look()
+    over.set()
+    assert found["mlflow_team_scrape_error", 'team="audio"'] == 1
+    assert found["mlflow_team_users", 'team="vision"'] == 2
+    assert "audio: it was still not looked at after 5 s" in capfd.readouterr().err
+
+
 def test_a_database_is_read_again_once_it_was_written_to(lab, monkeypatch):
     state = lab.add("vision")
     asked = []
@@ -277,9 +298,9 @@ def test_keeps_a_small_record_of_each_day_and_no_more_of_them_than_asked_for(lab
     lab.state["mlflow@vision.service"] = {"ActiveState": "active"}
     now = 1_795_000_000.0
     monkeypatch.setattr(lab.main.time, "time", lambda: now)
-    for _look in range(12 * 24 * 6):
-        now += 300
-        if _look % 72 == 0:
+    for _look in range(6 * 24 * 5):
+        now += 600
+        if _look % 36 == 0:
             lab.look()
         else:
             # As a look does, without the rest.

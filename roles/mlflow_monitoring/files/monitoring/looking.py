@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as LateError
+from threading import BoundedSemaphore
 from typing import Any
 
 import causes
@@ -18,7 +20,9 @@ from monitoring import databases_of, figures, journal, kinds, store, units
 from monitoring.exposition import Sample
 from monitoring.figures import Seen
 
-AT_ONCE = 4
+# How many databases are read at the same time; how long for one's turn is waited for, and for all teams: a disk that is
+# away holds whoever looks at it, with no end that could be set.
+AT_ONCE, TURN_SECONDS, ALL_SECONDS = 4, 60, 120
 # What a state may have lasted at most between two looks: the host may have slept in between.
 LONGEST_GAP = 600
 # Whatever a team's databases or files may do.
@@ -41,6 +45,7 @@ class Look:
         self.known: dict[str, Any] = {
             name: self.state["teams"].get(name) or {"noted": journal.fresh()} for name in self.names
         }
+        self.turns = BoundedSemaphore(AT_ONCE)
         self.units = units.shown(unit for name in self.names for unit in units.of_team(name))
 
     def read_journal(self) -> None:
@@ -69,8 +74,17 @@ class Look:
 
     def everybody(self) -> list[Sample]:
         """Return the figures of all teams."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return [it for found in pool.map(self.of_team, self.names) for it in found]
+        pool = ThreadPoolExecutor(max(len(self.names), 1))
+        waited_for = {name: pool.submit(self.of_team, name) for name in self.names}
+        end, found = time.monotonic() + ALL_SECONDS, []
+        for name, figure in waited_for.items():
+            try:
+                found += figure.result(max(end - time.monotonic(), 0))
+            except LateError:
+                say(name, TimeoutError(f"it was still not looked at after {ALL_SECONDS} s; does a disk of it hang?"))
+                found.append(Sample(kinds.ERROR, {"team": name}, 1))
+        pool.shutdown(wait=False)
+        return found
 
     def of_team(self, name: str) -> list[Sample]:
         """Return those of one team, or that there are none."""
@@ -98,7 +112,12 @@ class Look:
         if files and former.get("state") == state and not former.get("error"):
             return {**former, "read": self.now}
         try:
-            told = {**databases_of.asked(team, "quick"), "read": self.now, "error": False}
+            if not self.turns.acquire(timeout=TURN_SECONDS):
+                raise TimeoutError(f"others were still being read after {TURN_SECONDS} s")
+            try:
+                told = {**databases_of.asked(team, "quick"), "read": self.now, "error": False}
+            finally:
+                self.turns.release()
         except FAILURES as error:
             say(team.name, error)
             told = {**former, "error": True}
