@@ -10,6 +10,7 @@ from pathlib import Path
 
 import team as teams
 from repository import BackupError, Repository, Settings, settings
+from turns import is_noted, note
 
 # Where it stands that a team's backups begin by themselves. Those of one that has moved begin on another host.
 WANTS = Path("/etc/systemd/system/timers.target.wants")
@@ -26,6 +27,9 @@ def too_old(known: Settings, name: str) -> str:
         there_for = time.time() - os.stat(teams.CONFIG_DIR / name / FIRST).st_ctime
     except (BackupError, OSError) as error:
         return f"{name}: it cannot be seen how old its newest snapshot is: {error}"
+    if age is not None and not is_noted(name, "backup"):
+        # Made by another host, or before backups were noted.
+        note(name, "backup", {"began": time.time() - age})
     if age is None and there_for > known.max_age:
         return f"{name}: it has no snapshot; {look}"
     if age is not None and age > known.max_age:

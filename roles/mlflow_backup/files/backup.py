@@ -26,7 +26,7 @@ from client_root import Held, LeftError
 from databases import DatabaseError
 from repository import CACHE_DIR, BackupError, Repository, Settings, settings
 from team import Team
-from turns import TurnError, alone, in_turn, tell
+from turns import TurnError, alone, in_turn, note, tell
 
 # Seconds to wait for other teams of the host: for their databases, and until what they have is in the repository.
 # One that is stuck keeps nobody waiting for longer, and its unit has an end.
@@ -229,9 +229,16 @@ def back_up(team: Team, known: Settings, tags: list[str]) -> dict[str, Any]:
             with in_turn("backup", STORE_PATIENCE):
                 identity = store(team, repository, stage, tags, manifest, clients)
                 future = repository.thin_out()
+            copied = sum(path.stat().st_size for path in (stage / "databases").iterdir())
         finally:
             remove(stage)
     told = {key: manifest[key] for key in ("time", "counts", "artifacts", "elsewhere")}
+    kept = manifest["artifacts"]
+    note(
+        team.name,
+        "backup",
+        {"began": manifest["began"] / 1e9, "bytes": copied + kept["bytes"], "files": kept["files"]},
+    )
     return {"team": team.name, "snapshot": identity[:8], **told, "future": future}
 
 

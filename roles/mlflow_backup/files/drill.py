@@ -29,7 +29,7 @@ from databases import DatabaseError
 from fetched import SECRETS, SHARED, must_be_directory, must_be_plain, must_be_settings
 from repository import BackupError, Repository, settings
 from team import Team
-from turns import TurnError, alone
+from turns import TurnError, alone, note
 
 # systemd keeps a dynamic account's state below the first, and shows it to its unit as the second.
 REAL = Path("/var/lib/private/mlflow-drill")
@@ -260,6 +260,7 @@ def main(words: list[str]) -> None:
                 result = Drill(repository, repository.find(host=options.host)).run()
             except (BackupError, DatabaseError, OSError) as error:
                 result = {"team": name, "differences": [str(error)]}
+            note(name, "drill", {"at": time.time(), "differences": len(result["differences"])})
             print(json.dumps(result), flush=True)
 
 

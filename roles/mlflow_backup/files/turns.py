@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 LOCKS = Path("/run/mlflow-backup")
+# What whoever watches the host reads: the repository may be far away.
+NOTED = Path("/var/cache/mlflow-backup/noted")
 PAUSE = 0.5
 # Seconds for one that somebody else has begun, and may well be near its end.
 PATIENCE = 3600
@@ -54,6 +56,19 @@ def told_by(team: str, invocation: str) -> dict[str, Any]:
     if not invocation or kept.get("invocation") != invocation:
         return {"team": team, "failure": "another backup has begun since, or /run is full; try again"}
     return dict(kept["told"])
+
+
+def note(team: str, what: str, found: dict[str, Any]) -> None:
+    """Keep what a team's last backup, or drill, came to."""
+    NOTED.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = NOTED / f"{team}.{what}.part"
+    part.write_text(json.dumps(found), encoding="utf-8")
+    part.replace(NOTED / f"{team}.{what}.json")
+
+
+def is_noted(team: str, what: str) -> bool:
+    """Say whether there is such a note."""
+    return (NOTED / f"{team}.{what}.json").exists()
 
 
 @contextlib.contextmanager

@@ -126,6 +126,7 @@ class Lab:
             "changes.LOCKS": self.home / "locks",
             "changes.HOME": self.home / "changes",
             "turns.LOCKS": self.home / "locks",
+            "turns.NOTED": self.home / "noted",
             "backup.CACHE_DIR": str(self.home / "cache"),
             "places.HOME": self.home / "restores",
             "places.OUTSIDE": [],

@@ -32,6 +32,16 @@ def test_a_snapshot_has_databases_artifacts_settings_and_secrets(lab):
     assert manifest["artifacts"] == {"directory": str(lab.artifacts), "files": 1, "bytes": 4}
 
 
+def test_what_a_backup_came_to_is_noted_for_whoever_watches(lab):
+    before = time.time()
+    told = lab.back_up()
+    noted = json.loads((lab.home / "noted" / "vision.backup.json").read_text())
+    assert before <= noted["began"] <= time.time()
+    assert noted["files"] == told["artifacts"]["files"]
+    # The copies of the databases, too.
+    assert noted["bytes"] > told["artifacts"]["bytes"] + 4096
+
+
 def test_nothing_is_left_of_it_on_the_host(lab):
     before = lab.everything()
     lab.back_up()

@@ -1,5 +1,6 @@
 """What is done with PostgreSQL ends, whoever holds a lock there, and is seen to be whole."""
 
+import importlib
 import os
 import pwd
 import shutil
@@ -346,3 +347,39 @@ def test_a_drill_finds_the_tables_in_a_schema_of_their_own(databases, team, data
         team.run([str(programs / "pg_ctl"), "stop", "--mode=immediate", f"--pgdata={home}"], capture_output=True)
     assert done.stderr == ""
     assert done.stdout == "2\n"
+
+
+@pytest.fixture
+def measured(monkeypatch, place, database, team, databases):
+    """What monitoring asks, of tables as MLflow makes them, and of one that is somebody else's."""
+    monkeypatch.syspath_prepend(str(DRILL.parents[2] / "mlflow_monitoring" / "files"))
+    made = [
+        "DROP TABLE runs",
+        "CREATE TABLE runs (run_uuid text, user_id text, lifecycle_stage text, start_time bigint, experiment_id int)",
+        "INSERT INTO runs VALUES ('a', 'alice', 'active', 1795000000000, 1), ('b', NULL, 'deleted', NULL, 1)",
+        "CREATE TABLE users (username text, is_admin boolean)",
+        "INSERT INTO users VALUES ('admin', true), ('bob', false)",
+        "CREATE TABLE experiments (of_somebody int)",
+    ]
+    assert psql(place, *made).wait(WAIT_SECONDS) == 0
+    team.databases = [database]
+    return importlib.import_module("monitoring.databases_of")
+
+
+def test_monitoring_asks_the_same_of_it(measured, team):
+    told = measured.asked(team, "quick")
+    assert told["sizes"]["mlflow"] > 8192
+    assert told["answers"]["users"] == [{"number": 2, "admins": 1}]
+    runs = {row["stage"]: (row["number"], row["last"]) for row in told["answers"]["runs"]}
+    assert runs == {"active": (1, 1795000000000), "deleted": (1, None)}
+    assert "experiments" not in told["answers"]
+    told = measured.asked(team, "daily")["answers"]
+    assert [row["name"] for row in told["people"]] == ["admin", "bob"]
+    assert told["weeks"] == [{"week": 1795000000000 // (7 * 86400 * 1000), "number": 1}]
+
+
+def test_monitoring_waits_for_nobody_who_holds_a_table(measured, team, databases, stuck):
+    began = time.monotonic()
+    with pytest.raises(databases.DatabaseError, match="lock timeout"):
+        measured.asked(team, "quick")
+    assert time.monotonic() - began < 30
