@@ -293,7 +293,8 @@ HANGING = {
     "default value for column n of table other": "CREATE TABLE other (n int DEFAULT nextval('runs_at_seq'))",
     "foreign table rest": (
         "CREATE FOREIGN DATA WRAPPER none; CREATE SERVER away FOREIGN DATA WRAPPER none;"
-        "CREATE TABLE tags (n int) PARTITION BY LIST (n); CREATE FOREIGN TABLE rest PARTITION OF tags DEFAULT SERVER away"
+        "CREATE TABLE tags (n int) PARTITION BY LIST (n);"
+        "CREATE FOREIGN TABLE rest PARTITION OF tags DEFAULT SERVER away"
     ),
     # It would lose the table without a word.
     "publication of table runs in publication changes": "CREATE PUBLICATION changes FOR TABLE runs",
