@@ -160,7 +160,7 @@ def store(
         (stage / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         paths = [str(stage), *([str(directory)] if directory else [])]
         identity, unread = repository.backup(paths, tags, f"{contents.UNFINISHED}*")
-        missing = serious(unread, directory, files)
+        missing = [*serious(unread, directory, files), *exchanged(clients)]
         if not missing and (
             attempt == tries or not directory or all(is_as_it_was(directory, it) for it in files.values())
         ):
@@ -212,6 +212,20 @@ def serious(unread: list[tuple[str, str]], directory: Path | None, files: dict[s
         if not artifact or (file and directory and is_as_it_was(directory, file)):
             found.append(f"{path}: {why}")
     return found
+
+
+def exchanged(clients: Held) -> list[str]:
+    """Say that restic, which knows a directory by its path alone, has perhaps read another one than was looked at."""
+    if clients.path is None or clients.handle is None:
+        return []
+    try:
+        now = os.stat(clients.path, follow_symlinks=False)
+    except OSError:
+        now = None
+    held = os.fstat(clients.handle)
+    if now and (now.st_dev, now.st_ino) == (held.st_dev, held.st_ino):
+        return []
+    return [f"{clients.path}: something else was put in its place meanwhile"]
 
 
 def back_up(team: Team, known: Settings, tags: list[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -91,6 +92,24 @@ def test_what_cannot_be_read_and_is_there_is_a_failure(lab, monkeypatch):
     with pytest.raises(lab.repository.BackupError, match=r"could not be read: .*model.txt: input/output error"):
         lab.back_up()
     assert lab.repo().snapshots() == []
+
+
+def test_one_that_gets_no_further_has_an_end(lab, monkeypatch):
+    """As where a pipe stands in a file's place by the time that restic opens it."""
+    monkeypatch.setattr(lab.repository, "STILL_SECONDS", 2)
+    start = subprocess.Popen
+
+    def start_and_stop(command, *words, **options):
+        process = start(command, *words, **options)
+        if command[:2] == ["restic", "backup"]:
+            process.send_signal(signal.SIGSTOP)
+        return process
+
+    monkeypatch.setattr(lab.repository.subprocess, "Popen", start_and_stop)
+    with pytest.raises(lab.repository.BackupError, match=r"restic has read nothing for 2 s: .* a pipe"):
+        lab.back_up()
+    monkeypatch.undo()
+    assert lab.back_up()["snapshot"]
 
 
 def test_artifacts_that_have_not_changed_are_read_once(lab, monkeypatch):

@@ -1,6 +1,7 @@
 """What is done with PostgreSQL ends, whoever holds a lock there, and is seen to be whole."""
 
 import importlib
+import json
 import os
 import pwd
 import shutil
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = Path("/usr/lib/postgresql")
-DRILL = Path(__file__).resolve().parents[3] / "roles" / "mlflow_backup" / "files" / "drill_postgresql.py"
+FILES = Path(__file__).resolve().parents[3] / "roles" / "mlflow_backup" / "files"
+CONTENTS, DRILL = FILES / "contents.py", FILES / "drill_postgresql.py"
 ACCOUNT = "nobody"
 WAIT_SECONDS = 60
 
@@ -217,6 +219,68 @@ def test_what_others_have_there_stays(databases, team, database, place):
         do(place, "DROP OWNED BY looker; DROP ROLE looker")
 
 
+def test_rights_come_back_as_they_were(databases, team, database, place):
+    """Also those to columns and to what numbers are drawn from; none that tables get when they are made."""
+    do(
+        place,
+        "CREATE ROLE looker; GRANT SELECT (name), UPDATE (name) ON runs TO looker; GRANT SELECT ON runs TO PUBLIC",
+        "GRANT USAGE ON SEQUENCE runs_at_seq TO looker WITH GRANT OPTION",
+        "ALTER TABLE runs ADD gone int; GRANT SELECT (gone) ON runs TO looker",
+        "CREATE TABLE users (it serial)",
+    )
+    try:
+        copy = there(place, "rights.dump")
+        do(place, "ALTER TABLE runs DROP gone")
+        databases.copy(team, database, copy)
+        do(
+            place,
+            "ALTER TABLE runs ADD later int; GRANT SELECT (later) ON runs TO looker",
+            "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO looker, PUBLIC",
+            "ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO looker",
+        )
+        databases.restore(team, database, copy)
+        can = (
+            "has_column_privilege('looker', 'runs', 'name', 'UPDATE')",
+            "has_sequence_privilege('looker', 'runs_at_seq', 'USAGE WITH GRANT OPTION')",
+            "has_table_privilege('looker', 'runs', 'SELECT')",
+        )
+        cannot = (
+            "has_column_privilege('looker', 'runs', 'at', 'UPDATE')",
+            "has_table_privilege('looker', 'runs', 'DELETE')",
+            "has_any_column_privilege('looker', 'users', 'SELECT')",
+            "has_sequence_privilege('looker', 'runs_at_seq', 'UPDATE')",
+            "has_sequence_privilege('looker', 'users_it_seq', 'USAGE')",
+        )
+        assert answer(place, f"SELECT {', '.join(can + cannot)}").split("|") == ["t"] * 3 + ["f"] * 5
+    finally:
+        do(
+            place,
+            "ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC",
+            "DROP OWNED BY looker; DROP ROLE looker",
+        )
+
+
+def test_parts_of_a_table_of_mlflows_are_its_own(databases, team, database, place):
+    do(
+        place,
+        "DROP TABLE runs; CREATE SCHEMA elsewhere; CREATE TABLE runs (name text) PARTITION BY LIST (name)",
+        "CREATE TABLE runs_a PARTITION OF runs FOR VALUES IN ('a') PARTITION BY LIST (name)",
+        "CREATE TABLE elsewhere.runs_aa PARTITION OF runs_a FOR VALUES IN ('a')",
+        "CREATE TABLE runs_rest PARTITION OF runs DEFAULT; INSERT INTO runs VALUES ('a'), ('b'), ('c')",
+    )
+    databases.refuse_hangers_on(team, database)
+    copy = there(place, "parts.dump")
+    databases.copy(team, database, copy)
+    counted = team.run(
+        [sys.executable, "-Es", "-", "tables", str(copy)], capture_output=True, input=CONTENTS.read_text()
+    )
+    assert json.loads(counted.stdout) == {"runs": 3}
+    do(place, "DELETE FROM runs")
+    databases.restore(team, database, copy)
+    assert databases.rows(team, database) == {"runs": 3}
+    assert answer(place, "SELECT count(*) FROM elsewhere.runs_aa") == "1"
+
+
 # What could not be there without a table of MLflow's, by what PostgreSQL calls it.
 HANGING = {
     "constraint notes_run_fkey on table notes": "CREATE TABLE notes (run text REFERENCES runs)",
@@ -228,6 +292,13 @@ HANGING = {
     "column they of table holders": "CREATE TABLE holders (they runs[])",
     "function first(runs)": "CREATE FUNCTION first(runs) RETURNS text LANGUAGE sql AS 'SELECT $1.name'",
     "default value for column n of table other": "CREATE TABLE other (n int DEFAULT nextval('runs_at_seq'))",
+    "foreign table rest": (
+        "CREATE FOREIGN DATA WRAPPER none; CREATE SERVER away FOREIGN DATA WRAPPER none;"
+        "CREATE TABLE tags (n int) PARTITION BY LIST (n);"
+        "CREATE FOREIGN TABLE rest PARTITION OF tags DEFAULT SERVER away"
+    ),
+    # It would lose the table without a word.
+    "publication of table runs in publication changes": "CREATE PUBLICATION changes FOR TABLE runs",
     "policy mine on table studies": (
         "CREATE TABLE studies (n int); CREATE POLICY mine ON studies USING (EXISTS (SELECT FROM runs))"
     ),
@@ -247,9 +318,9 @@ def test_what_hangs_on_mlflows_tables_is_named_before(databases, team, database,
     said = f"{', '.join(found[:5])} and {len(found) - 5} more: hangs on tables of MLflow's in the database mlflow, "
     assert str(refused.value).startswith(said)
     # It may have come a moment later.
-    with pytest.raises(databases.DatabaseError, match="other objects depend on it"):
+    with pytest.raises(databases.DatabaseError, match="because other objects depend on"):
         databases.restore(team, database, copy)
-    assert databases.rows(team, database) == {"runs": 2}
+    assert answer(place, "SELECT count(*) FROM runs") == "2"
 
 
 def test_mlflows_own_do_not_hang_on_each_other(databases, team, database, place):
