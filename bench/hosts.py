@@ -204,7 +204,7 @@ def main() -> int:
     parts = [part for part in PARTS if part in options.parts or not options.parts]
     problems = []
     if parts:
-        with project.lock("hosts"), project.lock("bench"):
+        with project.lock("hosts"), project.lock("molecule"), project.lock("bench"):
             problems = measure_parts(parts, options.keep, options.teams)
     kept = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     if not kept:

@@ -51,7 +51,7 @@ def built() -> Path:
 
         def work() -> None:
             # A run on hosts goes on with the code that it began with.
-            with project.lock("hosts"), project.lock("lives"):
+            with project.lock("hosts"), project.lock("lives"), project.lock("molecule"):
                 build(archive)
 
         project.once(STAMP, wanted, work)

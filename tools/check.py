@@ -1,23 +1,30 @@
 """Run the stages of `make test`, and sum up.
 
-They go on in two lanes side by side: most of the time one of them waits. A failed stage does not stop the others:
-one run shows all that is wrong. Hosts that a stage leaves behind are removed; hosts that ran before stay.
+Several go on side by side, since each waits much of its time; whichever is over makes room for the next. A failed stage
+does not stop the others: one run shows all that is wrong. Hosts that a stage leaves behind are removed; hosts that ran
+before stay.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import project
 import testhosts
 
-# What goes on in the first lane, about half of the work; molecule and e2e take turns with each other on hosts.
-FIRST_LANE = ("lint", "unit", "molecule", "e2e")
+# The longest come first, so that nothing long is left alone at the end.
+LONGEST_FIRST = ("e2e", "lives", "servers", "molecule", "unit", "targets", "playbooks", "sanity", "docs", "lint")
+# What a stage is made of that can go on side by side, as arguments of its own.
+PARTS = {"integration": ("servers", "targets", "playbooks")}
+# What nothing waits on hosts for gives way to what does.
+GIVING_WAY = frozenset({"servers", "unit", "targets", "playbooks", "sanity", "docs", "lint"})
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,14 @@ class Runner:
         self.speaking = threading.Lock()
 
     def stage(self, name: str) -> Result:
-        """Run one stage."""
-        project.say(f"make {name}")
+        """Run one stage, or one part of one."""
+        whole = next((stage for stage, parts in PARTS.items() if name in parts), "")
+        words = [whole, f"ARGS={name}"] if whole else [name]
+        project.say(f"make {' '.join(words)}")
         started = time.monotonic()
-        command = ["make", "--no-print-directory", name]
+        command = ["make", "--no-print-directory", *words]
+        if name in GIVING_WAY:
+            command = ["nice", "-n", "10", *command]
         with subprocess.Popen(
             command,
             cwd=project.ROOT,
@@ -60,26 +71,33 @@ class Runner:
         project.say(str(result))
         return result
 
-    def lane(self, names: list[str]) -> list[Result]:
-        """Run one stage after the other."""
-        return [self.stage(name) for name in names]
-
 
 def environment() -> dict[str, str]:
     """Return the environment of a stage, whose output is no terminal's any more."""
     return {**project.environment(), "PYTHONUNBUFFERED": "1"}
 
 
+def planned(stages: Sequence[str]) -> list[str]:
+    """Return what is to run, in the order in which it begins; what is not known goes first."""
+    parts = [part for stage in stages for part in PARTS.get(stage, (stage,))]
+    return sorted(parts, key=lambda part: LONGEST_FIRST.index(part) if part in LONGEST_FIRST else -1)
+
+
+def side_by_side() -> int:
+    """Return how many go on at the same time: one waits while as many work as there are processors."""
+    return (os.cpu_count() or 1) + 1
+
+
 def main() -> int:
     """Run all stages, and say how each went."""
     before = set(testhosts.running())
-    lanes = [[name for name in sys.argv[1:] if (name in FIRST_LANE) is first] for first in (True, False)]
-    # Both begin with it.
+    names = planned(sys.argv[1:])
+    # All begin with it.
     subprocess.run(["make", "--no-print-directory", "build"], cwd=project.ROOT, env=environment(), check=True)
     results: list[Result] = []
     try:
-        with ThreadPoolExecutor(len(lanes)) as pool:
-            results = [result for lane in pool.map(Runner().lane, lanes) for result in lane]
+        with ThreadPoolExecutor(side_by_side()) as pool:
+            results = list(pool.map(Runner().stage, names))
     finally:
         left = [host.name for host in testhosts.hosts() if host.name not in before]
         testhosts.down(left)

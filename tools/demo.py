@@ -6,11 +6,12 @@ where, which also stands in build/demo.json.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
 import subprocess
-import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,15 @@ from typing import Any
 
 import project
 import testhosts
+from people import People
 
 HOST = "demo"
 EXAMPLE = project.ROOT / "examples" / "inventory"
 WHERE = project.BUILD / "demo" / "hosts.yml"
 RESULT = project.BUILD / "demo.json"
-PERSON = project.ROOT / "tools" / "person.py"
 RECAP = re.compile(r"^mlflow1\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+# Several may be the first at the same time.
+ONE_START = threading.Lock()
 
 Team = dict[str, Any]
 
@@ -93,25 +96,37 @@ def declared_teams(inventories: Sequence[Path], host: str = "mlflow1") -> list[T
     return list(json.loads(answer.partition("=>")[2])["msg"])
 
 
-def person(url: str, user: Team, *arguments: str) -> dict[str, Any]:
-    """Let one person work with MLflow's client; return what came of it."""
-    env = {
+def environment_of_people() -> dict[str, str]:
+    """Return what is the same for everybody who works with MLflow's client."""
+    return {
         **project.environment(),
-        "MLFLOW_TRACKING_URI": url,
-        "MLFLOW_TRACKING_USERNAME": user["name"],
-        "MLFLOW_TRACKING_PASSWORD": user["password"],
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # The host is on this machine, whatever stands between it and the world.
         "NO_PROXY": "*",
         "no_proxy": "*",
     }
-    # The client likes to leave files where it runs.
-    with tempfile.TemporaryDirectory() as folder:
-        command = [str(project.MLFLOW / "bin" / "python"), str(PERSON), *arguments]
-        done = project.run(command, quiet=True, check=False, env=env, cwd=Path(folder))
-    if done.returncode != 0:
-        raise project.ToolError(f"{user['name']} at {url}: {' '.join(arguments)}: {done.stderr.strip()}")
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+@functools.cache
+def people() -> People:
+    """Return what lets people work, started when the first of them does."""
+    return People(project.MLFLOW / "bin" / "python", environment_of_people())
+
+
+def person(url: str, user: Team, *arguments: str) -> dict[str, Any]:
+    """Let one person work with MLflow's client; return what came of it."""
+    env = {
+        **environment_of_people(),
+        "MLFLOW_TRACKING_URI": url,
+        "MLFLOW_TRACKING_USERNAME": user["name"],
+        "MLFLOW_TRACKING_PASSWORD": user["password"],
+    }
+    with ONE_START:
+        there = people()
+    code, out, err = there.work(list(arguments), env)
+    if code != 0:
+        raise project.ToolError(f"{user['name']} at {url}: {' '.join(arguments)}: {err.strip()}")
+    return dict(json.loads(out.splitlines()[-1]))
 
 
 def level(team: Team, experiment: Team, user: str) -> str | None:

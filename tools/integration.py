@@ -1,7 +1,7 @@
 """Run the modules against real MLflow servers: the newest with `ansible-test integration`, then every
 supported version and the playbooks with suites of pytest.
 
-Arguments name targets below tests/integration/targets or suites, or are ansible-test's own:
+Arguments name targets below tests/integration/targets or suites, or are ansible-test's own; `targets` are all of them:
 make integration ARGS='user group playbooks -v'
 """
 
@@ -28,6 +28,8 @@ COPY = INTEGRATION / "ansible_collections" / "mlops" / "mlflow"
 
 # What pytest runs below tests/ when no names are given, or these.
 SUITES = ["servers", "playbooks"]
+# All targets, and no suite.
+TARGETS = "targets"
 
 # What the targets provoke, and look for.
 PROVOKED = ("[WARNING]: experiment 'located': keeps its artifacts at ",)
@@ -65,7 +67,7 @@ def redirecting(target: str) -> Iterator[str]:
 
 def test(venv: Path, words: list[str]) -> bool:
     """Run the targets against one server."""
-    version = project.run([venv / "bin" / "python", "-m", "mlflow", "--version"], quiet=True).stdout.split()[-1]
+    version = servers.version_of(venv)
     home = INTEGRATION / f"server-{version}"
     shutil.rmtree(home, ignore_errors=True)
     password = secrets.token_urlsafe(24)
@@ -98,9 +100,7 @@ def test(venv: Path, words: list[str]) -> bool:
 
 def targets(words: list[str]) -> bool:
     """Run the targets."""
-    with project.lock("sanity"):
-        sanity.HOME.mkdir(parents=True, exist_ok=True)
-        sanity.bootstrap_pip()
+    sanity.bootstrap_pip()
     project.copy_sources(COPY)
     # Else ansible-test asks the checkout's git, which ignores all under build/.
     project.run(["git", "init", "-q", COPY], quiet=True)
@@ -140,15 +140,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words = parser.parse_known_args()[1]
     suites = [name for name in SUITES if name in words]
-    words = [word for word in words if word not in suites]
-    named = [word for word in words if not word.startswith("-")]
+    named = [word for word in words if not word.startswith("-") and word not in suites]
+    words = [word for word in words if word not in (*suites, TARGETS)]
     project.tidy_up_when_told_to_end()
     results = []
-    with project.lock("integration"):
-        if named or not suites:
+    if named or not suites:
+        with project.lock(f"integration-{TARGETS}"):
             results.append(targets(words))
-        if suites or not named:
-            results += [suite(name) for name in suites or SUITES]
+    for name in suites or ([] if named else SUITES):
+        with project.lock(f"integration-{name}"):
+            results.append(suite(name))
     return 0 if all(results) else 1
 
 

@@ -1,4 +1,4 @@
-"""What one person does with MLflow's own client: build/mlflow/bin/python tools/person.py …
+"""What one person does with MLflow's own client: build/mlflow/bin/python tools/person.py …, or tools/people.py.
 
 Who they are is in the environment, as MLflow wants it. Prints one line of JSON, in which
 "refused" is the status that the server refused them with.
@@ -157,7 +157,7 @@ def lose(experiment: str, run: str) -> dict[str, Any]:
     return {"lost": client.get_run(run).info.lifecycle_stage == "deleted"}
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", choices=["log", "see", "write", "stream", "model", "pour", "poured", "lose"])
@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--mark", type=Path, help="for stream: the file that is made, and ends it when it is gone")
     parser.add_argument("--repeat", action="store_true", help="repeat what is posted, as the client does up to 3.17")
     parser.add_argument("--pauses", default="0", help="for stream: seconds after each metric, as in 5,6.5")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if not options.repeat:
         mlflow.utils.request_utils.Retry = Once
     more = {

@@ -58,6 +58,13 @@ def reachable(url: str) -> bool:
 
 def bootstrap_pip() -> None:
     """Help ansible-test to a pip where its download host cannot be reached."""
+    with project.lock("bootstrap"):
+        HOME.mkdir(parents=True, exist_ok=True)
+        fetch_pip()
+
+
+def fetch_pip() -> None:
+    """Put it where ansible-test looks first, unless it stands there or can be downloaded."""
     version = found(r"pip='([0-9.]+)'", internals("_internal/python_requirements.py"))
     setup = internals("_util/target/setup/requirements.py")
     url = found(r"url = '(https://[^']+)%s.py' % pip_version", setup) + f"{version}.py"
@@ -93,7 +100,6 @@ def main() -> int:
     options, more = parser.parse_known_args()
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     with project.lock("sanity"):
-        HOME.mkdir(parents=True, exist_ok=True)
         bootstrap_pip()
         project.copy_sources(COPY)
         # Else ansible-test asks the checkout's git, which ignores all under build/.

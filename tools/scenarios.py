@@ -17,7 +17,7 @@ HOSTS = ["debian12", "debian13"]
 def main() -> int:
     """Run the scenarios named, or all."""
     names = [word for name in sys.argv[1:] for word in ("--scenario-name", name)]
-    with project.lock("hosts"):
+    with project.lock("molecule"):
         testhosts.ready_machine()
         testhosts.down(HOSTS)
         # Molecule remembers what it did to hosts that are gone.

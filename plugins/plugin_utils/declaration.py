@@ -12,8 +12,8 @@ import functools
 import re
 import typing as t
 
-import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.module_utils.errors import UnsupportedError
 
 from ..module_utils._declared import access_problems, account_problems, repeated
@@ -55,7 +55,7 @@ Team = t.Dict[str, t.Any]
 @functools.lru_cache(maxsize=None)
 def team_schema(documentation: str) -> dict[str, t.Any]:
     """The argument spec of one team, from the documentation that describes it."""
-    options = yaml.safe_load(documentation)["options"]["mlflow_teams"]["suboptions"]
+    options = yaml_load(documentation)["options"]["mlflow_teams"]["suboptions"]
     return _argument_spec(options)
 
 

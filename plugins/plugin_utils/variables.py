@@ -9,7 +9,7 @@ import functools
 import typing as t
 from pathlib import Path
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 Variables = t.Mapping[str, t.Any]
 Problems = t.Iterator[str]
@@ -43,10 +43,10 @@ def known_variables() -> frozenset[str]:
     """Every variable that a role or a lookup of the collection reads."""
     found = set(FURTHER)
     for specs in sorted(ROLES.glob("*/meta/argument_specs.yml")):
-        for entry in yaml.safe_load(specs.read_text(encoding="utf-8"))["argument_specs"].values():
+        for entry in yaml_load(specs.read_text(encoding="utf-8"))["argument_specs"].values():
             found.update(entry.get("options") or {})
     lookup = ROLES.parent / "plugins" / "lookup" / "teams.py"
-    options = yaml.safe_load(lookup.read_text(encoding="utf-8").split('r"""', 2)[1].split('"""', 1)[0])["options"]
+    options = yaml_load(lookup.read_text(encoding="utf-8").split('r"""', 2)[1].split('"""', 1)[0])["options"]
     found.update(each["name"] for option in options.values() for each in option.get("vars", []))
     return frozenset(found)
 

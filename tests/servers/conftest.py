@@ -38,7 +38,7 @@ def laboratory(name: str, modules: Path) -> Iterator[Lab]:
     """One server with all that belongs to it."""
     venv, home = project.BUILD / name, HOME / name
     password = f'admin: "{secrets.token_hex(8)}" %'
-    found = project.run([venv / "bin" / "python", "-m", "mlflow", "--version"], quiet=True).stdout.split()[-1]
+    found = servers.version_of(venv)
     version = (int(found.split(".")[0]), int(found.split(".")[1]))
     # 2.22 cannot keep its users beside its experiments.
     database = "mlflow.db" if version >= (3, 0) else "auth.db"

@@ -105,5 +105,5 @@ def test_databases_of_other_kinds_are_asked_with_what_mlflow_brings(
         connection.commit()
     code = f"import sys, user_store; print(repr(user_store.in_database('sqlite:///{tmp_path}/x.db')))"
     command = [str(project.MLFLOW / "bin" / "python"), "-c", code]
-    done = subprocess.run(command, cwd=SERVE.parent, text=True, capture_output=True, check=False)
+    done = subprocess.run(command, cwd=SERVE, text=True, capture_output=True, check=False)
     assert done.stdout == f"{expected}\n", done.stderr

@@ -19,7 +19,7 @@
             said[++count] = word[number]
 }
 
-function tell(    rest, each) {
+function tell(    rest, each, address, first, last) {
     gsub(/["']/, "", said[2])
     if (said[1] == "user" && count > 1)
         print "user", said[2], (count > 2 ? said[3] : "")
@@ -31,8 +31,19 @@ function tell(    rest, each) {
         for (each = 3; each <= count; each++)
             rest = rest " " said[each]
         # Over UDP, nobody is in the way.
-        if (rest !~ / (quic|udp)( |$)/)
-            print "listens", full(said[2]), file rest
+        if (rest !~ / (quic|udp)( |$)/) {
+            address = said[2]
+            # A range of ports is as many addresses.
+            if (match(address, /(^|:)[0-9]+-[0-9]+$/)) {
+                last = first = substr(address, RSTART)
+                sub(/^:/, "", first)
+                sub(/.*-/, "", last)
+                address = substr(address, 1, RSTART - 1)
+                for (first += 0; first <= last + 0; first++)
+                    print "listens", full((address == "" ? "" : address ":") first), file rest
+            } else
+                print "listens", full(address), file rest
+        }
     }
 }
 

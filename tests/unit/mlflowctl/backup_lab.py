@@ -122,6 +122,7 @@ class Lab:
             "turns": self.home / "locks",
             "changes": self.home / "changes",
             "restores": self.home / "restores",
+            "noted": self.home / "noted",
         }
 
     def settle(self):

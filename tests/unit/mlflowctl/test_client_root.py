@@ -372,3 +372,18 @@ def test_a_pipe_in_the_place_of_a_directory_is_not_waited_for(lab):
     found = [file["path"] for file in lab.contents.artifacts_within(exchanging(root), {})]
     os.close(root)
     assert found == ["zero"]
+
+
+def test_a_directory_that_is_exchanged_while_it_is_read_is_no_backup(lab, monkeypatch):
+    backup = lab.backup.Repository.backup
+
+    def exchanging(self, paths, tags, *more):
+        found = backup(self, paths, tags, *more)
+        lab.share.path.rename(lab.share.path.parent / "away")
+        lab.share.path.mkdir()
+        return found
+
+    monkeypatch.setattr(lab.backup.Repository, "backup", exchanging)
+    with pytest.raises(lab.backup.BackupError, match="something else was put in its place meanwhile"):
+        lab.back_up()
+    assert lab.repo().snapshots() == []

@@ -6,8 +6,7 @@ import shutil
 import sqlite3
 
 import pytest
-from mlflowctl import cli, doctor, paths, status, transaction
-from mlflowctl.backup import told
+from mlflowctl import cli, doctor, paths, status, transaction, turns
 
 SHOWN = {
     "mlflow@vision.service": {"ActiveState": "inactive", "InactiveEnterTimestampMonotonic": "1000000"},
@@ -65,7 +64,7 @@ def ask(capsys, *words):
 
 
 def test_a_team_that_sleeps(host, capsys):
-    told.keep("vision", "backup", True, {"snapshot": "0a1b2c3d"})
+    turns.note("vision", "backup", {"began": 5.0})
     code, said = ask(capsys, "status", "--json")
     (found,) = json.loads(said)
     assert code == 0
@@ -73,7 +72,7 @@ def test_a_team_that_sleeps(host, capsys):
     assert found["databases"] == [
         {"name": "mlflow", "kind": "sqlite", "bytes": os.stat(host / "state/mlflow.db").st_size}
     ]
-    assert (found["last_backup"]["snapshot"], found["last_drill"], found["undone"]) == ("0a1b2c3d", None, None)
+    assert (found["last_backup"], found["last_drill"], found["undone"]) == ({"began": 5.0}, None, None)
     assert found["disk_free"] > 0
 
 

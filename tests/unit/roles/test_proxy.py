@@ -140,6 +140,12 @@ SITE = "/etc/nginx/sites-enabled/intranet"
             f"# configuration file {SITE}:\nname a;# intranet\nlisten '443' ssl default_server; }}#\nlisten [0::0]:80;",
             [f"listens *:443 {SITE} ssl default_server", f"listens [::]:80 {SITE}"],
         ),
+        # As many addresses as there are ports.
+        (
+            f"# configuration file {SITE}:\nlisten 442-443 ssl; listen 127.0.0.1:80-81; listen [::1]:80-80;",
+            [f"listens *:442 {SITE} ssl", f"listens *:443 {SITE} ssl"]
+            + [f"listens {each} {SITE}" for each in ("127.0.0.1:80", "127.0.0.1:81", "[::1]:80")],
+        ),
         # Whatever a shell's echo would make of it.
         ('map $x $y { "~a\\cb" 1; }\nworker_rlimit_nofile 1;', ["sets worker_rlimit_nofile /etc/nginx/nginx.conf 1"]),
         ("listen 443 quic reuseport default_server; listen unix:/run/x.sock;\n# listen 81;", []),

@@ -26,6 +26,8 @@ class Paths:
         self.state = root / "var/lib/mlflow"
         self.staging = root / "var/lib/mlflow-backup"
         self.cache = root / "var/cache/mlflow-backup"
+        # What whoever watches the host reads: the repository may be far away.
+        self.noted = root / "var/cache/mlflow-backup/noted"
         # systemd keeps a dynamic account's state below the first, and shows it to its unit as the second.
         self.drills = root / "var/lib/private/mlflow-drill"
         self.drills_seen = root / "var/lib/mlflow-drill"

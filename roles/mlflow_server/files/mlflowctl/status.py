@@ -10,9 +10,8 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlflowctl import databases, systemd, transaction
+from mlflowctl import databases, systemd, transaction, turns
 from mlflowctl import team as teams
-from mlflowctl.backup import told
 from mlflowctl.errors import Problem
 from mlflowctl.team import Team
 
@@ -67,8 +66,8 @@ def of_team(name: str, shown: dict[str, dict[str, str]]) -> dict[str, Any]:
         "port": urlsplit(team.tracking_uri).port,
         "databases": sizes(team),
         "disk_free": free,
-        "last_backup": told.last(name, "backup"),
-        "last_drill": told.last(name, "drill"),
+        "last_backup": turns.noted(name, "backup"),
+        "last_drill": turns.noted(name, "drill"),
         "undone": left and {"what": left["what"], "tried_out": left["trying"]},
     }
 
@@ -98,9 +97,16 @@ def megabytes(size: int | None) -> str:
     return "?" if size is None else f"{size / 2**20:,.0f} MiB"
 
 
-def outcome(last: dict[str, Any] | None) -> str:
-    """Return what something came to, and how long ago."""
-    return "-" if last is None else f"{'well' if last['well'] else 'failed'}, {ago(last['time'])} ago"
+def backed_up(last: dict[str, Any] | None) -> str:
+    """Return how long ago the last snapshot was begun."""
+    return "-" if last is None else f"{ago(last['began'])} ago"
+
+
+def drilled(last: dict[str, Any] | None) -> str:
+    """Return what the last drill came to, and how long ago."""
+    if last is None:
+        return "-"
+    return f"{'well' if not last['differences'] else 'differs'}, {ago(last['at'])} ago"
 
 
 def row(found: dict[str, Any]) -> list[str]:
@@ -110,7 +116,7 @@ def row(found: dict[str, Any]) -> list[str]:
     stores = ", ".join(f"{it['kind']} {megabytes(it['bytes'])}" for it in found["databases"])
     undone = f"{found['undone']['what']} was cut off" if found["undone"] else "-"
     at = [found["team"], found["version"] or "-", found["state"], ago(found["since"]), str(found["port"] or "-")]
-    ends = [outcome(found["last_backup"]), outcome(found["last_drill"]), undone]
+    ends = [backed_up(found["last_backup"]), drilled(found["last_drill"]), undone]
     return [*at, stores or "-", megabytes(found["disk_free"]), *ends]
 
 

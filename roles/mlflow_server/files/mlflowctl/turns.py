@@ -57,6 +57,28 @@ def told_by(team: str, invocation: str) -> dict[str, Any]:
     return dict(kept["told"])
 
 
+def note(team: str, what: str, found: dict[str, Any]) -> None:
+    """Keep what a team's last backup, or drill, came to."""
+    noted = paths.HERE.noted
+    noted.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = noted / f"{team}.{what}.part"
+    part.write_text(json.dumps(found), encoding="utf-8")
+    part.replace(noted / f"{team}.{what}.json")
+
+
+def is_noted(team: str, what: str) -> bool:
+    """Say whether there is such a note."""
+    return (paths.HERE.noted / f"{team}.{what}.json").exists()
+
+
+def noted(team: str, what: str) -> dict[str, Any] | None:
+    """Return it; None where there is none that can be read."""
+    try:
+        return dict(json.loads((paths.HERE.noted / f"{team}.{what}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+
+
 @contextlib.contextmanager
 def _lock(what: str, patience: float) -> Iterator[bool]:
     """Hold a lock if it is to be had; yield whether it was."""

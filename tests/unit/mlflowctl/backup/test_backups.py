@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -30,6 +31,16 @@ def test_a_snapshot_has_databases_artifacts_settings_and_secrets(lab):
     assert told["counts"] == {"experiments": 1, "runs": 1, "metrics": 0, "models": 0, "users": 2, "grants": 1}
     assert manifest["mlflow_version"] == "3.17.2"
     assert manifest["artifacts"] == {"directory": str(lab.artifacts), "files": 1, "bytes": 4}
+
+
+def test_what_a_backup_came_to_is_noted_for_whoever_watches(lab):
+    before = time.time()
+    told = lab.back_up()
+    noted = json.loads((lab.home / "noted" / "vision.backup.json").read_text())
+    assert before <= noted["began"] <= time.time()
+    assert noted["files"] == told["artifacts"]["files"]
+    # The copies of the databases, too.
+    assert noted["bytes"] > told["artifacts"]["bytes"] + 4096
 
 
 def test_nothing_is_left_of_it_on_the_host(lab):
@@ -81,6 +92,24 @@ def test_what_cannot_be_read_and_is_there_is_a_failure(lab, monkeypatch):
     with pytest.raises(lab.repository.BackupError, match=r"could not be read: .*model.txt: input/output error"):
         lab.back_up()
     assert lab.repo().snapshots() == []
+
+
+def test_one_that_gets_no_further_has_an_end(lab, monkeypatch):
+    """As where a pipe stands in a file's place by the time that restic opens it."""
+    monkeypatch.setattr(lab.repository, "STILL_SECONDS", 2)
+    start = subprocess.Popen
+
+    def start_and_stop(command, *words, **options):
+        process = start(command, *words, **options)
+        if command[:2] == ["restic", "backup"]:
+            process.send_signal(signal.SIGSTOP)
+        return process
+
+    monkeypatch.setattr(lab.repository.subprocess, "Popen", start_and_stop)
+    with pytest.raises(lab.repository.BackupError, match=r"restic has read nothing for 2 s: .* a pipe"):
+        lab.back_up()
+    monkeypatch.undo()
+    assert lab.back_up()["snapshot"]
 
 
 def test_artifacts_that_have_not_changed_are_read_once(lab, monkeypatch):

@@ -209,6 +209,9 @@ def test_an_old_snapshot_is_a_failure_and_a_new_team_has_time(lab):
     )
     with pytest.raises(lab.repository.BackupError, match="40 hours old"):
         lab.age.main("vision")
+    # Nobody had noted it: another host has made it, or an older version of this role.
+    began = json.loads((lab.home / "noted" / "vision.backup.json").read_text())["began"]
+    assert abs(time.time() - 40 * 3600 - began) < 600
     lab.set(exclude=["vision"])
     lab.age.main("vision")
     lab.set()

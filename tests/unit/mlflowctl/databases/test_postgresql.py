@@ -1,16 +1,19 @@
 """What is done with PostgreSQL ends, whoever holds a lock there, and is seen to be whole."""
 
+import importlib
+import json
 import os
 import pwd
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from mlflowctl import databases
 from mlflowctl.databases import own_tables
-from mlflowctl.program import PROGRAM
+from mlflowctl.program import PACKAGE, PROGRAM
 from mlflowctl.team import Team
 
 PROGRAMS = Path("/usr/lib/postgresql")
@@ -217,6 +220,70 @@ def test_what_others_have_there_stays(team, database, place):
         do(place, "DROP OWNED BY looker; DROP ROLE looker")
 
 
+def test_rights_come_back_as_they_were(team, database, place):
+    """Also those to columns and to what numbers are drawn from; none that tables get when they are made."""
+    do(
+        place,
+        "CREATE ROLE looker; GRANT SELECT (name), UPDATE (name) ON runs TO looker; GRANT SELECT ON runs TO PUBLIC",
+        "GRANT USAGE ON SEQUENCE runs_at_seq TO looker WITH GRANT OPTION",
+        "ALTER TABLE runs ADD gone int; GRANT SELECT (gone) ON runs TO looker",
+        "CREATE TABLE users (it serial)",
+    )
+    try:
+        copy = there(place, "rights.dump")
+        do(place, "ALTER TABLE runs DROP gone")
+        databases.copy(team, database, copy)
+        do(
+            place,
+            "ALTER TABLE runs ADD later int; GRANT SELECT (later) ON runs TO looker",
+            "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO looker, PUBLIC",
+            "ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO looker",
+        )
+        databases.restore(team, database, copy)
+        can = (
+            "has_column_privilege('looker', 'runs', 'name', 'UPDATE')",
+            "has_sequence_privilege('looker', 'runs_at_seq', 'USAGE WITH GRANT OPTION')",
+            "has_table_privilege('looker', 'runs', 'SELECT')",
+        )
+        cannot = (
+            "has_column_privilege('looker', 'runs', 'at', 'UPDATE')",
+            "has_table_privilege('looker', 'runs', 'DELETE')",
+            "has_any_column_privilege('looker', 'users', 'SELECT')",
+            "has_sequence_privilege('looker', 'runs_at_seq', 'UPDATE')",
+            "has_sequence_privilege('looker', 'users_it_seq', 'USAGE')",
+        )
+        assert answer(place, f"SELECT {', '.join(can + cannot)}").split("|") == ["t"] * 3 + ["f"] * 5
+    finally:
+        do(
+            place,
+            "ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC",
+            "DROP OWNED BY looker; DROP ROLE looker",
+        )
+
+
+def test_parts_of_a_table_of_mlflows_are_its_own(team, database, place):
+    do(
+        place,
+        "DROP TABLE runs; CREATE SCHEMA elsewhere; CREATE TABLE runs (name text) PARTITION BY LIST (name)",
+        "CREATE TABLE runs_a PARTITION OF runs FOR VALUES IN ('a') PARTITION BY LIST (name)",
+        "CREATE TABLE elsewhere.runs_aa PARTITION OF runs_a FOR VALUES IN ('a')",
+        "CREATE TABLE runs_rest PARTITION OF runs DEFAULT; INSERT INTO runs VALUES ('a'), ('b'), ('c')",
+    )
+    databases.refuse_hangers_on(team, database)
+    copy = there(place, "parts.dump")
+    databases.copy(team, database, copy)
+    counted = team.run(
+        [sys.executable, "-Es", "-", "tables", str(copy)],
+        capture_output=True,
+        input=(PACKAGE / "backup" / "contents.py").read_text(),
+    )
+    assert json.loads(counted.stdout) == {"runs": 3}
+    do(place, "DELETE FROM runs")
+    databases.restore(team, database, copy)
+    assert databases.rows(team, database) == {"runs": 3}
+    assert answer(place, "SELECT count(*) FROM elsewhere.runs_aa") == "1"
+
+
 # What could not be there without a table of MLflow's, by what PostgreSQL calls it.
 HANGING = {
     "constraint notes_run_fkey on table notes": "CREATE TABLE notes (run text REFERENCES runs)",
@@ -228,6 +295,13 @@ HANGING = {
     "column they of table holders": "CREATE TABLE holders (they runs[])",
     "function first(runs)": "CREATE FUNCTION first(runs) RETURNS text LANGUAGE sql AS 'SELECT $1.name'",
     "default value for column n of table other": "CREATE TABLE other (n int DEFAULT nextval('runs_at_seq'))",
+    "foreign table rest": (
+        "CREATE FOREIGN DATA WRAPPER none; CREATE SERVER away FOREIGN DATA WRAPPER none;"
+        "CREATE TABLE tags (n int) PARTITION BY LIST (n);"
+        "CREATE FOREIGN TABLE rest PARTITION OF tags DEFAULT SERVER away"
+    ),
+    # It would lose the table without a word.
+    "publication of table runs in publication changes": "CREATE PUBLICATION changes FOR TABLE runs",
     "policy mine on table studies": (
         "CREATE TABLE studies (n int); CREATE POLICY mine ON studies USING (EXISTS (SELECT FROM runs))"
     ),
@@ -247,9 +321,9 @@ def test_what_hangs_on_mlflows_tables_is_named_before(team, database, place):
     said = f"{', '.join(found[:5])} and {len(found) - 5} more: hangs on tables of MLflow's in the database mlflow, "
     assert str(refused.value).startswith(said)
     # It may have come a moment later.
-    with pytest.raises(databases.DatabaseError, match="other objects depend on it"):
+    with pytest.raises(databases.DatabaseError, match="because other objects depend on"):
         databases.restore(team, database, copy)
-    assert databases.rows(team, database) == {"runs": 2}
+    assert answer(place, "SELECT count(*) FROM runs") == "2"
 
 
 def test_mlflows_own_do_not_hang_on_each_other(team, database, place):
@@ -346,3 +420,39 @@ def test_a_drill_finds_the_tables_in_a_schema_of_their_own(team, database, place
         team.run([str(programs / "pg_ctl"), "stop", "--mode=immediate", f"--pgdata={home}"], capture_output=True)
     assert done.stderr == ""
     assert done.stdout == "2\n"
+
+
+@pytest.fixture
+def measured(monkeypatch, place, database, team):
+    """What monitoring asks, of tables as MLflow makes them, and of one that is somebody else's."""
+    monkeypatch.syspath_prepend(str(PACKAGE.parents[2] / "mlflow_monitoring" / "files"))
+    made = [
+        "DROP TABLE runs",
+        "CREATE TABLE runs (run_uuid text, user_id text, lifecycle_stage text, start_time bigint, experiment_id int)",
+        "INSERT INTO runs VALUES ('a', 'alice', 'active', 1795000000000, 1), ('b', NULL, 'deleted', NULL, 1)",
+        "CREATE TABLE users (username text, is_admin boolean)",
+        "INSERT INTO users VALUES ('admin', true), ('bob', false)",
+        "CREATE TABLE experiments (of_somebody int)",
+    ]
+    assert psql(place, *made).wait(WAIT_SECONDS) == 0
+    team.databases = [database]
+    return importlib.import_module("monitoring.databases_of")
+
+
+def test_monitoring_asks_the_same_of_it(measured, team):
+    told = measured.asked(team, "quick")
+    assert told["sizes"]["mlflow"] > 8192
+    assert told["answers"]["users"] == [{"number": 2, "admins": 1}]
+    runs = {row["stage"]: (row["number"], row["last"]) for row in told["answers"]["runs"]}
+    assert runs == {"active": (1, 1795000000000), "deleted": (1, None)}
+    assert "experiments" not in told["answers"]
+    told = measured.asked(team, "daily")["answers"]
+    assert [row["name"] for row in told["people"]] == ["admin", "bob"]
+    assert told["weeks"] == [{"week": 1795000000000 // (7 * 86400 * 1000), "number": 1}]
+
+
+def test_monitoring_waits_for_nobody_who_holds_a_table(measured, team, stuck):
+    began = time.monotonic()
+    with pytest.raises(databases.DatabaseError, match="lock timeout"):
+        measured.asked(team, "quick")
+    assert time.monotonic() - began < 30

@@ -8,6 +8,7 @@ import time
 from mlflowctl import paths
 from mlflowctl import team as teams
 from mlflowctl.backup.repository import BackupError, Repository, Settings, settings
+from mlflowctl.turns import is_noted, note
 
 # Where it stands that a team's backups begin by themselves. Those of one that has moved begin on another host.
 WANTS = "timers.target.wants"
@@ -24,6 +25,9 @@ def too_old(known: Settings, name: str) -> str:
         there_for = time.time() - os.stat(paths.HERE.config / name / FIRST).st_ctime
     except (BackupError, OSError) as error:
         return f"{name}: it cannot be seen how old its newest snapshot is: {error}"
+    if age is not None and not is_noted(name, "backup"):
+        # Made by another host, or before backups were noted.
+        note(name, "backup", {"began": time.time() - age})
     if age is None and there_for > known.max_age:
         return f"{name}: it has no snapshot; {look}"
     if age is not None and age > known.max_age:

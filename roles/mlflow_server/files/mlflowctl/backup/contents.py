@@ -66,7 +66,8 @@ def rows_of_script(lines: Iterable[bytes]) -> dict[str, int]:
         if table is None:
             if line.startswith(b"COPY "):
                 table = line.split()[1].decode().rpartition(".")[2].strip('"')
-                rows[table] = 0
+                # There is more than one where a table is divided.
+                rows.setdefault(table, 0)
         elif line == b"\\.\n":
             table = None
         else:

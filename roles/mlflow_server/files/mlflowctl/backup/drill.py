@@ -24,12 +24,11 @@ from mlflowctl.backup.fetched import SECRETS, SHARED, must_be_directory, must_be
 from mlflowctl.backup.manifest import differences, environment, read_manifest
 from mlflowctl.backup.repository import BackupError, Repository, settings
 from mlflowctl.backup.snapshot import refuse_without_space
-from mlflowctl.backup.told import keep
 from mlflowctl.errors import Problem
 from mlflowctl.files import fresh, remove
 from mlflowctl.program import IN_MLFLOW, PROGRAM
 from mlflowctl.team import Team
-from mlflowctl.turns import alone
+from mlflowctl.turns import alone, note
 
 START_SECONDS = 300
 # Those of mlflow@.service that matter for what has no way out.
@@ -261,7 +260,7 @@ def main(*words: str) -> int:
                 result = Drill(repository, repository.find(host=options.host)).run()
             except (Problem, OSError) as error:
                 result = {"team": name, "differences": [str(error)]}
-            keep(name, "drill", not result["differences"], {"snapshot": result.get("snapshot")})
             wrong |= bool(result["differences"])
+            note(name, "drill", {"at": time.time(), "differences": len(result["differences"])})
             print(json.dumps(result), flush=True)
     return int(wrong)

@@ -7,10 +7,12 @@ import datetime
 import json
 import os
 import re
+import select
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ AHEAD = datetime.timedelta(minutes=10)
 # and its unit has an end.
 ASK_SECONDS, WORK_SECONDS = 1800, 24 * 3600
 WORK = ("backup", "restore", "prune", "check")
+# For so long a backup may read nothing: a repository that is slow takes minutes for what waits. Others wait longer.
+STILL_SECONDS = 3600
 PATTERN = re.compile(r"([*?\[\\])")
 
 Snapshot = dict[str, Any]
@@ -98,10 +102,17 @@ class Repository:
         seconds = WORK_SECONDS if words[0] in WORK else ASK_SECONDS
         command = ["restic", *words]
         try:
+            if words[0] == "backup":
+                return watched(command, environment)
             # Names of files are whatever the team has made of them.
             return subprocess.run(
                 command, text=True, errors="replace", check=False, capture_output=True, env=environment, timeout=seconds
             )
+        except StillError:
+            raise BackupError(
+                f"restic has read nothing for {STILL_SECONDS} s: {self.shown()} takes nothing, a disk answers nothing, "
+                "or somebody has put a pipe in the place of a file just before it was opened"
+            ) from None
         except subprocess.TimeoutExpired:
             raise BackupError(f"restic {words[0]} was still not done after {seconds} s at {self.shown()}") from None
 
@@ -218,6 +229,54 @@ class Repository:
         """Put these paths of a snapshot, with all that is below them, below a directory."""
         words = [f"--include={escaped(path)}" for path in paths]
         self.run("restore", "--quiet", snapshot["id"], f"--target={target}", *words)
+
+
+class StillError(Exception):
+    """Nothing comes of a backup any more."""
+
+
+def watched(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a backup, and end it when it gets no further.
+
+    restic looks whether a file is one, and opens it then. In between, who can write there can make it a pipe, which
+    opens for nobody, ever.
+    """
+    with tempfile.TemporaryFile() as errors:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as process:
+            try:
+                said = list(lines_of(process))
+            except BaseException:
+                process.kill()
+                raise
+        errors.seek(0)
+        texts = ("".join(said), errors.read().decode(errors="replace"))
+    return subprocess.CompletedProcess(command, process.returncode, *texts)
+
+
+def lines_of(process: subprocess.Popen[bytes]) -> Iterator[str]:
+    """Yield what a backup prints, but for how far it is, which it does each second; raise when that is no further."""
+    handle = process.stdout.fileno() if process.stdout else -1
+    rest, before = b"", None
+    end, still = (time.monotonic() + seconds for seconds in (WORK_SECONDS, STILL_SECONDS))
+    while True:
+        if time.monotonic() > still:
+            raise StillError
+        if time.monotonic() > end:
+            raise subprocess.TimeoutExpired(process.args, WORK_SECONDS)
+        if not select.select([handle], [], [], 1)[0]:
+            continue
+        piece = os.read(handle, 1 << 16)
+        if not piece:
+            yield rest.decode(errors="replace")
+            return
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            found = json.loads(line) if line.startswith(b"{") else {}
+            reached = [found.get(key) for key in ("total_files", "files_done", "bytes_done")]
+            if found.get("message_type") != "status":
+                yield f"{line.decode(errors='replace')}\n"
+            elif reached != before:
+                before, still = reached, time.monotonic() + STILL_SECONDS
 
 
 def objects(text: str) -> list[dict[str, Any]]:

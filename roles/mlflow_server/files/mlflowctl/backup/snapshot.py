@@ -19,13 +19,12 @@ from mlflowctl import client_root, databases, locations, paths
 from mlflowctl import team as teams
 from mlflowctl.backup import contents
 from mlflowctl.backup.repository import BackupError, Repository, Settings, settings
-from mlflowctl.backup.told import keep
 from mlflowctl.client_root import Held, LeftError
 from mlflowctl.files import fresh, remove
 from mlflowctl.program import PROGRAM
 from mlflowctl.team import Team
 from mlflowctl.transaction import Change
-from mlflowctl.turns import alone, in_turn, tell
+from mlflowctl.turns import alone, in_turn, note, tell
 
 # Seconds to wait for other teams of the host: for their databases, and until what they have is in the repository.
 # One that is stuck keeps nobody waiting for longer, and its unit has an end.
@@ -142,7 +141,7 @@ def store(
         (stage / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         stored = [str(stage), *([str(directory)] if directory else [])]
         identity, unread = repository.backup(stored, tags, f"{contents.UNFINISHED}*")
-        missing = serious(unread, directory, files)
+        missing = [*serious(unread, directory, files), *exchanged(clients)]
         if not missing and (
             attempt == tries or not directory or all(is_as_it_was(directory, it) for it in files.values())
         ):
@@ -196,6 +195,20 @@ def serious(unread: list[tuple[str, str]], directory: Path | None, files: dict[s
     return found
 
 
+def exchanged(clients: Held) -> list[str]:
+    """Say that restic, which knows a directory by its path alone, has perhaps read another one than was looked at."""
+    if clients.path is None or clients.handle is None:
+        return []
+    try:
+        now = os.stat(clients.path, follow_symlinks=False)
+    except OSError:
+        now = None
+    held = os.fstat(clients.handle)
+    if now and (now.st_dev, now.st_ino) == (held.st_dev, held.st_ino):
+        return []
+    return [f"{clients.path}: something else was put in its place meanwhile"]
+
+
 def back_up(team: Team, known: Settings, tags: list[str]) -> dict[str, Any]:
     """Make a snapshot and let go of old ones; return what is in it."""
     repository = Repository(known, team.name)
@@ -211,9 +224,16 @@ def back_up(team: Team, known: Settings, tags: list[str]) -> dict[str, Any]:
             with in_turn("backup", STORE_PATIENCE):
                 identity = store(team, repository, stage, tags, manifest, clients)
                 future = repository.thin_out()
+            copied = sum(path.stat().st_size for path in (stage / "databases").iterdir())
         finally:
             remove(stage)
     told = {key: manifest[key] for key in ("time", "counts", "artifacts", "elsewhere")}
+    kept = manifest["artifacts"]
+    note(
+        team.name,
+        "backup",
+        {"began": manifest["began"] / 1e9, "bytes": copied + kept["bytes"], "files": kept["files"]},
+    )
     return {"team": team.name, "snapshot": identity[:8], **told, "future": future}
 
 
@@ -247,7 +267,6 @@ def main(name: str, *tags: str) -> None:
     print(json.dumps(told), flush=True)
     tell(name, told)
     found = complaints(told)
-    keep(name, "backup", not found, {"snapshot": told["snapshot"]})
     if found:
         # A warning that nobody reads is none: the unit has failed, and what OnFailure= names is started.
         raise BackupError(f"snapshot {told['snapshot']} is made, but: {'; '.join(found)}")

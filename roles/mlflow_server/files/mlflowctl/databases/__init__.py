@@ -91,7 +91,9 @@ def copy(team: Team, database: dict[str, str], target: Path) -> None:
     uri, environment = reached(database["uri"])
     part = f"{target}.part"
     found = ask_about_tables(team, database, own_tables.PATTERNS).splitlines()
-    options = ["--format=custom", "--no-owner", "--no-privileges", f"--lock-wait-timeout={LOCK_SECONDS}s"]
+    # What a table is divided into is told by its own name.
+    options = ["--format=custom", "--no-owner", "--no-privileges", "--load-via-partition-root"]
+    options += [f"--lock-wait-timeout={LOCK_SECONDS}s"]
     options += [f"--table={name}" for name in found] or ["--exclude-schema=*"]
     run(team, ["pg_dump", *options, f"--file={part}", f"--dbname={uri}"], COPY_SECONDS, env=environment)
     # The directory may be the account's, and its server at work.

@@ -23,44 +23,75 @@ PARTS = re.compile(
     r"FK CONSTRAINT|INDEX|TRIGGER|RULE|POLICY|ROW SECURITY|STATISTICS|COMMENT \S+ (?:TABLE|COLUMN|INDEX|CONSTRAINT)) "
 )
 
-# How they are found in the schema that MLflow finds them in.
+# How they are found in the schema that MLflow finds them in, with the parts that somebody has divided one into.
 OWN = """\
-SELECT pg_class.oid, relname, nspname, relowner, relacl, reltype
-  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-  WHERE relkind IN ('r', 'p') AND nspname = current_schema() AND relname IN ({names})"""
+WITH RECURSIVE named AS (
+  SELECT pg_class.oid FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relkind IN ('r', 'p') AND nspname = current_schema() AND relname IN ({names})
+  UNION SELECT inhrelid FROM named JOIN pg_inherits ON inhparent = named.oid JOIN pg_class ON pg_class.oid = inhrelid
+    WHERE relispartition AND relkind IN ('r', 'p')
+)
+SELECT pg_class.oid, relname, nspname, relowner, relacl, reltype, relispartition
+  FROM named JOIN pg_class ON pg_class.oid = named.oid JOIN pg_namespace ON pg_namespace.oid = relnamespace"""
 PATTERNS = """\
-SELECT format('"%s"."%s"', replace(nspname, '"', '""'), relname) FROM ({own}) AS own ORDER BY relname"""
+SELECT format('"%s"."%s"', replace(nspname, '"', '""'), replace(relname, '"', '""'))
+  FROM ({own}) AS own ORDER BY relname"""
 SIZE = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM ({own}) AS own"
 # One row for each of them: its name, and how many rows it has.
 COUNT_ROWS = """\
 SELECT format('SELECT %L, count(*) FROM %I.%I', relname, nspname, relname)
-  FROM ({own}) AS own ORDER BY relname \\gexec"""
+  FROM ({own}) AS own WHERE NOT relispartition ORDER BY relname \\gexec"""
 # All of them at once, so that what they are to each other does not matter; and nothing beside them, so that this fails
-# where something hangs on them. What others may do with them is kept for the tables that come in their place.
+# where something hangs on them. What others may do with them, with columns and with what numbers are drawn from, is
+# kept for the tables that come in their place.
 DROP = """\
-SELECT set_config('mlflow.grants', coalesce(jsonb_agg(jsonb_build_array(
-  format('%I.%I', nspname, relname),
-  format('GRANT %s ON %I.%I TO %s%s', privilege_type, nspname, relname,
-    CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
-    CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END))), '[]')::text, true)
-  FROM ({own}) AS own, aclexplode(relacl) AS granted WHERE grantee <> relowner;
+WITH own AS ({own}), held AS (
+  SELECT oid, format('%I.%I', nspname, relname) AS name, 'TABLE' AS word, relowner, relacl FROM own
+  UNION ALL SELECT it.oid, format('%I.%I', pg_namespace.nspname, it.relname), 'SEQUENCE', it.relowner, it.relacl
+    FROM own JOIN pg_depend ON refobjid = own.oid JOIN pg_class AS it ON it.oid = objid AND it.relkind = 'S'
+      JOIN pg_namespace ON pg_namespace.oid = it.relnamespace
+    WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
+), granted AS (
+  SELECT name, word, relowner, NULL::name AS part, given.* FROM held, aclexplode(relacl) AS given
+  UNION ALL SELECT name, word, relowner, attname, given.*
+    FROM held JOIN pg_attribute ON attrelid = held.oid, aclexplode(attacl) AS given
+)
+SELECT set_config('mlflow.rights', jsonb_build_object(
+  'held', (SELECT jsonb_agg(jsonb_build_array(name, format('%s %s', word, name))) FROM held),
+  'granted', (SELECT jsonb_agg(jsonb_build_array(name, part, format('GRANT %s%s ON %s %s TO %s%s',
+      privilege_type, ' (' || quote_ident(part) || ')', word, name,
+      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
+      CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END))) FROM granted WHERE grantee <> relowner)
+)::text, true);
 DO $$ DECLARE found text; BEGIN
   SELECT string_agg(format('%I.%I', nspname, relname), ', ') INTO found FROM ({own}) AS own;
   IF found IS NOT NULL THEN EXECUTE 'DROP TABLE ' || found; END IF;
 END $$;
 """
+# What everybody gets to tables that are made may be what was taken from them since.
 GRANT = """\
-DO $$ DECLARE granted jsonb; BEGIN
-  FOR granted IN SELECT jsonb_array_elements(current_setting('mlflow.grants')::jsonb) LOOP
-    IF to_regclass(granted->>0) IS NOT NULL THEN EXECUTE granted->>1; END IF;
-  END LOOP;
+DO $$ DECLARE rights jsonb := current_setting('mlflow.rights'); statement text; BEGIN
+  FOR statement IN
+    SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', held->>1,
+        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
+      FROM jsonb_array_elements(nullif(rights->'held', 'null')) AS held
+        JOIN pg_class ON pg_class.oid = to_regclass(held->>0), aclexplode(relacl)
+      WHERE grantee <> relowner
+  LOOP EXECUTE statement; END LOOP;
+  FOR statement IN
+    SELECT granted->>2 FROM jsonb_array_elements(nullif(rights->'granted', 'null')) AS granted
+      JOIN pg_class ON pg_class.oid = to_regclass(granted->>0)
+      WHERE granted->>1 IS NULL OR EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = granted->>1 AND NOT attisdropped)
+  LOOP EXECUTE statement; END LOOP;
 END $$;
 """
-# What is no part of them and could not be there without them, in PostgreSQL's words.
+# What is no part of them and could not be there without them, or would not be the same again, in PostgreSQL's words.
 HANGS_ON = """\
 WITH own AS ({own}), parts AS (
   SELECT 'pg_class'::regclass AS catalog, oid FROM own
   UNION ALL SELECT 'pg_class'::regclass, objid FROM pg_depend JOIN own ON refobjid = own.oid
+      JOIN pg_class ON pg_class.oid = objid AND relkind <> 'f'
     WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
   UNION ALL SELECT 'pg_type'::regclass, reltype FROM own
   UNION ALL SELECT 'pg_type'::regclass, typarray FROM pg_type JOIN own ON pg_type.oid = reltype WHERE typarray <> 0
@@ -72,7 +103,9 @@ WITH own AS ({own}), parts AS (
     WHEN 'pg_attrdef'::regclass THEN (SELECT adrelid FROM pg_attrdef AS it WHERE it.oid = objid)
     WHEN 'pg_trigger'::regclass THEN (SELECT tgrelid FROM pg_trigger AS it WHERE it.oid = objid)
     WHEN 'pg_policy'::regclass THEN (SELECT polrelid FROM pg_policy AS it WHERE it.oid = objid) END AS holder
-  FROM pg_depend JOIN parts ON refclassid = catalog AND refobjid = parts.oid WHERE deptype = 'n'
+  FROM pg_depend JOIN parts ON refclassid = catalog AND refobjid = parts.oid
+  WHERE deptype = 'n' OR classid = 'pg_publication_rel'::regclass
+    OR classid = 'pg_class'::regclass AND objid IN (SELECT oid FROM pg_class WHERE relkind = 'f')
 )
 SELECT DISTINCT CASE classid WHEN 'pg_rewrite'::regclass THEN pg_describe_object('pg_class'::regclass, holder, 0)
     ELSE pg_describe_object(classid, objid, objsubid) END AS it

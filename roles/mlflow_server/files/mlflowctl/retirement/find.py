@@ -74,7 +74,8 @@ def left_by_backups(name: str, places: Places) -> list[Path]:
     mine = {pwd.getpwnam(account).pw_uid for account in ("root", "nobody", f"mlflow-{name}") if is_account(account)}
     looks = [it for it in places.looks.glob(f"mlflow-look.{name}.*") if os.lstat(it).st_uid in mine]
     lists = [places.cache / "artifacts" / f"{name}{ending}" for ending in (".jsonl", ".new")]
-    lists += [places.cache / "told" / f"{name}.{what}" for what in ("backup", "drill")]
+    lists += [places.cache / "noted" / f"{name}.{what}.json" for what in ("backup", "drill")]
+    lists += [places.cache / "noted" / f"{name}.{what}.json" for what in ("backup", "drill")]
     dumps = places.changes / f"{name}.dumps"
     return sorted({dumps, staging / name, places.staging / name, places.drills / name, *lists, *looks})
 

@@ -1,0 +1,74 @@
+"""What a team's databases are asked: the same of SQLite and PostgreSQL, and only of tables that its MLflow has."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+Rows = list[dict[str, Any]]
+# Milliseconds, as MLflow notes moments.
+WEEK = 7 * 86400 * 1000
+WEEKS = 60
+MOST = 5000
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A statement, and the tables it is about."""
+
+    name: str
+    tables: tuple[str, ...]
+    sql: str
+
+
+# Every few minutes at most: counts, which an index answers.
+QUICK = (
+    Question(
+        "experiments",
+        ("experiments",),
+        "SELECT lifecycle_stage AS stage, count(*) AS number FROM experiments GROUP BY 1",
+    ),
+    Question(
+        "runs",
+        ("runs",),
+        "SELECT lifecycle_stage AS stage, count(*) AS number, max(start_time) AS last FROM runs GROUP BY 1",
+    ),
+    Question(
+        "logged_models",
+        ("logged_models",),
+        "SELECT lifecycle_stage AS stage, count(*) AS number FROM logged_models GROUP BY 1",
+    ),
+    Question("registered_models", ("registered_models",), "SELECT count(*) AS number FROM registered_models"),
+    Question("model_versions", ("model_versions",), "SELECT count(*) AS number FROM model_versions"),
+    Question("traces", ("trace_info",), "SELECT count(*) AS number, max(timestamp_ms) AS last FROM trace_info"),
+    Question(
+        "users",
+        ("users",),
+        "SELECT count(*) AS number, sum(CASE WHEN is_admin THEN 1 ELSE 0 END) AS admins FROM users",
+    ),
+)
+# Once a day, for the page: who and what. Nothing is put into these but numbers that stand above.
+# ruff: noqa: S608
+DAILY = (
+    Question("people", ("users",), f"SELECT username AS name FROM users ORDER BY 1 LIMIT {MOST}"),
+    Question(
+        "logged",
+        ("runs",),
+        "SELECT user_id AS name, max(start_time) AS last, count(*) AS number FROM runs "
+        f"GROUP BY 1 ORDER BY 2 DESC LIMIT {MOST}",
+    ),
+    Question(
+        "weeks",
+        ("runs",),
+        f"SELECT start_time / {WEEK} AS week, count(*) AS number FROM runs WHERE start_time IS NOT NULL "
+        f"GROUP BY 1 ORDER BY 1 DESC LIMIT {WEEKS}",
+    ),
+    Question(
+        "largest",
+        ("experiments", "runs"),
+        "SELECT e.experiment_id AS id, e.name AS name, e.lifecycle_stage AS stage, count(r.run_uuid) AS runs, "
+        "max(r.start_time) AS last FROM experiments e LEFT JOIN runs r ON r.experiment_id = e.experiment_id "
+        f"GROUP BY e.experiment_id, e.name, e.lifecycle_stage ORDER BY 4 DESC LIMIT {MOST}",
+    ),
+)
+SETS = {"quick": QUICK, "daily": DAILY}

@@ -1,0 +1,95 @@
+"""What the team's account itself looks at: its databases, read-only, and its artifacts. Prints JSON.
+
+Its own process, since the team could have put anything where root would read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from mlflowctl.databases.sqlite import files, refuse_what_is_no_file
+
+from monitoring.questions import SETS, Rows
+
+# For who holds a lock, and for an answer: whoever is waited for otherwise is a client.
+LOCK_SECONDS, ANSWER_SECONDS = 2, 20
+STEPS_BETWEEN_LOOKS = 100_000
+# Where a file of SQLite says that it has a write-ahead log.
+LOGGED_AT, LOGGED = 18, 2
+
+
+def connect(file: str) -> sqlite3.Connection:
+    """Open a database so that no file is made beside it, as reading one with a write-ahead log would."""
+    refuse_what_is_no_file(file)
+    _file, log, index, _journal = files(file)
+    with open(file, "rb") as handle:
+        logged = handle.read(LOGGED_AT + 1)[LOGGED_AT:] == bytes([LOGGED])
+    # Without both, nobody has it open: what stands in the file is all there is, or as new as it gets.
+    at_rest = logged and not (os.path.exists(index) and os.path.exists(log))
+    uri = f"{Path(file).as_uri()}?mode=ro{'&immutable=1' if at_rest else ''}"
+    connection = sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS)
+    connection.row_factory = sqlite3.Row
+    end = time.monotonic() + ANSWER_SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
+    return connection
+
+
+def answers(file: str, which: str) -> dict[str, Rows]:
+    """Return what a database says to those questions that are about tables of its own."""
+    connection = connect(file)
+    try:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return {
+            question.name: [dict(row) for row in connection.execute(question.sql)]
+            for question in SETS[which]
+            if names.issuperset(question.tables)
+        }
+    finally:
+        connection.close()
+
+
+def size(file: str) -> int:
+    """Return how many bytes it takes, with what stands beside it."""
+    return sum(os.path.getsize(path) for path in files(file) if os.path.exists(path))
+
+
+def walk(directory: str) -> dict[str, Any]:
+    """Return how many files and bytes are below a directory, and how many of them below each of its own.
+
+    No link is followed, and what goes meanwhile is none of it.
+    """
+    found: dict[str, Any] = {"files": 0, "bytes": 0, "within": {}}
+    for folder, _folders, names, handle in os.fwalk(directory, follow_symlinks=False):
+        first = os.path.relpath(folder, directory).split(os.sep)[0]
+        for name in names:
+            try:
+                facts = os.lstat(name, dir_fd=handle)
+            except FileNotFoundError:
+                continue
+            found["files"] += 1
+            found["bytes"] += facts.st_size
+            if first != ".":
+                found["within"][first] = found["within"].get(first, 0) + facts.st_size
+    return found
+
+
+def main(action: str, path: str, which: str = "") -> None:
+    """Print what is asked for, or end with why it cannot be."""
+    try:
+        tell(action, path, which)
+    except (OSError, sqlite3.Error) as error:
+        sys.exit(f"{path}: {error}")
+
+
+def tell(action: str, path: str, which: str) -> None:
+    """Print it."""
+    if action == "walk":
+        print(json.dumps(walk(path)))
+    else:
+        print(json.dumps({"size": size(path), "answers": answers(path, which)}))
