@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 
 import pytest
-from mlflowctl import trees
+from mlflowctl import paths, trees
 from mlflowctl.retirement import archive
 from unit.mlflowctl.backup_lab import Lab
 from unit.mlflowctl.retiring import Host
@@ -201,7 +201,7 @@ def link(lab, name, target=None):
 @pytest.mark.parametrize("what", LEFT)
 def test_those_that_cannot_be_backed_up_are_left_and_named(lab, monkeypatch, what):
     root, do, expected, known = LEFT[what]
-    monkeypatch.setattr(lab.client_root, "FSTAB", lab.home / "fstab")
+    paths.HERE.fstab = lab.home / "fstab"
     declare(lab, root.replace("HOME", str(lab.home)))
     do(lab)
     with lab.client_root.held(lab.vision(), lab.repository.settings().elsewhere) as clients:
