@@ -45,6 +45,9 @@ FEATURES = {
     # A grant does not take away what everybody has.
     "default is the least": ROLES_ONLY_SINCE,
     "asking for a level": ROLES_ONLY_SINCE,
+    "webhooks": (3, 3),
+    # Its secrets, models and endpoints as things of their own.
+    "gateway": (3, 12),
 }
 
 
