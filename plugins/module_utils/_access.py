@@ -45,7 +45,8 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
     steps = rename_steps(server, declared)
     refuse_missing_things(server, whole)
     steps += stale_steps(server, kinds)
-    steps += thing_steps(server, declared)
+    things = thing_steps(server, declared)
+    steps += [step for step in things if step.phase != TAKE]
     exclusive = declared["policy"] == "exclusive"
     for wanted in declared["groups"]:
         grants = None if wanted["grants"] is None else wanted_grants(wanted["grants"])
@@ -60,7 +61,9 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
         steps += user_steps(server, user, closed)
         if wanted["state"] == "present":
             steps += grant_steps(server, Holder("user", wanted["name"]), levels[wanted["name"]], surplus, kinds)
-    return steps + (purge_steps(server, declared) if exclusive else [])
+    # What goes takes grants on it with it: those that are revoked are revoked before.
+    gone = [step for step in things if step.phase == TAKE]
+    return steps + (purge_steps(server, declared) if exclusive else []) + gone
 
 
 def kinds_of(declared: Declaration) -> set[str]:

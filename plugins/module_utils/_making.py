@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ._errors import InvalidRequest
 from ._gateway import endpoint_steps, secret_steps
 from ._kept import Kept
@@ -49,4 +47,4 @@ def _registered(server: Server, kind: str, wanted: Facts) -> Facts | None:
     present = server.directory.things(kind).get(name)
     if present is None and wanted["state"] == "present" and name in server.directory.things(OTHER[kind]):
         raise InvalidRequest(f"{kind}s: '{name}' is a {OTHER[kind]} on the server; MLflow has one name for both")
-    return t.cast(t.Optional[Facts], present)
+    return present

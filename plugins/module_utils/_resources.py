@@ -92,9 +92,7 @@ def search_experiments(client: Client, view: str) -> list[Facts]:
 
 def search(client: Client, kind: str) -> list[Facts]:
     """All registered models or prompts the account can see, sorted by name."""
-    listing = KINDS[kind].listing
-    found = pages(client, listing.path, listing.items, listing.shape, **listing.query) if listing else ()
-    return sorted((listing.facts(each) for each in found), key=lambda each: str(each["name"])) if listing else []
+    return sorted(Directory(client).things(kind).values(), key=lambda each: str(each["name"]))
 
 
 def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:

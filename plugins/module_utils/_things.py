@@ -15,7 +15,7 @@ from ._listed import Facts
 from ._registry import MODELS
 from ._resources import tag_list
 from ._steps import MAKE, RENAME, TAKE, Step
-from ._versions import alias_steps, prompt_steps
+from ._versions import alias_steps, delete_registered, prompt_steps
 
 NEW_MODEL: Facts = {"description": "", "tags": {}, "aliases": {}, "version": None}
 
@@ -97,7 +97,7 @@ def model_steps(client: Client, present: Facts | None, wanted: Facts, register: 
     """Bring a registered model about. C(register) is told the name and the answer when it is made."""
     name, description = wanted["name"], wanted["description"]
     if wanted["state"] == "absent":
-        delete = partial(client.write, "DELETE", MODELS + "delete", name=name)
+        delete = partial(delete_registered, client, name)
         return [Step(TAKE, f"- registered_model {name}", delete)] if present else []
     if present is None:
         create = Step(MAKE, f"+ registered_model {name}", partial(_create_model, client, wanted, register))

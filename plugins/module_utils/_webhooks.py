@@ -93,6 +93,9 @@ def webhook_steps(client: Client, present: Facts | None, wanted: Facts, kept: Ke
     changes = differences(present, wanted, kept)
     if not changes:
         return []
+    for key in ("description", "secret"):
+        if changes.get(key) == "":
+            require(client, "emptying webhooks", f"{key}: taking it from webhook '{name}'")
     # Nobody is told anything more before all that is taken away is gone.
     phase = TAKE if changes.get("status") == "DISABLED" else MAKE
     line = f"~ webhook {name} {', '.join(sorted(changes))}"

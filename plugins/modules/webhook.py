@@ -54,11 +54,11 @@ options:
       - prompt_alias.deleted
       - budget_policy.exceeded
   description:
-    description: What the webhook is for. Left as it is by default.
+    description: What the webhook is for. Left as it is by default. It can be emptied from MLflow 3.17 on.
     type: str
   secret:
     description:
-      - What each delivery is signed with. An empty text takes it away.
+      - What each delivery is signed with. An empty text takes it away, from MLflow 3.17 on.
       - MLflow never tells it, nor whether there is one. It is given to a new webhook, and to one that is there when
         O(kept_in) does not say that this secret was given to it, and that nothing of the webhook was changed since.
       - Without O(kept_in) that of a webhook which is there is left as it is.

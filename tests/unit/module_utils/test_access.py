@@ -329,3 +329,12 @@ def test_a_name_is_one_of_a_model_or_of_a_prompt(key, kind):
     observed = server(models=["taken"]) if kind == "registered_model" else server(prompts={"taken": {}})
     with pytest.raises(InvalidRequest, match=f"'taken' is a {kind}"):
         plan(observed, **{key: [{"name": "taken"}]})
+
+
+def test_grants_are_revoked_before_what_they_are_on_goes():
+    observed = server([user("alice", registered_model_detector="EDIT")], models=["detector"])
+    people = [{"name": "alice", "password": None}]
+    assert plan(observed, users=people, registered_models=[{"name": "detector", "state": "absent"}]) == [
+        "- alice EDIT registered_model detector",
+        "- registered_model detector",
+    ]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest
+from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest, Unsupported
 from ansible_collections.mlops.mlflow.plugins.module_utils._kept import Kept
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import lines
 from ansible_collections.mlops.mlflow.plugins.module_utils._webhooks import webhook_steps
@@ -97,3 +97,11 @@ def test_what_is_planned_with_one(path):
     assert lines(webhook_steps(RecordingClient(), {**PRESENT, "changed": 6}, wanted, Kept(path))) == [
         "~ webhook hook secret"
     ]
+
+
+@pytest.mark.parametrize("key", ["description", "secret"])
+def test_what_an_old_server_cannot_empty_is_an_error(path, key):
+    present, wanted = {**PRESENT, "description": "for all"}, {**WANTED, "state": "present", key: ""}
+    with pytest.raises(Unsupported, match=r"3\.17 or later"):
+        webhook_steps(RecordingClient("3.12.0"), present, wanted, Kept(path))
+    assert webhook_steps(RecordingClient("3.17.2"), present, wanted, Kept(path))

@@ -1,7 +1,7 @@
 """Prompts, versions and aliases: what is planned, and what cannot be."""
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest
+from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest, RequestRefused
 from ansible_collections.mlops.mlflow.plugins.module_utils._registry import MODEL, alias_problem, prompt_facts
 from ansible_collections.mlops.mlflow.plugins.module_utils._shapes import Misfit, fit
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import lines
@@ -95,3 +95,19 @@ def test_the_newest_version_is_that_of_the_highest_number():
 def test_a_number_that_is_none_is_no_answer_of_mlflow(version):
     with pytest.raises(Misfit, match="version"):
         fit(MODEL, {"name": "p", "aliases": [{"alias": "a", "version": version}]})
+
+
+@pytest.mark.parametrize(("status", "there", "raises"), [(404, [], False), (404, ["p"], True), (500, [], True)])
+def test_what_was_deleted_although_mlflow_complains_is_deleted(monkeypatch, status, there, raises):
+    client = RecordingClient(unlisted=there)
+
+    def complain(*_request, **_body):
+        raise RequestRefused("no permission of the account's own", status, "RESOURCE_DOES_NOT_EXIST")
+
+    monkeypatch.setattr(client, "write", complain)
+    [step] = prompt_steps(client, prompt(), {**WANTED, "state": "absent"})
+    if raises:
+        with pytest.raises(RequestRefused):
+            step.do()
+    else:
+        step.do()
