@@ -86,8 +86,15 @@ class Answer:
 
     def read(self, size: int) -> bytes:
         """Return so many bytes, or fewer at the end."""
-        with self._team.watching(self._connection):
-            return self._response.read(size)
+        try:
+            with self._team.watching(self._connection):
+                data = self._response.read(size)
+                if len(data) < size and self._response.length:
+                    raise http.client.IncompleteRead(data)
+                return data
+        except OSError:
+            self.close()
+            raise
 
     def rest(self) -> bytes:
         """Return all that is left, and let the connection be used again."""
@@ -203,6 +210,8 @@ class Team:
                 raise patience.timed_out() from None
             if isinstance(error, ssl.SSLError):
                 raise OSError(errno.EKEYREJECTED, f"{error}") from None
+            if isinstance(error, http.client.IncompleteRead):
+                raise OSError(errno.EIO, "the answer was cut off") from None
             known = error.errno if isinstance(error, OSError) else None
             raise OSError(known if known and known > 0 else errno.EHOSTUNREACH, f"{error}") from None
         finally:

@@ -40,7 +40,7 @@ def of_thing(text: str) -> str:
     # Hidden otherwise, or the directory itself, or the one above.
     if name.startswith("."):
         name = f"%2E{name[1:]}"
-    return _cut(name or "%00", text, LONGEST)
+    return _cut(name or "%", text, LONGEST)
 
 
 def of_artifact(text: str) -> str | None:

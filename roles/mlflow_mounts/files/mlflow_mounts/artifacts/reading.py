@@ -67,6 +67,14 @@ class Artifact:
             return
         tag = answer.header("ETag")
         self.version = tag and f"{tag} {answer.header('Last-Modified')}"
+        try:
+            self._begin(answer, listed)
+        except OSError:
+            answer.close()
+            self.close()
+            raise
+
+    def _begin(self, answer: Answer, listed: int) -> None:
         if answer.status == 206:
             self.size = whole_size(answer, 0, PIECE - 1)
             self._keep(0, self._exactly(answer, min(PIECE, self.size)))
@@ -84,7 +92,6 @@ class Artifact:
         else:
             self._fill(UNSAID)
             if self._stream:
-                self.close()
                 raise OSError(errno.EFBIG, "nobody says how long it is")
             self.size = self._spooled
         if listed > self.size and length is None:
