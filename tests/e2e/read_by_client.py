@@ -13,7 +13,8 @@ def show(where, uri):
     with tempfile.TemporaryDirectory() as folder:
         place = pathlib.Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
         for file in sorted(place.rglob("*")):
-            if file.is_file():
+            # The client writes that one beside what it has downloaded of a model.
+            if file.is_file() and file.name != "registered_model_meta":
                 digest = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
                 print(f"{digest}  {where}/{file.relative_to(place)}")
 
