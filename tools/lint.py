@@ -34,6 +34,7 @@ def linters() -> dict[str, list[str]]:
         "docs": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", "."],
         "readmes": ["python", "tools/readmes.py", "--check"],
         "mypy tools": ["mypy", "--no-error-summary", "tools"],
+        "mypy mounts": ["mypy", "--no-error-summary", "-p", "mlflow_mounts"],
         "mypy plugins": typed_plugins(),
         "mypy mlflowctl": ["mypy", "--no-error-summary", "-p", "mlflowctl"],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import configparser
 import contextlib
 import io
@@ -67,6 +68,11 @@ def settings(home: Path, password: str, *, stock: bool, auth_database: str, gate
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if stock else "false",
         "MLFLOW_ENABLE_AI_GATEWAY": "true" if gateway else "false",
         "MLFLOW_CRYPTO_KEK_PASSPHRASE": secrets.token_hex(),
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        # What listens to webhooks and to the gateway is a test, on this machine.
+        "MLFLOW_GATEWAY_API_BASE_ALLOW_PRIVATE_IPS": "true",
+        "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+        "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
         "MLFLOW_MODEL_CATALOG_URI": "",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_UVICORN_OPTS": "--timeout-graceful-shutdown 2",

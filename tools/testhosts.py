@@ -172,6 +172,8 @@ def start(name: str, release: str, image: str, *, uv: bool) -> None:
         # sight of processes under ProtectProc, a loopback under PrivateNetwork.
         *("--systemd=always", "--cap-add", "SYS_ADMIN,SYS_PTRACE,NET_ADMIN"),
         *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
+        # For what mounts file systems of programs; some machines have none.
+        *(("--device", "/dev/fuse") if Path("/dev/fuse").exists() else ()),
         *(f"--label={LABEL}{key}={value}" for key, value in labels.items()),
         *(f"--volume={mount}" for mount in mounts),
         *(image, "/sbin/init", *machine.init_arguments(release)),

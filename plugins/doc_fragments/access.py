@@ -87,7 +87,8 @@ kinds:
   description:
     - Kinds of things that the declaration speaks of though no grant names any, so that V(exclusive) leaves nobody a
       grant on them that is not declared.
-    - Experiments and registered models always are, and so is each kind that a grant names.
+    - Experiments and registered models always are, and so is each kind that a grant names or of which a thing is
+      declared.
   type: list
   elements: str
   default: []
@@ -253,6 +254,11 @@ registered_models:
     tags:
       description: Tags to set. Others are left as they are.
       type: dict
+    aliases:
+      description:
+        - Numbers of versions, or V(latest), by the words that are to mean them. V(null) takes a word away. Others are
+          left as they are.
+      type: dict
     grants:
       description: Levels by user name.
       type: dict
@@ -264,6 +270,174 @@ registered_models:
       type: str
       choices: [present, absent]
       default: present
+prompts:
+  description:
+    - Prompts that are to exist, and users' grants on them; see M(mlops.mlflow.prompt).
+    - With O(policy=exclusive), once one is declared, nobody keeps a grant on any prompt that is not declared.
+  type: list
+  elements: dict
+  default: []
+  suboptions:
+    name:
+      description: Name of the prompt.
+      type: str
+      required: true
+    description:
+      description: What the prompt is for. Left as it is by default.
+      type: str
+    template:
+      description: The text that the newest version is to have. Another one than it has is a new version.
+      type: str
+    commit_message:
+      description: What is said of the version that the text makes.
+      type: str
+    tags:
+      description: Tags to set. Others are left as they are.
+      type: dict
+    aliases:
+      description:
+        - Numbers of versions, or V(latest), by the words that are to mean them. V(null) takes a word away. Others are
+          left as they are.
+      type: dict
+    grants:
+      description: Levels by user name.
+      type: dict
+    state:
+      description: V(absent) deletes it with all its versions, for good.
+      type: str
+      choices: [present, absent]
+      default: present
+gateway_secrets:
+  description:
+    - Secrets of the gateway that are to exist, and users' grants on them; see M(mlops.mlflow.gateway_secret).
+    - From MLflow 3.12 on, users' grants from 3.13 on. O(policy=exclusive) covers those as it does prompts'.
+  type: list
+  elements: dict
+  default: []
+  suboptions:
+    name:
+      description: Name of the secret.
+      type: str
+      required: true
+    values:
+      description:
+        - The secret itself, such as C(api_key), by MLflow's names. MLflow never tells it.
+        - It is replaced when O(kept_in) does not say that it was given; without that file when what MLflow shows of it
+          differs.
+      type: dict
+    provider:
+      description: For which provider it is, such as C(openai).
+      type: str
+    auth_config:
+      description: What belongs to it and is not secret, such as C(api_base).
+      type: dict
+    grants:
+      description: Levels by user name.
+      type: dict
+    state:
+      description: V(absent) deletes it.
+      type: str
+      choices: [present, absent]
+      default: present
+gateway_endpoints:
+  description:
+    - Endpoints of the gateway that are to exist, and users' grants on them; see M(mlops.mlflow.gateway_endpoint).
+    - From MLflow 3.12 on, users' grants from 3.13 on. O(policy=exclusive) covers those as it does prompts'.
+  type: list
+  elements: dict
+  default: []
+  suboptions:
+    name:
+      description: Name of the endpoint.
+      type: str
+      required: true
+    models:
+      description: The model that answers, and those that do in turn when it fails.
+      type: list
+      elements: dict
+      suboptions:
+        name:
+          description:
+            - Name of the gateway's model. By default that of the endpoint, with V(-2), V(-3) and so on for all but
+              the first.
+          type: str
+        provider:
+          description: Whose it is, such as C(openai).
+          type: str
+          required: true
+        model:
+          description: What the provider calls it, such as C(gpt-4o).
+          type: str
+          required: true
+        secret:
+          description: Name of the gateway's secret that is shown to the provider.
+          type: str
+          required: true
+    grants:
+      description: Levels by user name.
+      type: dict
+    state:
+      description: V(absent) deletes it, with those of its models that no other endpoint has.
+      type: str
+      choices: [present, absent]
+      default: present
+webhooks:
+  description:
+    - Webhooks that are to exist; see M(mlops.mlflow.webhook). Others are left as they are.
+    - From MLflow 3.3 on.
+  type: list
+  elements: dict
+  default: []
+  suboptions:
+    name:
+      description: Name of the webhook, lower case letters, digits, C(.), C(_) and C(-).
+      type: str
+      required: true
+    url:
+      description: Where MLflow posts to. Needed for a new one. It is shown.
+      type: str
+    events:
+      description: What it is told of. Needed for a new one.
+      type: list
+      elements: str
+      choices:
+        - registered_model.created
+        - model_version.created
+        - model_version_tag.set
+        - model_version_tag.deleted
+        - model_version_alias.created
+        - model_version_alias.deleted
+        - prompt.created
+        - prompt_version.created
+        - prompt_tag.set
+        - prompt_tag.deleted
+        - prompt_version_tag.set
+        - prompt_version_tag.deleted
+        - prompt_alias.created
+        - prompt_alias.deleted
+        - budget_policy.exceeded
+    description:
+      description: What it is for. Left as it is by default.
+      type: str
+    secret:
+      description:
+        - What each delivery is signed with. MLflow never tells it; without O(kept_in) one that is there keeps its own.
+      type: str
+    status:
+      description: Whether anything is delivered. A new one is V(active) by default, another is left as it is.
+      type: str
+      choices: [active, disabled]
+    state:
+      description: V(absent) deletes it.
+      type: str
+      choices: [present, absent]
+      default: present
+kept_in:
+  description:
+    - Path of a file on the target with fingerprints of the secrets that the server was given, for root alone, by which
+      another secret is seen; the directory has to be there.
+    - Without it only a new webhook is given its secret.
+  type: path
 """
 )
 

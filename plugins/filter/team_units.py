@@ -55,7 +55,7 @@ _value:
 import typing as t
 
 SLICE = "mlflow.slice"
-UNREAD = ("/admin_password", "/bootstrap.env", "/access_receipt.json", "/team.json")
+UNREAD = ("/admin_password", "/bootstrap.env", "/access_receipt.json", "/kept_secrets.json", "/team.json")
 
 
 def newest(files: list[dict[str, t.Any]], config_dir: str, unit_dir: str) -> dict[str, float]:

@@ -304,6 +304,172 @@ options:
           rename_from:
             description: Former name. Where it is there and the new one is not, it gets the new name.
             type: str
+          aliases:
+            description:
+              - Numbers of versions, or V(latest), by the words that are to mean them. V(null) takes a word away. Others
+                are left as they are.
+            type: dict
+            default: {}
+      prompts:
+        description:
+          - Prompts that are to exist.
+          - Once one is declared, C(access_policy=exclusive) leaves nobody a grant on any prompt that is not declared.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the prompt. MLflow's Python client takes letters, digits, C(_), C(-) and C(.).
+            type: str
+            required: true
+          description:
+            description: What the prompt is for.
+            type: str
+          template:
+            description:
+              - The text that the newest version is to have. Another one than it has is a new version.
+              - Its variables are written as Ansible's are. Read it from a file with P(ansible.builtin.file#lookup), or
+                mark it C(!unsafe).
+            type: str
+          commit_message:
+            description: What is said of the version that the text makes.
+            type: str
+          tags:
+            description: Tags to set.
+            type: dict
+            default: {}
+          aliases:
+            description:
+              - Numbers of versions, or V(latest), by the words that are to mean them. V(null) takes a word away. Others
+                are left as they are.
+            type: dict
+            default: {}
+          grants:
+            description: Levels by user name.
+            type: dict
+            default: {}
+      gateway_secrets:
+        description:
+          - Secrets of the gateway that are to exist, such as the API keys of providers.
+          - The gateway has to be switched on with C(MLFLOW_ENABLE_AI_GATEWAY) in O(mlflow_teams[].environment).
+          - Once one is declared, C(access_policy=exclusive) leaves nobody a grant on any of them that is not declared.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the secret.
+            type: str
+            required: true
+          values:
+            description:
+              - The secret itself, such as C(api_key), by MLflow's names.
+              - MLflow never tells it. A fingerprint stays on the host, for root alone, by which another one is seen.
+            type: dict
+            required: true
+          provider:
+            description: For which provider it is, such as C(openai). MLflow cannot change it.
+            type: str
+          auth_config:
+            description: What belongs to it and is not secret, such as C(api_base). It is shown.
+            type: dict
+          grants:
+            description: Levels by user name.
+            type: dict
+            default: {}
+      gateway_endpoints:
+        description:
+          - Endpoints of the gateway that are to exist.
+          - Once one is declared, C(access_policy=exclusive) leaves nobody a grant on any of them that is not declared.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the endpoint, of letters, digits, C(_), C(-) and C(.).
+            type: str
+            required: true
+          models:
+            description: The model that answers, and those that do in turn when it fails.
+            type: list
+            elements: dict
+            required: true
+            suboptions:
+              name:
+                description:
+                  - Name of the gateway's model. By default that of the endpoint, with V(-2), V(-3) and so on but for
+                    the first.
+                type: str
+              provider:
+                description: Whose it is, such as C(openai).
+                type: str
+                required: true
+              model:
+                description: What the provider calls it, such as C(gpt-4o).
+                type: str
+                required: true
+              secret:
+                description: Name of the gateway's secret that is shown to the provider.
+                type: str
+                required: true
+          grants:
+            description: Levels by user name.
+            type: dict
+            default: {}
+      webhooks:
+        description:
+          - Webhooks that are to exist, with which MLflow tells other servers what was done with models and prompts.
+            Others are left as they are.
+          - A server with one has a network by default; see O(mlflow_teams[].private_network).
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the webhook, lower case letters, digits, C(.), C(_) and C(-).
+            type: str
+            required: true
+          url:
+            description:
+              - Where MLflow posts to, with C(https). From MLflow 3.17 on it refuses addresses that are not public,
+                unless C(MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS) is C(true) in O(mlflow_teams[].environment).
+              - It is shown, so that nothing secret may be in it.
+            type: str
+            required: true
+          events:
+            description: What it is told of.
+            type: list
+            elements: str
+            required: true
+            choices:
+              - registered_model.created
+              - model_version.created
+              - model_version_tag.set
+              - model_version_tag.deleted
+              - model_version_alias.created
+              - model_version_alias.deleted
+              - prompt.created
+              - prompt_version.created
+              - prompt_tag.set
+              - prompt_tag.deleted
+              - prompt_version_tag.set
+              - prompt_version_tag.deleted
+              - prompt_alias.created
+              - prompt_alias.deleted
+              - budget_policy.exceeded
+          description:
+            description: What it is for.
+            type: str
+          secret:
+            description:
+              - What each delivery is signed with.
+              - MLflow never tells it. A fingerprint stays on the host, for root alone, by which another one is seen.
+            type: str
+          status:
+            description: Whether anything is delivered.
+            type: str
+            choices: [active, disabled]
+            default: active
       access_policy:
         description:
           - V(exclusive) removes users, groups, memberships and grants that are not declared here.
@@ -314,8 +480,8 @@ options:
       access_kinds:
         description:
           - Kinds of things that C(access_policy=exclusive) covers though no grant names any.
-          - It always covers experiments and registered models, and each kind that a grant of the team names. Grants on
-            others are left, and counted.
+          - It always covers experiments and registered models, and each kind that a grant of the team names or of
+            which a thing is declared. Grants on others are left, and counted.
         type: list
         elements: str
         default: []
@@ -409,8 +575,9 @@ options:
       private_network:
         description:
           - Whether the server has no network but the connections its socket hands it.
-          - By default it has none where databases and artifacts are on the host, and has one where they are not.
-          - Webhooks and other calls to the outside need V(false).
+          - By default it has none where databases and artifacts are on the host and no webhook is declared, and else
+            has one.
+          - Other calls to the outside need V(false).
         type: bool
       allowed_networks:
         description:

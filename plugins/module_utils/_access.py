@@ -13,7 +13,8 @@ from ._claims import declared_things, foreign_locations, kept_creators
 from ._declared import access_problems
 from ._dialect import RANKS, Grant, Holder, Resource, refuse_denial
 from ._errors import InvalidRequest
-from ._kinds import DECLARED
+from ._kinds import ALWAYS, DECLARED
+from ._making import thing_steps
 from ._people import (
     Levels,
     grant_steps,
@@ -26,7 +27,7 @@ from ._people import (
 )
 from ._server import Server
 from ._steps import TAKE, Step
-from ._things import experiment_steps, model_steps, rename_step
+from ._things import rename_step
 
 Declaration = t.Dict[str, t.Any]
 
@@ -44,12 +45,8 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
     steps = rename_steps(server, declared)
     refuse_missing_things(server, whole)
     steps += stale_steps(server, kinds)
-    for wanted in declared["experiments"]:
-        present = server.directory.experiments.get(wanted["name"])
-        steps += experiment_steps(server.client, present, wanted, server.directory.add_experiment)
-    for wanted in declared["registered_models"]:
-        present = server.directory.models.get(wanted["name"])
-        steps += model_steps(server.client, present, wanted)
+    things = thing_steps(server, declared)
+    steps += [step for step in things if step.phase != TAKE]
     exclusive = declared["policy"] == "exclusive"
     for wanted in declared["groups"]:
         grants = None if wanted["grants"] is None else wanted_grants(wanted["grants"])
@@ -64,20 +61,23 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
         steps += user_steps(server, user, closed)
         if wanted["state"] == "present":
             steps += grant_steps(server, Holder("user", wanted["name"]), levels[wanted["name"]], surplus, kinds)
-    return steps + (purge_steps(server, declared) if exclusive else [])
+    # What goes takes grants on it with it: those that are revoked are revoked before.
+    gone = [step for step in things if step.phase == TAKE]
+    return steps + (purge_steps(server, declared) if exclusive else []) + gone
 
 
 def kinds_of(declared: Declaration) -> set[str]:
     """The kinds of things that the declaration speaks of; grants on others are nobody's business."""
     holders = [*declared["users"], *declared["groups"]]
     named = [resource for holder in holders for resource in wanted_grants(holder["grants"] or [])]
-    return spoken_kinds(named, declared["kinds"])
+    things = [kind for kind in DECLARED if declared[f"{kind}s"]]
+    return spoken_kinds(named, [*declared["kinds"], *things])
 
 
 def rename_steps(server: Server, declared: Declaration) -> list[Step]:
     """Renames; all that is planned after them sees the new names."""
     steps = []
-    for kind in DECLARED:
+    for kind in ALWAYS:
         for wanted in declared[f"{kind}s"]:
             things = server.directory.things(kind)
             old, new = wanted["rename_from"], wanted["name"]

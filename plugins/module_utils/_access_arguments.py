@@ -9,9 +9,43 @@ import typing as t
 
 from ._arguments import grant_list_spec
 from ._kinds import WORDS
+from ._webhooks import EVENTS
 
 STATE = {"type": "str", "choices": ["present", "absent"], "default": "present"}
 NAME = {"type": "str", "required": True}
+# What a prompt has beside a name, here and as a thing of its own.
+PROMPT: dict[str, t.Any] = {
+    "description": {"type": "str"},
+    "template": {"type": "str"},
+    "commit_message": {"type": "str"},
+    "tags": {"type": "dict"},
+    "aliases": {"type": "dict"},
+}
+WEBHOOK: dict[str, t.Any] = {
+    "url": {"type": "str"},
+    "events": {"type": "list", "elements": "str", "choices": list(EVENTS)},
+    "description": {"type": "str"},
+    "secret": {"type": "str", "no_log": True},
+    "status": {"type": "str", "choices": ["active", "disabled"]},
+}
+GATEWAY_SECRET: dict[str, t.Any] = {
+    "values": {"type": "dict", "no_log": True},
+    "provider": {"type": "str"},
+    "auth_config": {"type": "dict"},
+}
+GATEWAY_ENDPOINT: dict[str, t.Any] = {
+    "models": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "name": {"type": "str"},
+            "provider": NAME,
+            "model": NAME,
+            # The name of a secret is none.
+            "secret": {**NAME, "no_log": False},
+        },
+    },
+}
 
 
 def access_spec() -> dict[str, t.Any]:
@@ -76,9 +110,36 @@ def access_spec() -> dict[str, t.Any]:
                 "name": NAME,
                 "description": {"type": "str"},
                 "tags": {"type": "dict"},
+                "aliases": {"type": "dict"},
                 "grants": {"type": "dict"},
                 "rename_from": {"type": "str"},
                 "state": STATE,
             },
         },
+        "prompts": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {"name": NAME, **PROMPT, "grants": {"type": "dict"}, "state": STATE},
+        },
+        "gateway_secrets": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "no_log": False,
+            "options": {"name": NAME, **GATEWAY_SECRET, "grants": {"type": "dict"}, "state": STATE},
+        },
+        "gateway_endpoints": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {"name": NAME, **GATEWAY_ENDPOINT, "grants": {"type": "dict"}, "state": STATE},
+        },
+        "webhooks": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {"name": NAME, **WEBHOOK, "state": STATE},
+        },
+        "kept_in": {"type": "path"},
     }

@@ -34,10 +34,11 @@ def declared_things(declared: Facts) -> set[Resource]:
 def kept_creators(server: Server, declared: Facts, wanted: dict[str, t.Any], kept: Kept) -> t.Iterator[str]:
     """A warning for each creator of a declared thing who goes on managing it undeclared."""
     creators, ours = server.creators(), declared_things(declared)
+    kinds = {resource.kind for resource in ours}
     for name, user in sorted(server.access.users.items()):
         if name == server.client.username:
             continue
-        for resource, grant in sorted(server.grants(Holder("user", name), DECLARED).items()):
+        for resource, grant in sorted(server.grants(Holder("user", name), kinds).items()):
             if resource not in ours or resource in wanted.get(name, {}) or grant.level != "MANAGE":
                 continue
             # An old server does not tell who came first.

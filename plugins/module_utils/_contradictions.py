@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ._kinds import DECLARED, WORDS
+from ._kinds import ALWAYS, DECLARED, WORDS
 
 Declared = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
@@ -23,7 +23,8 @@ def contradictions(declared: Declared) -> Problems:
         for thing in declared[f"{kind}s"]:
             for user, level in (thing["grants"] or {}).items():
                 yield from _elsewhere(kind, thing["name"], user, level, own.get(user, []))
-        yield from _renamed_twice(f"{kind}s", declared[f"{kind}s"])
+        if kind in ALWAYS:
+            yield from _renamed_twice(f"{kind}s", declared[f"{kind}s"])
 
 
 def _grants_twice(where: str, grants: list[Declared]) -> Problems:

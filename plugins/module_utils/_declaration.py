@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ._dialect import LEVELS, Holder, Resource, User
-from ._kinds import DECLARED, EVERY
+from ._kinds import ALWAYS, EVERY
 from ._listed import Facts
 from ._people import grant_list
 from ._server import Server
@@ -43,9 +43,7 @@ def declaration(server: Server) -> dict[str, list[Facts]]:
 
 def described_user(user: User, own: dict[Resource, str]) -> Facts:
     """A user; grants on all of a kind stand here, and those on things that are not declared themselves."""
-    here = {
-        resource: level for resource, level in own.items() if resource.key == EVERY or resource.kind not in DECLARED
-    }
+    here = {resource: level for resource, level in own.items() if resource.key == EVERY or resource.kind not in ALWAYS}
     grants = {"grants": grant_list(here)} if here else {}
     return {"name": user.name, **({"admin": True} if user.admin else {}), **grants}
 

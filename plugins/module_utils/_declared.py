@@ -8,6 +8,7 @@ The inventory is checked with it on the controller, and the C(access) module che
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ._contradictions import contradictions
@@ -15,7 +16,10 @@ from ._credentials import password_problem, username_problem
 from ._dialect import LEVELS
 from ._dialect_roles import HIDDEN_ROLE
 from ._kinds import DECLARED, EVERY, WORDS, name_problem
+from ._registry import alias_problem
 from ._text import shown
+
+WEBHOOK_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 
 Declared = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
@@ -32,7 +36,7 @@ def _access_problems(declared: Declared, known: t.Iterable[str]) -> Problems:
     for user in declared["users"]:
         if user["name"] in present:
             yield from account_problems(user, "users", f"users: {user['name']}: password")
-    for key in ("users", "groups", *(f"{kind}s" for kind in DECLARED)):
+    for key in ("users", "groups", *(f"{kind}s" for kind in DECLARED), "webhooks"):
         yield from (f"{key}: '{name}' stands there twice" for name in repeated(declared[key]))
         yield from _name_problems(key, declared[key])
     for key in ("users", "groups"):
@@ -40,9 +44,23 @@ def _access_problems(declared: Declared, known: t.Iterable[str]) -> Problems:
             yield from _grant_problems(f"{key}: {holder['name']}", holder["grants"] or [])
     yield from _member_problems(declared["groups"], present | set(known))
     yield from contradictions(declared)
+    yield from _version_problems(declared)
     for kind in DECLARED:
         for resource in declared[f"{kind}s"]:
             yield from _level_problems(f"{kind}s: {resource['name']}: grants", resource["grants"] or {}, present)
+
+
+def _version_problems(declared: Declared) -> Problems:
+    models = {model["name"] for model in declared["registered_models"]}
+    for prompt in declared["prompts"]:
+        if prompt["name"] in models:
+            yield f"prompts: '{prompt['name']}' is declared as a registered model as well; MLflow has one name for both"
+    for key in ("registered_models", "prompts"):
+        for thing in declared[key]:
+            for alias, version in (thing["aliases"] or {}).items():
+                problem = alias_problem(alias, version)
+                if problem:
+                    yield f"{key}: {thing['name']}: {problem}"
 
 
 def account_problems(account: Declared, name_label: str, password_label: str) -> Problems:
@@ -67,10 +85,12 @@ def _name_problems(key: str, things: list[Declared]) -> Problems:
             yield f"{key}: a name must not be empty"
         elif name == EVERY:
             yield f"{key}: '{EVERY}' is no name; in a grant it means all"
+        elif key == "webhooks" and not WEBHOOK_NAME.fullmatch(name):
+            yield f"{key}: '{name}' is no name that MLflow takes; use up to 63 of a-z, 0-9, . _ and - as in my-hook.1"
         elif key == "groups" and HIDDEN_ROLE.fullmatch(name):
             yield f"{key}: '{name}' is a name that MLflow keeps for itself"
-        elif key == "registered_models" and set(name) & set("/:"):
-            yield f"{key}: '{name}' has a slash or a colon, which MLflow refuses in names of models"
+        elif key in ("registered_models", "prompts") and set(name) & set("/:"):
+            yield f"{key}: '{name}' has a slash or a colon, which MLflow refuses in names of models and prompts"
 
 
 def _grant_problems(where: str, grants: list[Declared]) -> Problems:

@@ -45,6 +45,11 @@ FEATURES = {
     # A grant does not take away what everybody has.
     "default is the least": ROLES_ONLY_SINCE,
     "asking for a level": ROLES_ONLY_SINCE,
+    "webhooks": (3, 3),
+    # Seen in 3.17, and not in 3.12.
+    "emptying webhooks": (3, 17),
+    # Its secrets, models and endpoints as things of their own.
+    "gateway": (3, 12),
 }
 
 

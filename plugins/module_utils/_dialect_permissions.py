@@ -23,7 +23,7 @@ from ._dialect import (
 )
 from ._dialect_roles import Roles
 from ._kinds import KINDS
-from ._listed import scorer_key, scorer_of
+from ._scorers import scorer_key, scorer_of
 from ._shapes import Maybe
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ._listed import Experiments, Facts, Listing, Scorers, Secrets, Things, scorer_key
-from ._shapes import Maybe, Word
+from ._listed import Definitions, Experiments, Facts, Listing, Secrets, Things
+from ._registry import IS_PROMPT, MODEL, MODELS, TAGS, model_facts, prompt_facts, tags_of
+from ._scorers import Scorers, scorer_key
+from ._shapes import Maybe, Word, text_by_text
 
 Version = t.Tuple[int, int]
 
@@ -22,12 +24,10 @@ EVERY = "*"
 SCORER = re.compile(r".+/([A-Za-z0-9_.~-]|%[0-9A-F]{2})+", re.DOTALL)
 
 EXPERIMENTS = "/api/2.0/mlflow/experiments/"
-MODELS = "/api/2.0/mlflow/registered-models/"
 SCORERS = "/api/3.0/mlflow/scorers/"
 GATEWAY = "/api/3.0/mlflow/gateway/"
 MCP_SERVERS = "/api/3.0/mlflow/mcp-servers"
 
-TAGS = Maybe([{"key": str, "value": Maybe(str)}])
 EXPERIMENT = {
     "name": str,
     "experiment_id": str,
@@ -35,7 +35,6 @@ EXPERIMENT = {
     "lifecycle_stage": Word(("active", "deleted")),
     "tags": TAGS,
 }
-MODEL = {"name": str, "description": Maybe(str), "tags": TAGS}
 
 
 class Kind(t.NamedTuple):
@@ -64,15 +63,6 @@ def experiment_facts(experiment: Facts) -> Facts:
     }
 
 
-def model_facts(model: Facts) -> Facts:
-    """What the modules return about a registered model."""
-    return {"name": model["name"], "description": model.get("description") or "", "tags": tags_of(model)}
-
-
-def tags_of(thing: Facts) -> dict[str, str]:
-    return {tag["key"]: tag.get("value") or "" for tag in thing.get("tags") or []}
-
-
 def scorer_facts(scorer: Facts) -> Facts:
     """A scorer with the key of its grants; its name needs the name of its experiment."""
     return {"key": scorer_key(scorer["experiment_id"], scorer["scorer_name"])}
@@ -93,6 +83,17 @@ def in_gateway(what: str, items: str, key: str, **more: t.Any) -> Listing:
     )
 
 
+DEFINITION = {
+    "provider": Maybe(str),
+    "model_name": Maybe(str),
+    "secret_id": Maybe(str),
+    "secret_name": Maybe(str),
+}
+MAPPING = {
+    "linkage_type": Maybe(str),
+    "fallback_order": Maybe(int),
+    "model_definition": Maybe({"model_definition_id": str, "name": str, **DEFINITION}),
+}
 REGISTERED_MODELS = Listing(
     path=MODELS + "search",
     items="registered_models",
@@ -128,7 +129,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "prompt",
-            REGISTERED_MODELS._replace(query={"filter": "tags.`mlflow.prompt.is_prompt` = 'true'"}),
+            REGISTERED_MODELS._replace(query={"filter": f"tags.`{IS_PROMPT}` = 'true'"}, facts=prompt_facts),
             filed_as="registered_model",
         ),
         Kind(
@@ -149,21 +150,34 @@ KINDS: dict[str, Kind] = {
         # Up to 3.12 the server does not tell what users have of these three.
         Kind(
             "gateway_secret",
-            in_gateway("secrets", "secrets", "secret_id", name="secret_name"),
+            in_gateway(
+                "secrets",
+                "secrets",
+                "secret_id",
+                name="secret_name",
+                last_updated_at=Maybe(int),
+                provider=Maybe(str),
+                masked_values=Maybe(text_by_text),
+                auth_config=Maybe(text_by_text),
+            ),
             since=(3, 13),
             things=Secrets,
         ),
-        Kind("gateway_endpoint", in_gateway("endpoints", "endpoints", "endpoint_id"), since=(3, 13)),
+        Kind(
+            "gateway_endpoint",
+            in_gateway("endpoints", "endpoints", "endpoint_id", model_mappings=Maybe([MAPPING])),
+            since=(3, 13),
+        ),
         Kind(
             "gateway_model_definition",
             in_gateway(
                 "model-definitions",
                 "model_definitions",
                 "model_definition_id",
-                secret_id=Maybe(str),
-                secret_name=Maybe(str),
+                **DEFINITION,
             ),
             since=(3, 13),
+            things=Definitions,
         ),
         Kind(
             "mcp_server",
@@ -195,9 +209,11 @@ KINDS: dict[str, Kind] = {
     )
 }
 
-# The words of the inventory for all of them, and for those that can be declared as things of their own.
+# The words of the inventory for all of them, for those that every declaration speaks of, and for those that can be
+# declared as things of their own.
 WORDS = tuple(KINDS)
-DECLARED = ("experiment", "registered_model")
+ALWAYS = ("experiment", "registered_model")
+DECLARED = (*ALWAYS, "prompt", "gateway_secret", "gateway_endpoint")
 
 
 def name_problem(kind: str, name: str) -> str | None:

@@ -20,7 +20,7 @@ from ._dialect import (
     set_password,
 )
 from ._errors import InvalidRequest
-from ._kinds import DECLARED, EVERY, KINDS, name_problem
+from ._kinds import ALWAYS, EVERY, KINDS, name_problem
 from ._server import Server
 from ._steps import GIVE, JOIN, MAKE, OPEN, TAKE, Step
 from ._text import shown
@@ -144,7 +144,7 @@ def refuse_unknown_words(server: Server, holder: Holder, resource: Resource, lev
 
 def spoken_kinds(wanted: t.Iterable[Resource], more: t.Iterable[str] = ()) -> set[str]:
     """The kinds that a declaration speaks of: those that any server has, and those that it names."""
-    return {*DECLARED, *more, *(resource.kind for resource in wanted)}
+    return {*ALWAYS, *more, *(resource.kind for resource in wanted)}
 
 
 def stale_steps(server: Server, kinds: t.Container[str]) -> list[Step]:

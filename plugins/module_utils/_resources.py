@@ -8,7 +8,7 @@ from __future__ import annotations
 from ._client import Client, fitting
 from ._dialect import Resource
 from ._errors import InvalidRequest
-from ._kinds import EVERY, EXPERIMENT, EXPERIMENTS, KINDS, MODEL, MODELS, experiment_facts, model_facts
+from ._kinds import EVERY, EXPERIMENT, EXPERIMENTS, KINDS, experiment_facts
 from ._listed import Facts, Things, pages
 
 
@@ -83,12 +83,6 @@ def find_experiment(client: Client, name: str) -> Facts | None:
     return answer and experiment_facts(fitting(answer, {"experiment": EXPERIMENT})["experiment"])
 
 
-def find_model(client: Client, name: str) -> Facts | None:
-    """The registered model of this name; None where there is none."""
-    answer = client.find(MODELS + "get", name=name)
-    return answer and model_facts(fitting(answer, {"registered_model": MODEL})["registered_model"])
-
-
 def search_experiments(client: Client, view: str) -> list[Facts]:
     """All experiments the account can see; C(view) is C(active), C(deleted) or C(all)."""
     stage = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}[view]
@@ -96,9 +90,9 @@ def search_experiments(client: Client, view: str) -> list[Facts]:
     return [experiment_facts(each) for each in found]
 
 
-def search_models(client: Client) -> list[Facts]:
-    """All registered models the account can see."""
-    return [model_facts(found) for found in pages(client, MODELS + "search", "registered_models", MODEL)]
+def search(client: Client, kind: str) -> list[Facts]:
+    """All registered models or prompts the account can see, sorted by name."""
+    return sorted(Directory(client).things(kind).values(), key=lambda each: str(each["name"]))
 
 
 def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:

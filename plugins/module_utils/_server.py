@@ -11,7 +11,7 @@ from ._client import Client
 from ._dialect import Access, Dialect, Grant, Holder, Resource, can, require, unsupported
 from ._dialect_permissions import PermissionDialect
 from ._dialect_roles import RoleDialect
-from ._kinds import DECLARED, EVERY, KINDS
+from ._kinds import ALWAYS, EVERY, KINDS
 from ._resources import Directory
 
 
@@ -86,7 +86,7 @@ class Server:
 
     def knows(self, kind: str, holder: str) -> bool:
         """Whether it can grant a C(holder), a user or a group, something on things of a kind."""
-        if kind in DECLARED:
+        if kind in ALWAYS:
             return holder == "user" or self.can("groups")
         if not self._known:
             # What somebody has needs no question.

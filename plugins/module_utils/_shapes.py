@@ -73,6 +73,14 @@ def _expect(fits: bool, kind: str, where: str) -> None:
         raise Misfit(f"has something else than a {kind} as '{where}'")
 
 
+def text_by_text(value: t.Any, where: str) -> None:
+    """A mapping of any keys to texts."""
+    _expect(isinstance(value, dict), "mapping", where)
+    for key, inner in value.items():
+        fit(str, key, where)
+        fit(str, inner, f"{where}.{cut(key, 60)}")
+
+
 def is_whole(text: str) -> bool:
     """Whether a text can be written anywhere: JSON can carry half of a character."""
     try:

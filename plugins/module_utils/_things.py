@@ -10,10 +10,14 @@ from functools import partial
 
 from ._client import Client
 from ._errors import InvalidRequest
-from ._kinds import EXPERIMENTS, MODELS
+from ._kinds import EXPERIMENTS
 from ._listed import Facts
+from ._registry import MODELS
 from ._resources import tag_list
 from ._steps import MAKE, RENAME, TAKE, Step
+from ._versions import alias_steps, delete_registered, prompt_steps
+
+NEW_MODEL: Facts = {"description": "", "tags": {}, "aliases": {}, "version": None}
 
 Register = t.Callable[[str, t.Dict[str, t.Any]], t.Any]
 
@@ -28,7 +32,7 @@ class Observed(t.NamedTuple):
 def observe_thing(find: t.Callable[[Client, str], Facts | None], client: Client, wanted: Facts) -> Observed:
     """Look for an experiment or a model; C(find) does that by a name."""
     present = find(client, wanted["name"])
-    former = wanted["rename_from"] if not present and wanted["state"] == "present" else None
+    former = wanted.get("rename_from") if not present and wanted["state"] == "present" else None
     return Observed(present, find(client, former) if former else None)
 
 
@@ -93,15 +97,24 @@ def model_steps(client: Client, present: Facts | None, wanted: Facts, register: 
     """Bring a registered model about. C(register) is told the name and the answer when it is made."""
     name, description = wanted["name"], wanted["description"]
     if wanted["state"] == "absent":
-        delete = partial(client.write, "DELETE", MODELS + "delete", name=name)
+        delete = partial(delete_registered, client, name)
         return [Step(TAKE, f"- registered_model {name}", delete)] if present else []
     if present is None:
-        return [Step(MAKE, f"+ registered_model {name}", partial(_create_model, client, wanted, register))]
-    steps = []
+        create = Step(MAKE, f"+ registered_model {name}", partial(_create_model, client, wanted, register))
+        return [create, *alias_steps(client, "registered_model", NEW_MODEL, wanted, None)]
+    steps = alias_steps(client, "registered_model", present, wanted, present["version"])
     if description not in (None, present["description"]):
         describe = partial(client.write, "PATCH", MODELS + "update", name=name, description=description)
         steps.append(Step(MAKE, f"~ registered_model {name} description", describe))
     return steps + _tag_steps(client, MODELS + "set-tag", {"name": name}, "registered_model", present, wanted)
+
+
+def tagged_prompt_steps(client: Client, present: Facts | None, wanted: Facts) -> list[Step]:
+    """Bring a prompt about, with its tags."""
+    steps = prompt_steps(client, present, wanted)
+    if present is None or wanted["state"] == "absent":
+        return steps
+    return steps + _tag_steps(client, MODELS + "set-tag", {"name": wanted["name"]}, "prompt", present, wanted)
 
 
 def _tag_steps(

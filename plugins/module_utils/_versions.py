@@ -1,144 +1,172 @@
 # Copyright (c) 2026, the mlops.mlflow authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program of several files that comes to a host as a whole: a directory for each version, and a link to the one.
-
-The directory is named by a digest of what is in it, and made aside. So the link never leads to half of one, and who
-runs goes on with the version that it began with: the former one stays, and whatever a process still uses.
-"""
+"""What the difference is between prompts, versions and aliases that a server has and those it should have."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
-import os
-import re
-import shutil
-import stat
 import typing as t
+from functools import partial
 
-PROCESSES = "/proc"
-# What Python writes beside the files that it loads.
-CACHE = "__pycache__"
-LENGTH = 16
+from ._client import Client, fitting
+from ._errors import InvalidRequest, RequestRefused
+from ._listed import Facts
+from ._registry import (
+    IS_PROMPT,
+    LATEST,
+    MODEL,
+    MODELS,
+    NOWHERE,
+    PROMPT_TAGS,
+    TEXT,
+    TEXT_KIND,
+    VERSIONS,
+    alias_problem,
+    is_prompt,
+    model_facts,
+    prompt_facts,
+)
+from ._steps import MAKE, TAKE, Step
 
-Files = t.Dict[str, str]
+NEW_PROMPT: Facts = {"description": "", "tags": {}, "aliases": {}, "version": None, "template": None}
 
 
-def target_of(name: str, files: Files) -> str:
-    """Where the link of a program leads: into its version, to what has the program's own name there."""
-    told = hashlib.sha256()
-    for path in sorted(files):
-        for text in (path.encode(), files[path].encode("utf-8", "surrogateescape")):
-            told.update(f"{len(text)}:".encode() + text)
-    return f"{name}-{told.hexdigest()[:LENGTH]}/{name}"
+def find_model(client: Client, name: str, others: bool = False) -> Facts | None:
+    """The registered model of this name; None where there is none.
+
+    A prompt of that name is an error, unless C(others) are as good as none.
+    """
+    found = _find(client, name)
+    if found and is_prompt(found) and not others:
+        raise InvalidRequest(f"name: '{name}' is a prompt, and no registered model can be called so")
+    return model_facts(found) if found and not is_prompt(found) else None
 
 
-def refuse_paths(files: Files) -> None:
-    """Raise for names that lead elsewhere."""
-    for path in files:
-        if os.path.isabs(path) or not set(path.split("/")).isdisjoint(("", ".", "..", CACHE)):
-            raise ValueError(f"'{path}' is no path below a directory")
+def find_prompt(client: Client, name: str, others: bool = False) -> Facts | None:
+    """The prompt of this name, likewise."""
+    found = _find(client, name)
+    if found and not is_prompt(found) and not others:
+        raise InvalidRequest(f"name: '{name}' is a registered model, and no prompt can be called so")
+    return prompt_facts(found) if found and is_prompt(found) else None
 
 
-def is_whole(folder: int, target: str, files: Files) -> bool:
-    """Whether all files of a version are there as they are to be, and no others."""
-    root, found = _path(folder, target), {}
+def _find(client: Client, name: str) -> Facts | None:
+    answer = client.find(MODELS + "get", name=name)
+    return answer and fitting(answer, {"registered_model": MODEL})["registered_model"]
+
+
+def prompt_steps(client: Client, present: Facts | None, wanted: Facts) -> list[Step]:
+    """Bring a prompt about, without its tags: a text that is not that of the newest version is a new version."""
+    name, description, text = wanted["name"], wanted["description"], wanted["template"]
+    if wanted["state"] == "absent":
+        return [Step(TAKE, f"- prompt {name}", partial(delete_registered, client, name))] if present else []
+    refuse_prompt(wanted)
+    steps = []
+    if present is None:
+        steps.append(Step(MAKE, f"+ prompt {name}", partial(_create_prompt, client, wanted)))
+    elif description not in (None, present["description"]):
+        describe = partial(client.write, "PATCH", MODELS + "update", name=name, description=description)
+        steps.append(Step(MAKE, f"~ prompt {name} description", describe))
+    here = present or NEW_PROMPT
+    version = here["version"]
+    made: Facts = {}
+    if text not in (None, here["template"]):
+        version = (version or 0) + 1
+        steps.append(Step(MAKE, f"+ prompt {name} version {version}", partial(_create_version, client, wanted, made)))
+    return steps + alias_steps(client, "prompt", here, wanted, version, made)
+
+
+def delete_registered(client: Client, name: str) -> None:
+    """Delete a registered model or a prompt with all its versions."""
     try:
-        for above, folders, names in os.walk(root, onerror=_raise):
-            folders[:] = [name for name in folders if name != CACHE]
-            for path in (above, *(os.path.join(above, name) for name in names)):
-                facts = os.lstat(path)
-                if facts.st_uid != os.geteuid() or facts.st_mode & 0o022 or stat.S_ISLNK(facts.st_mode):
-                    return False
-            for name in names:
-                with open(os.path.join(above, name), "rb") as file:
-                    found[os.path.relpath(file.name, root)] = file.read()
-    except OSError:
-        return False
-    return found == {path: text.encode("utf-8", "surrogateescape") for path, text in files.items()}
+        client.write("DELETE", MODELS + "delete", name=name)
+    except RequestRefused as refusal:
+        # MLflow 2.22 deletes what somebody else has made, and then complains that the account had no grant on it.
+        if refusal.status != 404 or client.find(MODELS + "get", name=name) is not None:
+            raise
 
 
-def build(folder: int, target: str, files: Files) -> None:
-    """Make a version, unless another run was quicker; one that somebody has changed is made anew."""
-    version, _slash, name = target.partition("/")
-    with _alone(folder):
-        if is_whole(folder, target, files):
-            return
-        aside, broken = (_path(folder, f".{version}.{what}") for what in ("new", "old"))
-        for path in (aside, broken):
-            shutil.rmtree(path, ignore_errors=True)
-        for path in sorted(files):
-            _write(aside, os.path.join(name, path), files[path])
-        for above, _folders, _names in os.walk(aside, topdown=False):
-            os.chmod(above, 0o755)  # noqa: S103 - the teams' accounts run parts of it, too
-            _sync(above)
-        if os.path.lexists(_path(folder, version)):
-            os.rename(_path(folder, version), broken)
-        os.rename(aside, _path(folder, version))
-        _sync(_path(folder, "."))
-        shutil.rmtree(broken, ignore_errors=True)
+def refuse_prompt(wanted: Facts) -> None:
+    """What MLflow keeps for itself cannot be set, and an empty text is no version."""
+    for key in wanted["tags"] or {}:
+        if key in PROMPT_TAGS:
+            raise InvalidRequest(f"tags: prompt '{wanted['name']}': MLflow keeps '{key}' for itself")
+    if wanted["template"] == "":
+        raise InvalidRequest(f"template: prompt '{wanted['name']}': is empty; leave it out to make no version")
 
 
-def remove_others(folder: int, name: str, kept: t.Container[str]) -> None:
-    """Remove all versions but some, and but those that a process uses; what killed runs have left, too."""
-    one = re.compile(rf"\.?{re.escape(name)}-[0-9a-f]{{{LENGTH}}}(\.new|\.old)?")
-    with _alone(folder):
-        found = [it for it in os.listdir(_path(folder, ".")) if one.fullmatch(it) and it not in kept]
-        for version in found and _unused(found):
-            shutil.rmtree(_path(folder, version), ignore_errors=True)
+def alias_steps(
+    client: Client, kind: str, present: Facts, wanted: Facts, newest: int | None, made: Facts | None = None
+) -> list[Step]:
+    """Let aliases mean versions. C(newest) will be there by then; C(made) then has the number that it really got."""
+    name, steps = wanted["name"], []
+    for alias, wish in sorted((wanted["aliases"] or {}).items()):
+        problem = alias_problem(alias, wish)
+        if problem:
+            raise InvalidRequest(f"{problem} ({kind} '{name}')")
+        there = present["aliases"].get(alias)
+        if wish is None:
+            remove = partial(client.write, "DELETE", MODELS + "alias", name=name, alias=alias)
+            steps += [Step(MAKE, f"- {kind} {name} alias {alias}", remove)] if there is not None else []
+            continue
+        version = newest if wish == LATEST else int(wish)
+        if there == version and version is not None:
+            continue
+        if version is None or (version != newest and not _has_version(client, wanted, version)):
+            raise InvalidRequest(f"aliases: {alias}: {kind} '{name}' has no version {version or 'yet'}")
+        point = partial(_point, client, name, alias, version, made if version == newest else None)
+        steps.append(Step(MAKE, f"~ {kind} {name} alias {alias} to version {version}", point))
+    return steps
 
 
-def _unused(versions: list[str]) -> list[str]:
-    """Those that no process has open, and none was started from."""
-    for process in filter(str.isdecimal, os.listdir(PROCESSES)):
-        said = ""
-        # It may have ended.
-        with contextlib.suppress(OSError), open(f"{PROCESSES}/{process}/cmdline", "rb") as file:
-            said = os.fsdecode(file.read())
-        with contextlib.suppress(OSError):
-            for number in os.listdir(f"{PROCESSES}/{process}/fd"):
-                with contextlib.suppress(OSError):
-                    said += "\0" + os.readlink(f"{PROCESSES}/{process}/fd/{number}")
-        versions = [version for version in versions if f"/{version}/" not in said]
-    return versions
+def with_aliases(before: dict[str, int], wanted: dict[str, t.Any] | None, newest: int | None) -> dict[str, int]:
+    """The aliases as they will be."""
+    found: dict[str, t.Any] = {**before}
+    for alias, wish in (wanted or {}).items():
+        found[alias] = newest if wish == LATEST else wish if wish is None else int(wish)
+    return {alias: version for alias, version in found.items() if version is not None}
 
 
-def _write(root: str, path: str, text: str) -> None:
-    place = os.path.join(root, path)
-    os.makedirs(os.path.dirname(place), exist_ok=True)
-    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(text.encode("utf-8", "surrogateescape"))
-        os.fchmod(handle, 0o644)
-        file.flush()
-        os.fsync(handle)
+def prompt_after(present: Facts | None, wanted: Facts, tags: dict[str, str]) -> Facts:
+    """A prompt as it will be; C(tags) are those that are wanted, as text."""
+    here = present or {"name": wanted["name"], **NEW_PROMPT}
+    version, text = here["version"], here["template"]
+    if wanted["template"] not in (None, text):
+        version, text = (version or 0) + 1, wanted["template"]
+    return {
+        **here,
+        "description": here["description"] if wanted["description"] is None else wanted["description"],
+        "tags": {**here["tags"], **tags},
+        "aliases": with_aliases(here["aliases"], wanted["aliases"], version),
+        "version": version,
+        "template": text,
+    }
 
 
-def _sync(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _has_version(client: Client, wanted: Facts, version: int) -> bool:
+    # What is going to be renamed has its versions under its former name.
+    names = [name for name in (wanted["name"], wanted.get("rename_from")) if name]
+    return any(client.find(VERSIONS + "get", name=name, version=version) is not None for name in names)
 
 
-def _path(folder: int, name: str) -> str:
-    """A path in an open directory that nobody but root can write."""
-    return f"/proc/self/fd/{folder}/{name}"
+def _create_prompt(client: Client, wanted: Facts) -> None:
+    tags = [{"key": key, "value": str(value)} for key, value in (wanted["tags"] or {}).items()]
+    tags.append({"key": IS_PROMPT, "value": "true"})
+    client.write("POST", MODELS + "create", name=wanted["name"], description=wanted["description"] or "", tags=tags)
 
 
-@contextlib.contextmanager
-def _alone(folder: int) -> t.Iterator[None]:
-    """Wait for another run that is at the same place."""
-    handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+def _create_version(client: Client, wanted: Facts, made: Facts) -> None:
+    tags = {IS_PROMPT: "true", TEXT: wanted["template"], TEXT_KIND: "text"}
+    body = {
+        "name": wanted["name"],
+        "source": NOWHERE,
+        "description": wanted["commit_message"] or "",
+        "tags": [{"key": key, "value": value} for key, value in tags.items()],
+    }
+    answer = client.write("POST", VERSIONS + "create", **body)
+    made["version"] = fitting(answer, {"model_version": {"version": str}})["model_version"]["version"]
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _point(client: Client, name: str, alias: str, version: int, made: Facts | None) -> None:
+    number = str((made or {}).get("version", version))
+    client.write("POST", MODELS + "alias", name=name, alias=alias, version=number)

@@ -125,7 +125,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._private_files import
     link_into,
     write_into,
 )
-from ansible_collections.mlops.mlflow.plugins.module_utils._versions import (
+from ansible_collections.mlops.mlflow.plugins.module_utils._programs import (
     build,
     is_whole,
     refuse_paths,

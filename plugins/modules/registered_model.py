@@ -10,7 +10,8 @@ module: registered_model
 short_description: Manage a registered model of an MLflow server
 version_added: 0.1.0
 description:
-  - Creates, describes, tags or deletes a registered model. Its versions come from people's runs.
+  - Creates, describes, tags or deletes a registered model, and says which version an alias means. Its versions come
+    from people's runs.
 author: The mlops.mlflow authors (@mlops-mlflow)
 extends_documentation_fragment:
   - mlops.mlflow.connection
@@ -26,6 +27,11 @@ options:
     type: str
   tags:
     description: Tags to set. Others are left as they are.
+    type: dict
+  aliases:
+    description:
+      - Words that are to mean a version, by its number or V(latest), which is the newest one at the time of the run.
+      - An alias of V(null) is taken away. Others are left as they are.
     type: dict
   rename_from:
     description: Former name. Where it is there and O(name) is not, it gets the new name and keeps its grants.
@@ -45,6 +51,16 @@ EXAMPLES = r"""
     password: "{{ vault_admin_password }}"
     name: detector
     description: Finds defects in photographs
+
+- name: Its third version serves
+  mlops.mlflow.registered_model:
+    tracking_uri: http://127.0.0.1:5001
+    username: admin
+    password: "{{ vault_admin_password }}"
+    name: detector
+    aliases:
+      champion: 3
+      challenger: latest
 """
 
 RETURN = r"""
@@ -62,6 +78,13 @@ registered_model:
     tags:
       description: All its tags.
       type: dict
+    aliases:
+      description: All its aliases, with the number of the version that each means.
+      type: dict
+      sample: {champion: 3}
+    version:
+      description: Number of the newest version; none where it has none.
+      type: int
 failure:
   description: What the server answered.
   returned: failure
@@ -72,10 +95,10 @@ import typing as t
 from functools import partial
 
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
-from ansible_collections.mlops.mlflow.plugins.module_utils._resources import find_model
 from ansible_collections.mlops.mlflow.plugins.module_utils._state import Shown, ensure_module
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import Step
 from ansible_collections.mlops.mlflow.plugins.module_utils._things import (
+    NEW_MODEL,
     Observed,
     model_steps,
     observe_thing,
@@ -83,6 +106,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._things import (
     show_thing,
     texts,
 )
+from ansible_collections.mlops.mlflow.plugins.module_utils._versions import find_model, with_aliases
 
 
 def plan(client: Client, params: dict[str, t.Any], observed: Observed) -> tuple[Shown, list[Step]]:
@@ -90,9 +114,14 @@ def plan(client: Client, params: dict[str, t.Any], observed: Observed) -> tuple[
     steps += model_steps(client, present, params)
     if params["state"] == "absent":
         return None, steps
-    before = present or {"name": params["name"], "description": "", "tags": {}}
-    description = before["description"] if params["description"] is None else params["description"]
-    return {**before, "description": description, "tags": {**before["tags"], **texts(params["tags"])}}, steps
+    before = present or {"name": params["name"], **NEW_MODEL}
+    after = {
+        **before,
+        "description": before["description"] if params["description"] is None else params["description"],
+        "tags": {**before["tags"], **texts(params["tags"])},
+        "aliases": with_aliases(before["aliases"], params["aliases"], before["version"]),
+    }
+    return after, steps
 
 
 def main() -> None:
@@ -102,6 +131,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "description": {"type": "str"},
             "tags": {"type": "dict"},
+            "aliases": {"type": "dict"},
             "rename_from": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },

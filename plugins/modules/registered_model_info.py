@@ -46,6 +46,13 @@ registered_models:
     tags:
       description: All its tags.
       type: dict
+    aliases:
+      description: All its aliases, with the number of the version that each means.
+      type: dict
+      sample: {champion: 3}
+    version:
+      description: Number of the newest version; none where it has none.
+      type: int
 failure:
   description: What the server answered.
   returned: failure
@@ -55,14 +62,15 @@ failure:
 import typing as t
 
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
-from ansible_collections.mlops.mlflow.plugins.module_utils._resources import find_model, search_models
+from ansible_collections.mlops.mlflow.plugins.module_utils._resources import search
 from ansible_collections.mlops.mlflow.plugins.module_utils._state import info_module
+from ansible_collections.mlops.mlflow.plugins.module_utils._versions import find_model
 
 
 def read(client: Client, params: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     if params["name"] is None:
-        return sorted(search_models(client), key=lambda found: found["name"])
-    found = find_model(client, params["name"])
+        return search(client, "registered_model")
+    found = find_model(client, params["name"], others=True)
     return [found] if found else []
 
 

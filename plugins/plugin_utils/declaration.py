@@ -65,7 +65,8 @@ def _argument_spec(options: dict[str, t.Any]) -> dict[str, t.Any]:
         spec[name] = {
             key: option[key] for key in ("type", "elements", "required", "choices", "default") if key in option
         }
-        spec[name]["no_log"] = name.endswith("password")
+        # What a gateway's secret consists of stands there as well.
+        spec[name]["no_log"] = name.endswith(("password", "secret")) or name == "values"
         if "suboptions" in option:
             spec[name]["options"] = _argument_spec(option["suboptions"])
     return spec

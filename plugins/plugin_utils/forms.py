@@ -50,9 +50,7 @@ def _value_problems(value: t.Any, option: Schema, place: str) -> Problems:
         for number, item in enumerate(items, 1):
             yield from form_problems(item, option["options"], f"{place}: {_label(item, number, option)}")
     elif option["no_log"]:
-        problem = secret_problem(value)
-        if problem:
-            yield f"{place}: {problem}"
+        yield from _secret_problems(value, option, place)
     elif option["type"] == "str" and isinstance(value, (dict, list, tuple, bool)):
         yield f"{place}: is {kind_of(value)}, where text is wanted"
     elif option["type"] == "int" and isinstance(value, bool):
@@ -61,6 +59,17 @@ def _value_problems(value: t.Any, option: Schema, place: str) -> Problems:
         for number, item in enumerate(value, 1):
             if not isinstance(item, (str, int, float)) or isinstance(item, bool):
                 yield f"{place}: number {number}: is {kind_of(item)}, where text is wanted"
+
+
+def _secret_problems(value: t.Any, option: Schema, place: str) -> Problems:
+    """What is wrong with a secret, or with the parts of one."""
+    if option["type"] == "dict" and not isinstance(value, dict):
+        yield f"{place}: is {kind_of(value)}, where a mapping is wanted"
+        return
+    for key, part in value.items() if option["type"] == "dict" else [("", value)]:
+        problem = secret_problem(part)
+        if problem:
+            yield f"{place}: {f'{key}: ' if key else ''}{problem}"
 
 
 def _label(item: t.Any, number: int, option: Schema) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ..module_utils._registry import PROMPT_TAGS
 from .names import quoted
 
 Team = t.Dict[str, t.Any]
@@ -17,6 +18,7 @@ Problems = t.Iterator[str]
 EXPERIMENT_NAME, EXPERIMENT_COLUMN = 500, 256
 MODEL_NAME = 256
 GROUP_NAME, GROUP_DESCRIPTION = 255, 1024
+PROMPT = 100_000
 TAG_KEY = 250
 TAG_KEY_LETTERS = re.compile(r"[/\w.\- :]+")
 LOCATION = 2048
@@ -36,12 +38,14 @@ def limit_problems(team: Team) -> Problems:
         if length > most:
             yield f"experiments: {experiment['name']}: artifact_location: has {length} characters; {most} is the most"
         yield from _tag_problems(f"experiments: {experiment['name']}", experiment["tags"])
-    for model in team["registered_models"]:
-        yield from _name_problems("registered_models", model["name"], MODEL_NAME)
-        if model["name"].startswith("..") or model["name"] == ".":
-            name = quoted(model["name"])
-            yield f"registered_models: {name} is read as a path, which MLflow refuses; use another name"
-        yield from _tag_problems(f"registered_models: {model['name']}", model["tags"])
+    for key in ("registered_models", "prompts"):
+        for model in team[key]:
+            yield from _name_problems(key, model["name"], MODEL_NAME)
+            if model["name"].startswith("..") or model["name"] == ".":
+                yield f"{key}: {quoted(model['name'])} is read as a path, which MLflow refuses; use another name"
+            yield from _tag_problems(f"{key}: {model['name']}", model["tags"])
+    for prompt in team["prompts"]:
+        yield from _text_problems(f"prompts: {quoted(prompt['name'])}", prompt)
     for group in team["groups"]:
         yield from _name_problems("groups", group["name"], GROUP_NAME)
         if len(group["description"] or "") > GROUP_DESCRIPTION:
@@ -54,6 +58,15 @@ def _name_problems(key: str, name: str, longest: int) -> Problems:
         yield f"{key}: {quoted(name)} has a NUL in it, which not every database keeps; leave it out"
     elif len(name) > longest:
         yield f"{key}: {quoted(name)} has {len(name)} characters; {longest} is the most that its database takes"
+
+
+def _text_problems(where: str, prompt: dict[str, t.Any]) -> Problems:
+    text = prompt["template"]
+    if text is not None and not 0 < len(text) <= PROMPT:
+        yield f"{where}: template: has {len(text)} characters; MLflow takes 1 to {PROMPT}"
+    for key in PROMPT_TAGS:
+        if key in prompt["tags"]:
+            yield f"{where}: tags: '{key}' is MLflow's own; leave it out"
 
 
 def _tag_problems(where: str, tags: dict[t.Any, t.Any]) -> Problems:

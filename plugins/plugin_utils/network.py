@@ -30,7 +30,7 @@ def network_defaults(team: Team) -> Team:
     remote = [uri for uri in uris if not is_local(uri)]
     private, networks = team["private_network"], team["allowed_networks"]
     if private is None:
-        private = not remote and not networks
+        private = not (remote or networks or team["webhooks"])
     if networks is None:
         networks = [LOCALHOST] if remote and all(map(_is_on_loopback, remote)) else []
     return {"private_network": private, "allowed_networks": networks}
@@ -61,6 +61,8 @@ def network_problems(team: Team) -> t.Iterator[str]:
     """Words that systemd would not take for a network, and two that contradict each other."""
     if team["private_network"] and team["allowed_networks"]:
         yield "allowed_networks: has no meaning with private_network: true, which allows none"
+    if team["private_network"] and team["webhooks"]:
+        yield "webhooks: could not be delivered with private_network: true; leave it out, or say false"
     for network in team["allowed_networks"]:
         if network != LOCALHOST and not _is_network(network):
             yield f"allowed_networks: '{network}' is neither an IP address or network like 10.0.0.0/8 nor '{LOCALHOST}'"

@@ -88,11 +88,12 @@ def secrets_in(value: t.Any, key: str = "") -> t.Iterator[str]:
     """All passwords among a module's arguments."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from secrets_in(inner, name)
+            # A model of the gateway names its secret.
+            yield from secrets_in(inner, "" if name == "secret" and "model" in value else name)
     elif isinstance(value, list):
         for inner in value:
             yield from secrets_in(inner, key)
-    elif key in ("password", "user_password") and value:
+    elif key in ("password", "user_password", "secret", "api_key") and value:
         yield value
 
 

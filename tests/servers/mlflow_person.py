@@ -39,6 +39,14 @@ class Person:
         assert answer == "hello" or "403" in answer["error"] or "ermission denied" in answer["error"], answer
         return answer == "hello"
 
+    def registers(self, who: tuple[str, str], name: str, text: str) -> int:
+        """Register a prompt's text; give the number of its version."""
+        return self.ask(who, "register", name=name, text=text)
+
+    def loads(self, who: tuple[str, str], name: str, alias: str) -> str:
+        """The text that somebody gets for an alias of a prompt."""
+        return self.ask(who, "load", name=name, alias=alias)
+
 
 @contextlib.contextmanager
 def working(venv: Path, uri: str, home: Path) -> Iterator[Person]:
@@ -105,11 +113,21 @@ def transfer(client: t.Any, experiment_id: str) -> str:
     return mlflow.artifacts.load_text(f"runs:/{run}/a/word.txt")
 
 
+def register(client: t.Any, name: str, text: str) -> int:
+    """Register a prompt."""
+    return int(client.register_prompt(name, text).version)
+
+
+def load(client: t.Any, name: str, alias: str) -> str:
+    """Load a prompt by an alias."""
+    return client.load_prompt(f"prompts:/{name}@{alias}").template
+
+
 def main() -> None:
     from mlflow import MlflowClient  # noqa: PLC0415 - only there
 
     answers, sys.stdout = sys.stdout, sys.stderr
-    tasks = {"level": level, "transfer": transfer}
+    tasks = {"level": level, "transfer": transfer, "register": register, "load": load}
     for line in sys.stdin:
         order = json.loads(line)
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = order["who"]

@@ -72,6 +72,26 @@ class Reader:
     def create_model(self, name: str) -> None:
         self.ask("POST", V2 + "registered-models/create", name=name)
 
+    def create_version(self, name: str) -> None:
+        self.ask("POST", V2 + "model-versions/create", name=name, source="s3://nothing/here")
+
+    def registered(self, name: str) -> dict[str, t.Any] | None:
+        """A registered model or a prompt as the server tells it; None for none."""
+        if self.status("GET", V2 + "registered-models/get", name=name) == 404:
+            return None
+        return tagged(self.ask("GET", V2 + "registered-models/get", name=name)["registered_model"])
+
+    def aliases(self, name: str) -> dict[str, str]:
+        return {found["alias"]: found["version"] for found in (self.registered(name) or {}).get("aliases", [])}
+
+    def texts(self, name: str) -> list[str]:
+        """The texts of a prompt's versions, the oldest first."""
+        found: list[str] = []
+        while self.status("GET", V2 + "model-versions/get", name=name, version=len(found) + 1) == 200:
+            version = self.ask("GET", V2 + "model-versions/get", name=name, version=len(found) + 1)["model_version"]
+            found.append(tagged(version)["tags"]["mlflow.prompt.text"])
+        return found
+
     def role(self, name: str) -> dict[str, t.Any] | None:
         """A role as the server tells it, with the names of its members."""
         for role in self.ask("GET", V3 + "roles/list", workspace="default")["roles"]:

@@ -229,14 +229,34 @@ def test_all_registered_models_are_not_all_prompts_but_up_to_3_12(lab, things, z
         assert "3.13 or later" in lab.refused("permission", group=some("group"), **everything)
 
 
-def test_nothing_changed_is_seen_in_ten_requests_with_all_kinds_declared(newest, some, secret):
+def test_nothing_changed_is_seen_in_ten_requests_with_all_kinds_declared(newest, some, secret, tmp_path):
     lab, zoe = newest, (some("zoe"), secret())
     lab.ok("access")
     made = make_all(lab.reader, some)
     everything = [{kind: "*", "permission": "READ"} for kind in all_of(lab)]
     user = {"name": zoe[0], "password": zoe[1], "grants": grants(made, made, "EDIT") + everything}
     group = {"name": some("group"), "members": [zoe[0]], "grants": grants(made, made, "READ")}
-    declared = {"users": [user], "groups": [group], "update_password": "on_create"}
+    declared = {"users": [user], "groups": [group], "update_password": "on_create", "kept_in": str(tmp_path / "kept")}
     lab.ok("access", **declared)
     lab.unchanged("access", **declared)
     assert len(lab.proxy.requests) <= 10, lab.proxy.requests
+    # Nor are there more where things of all kinds are declared themselves, and one more for what nothing is granted on.
+    key, name = some("key"), some("judge")
+    declared |= {
+        "experiments": [{"name": some("experiment"), "tags": {"a": "b"}}],
+        "registered_models": [{"name": some("model")}],
+        "prompts": [{"name": some("prompt"), "template": "{{ text }}", "aliases": {"live": "latest"}}],
+        "gateway_secrets": [{"name": key, "values": {"api_key": "sk-1234567890"}}],
+        "gateway_endpoints": [
+            {"name": name, "models": [{"provider": "openai", "model": "gpt", "secret": key}], "grants": {zoe[0]: "USE"}}
+        ],
+    }
+    lab.ok("access", **declared)
+    lab.unchanged("access", **declared)
+    assert len(lab.proxy.requests) <= 10, lab.proxy.requests
+    asked = len(lab.proxy.requests)
+    declared["webhooks"] = [{"name": some("hook"), "url": "https://127.0.0.1:9/x", "events": ["prompt.created"]}]
+    lab.ok("access", **declared)
+    lab.unchanged("access", **declared)
+    assert len(lab.proxy.requests) == asked + 1, lab.proxy.requests
+    lab.ok("webhook", name=declared["webhooks"][0]["name"], state="absent")

@@ -5,6 +5,8 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._errors import Reques
 from ansible_collections.mlops.mlflow.plugins.module_utils._resources import Directory
 from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import in_order
+from ansible_collections.mlops.mlflow.plugins.module_utils._things import NEW_MODEL
+from ansible_collections.mlops.mlflow.plugins.module_utils._versions import NEW_PROMPT
 
 
 class RecordingClient:
@@ -24,7 +26,7 @@ class RecordingClient:
 
     def write(self, method, path, **body):
         self.written.append((method, path.rsplit("mlflow/", 1)[1], body))
-        return {"experiment_id": "99", "role": {"id": 99}}
+        return {"experiment_id": "99", "role": {"id": 99}, "model_version": {"version": "9"}}
 
     def find(self, path, **query):
         name = next(iter(query.values()))
@@ -40,7 +42,7 @@ class RecordingClient:
         return self.passwords.get(username) == password
 
 
-def server(users=(), groups=(), experiments=(), models=(), version="3.17.2", passwords=(), unlisted=()):
+def server(users=(), groups=(), experiments=(), models=(), version="3.17.2", passwords=(), unlisted=(), prompts=()):
     """A server with these people and things; experiments are named and get the ids 1, 2, 3 …
 
     What is C(unlisted) is there, and in no list.
@@ -55,7 +57,8 @@ def server(users=(), groups=(), experiments=(), models=(), version="3.17.2", pas
             | {"artifact_location": f"mlflow-artifacts:/{number}"}
             for number, name in enumerate(experiments, 1)
         ],
-        "registered_model": [{"name": name, "description": "", "tags": {}} for name in models],
+        "registered_model": [{"name": name, **NEW_MODEL} for name in models],
+        "prompt": [{"name": name, **NEW_PROMPT, **facts} for name, facts in dict(prompts).items()],
     }
     for kind, things in observed.directory.kinds.items():
         things.put(listed.get(kind, ()))

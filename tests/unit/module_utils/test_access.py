@@ -15,7 +15,11 @@ def declared(**options):
         "users": {"password": PASSWORD, "admin": False, "grants": None, "state": "present"},
         "groups": {"description": None, "members": None, "grants": None, "state": "present"},
         "experiments": {"tags": None, "artifact_location": None, "grants": None, "on_deleted": "restore"},
-        "registered_models": {"tags": None, "description": None, "grants": None},
+        "registered_models": {"tags": None, "description": None, "aliases": None, "grants": None},
+        "gateway_secrets": {"values": None, "provider": None, "auth_config": None, "grants": None},
+        "gateway_endpoints": {"models": None, "grants": None},
+        "prompts": {"tags": None, "description": None, "template": None, "commit_message": None}
+        | {"aliases": None, "grants": None},
     }
     things = {
         key: [{"rename_from": None, "state": "present", **defaults, **thing} for thing in options.pop(key, [])]
@@ -27,6 +31,8 @@ def declared(**options):
         "revoke_creators": False,
         "update_password": "always",
         "kinds": [],
+        "webhooks": [],
+        "kept_in": None,
     }
     return {**policy, "on_missing_roles": "fail", **things, **options}
 
@@ -300,3 +306,35 @@ def test_a_denial_is_spoken_as_the_server_speaks():
     apply(access_steps(observed, declared(**wanted)))
     grants = [body["permission"] for _method, path, body in observed.client.written if "permissions" in path]
     assert grants == ["NO_PERMISSIONS"]
+
+
+def test_a_declared_prompt_is_what_its_declaration_says():
+    observed = server(
+        [user("alice", prompt_greet="MANAGE@1"), user("bob", prompt_other="READ")],
+        prompts={"greet": {"template": "Hi", "version": 1}, "other": {}},
+    )
+    people = [{"name": "alice", "password": None}, {"name": "bob", "password": None}]
+    wanted = {"name": "greet", "template": "Hello", "aliases": {"live": "latest"}, "grants": {"bob": "EDIT"}}
+    assert plan(observed, users=people, prompts=[wanted]) == [
+        "- alice MANAGE prompt greet",
+        "- bob READ prompt other",
+        "+ prompt greet version 2",
+        "~ prompt greet alias live to version 2",
+        "+ bob EDIT prompt greet",
+    ]
+
+
+@pytest.mark.parametrize(("key", "kind"), [("prompts", "registered_model"), ("registered_models", "prompt")])
+def test_a_name_is_one_of_a_model_or_of_a_prompt(key, kind):
+    observed = server(models=["taken"]) if kind == "registered_model" else server(prompts={"taken": {}})
+    with pytest.raises(InvalidRequest, match=f"'taken' is a {kind}"):
+        plan(observed, **{key: [{"name": "taken"}]})
+
+
+def test_grants_are_revoked_before_what_they_are_on_goes():
+    observed = server([user("alice", registered_model_detector="EDIT")], models=["detector"])
+    people = [{"name": "alice", "password": None}]
+    assert plan(observed, users=people, registered_models=[{"name": "detector", "state": "absent"}]) == [
+        "- alice EDIT registered_model detector",
+        "- registered_model detector",
+    ]

@@ -7,7 +7,8 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Grant
 from ansible_collections.mlops.mlflow.plugins.module_utils._effective import effective
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest, RequestRefused, Unsupported
 from ansible_collections.mlops.mlflow.plugins.module_utils._kinds import KINDS, name_problem
-from ansible_collections.mlops.mlflow.plugins.module_utils._listed import Things, scorer_key, scorer_of
+from ansible_collections.mlops.mlflow.plugins.module_utils._listed import Things
+from ansible_collections.mlops.mlflow.plugins.module_utils._scorers import scorer_key, scorer_of
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import lines
 from unit.engine import apply, group, server, user
 from unit.module_utils.test_access import PASSWORD, declared
@@ -202,13 +203,16 @@ def test_any_other_refusal_of_a_list_is_an_error():
         Things(Broken(), KINDS["prompt"].listing, {}).by_name.keys()
 
 
-def test_secrets_that_models_use_cost_no_request():
+def test_models_and_secrets_that_endpoints_use_cost_no_request():
     observed = holding("ann")
     model = {"model_definition_id": "d-1", "name": "gpt", "secret_id": "s-1", "secret_name": "o'key"}
-    observed.directory.kinds["gateway_model_definition"].put([model])
-    secrets = type(observed.directory.kinds["gateway_secret"])(
-        None, KINDS["gateway_secret"].listing, observed.directory.kinds
-    )
+    endpoint = {"endpoint_id": "e-1", "name": "judge", "model_mappings": [{"model_definition": model}]}
+    kinds = observed.directory.kinds
+    kinds["gateway_endpoint"].put([endpoint])
+    for word in ("gateway_model_definition", "gateway_secret"):
+        kinds[word] = type(kinds[word])(None, KINDS[word].listing, kinds)
+    models, secrets = kinds["gateway_model_definition"], kinds["gateway_secret"]
+    assert (models.name("d-1"), models.key("gpt"), models.exists("gpt")) == ("gpt", "d-1", True)
     assert (secrets.name("s-1"), secrets.key("o'key"), secrets.exists("o'key")) == ("o'key", "s-1", True)
 
 

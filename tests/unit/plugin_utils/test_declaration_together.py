@@ -100,6 +100,9 @@ def test_defaults_are_filled_in():
         "listen_address": "127.0.0.1",
         "memory_max": "2G",
         "private_network": True,
+        "gateway_endpoints": [],
+        "gateway_secrets": [],
+        "prompts": [],
         "registered_models": [],
         "servers": [],
         "sleeps": True,
@@ -111,6 +114,7 @@ def test_defaults_are_filled_in():
         "tracking_uri": "http://127.0.0.1:5001",
         "users": [],
         "version": "3.17.2",
+        "webhooks": [],
         "workers": 1,
     }
 
@@ -142,6 +146,7 @@ def test_defaults_of_what_is_inside():
     }
     assert found["registered_models"][0] == {
         "name": "m",
+        "aliases": {},
         "tags": {},
         "grants": {},
         "description": None,

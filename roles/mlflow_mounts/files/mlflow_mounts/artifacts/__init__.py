@@ -1,0 +1,1 @@
+"""What a user's teams show them, asked for with the user's own log-in."""

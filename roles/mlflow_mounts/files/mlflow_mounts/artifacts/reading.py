@@ -1,0 +1,217 @@
+"""An open artifact: read forward as one stream, elsewhere in pieces. Each request is the server's to refuse."""
+
+from __future__ import annotations
+
+import collections
+import errno
+import re
+import tempfile
+import threading
+import time
+from typing import BinaryIO, Protocol, cast
+
+from mlflow_mounts import patience
+from mlflow_mounts.artifacts.asking import QUIET, Answer
+
+PIECE = 1 << 20
+KEPT = 16
+# How far ahead of a stream it is waited for, in pieces.
+NEAR = 8
+# Not /tmp, which is memory on newer Debians.
+SPOOL = "/var/tmp"  # noqa: S108 - the file has no name
+# Bytes of a file of which nobody says how long it is.
+UNSAID = 256 << 20
+PLACE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})\Z")
+
+
+class Asker(Protocol):
+    """Who asks for it."""
+
+    def ask(self, method: str, path: str, body: str | None = None, /, **headers: str) -> Answer: ...
+
+
+def cut() -> OSError:
+    """Return the error for a file that is another one meanwhile, or does not come whole."""
+    return OSError(errno.EIO, "it did not come whole")
+
+
+def whole_size(answer: Answer, first: int, last: int) -> int:
+    """Return the size of a file of which a part came; raises where it is another part."""
+    found = PLACE.match(answer.header("Content-Range"))
+    if not found or int(found[1]) != first or int(found[2]) > last or int(found[3]) >= 1 << 62:
+        answer.close()
+        raise cut()
+    return int(found[3])
+
+
+class Artifact:
+    """One open file."""
+
+    def __init__(self, team: Asker, url: str, listed: int = 0) -> None:
+        self._team, self._url = team, url
+        self._lock = threading.Lock()
+        self._pieces: collections.OrderedDict[int, bytes] = collections.OrderedDict()
+        # What comes, and the piece that comes next.
+        self._stream: tuple[Answer, int] | None = None
+        self._spool: BinaryIO | None = None
+        self._spooled = 0
+        self._used = time.monotonic()
+        self.size, self.version = 0, ""
+        try:
+            # May it be read, how long is it, which is it, and its beginning: one request.
+            answer = team.ask("GET", url, Range=f"bytes=0-{PIECE - 1}")
+        except OSError as error:
+            # No range of an empty file is right.
+            if error.errno != errno.ERANGE:
+                raise
+            return
+        tag = answer.header("ETag")
+        self.version = tag and f"{tag} {answer.header('Last-Modified')}"
+        try:
+            self._begin(answer, listed)
+        except OSError:
+            answer.close()
+            self.close()
+            raise
+
+    def _begin(self, answer: Answer, listed: int) -> None:
+        if answer.status == 206:
+            self.size = whole_size(answer, 0, PIECE - 1)
+            self._keep(0, self._exactly(answer, min(PIECE, self.size)))
+            answer.done()
+        else:
+            self._begin_spool(answer, listed)
+
+    def _begin_spool(self, answer: Answer, listed: int) -> None:
+        """Keep what comes, since a server that knows no ranges cannot be asked for a part again."""
+        self._spool = cast(BinaryIO, tempfile.TemporaryFile(dir=SPOOL))  # noqa: SIM115 - for as long as it is open
+        length = answer.length
+        self._stream = (answer, 0)
+        if length is not None:
+            self.size = length
+        else:
+            self._fill(UNSAID)
+            if self._stream:
+                raise OSError(errno.EFBIG, "nobody says how long it is")
+            self.size = self._spooled
+        if listed > self.size and length is None:
+            raise cut()
+
+    def _keep(self, index: int, data: bytes) -> bytes:
+        self._pieces[index] = data
+        while len(self._pieces) > KEPT:
+            self._pieces.popitem(last=False)
+        return data
+
+    @staticmethod
+    def _exactly(answer: Answer, size: int) -> bytes:
+        data = answer.read(size)
+        if len(data) != size:
+            answer.close()
+            raise cut()
+        return data
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return a part; less than was asked for at the end only."""
+        with patience.turn(self._lock):
+            self._used = time.monotonic()
+            size = max(0, min(size, self.size - offset))
+            if not size:
+                return b""
+            if self._spool:
+                return self._from_spool(self._spool, offset, size)
+            first, last = offset // PIECE, (offset + size - 1) // PIECE
+            found = (
+                b"".join(self._piece(index) for index in range(first, last + 1)) if last > first else self._piece(first)
+            )
+            start = offset - first * PIECE
+            return found if len(found) == size else found[start : start + size]
+
+    def _length(self, index: int) -> int:
+        return min(PIECE, self.size - index * PIECE)
+
+    def _piece(self, index: int) -> bytes:
+        if index in self._pieces:
+            return self._pieces[index]
+        if self._stream and not 0 <= index - self._stream[1] < NEAR:
+            self._close_stream()
+        if not self._stream and index - 1 in self._pieces:
+            first = index * PIECE
+            self._stream = (self._part(first, self.size - 1), index)
+        if self._stream:
+            return self._from_stream(index)
+        first = index * PIECE
+        answer = self._part(first, first + self._length(index) - 1)
+        data = self._exactly(answer, self._length(index))
+        answer.done()
+        return self._keep(index, data)
+
+    def _part(self, first: int, last: int) -> Answer:
+        try:
+            answer = self._team.ask("GET", self._url, Range=f"bytes={first}-{last}")
+        except OSError as error:
+            if error.errno == errno.ERANGE:
+                raise cut() from None
+            raise
+        # A file may have grown since it was opened, and is read as far as it went then.
+        if answer.status != 206 or whole_size(answer, first, last) < self.size:
+            answer.close()
+            raise cut()
+        return answer
+
+    def _from_stream(self, index: int) -> bytes:
+        data = b""
+        while self._stream and self._stream[1] <= index:
+            answer, following = self._stream
+            try:
+                data = self._keep(following, self._exactly(answer, self._length(following)))
+            except OSError:
+                self._close_stream()
+                raise
+            self._stream = (answer, following + 1)
+            if (following + 1) * PIECE >= self.size:
+                self._stream = None
+                answer.done()
+        return data
+
+    def _fill(self, end: int) -> None:
+        """Spool until so much is there, or all."""
+        while self._stream and self._spool and self._spooled < end:
+            answer, _following = self._stream
+            try:
+                data = answer.read(PIECE)
+                self._spool.seek(self._spooled)
+                self._spool.write(data)
+            except OSError:
+                self._close_stream()
+                raise
+            self._spooled += len(data)
+            if not data:
+                self._stream = None
+                answer.done()
+
+    def _from_spool(self, spool: BinaryIO, offset: int, size: int) -> bytes:
+        self._fill(offset + size)
+        if self._spooled < offset + size:
+            raise cut()
+        spool.seek(offset)
+        return spool.read(size)
+
+    def rest(self) -> None:
+        """Let a server sleep whose file nobody reads any more, though it is open."""
+        if not self._spool and time.monotonic() - self._used > QUIET and self._lock.acquire(blocking=False):
+            try:
+                self._close_stream()
+            finally:
+                self._lock.release()
+
+    def _close_stream(self) -> None:
+        if self._stream:
+            self._stream[0].close()
+            self._stream = None
+
+    def close(self) -> None:
+        """Have nothing open any more."""
+        self._close_stream()
+        if self._spool:
+            self._spool.close()

@@ -1,0 +1,1 @@
+"""The kernel's protocol for file systems of programs (linux/fuse.h)."""
