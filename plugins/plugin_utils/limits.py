@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+import unicodedata
 
 from .names import quoted
 
@@ -16,7 +17,11 @@ Problems = t.Iterator[str]
 # MLflow's own limit, and that of the column it is kept in, which SQLite does not mind.
 EXPERIMENT_NAME, EXPERIMENT_COLUMN = 500, 256
 MODEL_NAME = 256
-GROUP_NAME, GROUP_DESCRIPTION = 255, 1024
+GROUP_NAME, GROUP_DESCRIPTION, MODEL_DESCRIPTION = 255, 1024, 5000
+# The column that both are kept in, and MLflow's own limits, which are what counts with SQLite.
+TAG_COLUMN, EXPERIMENT_TAG, MODEL_TAG = 5000, 20_000, 100_000
+# To which names that differ in case, in how an accent is written, or in blanks at the end are one name.
+FOLDING = ("mysql", "mssql")
 TAG_KEY = 250
 TAG_KEY_LETTERS = re.compile(r"[/\w.\- :]+")
 LOCATION = 2048
@@ -35,28 +40,60 @@ def limit_problems(team: Team) -> Problems:
         length, most = len(experiment["artifact_location"] or ""), LOCATION if on_sqlite else LOCATION_COLUMN
         if length > most:
             yield f"experiments: {experiment['name']}: artifact_location: has {length} characters; {most} is the most"
-        yield from _tag_problems(f"experiments: {experiment['name']}", experiment["tags"])
+        most = EXPERIMENT_TAG if on_sqlite else TAG_COLUMN
+        yield from _tag_problems(f"experiments: {experiment['name']}", experiment["tags"], most)
     for model in team["registered_models"]:
         yield from _name_problems("registered_models", model["name"], MODEL_NAME)
         if model["name"].startswith("..") or model["name"] == ".":
             name = quoted(model["name"])
             yield f"registered_models: {name} is read as a path, which MLflow refuses; use another name"
-        yield from _tag_problems(f"registered_models: {model['name']}", model["tags"])
+        if model["rename_from"] is not None:
+            yield from _name_problems("registered_models: rename_from", model["rename_from"], MODEL_NAME)
+        yield from _text_problems(f"registered_models: {model['name']}", model["description"], MODEL_DESCRIPTION)
+        most = MODEL_TAG if on_sqlite else TAG_COLUMN
+        yield from _tag_problems(f"registered_models: {model['name']}", model["tags"], most)
     for group in team["groups"]:
         yield from _name_problems("groups", group["name"], GROUP_NAME)
-        if len(group["description"] or "") > GROUP_DESCRIPTION:
-            yield f"groups: {group['name']}: description: {GROUP_DESCRIPTION} characters are the most"
+        yield from _text_problems(f"groups: {group['name']}", group["description"], GROUP_DESCRIPTION)
+    for option, keys in (
+        ("backend_store_uri", ("experiments", "registered_models")),
+        ("auth_database_uri", ("users", "groups")),
+    ):
+        kind = re.split(r"[+:]", team[option], maxsplit=1)[0]
+        for key in keys if kind in FOLDING else ():
+            yield from _alike_problems(key, [thing["name"] for thing in team[key]], kind)
+    for name in team["keep_users"]:
+        if not name.strip():
+            yield "keep_users: a name must not be empty"
+
+
+def _alike_problems(key: str, names: list[str], kind: str) -> Problems:
+    found: dict[str, str] = {}
+    for name in names:
+        folded = unicodedata.normalize("NFKD", name).casefold().rstrip(" ")
+        first = found.setdefault(folded, name)
+        if first != name:
+            yield f"{key}: {quoted(first)} and {quoted(name)} are one name to {kind}; give one of them another"
+
+
+def _text_problems(where: str, text: str | None, most: int) -> Problems:
+    if "\0" in (text or ""):
+        yield f"{where}: description: has a NUL in it, which not every database keeps; leave it out"
+    elif len(text or "") > most:
+        yield f"{where}: description: {most} characters are the most"
 
 
 def _name_problems(key: str, name: str, longest: int) -> Problems:
     # Odd names are people's own, and a server that has them is to be described as it is.
-    if "\0" in name:
+    if not name.strip() and key.endswith("rename_from"):
+        yield f"{key}: a name must not be empty; leave it out"
+    elif "\0" in name:
         yield f"{key}: {quoted(name)} has a NUL in it, which not every database keeps; leave it out"
     elif len(name) > longest:
         yield f"{key}: {quoted(name)} has {len(name)} characters; {longest} is the most that its database takes"
 
 
-def _tag_problems(where: str, tags: dict[t.Any, t.Any]) -> Problems:
+def _tag_problems(where: str, tags: dict[t.Any, t.Any], most: int) -> Problems:
     for key, value in tags.items():
         if not isinstance(key, str) or not TAG_KEY_LETTERS.fullmatch(key) or len(key) > TAG_KEY:
             yield (
@@ -67,3 +104,5 @@ def _tag_problems(where: str, tags: dict[t.Any, t.Any]) -> Problems:
             yield f"{where}: tags: {quoted(str(key))} is no text; write its value as text"
         elif "\0" in str(value):
             yield f"{where}: tags: {quoted(str(key))} has a NUL in its value; leave it out"
+        elif len(str(value)) > most:
+            yield f"{where}: tags: {quoted(str(key))} has {len(str(value))} characters; {most} is the most"
