@@ -27,7 +27,8 @@ HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?
 def door_problems(domain: str, ways: t.Sequence[t.Any], port: t.Any) -> t.Iterator[str]:
     """What is wrong with the variables that the proxies, the servers and the clients share."""
     if domain and not DOMAIN.fullmatch(domain):
-        yield f"mlflow_proxy_domain: {quoted(domain)} is no host name; use one in lower case, such as mlflow.example.org"
+        name = quoted(domain)
+        yield f"mlflow_proxy_domain: {name} is no host name; use one in lower case, such as mlflow.example.org"
     if not ways or any(way not in (BY_NAME, BY_PATH) for way in ways):
         yield f"mlflow_proxy_by: {cut(list(ways), 80)} is no list of '{BY_NAME}', '{BY_PATH}' or both"
     elif len(set(ways)) < len(ways):

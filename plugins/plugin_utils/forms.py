@@ -71,12 +71,16 @@ def _value_problems(value: t.Any, option: Schema, place: str) -> Problems:
         yield from _text_problems(value, place)
     elif option["type"] == "int" and isinstance(value, bool):
         yield f"{place}: is {kind_of(value)}, where a number is wanted"
-    elif option.get("elements") == "str" and isinstance(value, list):
-        for number, item in enumerate(value, 1):
-            if not isinstance(item, (str, int, float)) or isinstance(item, bool):
-                yield f"{place}: number {number}: is {kind_of(item)}, where text is wanted"
-    elif option.get("elements") == "str" and isinstance(value, (bool, float)):
+    elif option.get("elements") == "str":
+        yield from _texts_problems(value, place)
+
+
+def _texts_problems(value: t.Any, place: str) -> Problems:
+    if isinstance(value, (bool, float)):
         yield f"{place}: is {kind_of(value)}, where a list is wanted"
+    for number, item in enumerate(value if isinstance(value, list) else (), 1):
+        if not isinstance(item, (str, int, float)) or isinstance(item, bool):
+            yield f"{place}: number {number}: is {kind_of(item)}, where text is wanted"
 
 
 def _text_problems(value: t.Any, place: str) -> Problems:

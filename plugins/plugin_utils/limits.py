@@ -32,8 +32,21 @@ LOCATION_COLUMN = 200 - 32 - len("//artifacts")
 def limit_problems(team: Team) -> Problems:
     """What is too long or has letters that end it, each with the number that would do."""
     on_sqlite = team["backend_store_uri"].startswith("sqlite")
+    yield from _experiment_problems(team["experiments"], on_sqlite)
+    yield from _model_problems(team["registered_models"], on_sqlite)
+    for group in team["groups"]:
+        yield from _name_problems("groups", group["name"], GROUP_NAME)
+        yield from _text_problems(f"groups: {group['name']}", group["description"], GROUP_DESCRIPTION)
+    yield from _folded_problems(team, "backend_store_uri", ("experiments", "registered_models"))
+    yield from _folded_problems(team, "auth_database_uri", ("users", "groups"))
+    for name in team["keep_users"]:
+        if not name.strip():
+            yield "keep_users: a name must not be empty"
+
+
+def _experiment_problems(experiments: list[dict[str, t.Any]], on_sqlite: bool) -> Problems:
     longest = EXPERIMENT_NAME if on_sqlite else EXPERIMENT_COLUMN
-    for experiment in team["experiments"]:
+    for experiment in experiments:
         yield from _name_problems("experiments", experiment["name"], longest)
         if experiment["rename_from"] is not None:
             yield from _name_problems("experiments: rename_from", experiment["rename_from"], longest)
@@ -42,7 +55,10 @@ def limit_problems(team: Team) -> Problems:
             yield f"experiments: {experiment['name']}: artifact_location: has {length} characters; {most} is the most"
         most = EXPERIMENT_TAG if on_sqlite else TAG_COLUMN
         yield from _tag_problems(f"experiments: {experiment['name']}", experiment["tags"], most)
-    for model in team["registered_models"]:
+
+
+def _model_problems(models: list[dict[str, t.Any]], on_sqlite: bool) -> Problems:
+    for model in models:
         yield from _name_problems("registered_models", model["name"], MODEL_NAME)
         if model["name"].startswith("..") or model["name"] == ".":
             name = quoted(model["name"])
@@ -52,19 +68,12 @@ def limit_problems(team: Team) -> Problems:
         yield from _text_problems(f"registered_models: {model['name']}", model["description"], MODEL_DESCRIPTION)
         most = MODEL_TAG if on_sqlite else TAG_COLUMN
         yield from _tag_problems(f"registered_models: {model['name']}", model["tags"], most)
-    for group in team["groups"]:
-        yield from _name_problems("groups", group["name"], GROUP_NAME)
-        yield from _text_problems(f"groups: {group['name']}", group["description"], GROUP_DESCRIPTION)
-    for option, keys in (
-        ("backend_store_uri", ("experiments", "registered_models")),
-        ("auth_database_uri", ("users", "groups")),
-    ):
-        kind = re.split(r"[+:]", team[option], maxsplit=1)[0]
-        for key in keys if kind in FOLDING else ():
-            yield from _alike_problems(key, [thing["name"] for thing in team[key]], kind)
-    for name in team["keep_users"]:
-        if not name.strip():
-            yield "keep_users: a name must not be empty"
+
+
+def _folded_problems(team: Team, option: str, keys: tuple[str, ...]) -> Problems:
+    kind = re.split(r"[+:]", team[option], maxsplit=1)[0]
+    for key in keys if kind in FOLDING else ():
+        yield from _alike_problems(key, [thing["name"] for thing in team[key]], kind)
 
 
 def _alike_problems(key: str, names: list[str], kind: str) -> Problems:

@@ -15,7 +15,7 @@ JOBS = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
 TIME = re.compile(r"([1-9]\d*(s|min|h|d)?)( [1-9]\d*(s|min|h|d))*")
 # As mlflow gc reads it.
 AGE = re.compile(r"(?=\d)(\d+d)?(\d+h)?(\d+m)?(\d+s)?")
-MEMORY = re.compile(r"[1-9]\d*[KMGT]?|infinity")
+MEMORY = re.compile(r"[1-9]\d{0,18}[KMGT]?|infinity")
 # One worker without any work; with less it would be killed while it starts.
 LEAST_MEMORY = 512 * 1024**2
 UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
@@ -39,7 +39,7 @@ def resource_defaults(team: Team) -> Team:
 
 def resource_problems(team: Team) -> t.Iterator[str]:
     """Words that systemd would not take, and limits that no server could live within."""
-    timeout, memory = team["idle_timeout"], team["memory_max"]
+    timeout = team["idle_timeout"]
     if timeout != NEVER and (not TIME.fullmatch(timeout) or any(map(_is_long, re.findall(r"\d+", timeout)))):
         yield f"idle_timeout: '{timeout}' is no time; use one like 30min, 2h or '1h 30min', seconds, or '{NEVER}'"
     if team["sleeps"] and team["jobs"]:
@@ -47,13 +47,21 @@ def resource_problems(team: Team) -> t.Iterator[str]:
     age = team["gc_older_than"]
     if age != NEVER and (not AGE.fullmatch(age) or any(map(_is_long, re.findall(r"\d+", age)))):
         yield f"gc_older_than: '{age}' is no time that mlflow gc knows; use one like 30d, 12h or 1d12h, or '{NEVER}'"
+    yield from _memory_problems(team["memory_max"], team["workers"])
+    yield from _number_problems(team)
+
+
+def _memory_problems(memory: str, workers: int) -> t.Iterator[str]:
     if not MEMORY.fullmatch(memory) or (memory != "infinity" and _bytes(memory) >= 2**63):
         yield f"memory_max: '{memory}' is no amount of memory; use one like 2G or 1500M, bytes, or 'infinity'"
     elif memory != "infinity" and _bytes(memory) < LEAST_MEMORY:
         yield f"memory_max: {memory} is too little for a server to start; {LEAST_MEMORY // 1024**2}M is the least"
-    elif memory != "infinity" and 1 < team["workers"] <= MOST_WORKERS and _bytes(memory) < _needed(team["workers"]):
-        least = f"{_needed(team['workers']) // 1024**2}M"
-        yield f"memory_max: {memory} is too little for {team['workers']} workers to start; {least} is the least"
+    elif memory != "infinity" and 1 < workers <= MOST_WORKERS and _bytes(memory) < _needed(workers):
+        least = f"{_needed(workers) // 1024**2}M"
+        yield f"memory_max: {memory} is too little for {workers} workers to start; {least} is the least"
+
+
+def _number_problems(team: Team) -> t.Iterator[str]:
     if not 1 <= team["cpu_weight"] <= 10000:
         yield f"cpu_weight: {team['cpu_weight']} is outside 1-10000; 100 is an ordinary share"
     if team["tasks_max"] < 128:

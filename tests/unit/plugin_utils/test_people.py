@@ -170,7 +170,10 @@ def test_tags_that_just_fit():
     ("settings", "said"),
     [
         ({"groups": [{"name": "g", "description": "d\0"}]}, f"groups: g: description: {NUL}"),
-        ({"groups": [{"name": "g", "description": "d" * 1025}]}, "groups: g: description: 1024 characters are the most"),
+        (
+            {"groups": [{"name": "g", "description": "d" * 1025}]},
+            "groups: g: description: 1024 characters are the most",
+        ),
         ({"registered_models": [{"name": "m", "description": "d\0"}]}, f"registered_models: m: description: {NUL}"),
         (
             {"registered_models": [{"name": "m", "description": "d" * 5001}]},
@@ -180,8 +183,14 @@ def test_tags_that_just_fit():
             {"experiments": [{"name": "e", "rename_from": ""}]},
             "experiments: rename_from: a name must not be empty; leave it out",
         ),
-        ({"registered_models": [{"name": "m", "rename_from": " "}]}, "registered_models: rename_from: a name must not be"),
-        ({"registered_models": [{"name": "m", "rename_from": "m\0"}]}, f"registered_models: rename_from: 'm\\u0000' {NUL}"),
+        (
+            {"registered_models": [{"name": "m", "rename_from": " "}]},
+            "registered_models: rename_from: a name must not be",
+        ),
+        (
+            {"registered_models": [{"name": "m", "rename_from": "m\0"}]},
+            f"registered_models: rename_from: 'm\\u0000' {NUL}",
+        ),
         ({"keep_users": ["", "bob"]}, "keep_users: a name must not be empty"),
         ({"keep_users": True}, "keep_users: is true or false, where a list is wanted"),
         ({"servers": False}, "servers: is true or false, where a list is wanted"),
@@ -195,7 +204,9 @@ def test_texts_and_lists(settings, said):
     assert fault_of(**settings).startswith(said)
 
 
-@pytest.mark.parametrize("description", ["What we do,\nin two lines\n", "Vision \u2764\ufe0f", "\u05e9\u05dc\u05d5\u05dd", "a\tb"])
+@pytest.mark.parametrize(
+    "description", ["What we do,\nin two lines\n", "Vision \u2764\ufe0f", "\u05e9\u05dc\u05d5\u05dd", "a\tb"]
+)
 def test_texts_that_a_page_shows(description):
     assert faults(team(description=description, owner=description)) == []
 

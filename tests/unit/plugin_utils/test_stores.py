@@ -67,7 +67,10 @@ RELATIVE = "is a relative path, which is another"
         ("sqlite:////var/lib/mlflow/nlp/mlflow.db", "is below /var/lib/mlflow, but not the team's own"),
         ("sqlite:////srv/a/b.db?timeout=soon", "timeout is no number in it; leave it out, or give one"),
         ("sqlite:////srv/a/b.db?timeout=", "timeout is no number in it"),
-        ("sqlite:////srv/a/b.db?isolation_level=canary", "isolation_level is none in it; leave it out, or use one of D"),
+        (
+            "sqlite:////srv/a/b.db?isolation_level=canary",
+            "isolation_level is none in it; leave it out, or use one of D",
+        ),
         ("sqlite:////srv/a/b.db\u200b", "'/srv/a/b.db\\u200b' has characters that nobody sees; use a plain path"),
         ("sqlite:////srv/a/b\u202ebd.\u202c", "has characters that nobody sees"),
         ("sqlite:////srv/é/b.db", "'/srv/é/b.db' has letters beyond ASCII; use a plain path"),
@@ -220,7 +223,9 @@ PLACES = [
 AZURE = ["azure-storage-blob", "azure-storage-file-datalake"]
 
 
-@pytest.mark.parametrize("uri", ["wasbs://container/a", "wasbs://container@/a", "abfss://account.dfs.core.windows.net/a"])
+@pytest.mark.parametrize(
+    "uri", ["wasbs://container/a", "wasbs://container@/a", "abfss://account.dfs.core.windows.net/a"]
+)
 def test_containers_without_an_account(uri):
     (line,) = faults(team(**destination(uri)), packages=[*AZURE, "psycopg"])
     assert "is not followed by both names that it needs; use one like " in line
@@ -301,9 +306,7 @@ def test_one_database_in_two_spellings(other):
         team(backend_store_uri="postgresql+psycopg://u:canary@db/x", auth_database_uri=other),
         packages=["psycopg", "psycopg2"],
     )
-    assert line.endswith(
-        "auth_database_uri: is the database of backend_store_uri in another spelling; leave it out"
-    )
+    assert line.endswith("auth_database_uri: is the database of backend_store_uri in another spelling; leave it out")
 
 
 def test_two_schemas_of_one_database_are_two():
