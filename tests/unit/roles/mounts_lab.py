@@ -52,7 +52,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         asked = {**{key: values[0] for key, values in parse_qs(query).items()}, **body}
         lab.asked.append((path, asked, self.headers.get("Range")))
-        lab.hold.wait(30)
+        lab.hold.wait(300)
         if self.headers["Authorization"] != AUTHORIZATION:
             return self._say(401, b"{}")
         if lab.statuses:
