@@ -49,7 +49,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, body):
         lab = self.server
-        path, _, query = self.path.partition("?")
+        path, _mark, query = self.path.partition("?")
         asked = {**{key: values[0] for key, values in parse_qs(query).items()}, **body}
         lab.asked.append((path, asked, self.headers.get("Range")))
         lab.hold.wait(300)
