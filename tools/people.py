@@ -114,7 +114,7 @@ def serve(path: str) -> None:
         listener.bind(path)
         listener.listen()
         while True:
-            ready, _, _ = select.select([listener, sys.stdin], [], [])
+            ready, _writable, _failed = select.select([listener, sys.stdin], [], [])
             if sys.stdin in ready:
                 return
             asked, _address = listener.accept()

@@ -673,21 +673,36 @@ _list:
   elements: raw
 """
 
+import datetime
 import typing as t
 
-from ansible.errors import AnsibleLookupError
+from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.mlops.mlflow.plugins.module_utils._text import shown
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.addresses import answered_hosts
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.clients import clients_of
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.core import core_problems
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import door_problems, open_doors
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import (
+    address_word_problems,
+    door_problems,
+    open_doors,
+    port_of,
+)
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.network import network_filters
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.resolved import Declared, packed, unpacked
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.servers import hosts_of
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.sharing import replica_problem
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.stores import DEFAULT_PACKAGES, PACKAGES_VARIABLE
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.variables import TEAM_PREFIX, variable_problems
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.stores import (
+    DEFAULT_PACKAGES,
+    PACKAGES_VARIABLE,
+    packages_of,
+)
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.variables import (
+    TEAM_PREFIX,
+    TEAMS,
+    variable_problems,
+)
 
 # What a team that does not say it gets, by the variable with which the inventory says it for all.
 DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1", "idle_timeout": "30min", "gc_older_than": "never"}
@@ -699,7 +714,16 @@ VARIABLES = {
 }
 PROXIES = "mlflow_proxies"
 # What people and other hosts call a host.
-CALLED = ("inventory_hostname", "ansible_host", "mlflow_server_address")
+ADDRESS, PROXY_ADDRESS = "mlflow_server_address", "mlflow_proxy_address"
+CALLED = ("inventory_hostname", "ansible_host", ADDRESS)
+# What all sides of a proxy read, and what it is where nobody says it.
+DOORS: dict[str, t.Any] = {"mlflow_proxy_domain": "", "mlflow_proxy_by": ["name"], "mlflow_proxy_https_port": 443}
+
+
+def _message(error: AnsibleError) -> str:
+    """What is wrong, without the lines of a file that Ansible adds to it, which may have secrets in them."""
+    said = getattr(error, "_original_message", None) or getattr(error, "_message", None)
+    return str(said or error)
 
 
 class LookupModule(LookupBase):
@@ -734,26 +758,64 @@ class LookupModule(LookupBase):
         problems = list(core_problems())
         if problems:
             return {"teams": [], "problems": problems}
-        listed = self._plain(variables.get("mlflow_teams", []))
+        said, problems = self._said(variables)
+        if problems:
+            return {"teams": [], "problems": problems}
+        listed = said.get(TEAMS, [])
         if not isinstance(listed, list):
             listed, problems = [], ["mlflow_teams: is no list of teams"]
         declared = [(f"mlflow_teams: number {number}", team) for number, team in enumerate(listed, 1)]
-        declared += [(name, self._plain(variables[name])) for name in sorted(variables) if name.startswith(TEAM_PREFIX)]
-        defaults = {key: str(self._plain(variables.get(name, DEFAULTS[key]))) for key, name in VARIABLES.items()}
-        packages = self._plain(variables.get(PACKAGES_VARIABLE, DEFAULT_PACKAGES))
-        packages = packages.split(",") if isinstance(packages, str) else packages or []
+        declared += [(name, said[name]) for name in sorted(said) if name.startswith(TEAM_PREFIX)]
+        defaults = {key: str(said.get(name, DEFAULTS[key])) for key, name in VARIABLES.items()}
+        packages, odd = packages_of(said.get(PACKAGES_VARIABLE, list(DEFAULT_PACKAGES)))
         teams, found = read_teams(declared, team_schema(DOCUMENTATION), defaults, packages)
-        problems += variable_problems(variables)
-        domain, ways, port = self._doors(variables)
-        teams = [open_doors(team, domain, ways, port) for team in teams]
+        problems += [*variable_problems(variables), *odd]
+        domain, ways, port = self._doors(said)
+        own = {name: said.get(name) for name in CALLED}
+        found += [*door_problems(domain, ways, port), *self._address_problems(said, variables)]
+        teams = teams if found else [open_doors(team, domain, ways, port_of(port)) for team in teams]
         proxies = {} if found else self._proxies(variables)
-        own = {name: self._plain(variables.get(name)) for name in CALLED}
         teams = [team if found else {**team, **self._derived(team, proxies, own)} for team in teams]
-        problems += [*found, *self._unknown_hosts(teams, variables), *door_problems(domain, ways, port)]
+        problems += [*found, *self._unknown_hosts(teams, variables)]
         if self.sees_other_hosts:
             shared = (replica_problem(team, hosts_of(team, variables, self._plain)) for team in teams)
             problems += [problem for problem in shared if problem]
-        return {"teams": teams, "problems": problems}
+        return {"teams": teams, "problems": [shown(problem) for problem in problems]}
+
+    def _said(self, variables: dict[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
+        """All that is read, with its templates filled in, and a line for each that nothing can fill in."""
+        said, problems = {}, []
+        wanted = {TEAMS, PACKAGES_VARIABLE, *VARIABLES.values(), *DOORS, *CALLED}
+        for name in sorted(name for name in variables if name in wanted or name.startswith(TEAM_PREFIX)):
+            try:
+                said[name] = self._plain(variables[name])
+            except AnsibleError as error:
+                place, error = self._unfilled(name, variables[name], error)
+                problems.append(shown(f"{place}: {_message(error)}"))
+        return said, problems
+
+    def _unfilled(self, place: str, value: t.Any, error: AnsibleError) -> tuple[str, AnsibleError]:
+        """Which part of a variable it is that cannot be filled in."""
+        parts: t.Iterable[tuple[t.Any, t.Any]] = ()
+        if isinstance(value, t.Mapping):
+            parts = value.items()
+        elif isinstance(value, (list, tuple)):
+            parts = enumerate(value, 1)
+        for key, part in parts:
+            try:
+                self._plain(part)
+            except AnsibleError as inner:
+                return self._unfilled(f"{place}: {key if isinstance(key, str) else f'number {key}'}", part, inner)
+        return place, error
+
+    def _address_problems(self, said: dict[str, t.Any], variables: dict[str, t.Any]) -> t.Iterator[str]:
+        """How hosts are reached and where proxies come from, where the inventory says it in variables of ours."""
+        if said.get(ADDRESS) not in (None, ""):
+            yield from address_word_problems(ADDRESS, [said[ADDRESS]])
+        for host, theirs in self._proxies(variables).items():
+            found = theirs.get(PROXY_ADDRESS) or []
+            addresses = list(found) if isinstance(found, (list, tuple)) else [found]
+            yield from address_word_problems(PROXY_ADDRESS, addresses, f" of {host}")
 
     @staticmethod
     def _derived(team: dict[str, t.Any], proxies: dict[str, t.Any], own: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -771,11 +833,10 @@ class LookupModule(LookupBase):
                 if host not in hosts:
                     yield f"mlflow_teams: {team['name']}: servers: the inventory has no host '{host}'"
 
-    def _doors(self, variables: dict[str, t.Any]) -> tuple[str, list[str], int]:
-        domain = str(self._plain(variables.get("mlflow_proxy_domain")) or "")
-        ways = self._plain(variables.get("mlflow_proxy_by", ["name"]))
-        port = str(self._plain(variables.get("mlflow_proxy_https_port", 443)))
-        return domain, ways if isinstance(ways, list) else [ways], int(port) if port.isdigit() else 0
+    @staticmethod
+    def _doors(said: dict[str, t.Any]) -> tuple[str, list[t.Any], t.Any]:
+        domain, ways, port = (said.get(name, default) for name, default in DOORS.items())
+        return str(domain or ""), ways if isinstance(ways, list) else [ways], port
 
     @staticmethod
     def _proxies(variables: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -790,4 +851,6 @@ class LookupModule(LookupBase):
             return {key: self._plain(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._plain(item) for item in value]
-        return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
+        # Of a time, YAML has made another text than was written; whoever wants text is to know.
+        plain = value is None or isinstance(value, (str, bool, int, float, datetime.datetime))
+        return value if plain else str(value)

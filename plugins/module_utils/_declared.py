@@ -101,6 +101,8 @@ def _grant_problems(where: str, grants: list[Declared]) -> Problems:
             problem = name_problem(kind, grant[kind]) if grant.get(kind) is not None else None
             if problem:
                 yield f"{where}: grants: {problem}"
+            elif grant.get(kind) is not None and not str(grant[kind]).strip():
+                yield f"{where}: grants: {kind}: a name must not be empty; use '{EVERY}' for all"
         yield from _level_problem(f"{where}: grants", grant["permission"])
 
 

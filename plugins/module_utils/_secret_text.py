@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import typing as t
 
@@ -47,4 +48,6 @@ def kind_of(value: t.Any) -> str:
         return "a mapping"
     if isinstance(value, str):
         return "text"
+    if isinstance(value, datetime.date):
+        return "a time"
     return "a list" if isinstance(value, (list, tuple)) else f"a {type(value).__name__}"

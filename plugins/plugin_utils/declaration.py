@@ -29,7 +29,7 @@ from .locations import location_problems, signing_problems
 from .names import name_problems
 from .network import network_defaults, network_problems
 from .resources import resource_defaults, resource_problems
-from .sharing import shared_problems
+from .sharing import shared_problems, twice_problems
 from .storage import (
     artifacts_dir,
     client_root,
@@ -42,6 +42,7 @@ from .storage import (
     storage_problems,
 )
 from .stores import DEFAULT_PACKAGES, Packages, installed
+from .variables import TEAM_PREFIX
 
 PINNED_VERSION = re.compile(r"\d+\.\d+\.\d+(rc\d+)?")
 # Ansible shows a value of the wrong type, which may be a password.
@@ -65,8 +66,9 @@ def _argument_spec(options: dict[str, t.Any]) -> dict[str, t.Any]:
         spec[name] = {
             key: option[key] for key in ("type", "elements", "required", "choices", "default") if key in option
         }
-        # What a gateway's secret consists of stands there as well.
-        spec[name]["no_log"] = name.endswith(("password", "secret")) or name == "values"
+        # What a gateway's secret consists of stands there as well, and in a grant only what it is called.
+        is_secret = name.endswith(("password", "secret")) and name != "gateway_secret"
+        spec[name]["no_log"] = is_secret or name == "values"
         if "suboptions" in option:
             spec[name]["options"] = _argument_spec(option["suboptions"])
     return spec
@@ -87,7 +89,8 @@ def read_teams(
     packages = installed(requirements)
     for place, team in declared:
         if not isinstance(team, dict):
-            problems.append(f"{place}: is no mapping of a team's settings")
+            several = "; it can have one team, and mlflow_teams takes several" if _is_own_list(place, team) else ""
+            problems.append(f"{place}: is no mapping of a team's settings{several}")
             continue
         label = f"mlflow_teams: {team['name']}" if isinstance(team.get("name"), str) else place
         found = list(shape_problems(team, schema))
@@ -106,6 +109,10 @@ def read_teams(
             found = list(_team_problems(completed, packages))
         problems += [f"{label}: {problem}" for problem in found]
     return teams, [shown(problem) for problem in (*problems, *_collisions(teams))]
+
+
+def _is_own_list(place: str, team: t.Any) -> bool:
+    return isinstance(team, (list, tuple)) and place.startswith(TEAM_PREFIX)
 
 
 def _completed(team: Team, defaults: dict[str, str]) -> Team:
@@ -149,6 +156,7 @@ def _team_problems(team: Team, packages: Packages) -> t.Iterator[str]:
     yield from _kind_problems(team)
     yield from limit_problems(team)
     yield from storage_problems(team, packages)
+    yield from twice_problems(team)
     yield from location_problems(team, packages)
     yield from network_problems(team)
     yield from client_problems(team)

@@ -9,6 +9,10 @@ import ipaddress
 import re
 import typing as t
 
+from ..module_utils._text import cut
+from .clients import is_address
+from .names import quoted
+
 Team = t.Dict[str, t.Any]
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -16,16 +20,37 @@ LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(rf"(?=.{{1,200}}$)({LABEL}\.)+(?![0-9]+$){LABEL}")
 BY_NAME, BY_PATH = "name", "path"
 HTTPS = 443
+# Names that only /etc/hosts knows may have underscores.
+HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?", re.ASCII)
 
 
-def door_problems(domain: str, ways: t.Sequence[str], port: int) -> t.Iterator[str]:
+def door_problems(domain: str, ways: t.Sequence[t.Any], port: t.Any) -> t.Iterator[str]:
     """What is wrong with the variables that the proxies, the servers and the clients share."""
     if domain and not DOMAIN.fullmatch(domain):
-        yield f"mlflow_proxy_domain: '{domain}' is no host name; use one in lower case, such as mlflow.example.org"
-    if not ways or not set(ways) <= {BY_NAME, BY_PATH}:
-        yield f"mlflow_proxy_by: {list(ways)} is no list of '{BY_NAME}', '{BY_PATH}' or both"
-    if not 0 < port < 65536:
-        yield f"mlflow_proxy_https_port: {port} is no port"
+        name = quoted(domain)
+        yield f"mlflow_proxy_domain: {name} is no host name; use one in lower case, such as mlflow.example.org"
+    if not ways or any(way not in (BY_NAME, BY_PATH) for way in ways):
+        yield f"mlflow_proxy_by: {cut(list(ways), 80)} is no list of '{BY_NAME}', '{BY_PATH}' or both"
+    elif len(set(ways)) < len(ways):
+        yield f"mlflow_proxy_by: {list(ways)} has one of them twice; say each once"
+    if not port_of(port):
+        yield f"mlflow_proxy_https_port: {cut(port, 80)} is no port; give a number from 1 to 65535"
+
+
+def port_of(value: t.Any) -> int:
+    """The port that is said; 0 where it is none."""
+    found = int(str(value)) if re.fullmatch("[0-9]{1,5}", str(value)) else 0
+    return found if found < 65536 else 0
+
+
+def address_word_problems(variable: str, addresses: t.Iterable[t.Any], whose: str = "") -> t.Iterator[str]:
+    """What others could not reach a host by, and it could not come from: more than a name or an address."""
+    for each in addresses:
+        if not isinstance(each, str) or not (HOST_NAME.fullmatch(each) or (is_address(each) and "%" not in each)):
+            yield (
+                f"{variable}: {quoted(str(each))}{whose} is neither a name nor an IP address; "
+                "leave out scheme, port, path, brackets and blanks"
+            )
 
 
 def open_doors(team: Team, domain: str, ways: t.Sequence[str], port: int) -> Team:

@@ -24,7 +24,7 @@ def packed(resolve: t.Callable[[], Declared]) -> str:
         found = resolve()
     except AnsibleError as error:
         found = {"teams": [], "problems": [f"mlflow_teams: {error}"]}
-    return base64.b64encode(json.dumps(found).encode()).decode()
+    return base64.b64encode(json.dumps(found, default=str).encode()).decode()
 
 
 def unpacked(word: str) -> Declared:

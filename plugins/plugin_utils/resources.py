@@ -15,10 +15,14 @@ JOBS = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
 TIME = re.compile(r"([1-9]\d*(s|min|h|d)?)( [1-9]\d*(s|min|h|d))*")
 # As mlflow gc reads it.
 AGE = re.compile(r"(?=\d)(\d+d)?(\d+h)?(\d+m)?(\d+s)?")
-MEMORY = re.compile(r"[1-9]\d*[KMGT]?|infinity")
+MEMORY = re.compile(r"[1-9]\d{0,18}[KMGT]?|infinity")
 # One worker without any work; with less it would be killed while it starts.
 LEAST_MEMORY = 512 * 1024**2
 UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+# What each worker takes at least, and more than any host has of workers and of processes.
+WORKER_MEMORY, MOST_WORKERS, MOST_TASKS = 200 * 1024**2, 256, 4194304
+# systemd counts microseconds and bytes in 64 bits.
+LONGEST = 10
 # For how long a log-in is remembered, in seconds: by the only worker, which forgets it when the password changes,
 # and by one of several, which is not told.
 ALONE, AMONG_SEVERAL = 60, 5
@@ -35,26 +39,49 @@ def resource_defaults(team: Team) -> Team:
 
 def resource_problems(team: Team) -> t.Iterator[str]:
     """Words that systemd would not take, and limits that no server could live within."""
-    timeout, memory = team["idle_timeout"], team["memory_max"]
-    if timeout != NEVER and not TIME.fullmatch(timeout):
+    timeout = team["idle_timeout"]
+    if timeout != NEVER and (not TIME.fullmatch(timeout) or any(map(_is_long, re.findall(r"\d+", timeout)))):
         yield f"idle_timeout: '{timeout}' is no time; use one like 30min, 2h or '1h 30min', seconds, or '{NEVER}'"
     if team["sleeps"] and team["jobs"]:
         yield f"idle_timeout: {JOBS} in environment lets MLflow work with nobody connected; use '{NEVER}'"
     age = team["gc_older_than"]
-    if age != NEVER and not AGE.fullmatch(age):
+    if age != NEVER and (not AGE.fullmatch(age) or any(map(_is_long, re.findall(r"\d+", age)))):
         yield f"gc_older_than: '{age}' is no time that mlflow gc knows; use one like 30d, 12h or 1d12h, or '{NEVER}'"
-    if not MEMORY.fullmatch(memory):
+    yield from _memory_problems(team["memory_max"], team["workers"])
+    yield from _number_problems(team)
+
+
+def _memory_problems(memory: str, workers: int) -> t.Iterator[str]:
+    if not MEMORY.fullmatch(memory) or (memory != "infinity" and _bytes(memory) >= 2**63):
         yield f"memory_max: '{memory}' is no amount of memory; use one like 2G or 1500M, bytes, or 'infinity'"
     elif memory != "infinity" and _bytes(memory) < LEAST_MEMORY:
         yield f"memory_max: {memory} is too little for a server to start; {LEAST_MEMORY // 1024**2}M is the least"
+    elif memory != "infinity" and 1 < workers <= MOST_WORKERS and _bytes(memory) < _needed(workers):
+        least = f"{_needed(workers) // 1024**2}M"
+        yield f"memory_max: {memory} is too little for {workers} workers to start; {least} is the least"
+
+
+def _number_problems(team: Team) -> t.Iterator[str]:
     if not 1 <= team["cpu_weight"] <= 10000:
         yield f"cpu_weight: {team['cpu_weight']} is outside 1-10000; 100 is an ordinary share"
     if team["tasks_max"] < 128:
         yield f"tasks_max: {team['tasks_max']} is too little for a server to work; 128 is the least"
+    elif team["tasks_max"] > MOST_TASKS:
+        yield f"tasks_max: {team['tasks_max']} is more than a host can have; {MOST_TASKS} is the most"
     if team["workers"] < 1:
         yield f"workers: {team['workers']} is no number of processes; 1 is the least"
-    if team["auth_cache_ttl_seconds"] < 0:
+    elif team["workers"] > MOST_WORKERS:
+        yield f"workers: {team['workers']} is more than a host can start; {MOST_WORKERS} is the most"
+    if not 0 <= team["auth_cache_ttl_seconds"] < 10**LONGEST:
         yield f"auth_cache_ttl_seconds: {team['auth_cache_ttl_seconds']} is no time; 0 remembers no log-in"
+
+
+def _needed(workers: int) -> int:
+    return max(LEAST_MEMORY, workers * WORKER_MEMORY)
+
+
+def _is_long(number: str) -> bool:
+    return len(number) > LONGEST
 
 
 def _bytes(amount: str) -> int:

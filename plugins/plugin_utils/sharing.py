@@ -11,7 +11,7 @@ import typing as t
 from urllib.parse import parse_qs
 
 from .storage import is_local
-from .stores import DATABASE
+from .stores import DATABASE, without_password
 
 Team = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
@@ -34,7 +34,14 @@ def shared_problems(team: Team, other: Team, together: bool) -> Problems:
         yield f"{both} {what} for themselves; give each team one of its own"
     found = {max(a, b) for a in _places(team, together) for b in _places(other, together) if _overlap(a, b)}
     for place, _endpoint in sorted(found):
-        yield f"{both} {place} for themselves; give each team a path that is not below the other's"
+        yield f"{both} {without_password(place)} for themselves; give each team a path that is not below the other's"
+
+
+def twice_problems(team: Team) -> Problems:
+    """One database elsewhere in two spellings: it would be copied twice, and put back over itself."""
+    uris = [team["backend_store_uri"], team["auth_database_uri"]]
+    if uris[0] != uris[1] and not any(map(is_local, uris)) and len(_databases(team, together=True)) == 1:
+        yield "auth_database_uri: is the database of backend_store_uri in another spelling; leave it out"
 
 
 def replica_problem(team: Team, hosts: t.Sequence[str]) -> str | None:

@@ -163,6 +163,8 @@ def _artifacts_problems(team: Team, uri: str | None, packages: Packages, own: bo
 
 
 def _path_problem(path: str) -> str | None:
+    if path.isprintable() and not path.isascii():
+        return "has letters beyond ASCII; use a plain path"
     if ".." in path.split("/") or (UNQUOTABLE.search(path) and path.isprintable()):
         return "has quotes, dollars, backslashes or '..'; use a plain path"
     return plain_problem(PLAIN_PERCENT.sub("", path))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import typing as t
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
-from ..module_utils._secret_text import secret_problem
+from ..module_utils._secret_text import kind_of, secret_problem
+from ..module_utils._text import is_plain
 from .names import quoted
 
 Packages = t.Collection[str]
@@ -36,6 +37,12 @@ DRIVERS: dict[str, dict[str, tuple[str, ...]]] = {
 SQLITE_DRIVERS = ("", "pysqlite")
 # Everything else changes which file is opened, or whether it is kept.
 SQLITE_OPTIONS = ("timeout", "check_same_thread", "isolation_level", "cached_statements", "detect_types")
+# Those of them that are numbers.
+SQLITE_NUMBERS = ("timeout", "cached_statements", "detect_types")
+ISOLATION = ("", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")
+# What libpq looks up or connects to; several hosts stand there with commas.
+HOST = re.compile(r"[A-Za-z0-9._,-]*|\[[0-9A-Fa-f:.]+(%25[A-Za-z0-9._-]+)?\]", re.ASCII)
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # As SQLAlchemy takes a URI apart.
 DATABASE = re.compile(
     r"(?P<kind>[\w]+)(?:\+(?P<driver>[\w]+))?://(?:[^:/]*(?::[^@]*)?@)?"
@@ -55,7 +62,29 @@ STORES: dict[str, tuple[str, ...]] = {
     "ftp": (),
 }
 PLACE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
-STORE = re.compile(r"//[^/\s]+(/.*)?", re.DOTALL)
+STORE = re.compile(r"//(?P<host>[^/\s]+)(/.*)?", re.DOTALL)
+# How a store is named: by a bucket alone, or by two names with an @ between them.
+BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+BUCKETS = ("s3", "gs")
+NAMED_AT = {
+    "r2": "r2://bucket@account.r2.cloudflarestorage.com/path",
+    "b2": "b2://bucket@endpoint/path",
+    "wasbs": "wasbs://container@account.blob.core.windows.net/path",
+    "abfss": "abfss://container@account.dfs.core.windows.net/path",
+}
+AT = re.compile(r"[^@:\s]+@[^@:\s]+(:[0-9]+)?", re.ASCII)
+# What no file system takes for a name, and no program for a path.
+LONGEST_PART, LONGEST_PATH = 255, 4095
+
+
+def packages_of(declared: t.Any) -> tuple[list[t.Any], list[str]]:
+    """What is to be installed beside MLflow, as a list, and why it cannot be."""
+    found = declared.split(",") if isinstance(declared, str) else declared or []
+    if not isinstance(found, (list, tuple)):
+        return [], [f"{PACKAGES_VARIABLE}: is {kind_of(declared)}, where a list of packages is wanted"]
+    odd = [(number, each) for number, each in enumerate(found, 1) if not isinstance(each, str)]
+    problems = [f"{PACKAGES_VARIABLE}: number {n}: is {kind_of(each)}, where text is wanted" for n, each in odd]
+    return [each for each in found if isinstance(each, str)], problems
 
 
 def installed(requirements: t.Iterable[t.Any]) -> frozenset[str]:
@@ -74,7 +103,7 @@ def database_problem(uri: str, packages: Packages) -> str | None:
     kind, driver = found["kind"], found["driver"] or ""
     if kind == "sqlite":
         return _sqlite_problem(uri, driver)
-    return _driver_problem(kind, driver, packages) or _parts_problem(found["host"], found["port"], uri)
+    return _driver_problem(kind, driver, packages) or _parts_problem(found, uri) or _name_problem(found, uri)
 
 
 def _driver_problem(kind: str, driver: str, packages: Packages) -> str | None:
@@ -90,13 +119,32 @@ def _driver_problem(kind: str, driver: str, packages: Packages) -> str | None:
     return None
 
 
-def _parts_problem(host: str, port: str | None, uri: str) -> str | None:
+def _parts_problem(found: re.Match[str], uri: str) -> str | None:
+    host, port = found["host"], found["port"]
     if "@" in host:
         return "has more than one @; in user and password, write %40 instead"
-    if port and not (port.isdigit() and 0 < int(port) < 65536):
+    if port and not (re.fullmatch("[0-9]{1,9}", port) and 0 < int(port) < 65536):
         return "has no number for a port; in user and password, write %3A, %2F and %40 instead of :, / and @"
     if re.search(r"\s", uri):
         return "has blanks in it; in user and password, write %20 instead"
+    if not all(map(is_plain, uri)):
+        return "has characters in it that nobody sees; write it anew"
+    if not HOST.fullmatch(host) or host.startswith("-"):
+        return "names no host that can be looked up; give a name or an address, or a socket as ?host=/run/postgresql"
+    return None
+
+
+def _name_problem(found: re.Match[str], uri: str) -> str | None:
+    """Whether the database is named, and by one name."""
+    query = parse_qs(uri.partition("?")[2], keep_blank_values=True)
+    name = found["database"] or "".join(query.get("dbname", []))
+    if not name:
+        return "names no database; end it with a slash and the name"
+    if "/" in name:
+        return "has a slash in the name of its database, or in a password; write %2F in a password"
+    modes = query.get("sslmode", []) if found["kind"] == "postgresql" else []
+    if not set(modes) <= set(SSL_MODES):
+        return f"has a word for sslmode that is none; use one of {', '.join(SSL_MODES)}"
     return None
 
 
@@ -112,6 +160,16 @@ def _sqlite_problem(uri: str, driver: str) -> str | None:
     options = [option.partition("=")[0] for option in query.split("&") if option]
     if odd := [option for option in options if unquote(option) not in SQLITE_OPTIONS]:
         return f"{quoted(odd[0])} may open another file than the one that is backed up; leave it out"
+    return _option_problem(query)
+
+
+def _option_problem(query: str) -> str | None:
+    for name, values in parse_qs(query, keep_blank_values=True).items():
+        for value in values:
+            if name in SQLITE_NUMBERS and not re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", value):
+                return f"{name} is no number in it; leave it out, or give one"
+            if name == "isolation_level" and value not in ISOLATION:
+                return f"{name} is none in it; leave it out, or use one of {', '.join(ISOLATION[1:])}"
     return None
 
 
@@ -123,19 +181,45 @@ def store_problem(uri: str, packages: Packages) -> str | None:
     scheme = found["scheme"] if found else ""
     if not found or scheme not in STORES:
         return f"{quoted(scheme or uri)} is no store that a server can use; use {', '.join(STORES)} or an absolute path"
-    if not STORE.fullmatch(found["rest"]):
+    named = STORE.fullmatch(found["rest"])
+    if not named:
         return f"{quoted(uri)} names no bucket or host; use one like s3://bucket/path"
+    if problem := _named_problem(scheme, named["host"]):
+        return problem
     if missing := _missing(STORES[scheme], packages):
         return f"{scheme}:// needs {missing}, which is not in {PACKAGES_VARIABLE}; add it there"
     if odd := plain_problem(found["rest"][2:]):
-        return f"{quoted(uri)} {odd}"
+        return f"{quoted(without_password(uri))} {odd}"
     return None
+
+
+def _named_problem(scheme: str, host: str) -> str | None:
+    """What stands where a bucket is wanted, or a container and its account; it may be a key, and is not shown."""
+    if scheme in BUCKETS and (not BUCKET.fullmatch(host) or ".." in host):
+        return (
+            f"{scheme}:// is not followed by the name of a bucket alone; use {scheme}://bucket/path, and environment "
+            "for keys and for an endpoint (MLFLOW_S3_ENDPOINT_URL)"
+        )
+    if scheme in NAMED_AT and not AT.fullmatch(host):
+        return f"{scheme}:// is not followed by both names that it needs; use one like {NAMED_AT[scheme]}"
+    return None
+
+
+def without_password(uri: str) -> str:
+    """A place as it may be shown."""
+    return re.sub(r"(?<=//)[^/@]*:[^/]*@", "…@", uri)
 
 
 def plain_problem(path: str) -> str | None:
     """Why two programs could read a path differently; None where they could not."""
     if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", path):
         return "has control characters; use a plain path"
+    if not all(map(is_plain, path)):
+        return "has characters that nobody sees; use a plain path"
+    if len(path.encode("utf-8", "replace")) > LONGEST_PATH:
+        return f"has more than {LONGEST_PATH} bytes; use a shorter path"
+    if any(len(part.encode("utf-8", "replace")) > LONGEST_PART for part in path.split("/")):
+        return f"has a name of more than {LONGEST_PART} bytes in it; use a shorter one"
     if odd := next((letter for letter in "?#%\\" if letter in path), None):
         return f"has '{odd}', which programs read differently; use a plain path"
     if any(part in (".", "..") for part in path.split("/")):

@@ -58,10 +58,15 @@ def _is_like_ours(name: str) -> bool:
 def _team_prefix(name: str, value: t.Any) -> str | None:
     """What a variable with a team in it would be called, where its beginning is only nearly the right one."""
     lengths = range(len(TEAM_PREFIX) - 2, len(TEAM_PREFIX) + 3)
-    near = min((distance(name[:length], TEAM_PREFIX), -length) for length in lengths)
-    rest = name[-near[1] :].strip("_-")
+    # Of several that are as near, the one that ends where a part of the name does, or else the shortest.
+    ends = {length: name[:length].endswith(("_", "-")) for length in lengths}
+    away, _ends, _size, length = min(
+        (distance(name[:length], TEAM_PREFIX), not ends[length], -length if ends[length] else length, length)
+        for length in lengths
+    )
+    rest = name[length:].strip("_-")
     is_team = isinstance(value, t.Mapping) and bool({"name", "port", "admin_password"} & set(value))
-    return f"{TEAM_PREFIX}{rest}" if rest and near[0] <= 2 and (is_team or name.startswith(f"{TEAMS}_")) else None
+    return f"{TEAM_PREFIX}{rest}" if rest and away <= 2 and (is_team or name.startswith(f"{TEAMS}_")) else None
 
 
 def _nearest(name: str, known: t.Iterable[str], value: t.Any) -> str | None:

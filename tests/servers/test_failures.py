@@ -28,7 +28,8 @@ MODULES = {
     "experiment_info": {},
     "registered_model_info": {},
     "gateway_secret": {"name": "openai", "values": {"api_key": "sk-our-secret-key"}},
-    "gateway_endpoint": {"name": "judge", "models": [{"provider": "openai", "model": "gpt", "secret": "openai"}]},
+    # What it leads to would have to be there.
+    "gateway_endpoint": {"name": "judge", "state": "absent"},
     "prompt_info": {},
     "gateway_secret_info": {},
     "gateway_endpoint_info": {},

@@ -57,11 +57,124 @@ OWN = "is read by nothing; a team's own variable begins with mlflow_team_, so ca
         ("mlflow_proxies_domain", "x.example.org", "is read by nothing; mlflow_proxy_domain is what it is called"),
         ("mlflow_proxy_domian", "x.example.org", "is read by nothing; mlflow_proxy_domain is what it is called"),
         ("mlflow_client_uesrs", [], "is read by nothing; mlflow_client_users is what it is called"),
+        ("mlflow_team-vision", team(), OWN),
+        ("mlflow_teamvision", team(), OWN),
+        ("mlflow_Team_vision", team(), OWN),
+        ("mlflow_team_s", team("s"), ""),
         ("mlflow_access_report_dirs", "/srv", "is read by nothing; mlflow_access_report_dir is what it is called"),
     ],
 )
 def test_variables_that_nothing_reads(name, value, said):
     assert problems(**{name: value}) == ([f"{name}: {said}"] if said else [])
+
+
+NAME = "is neither a name nor an IP address; leave out scheme, port, path, brackets and blanks"
+TEXT = "where text is wanted"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("mlflow_teams", None, "is no list of teams"),
+        ("mlflow_teams", "vision", "is no list of teams"),
+        ("mlflow_teams", team(), "is no list of teams"),
+        ("mlflow_teams", [None], "number 1: is no mapping of a team's settings"),
+        (
+            "mlflow_team_nlp",
+            [team("nlp", 5002), team("audio", 5003)],
+            "is no mapping of a team's settings; it can have one team, and mlflow_teams takes several",
+        ),
+        ("mlflow_team_nlp", None, "is no mapping of a team's settings"),
+        ("mlflow_proxy_by", {"name": True}, "[{'name': True}] is no list of 'name', 'path' or both"),
+        ("mlflow_proxy_by", [{}], "[{}] is no list of 'name', 'path' or both"),
+        ("mlflow_proxy_by", "name,path", "['name,path'] is no list of 'name', 'path' or both"),
+        ("mlflow_proxy_by", ["name", "name"], "['name', 'name'] has one of them twice; say each once"),
+        ("mlflow_proxy_https_port", "https", "https is no port; give a number from 1 to 65535"),
+        ("mlflow_proxy_https_port", 0, "0 is no port; give a number from 1 to 65535"),
+        ("mlflow_proxy_https_port", 65536, "65536 is no port"),
+        ("mlflow_proxy_https_port", True, "True is no port"),
+        ("mlflow_proxy_https_port", "443\n", "443\\n is no port"),
+        ("mlflow_proxy_https_port", "\uff14\uff14\uff13", "\uff14\uff14\uff13 is no port"),
+        ("mlflow_proxy_domain", "mlflow.example.org\n", "'mlflow.example.org\\n' is no host name"),
+        ("mlflow_proxy_domain", "https://mlflow.example.org", "'https://mlflow.example.org' is no host name"),
+        ("mlflow_proxy_domain", "mlflow.example.org.", "'mlflow.example.org.' is no host name"),
+        ("mlflow_proxy_domain", "MLflow.example.org", "'MLflow.example.org' is no host name"),
+        ("mlflow_proxy_domain", "*.example.org", "'*.example.org' is no host name"),
+        ("mlflow_proxy_domain", "10.0.0.1", "'10.0.0.1' is no host name"),
+        ("mlflow_proxy_domain", "mlflow", "'mlflow' is no host name"),
+        ("mlflow_proxy_domain", "ml_flow.example.org", "'ml_flow.example.org' is no host name"),
+        ("mlflow_proxy_domain", "b\u00fccher.example.org", "'b\u00fccher.example.org' is no host name"),
+        ("mlflow_proxy_domain", ["mlflow.example.org"], "'['mlflow.example.org']' is no host name"),
+        ("mlflow_server_extra_packages", 7, "is a number, where a list of packages is wanted"),
+        ("mlflow_server_extra_packages", {"boto3": None}, "is a mapping, where a list of packages is wanted"),
+        ("mlflow_server_extra_packages", ["boto3", None], f"number 2: is empty, {TEXT}"),
+        ("mlflow_server_extra_packages", [["boto3"]], f"number 1: is a list, {TEXT}"),
+        ("mlflow_server_address", "https://mlflow1.example.org", f"'https://mlflow1.example.org' {NAME}"),
+        ("mlflow_server_address", "mlflow1.example.org:5001", f"'mlflow1.example.org:5001' {NAME}"),
+        ("mlflow_server_address", "[2001:db8::1]", f"'[2001:db8::1]' {NAME}"),
+        ("mlflow_server_address", "fe80::1%eth0", f"'fe80::1%eth0' {NAME}"),
+        ("mlflow_server_address", "10.0.0.5/24", f"'10.0.0.5/24' {NAME}"),
+        ("mlflow_server_address", " mlflow1", f"' mlflow1' {NAME}"),
+        ("mlflow_server_address", "mlflow1\n", f"'mlflow1\\n' {NAME}"),
+        ("mlflow_server_address", ["10.0.0.5"], f"'['10.0.0.5']' {NAME}"),
+        ("mlflow_server_address", 10.5, f"'10.5' {NAME}"),
+        ("mlflow_server_address", "b\u00fccher", f"'b\u00fccher' {NAME}"),
+    ],
+)
+def test_variables_that_hold_something_else(name, value, said):
+    (line,) = problems(**{name: value})
+    assert line.startswith(f"{name}: {said}")
+
+
+@pytest.mark.parametrize("address", ["mlflow1", "mlflow1.example.org.", "ml_flow1", "10.0.0.5", "2001:db8::1", ""])
+def test_addresses_of_hosts(address):
+    assert problems(mlflow_server_address=address, mlflow_teams=[team()]) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "odd"),
+    [
+        ("https://proxy", "'https://proxy'"),
+        ("10.0.0.0/24", "'10.0.0.0/24'"),
+        (["10.0.0.7", "10.0.0.8:443"], "'10.0.0.8:443'"),
+        ("10.0.0.7,10.0.0.8", "'10.0.0.7,10.0.0.8'"),
+        ({"v4": "10.0.0.7"}, "'{'v4': '10.0.0.7'}'"),
+    ],
+)
+def test_addresses_of_proxies(address, odd):
+    there = {"groups": {"all": ["one", "door"], "mlflow_proxies": ["door"]}}
+    found = problems(mlflow_teams=[team()], hostvars={"door": {"mlflow_proxy_address": address}}, **there)
+    assert found == [f"mlflow_proxy_address: {odd} of door {NAME}"]
+
+
+MISSING = "{{ vault_nosuch }}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "place"),
+    [
+        ("mlflow_team_vision", {**team(), "admin_password": MISSING}, "mlflow_team_vision: admin_password"),
+        (
+            "mlflow_team_vision",
+            team(users=[{"name": "al", "password": CANARY}, {"name": "bob", "password": MISSING}]),
+            "mlflow_team_vision: users: number 2: password",
+        ),
+        ("mlflow_teams", [team(), team("nlp", MISSING)], "mlflow_teams: number 2: port"),
+        ("mlflow_teams", MISSING, "mlflow_teams"),
+        ("mlflow_version", MISSING, "mlflow_version"),
+        ("mlflow_proxy_domain", MISSING, "mlflow_proxy_domain"),
+        ("mlflow_server_address", MISSING, "mlflow_server_address"),
+    ],
+)
+def test_templates_of_variables_that_nobody_has(name, value, place):
+    (line,) = problems(**{name: trusted(value)})
+    assert line.startswith(f"{place}: ")
+    assert "'vault_nosuch' is undefined" in line
+
+
+def test_all_that_cannot_be_filled_in_is_told_at_once():
+    declared = {f"mlflow_team_{name}": trusted({**team(name), "admin_password": MISSING}) for name in ("a", "b")}
+    assert [line.partition(": admin_password: ")[0] for line in problems(**declared)] == sorted(declared)
 
 
 @pytest.mark.parametrize(

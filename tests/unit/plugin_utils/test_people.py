@@ -1,5 +1,7 @@
 """Names, passwords and grants with which nobody could work, and things that are said twice."""
 
+import datetime
+
 import pytest
 from unit.plugin_utils.refusals import CANARY, fault_of, faults, team
 
@@ -32,6 +34,12 @@ def users(*names, **settings):
         ({"alice": 1}, "users: number 1: name: is a mapping, where text is wanted"),
         (True, "users: number 1: name: is true or false, where text is wanted"),
         (None, "users: number 1: name: is empty, and has to be given"),
+        (1.10, "users: number 1: name: is a number, where text is wanted; put it in quotes"),
+        (float("nan"), "users: number 1: name: is a number, where text is wanted; put it in quotes"),
+        (datetime.datetime(2026, 1, 1, 10), "users: number 1: name: is a time, where text is wanted; put it in quotes"),
+        ("ali\u200bce", f"users: 'ali\\u200bce' {ODD}"),
+        ("\u0430lice", f"users: '\u0430lice' {ODD}"),
+        ("ali\u0301ce", f"users: 'ali\u0301ce' {ODD}"),
     ],
 )
 def test_names_of_users(name, said):
@@ -50,6 +58,9 @@ def test_names_of_users(name, said):
         (123456789012, f"is a number, {QUOTES}"),
         (1234567890.5, f"is a number, {QUOTES}"),
         (True, f"is true or false, {QUOTES}"),
+        (datetime.datetime(2026, 1, 1, 10), f"is a time, {QUOTES}"),
+        (float("inf"), f"is a number, {QUOTES}"),
+        ((CANARY,), f"is a list, {QUOTES}"),
         (f"{CANARY}\n", ECHO),
         (f"{CANARY}\r\n", ECHO),
         (f"{CANARY}\n\n", ECHO),
@@ -98,6 +109,9 @@ NUL = "has a NUL in it, which not every database keeps; leave it out"
         ("experiments", "e" * 257, POSTGRESQL, "has 257 characters; 256 is the most that its database takes"),
         ("experiments", "e" * 257, {"backend_store_uri": "mysql+pymysql://db/x"}, "256 is the most"),
         ("experiments", "e\0", {}, f"'e\\u0000' {NUL}"),
+        ("experiments", 1.10, {}, "is a number, where text is wanted; put it in quotes"),
+        ("experiments", datetime.datetime(2026, 1, 1), {}, "is a time, where text is wanted; put it in quotes"),
+        ("groups", 0.1, {}, "is a number, where text is wanted; put it in quotes"),
         ("experiments", " ", {}, "a name must not be empty"),
         ("experiments", ["e"], {}, "is a list, where text is wanted"),
         ("registered_models", "m" * 257, {}, "has 257 characters; 256 is the most that its database takes"),
@@ -136,11 +150,94 @@ def test_odd_names_that_a_server_may_have():
         ({7: "v"}, "tags: '7' is no key that MLflow takes"),
         ({"a": ["v"]}, "tags: 'a' is no text; write its value as text"),
         ({"a": "v\0"}, "tags: 'a' has a NUL in its value; leave it out"),
+        ({"a": "v" * 100_001}, "tags: 'a' has 100001 characters; "),
+        ({None: "v"}, "tags: 'None' is no key that MLflow takes"),
+        ({"a\u0301": "v"}, "is no key that MLflow takes"),
     ],
 )
 def test_tags(tags, said):
     assert said in fault_of(experiments=[{"name": "e", "tags": tags}])
     assert said in fault_of(registered_models=[{"name": "m", "tags": tags}])
+
+
+def test_tags_that_just_fit():
+    assert faults(team(experiments=[{"name": "e", "tags": {"a": "v" * 20_000, "b": 7, "c": None, "d": True}}])) == []
+    assert "5000 is the most" in fault_of(experiments=[{"name": "e", "tags": {"a": "v" * 5001}}], **POSTGRESQL)
+    assert "5000 is the most" in fault_of(registered_models=[{"name": "m", "tags": {"a": "v" * 5001}}], **POSTGRESQL)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"groups": [{"name": "g", "description": "d\0"}]}, f"groups: g: description: {NUL}"),
+        (
+            {"groups": [{"name": "g", "description": "d" * 1025}]},
+            "groups: g: description: 1024 characters are the most",
+        ),
+        ({"registered_models": [{"name": "m", "description": "d\0"}]}, f"registered_models: m: description: {NUL}"),
+        (
+            {"registered_models": [{"name": "m", "description": "d" * 5001}]},
+            "registered_models: m: description: 5000 characters are the most",
+        ),
+        (
+            {"experiments": [{"name": "e", "rename_from": ""}]},
+            "experiments: rename_from: a name must not be empty; leave it out",
+        ),
+        (
+            {"registered_models": [{"name": "m", "rename_from": " "}]},
+            "registered_models: rename_from: a name must not be",
+        ),
+        (
+            {"registered_models": [{"name": "m", "rename_from": "m\0"}]},
+            f"registered_models: rename_from: 'm\\u0000' {NUL}",
+        ),
+        ({"keep_users": ["", "bob"]}, "keep_users: a name must not be empty"),
+        ({"keep_users": True}, "keep_users: is true or false, where a list is wanted"),
+        ({"servers": False}, "servers: is true or false, where a list is wanted"),
+        ({"allowed_hosts": True}, "allowed_hosts: is true or false, where a list is wanted"),
+        ({"description": "a\0b"}, "description: has characters in it that nobody sees; leave them out"),
+        ({"owner": "a\u202eb"}, "owner: has characters in it that nobody sees; leave them out"),
+        ({"owner": 1.5}, "owner: is a number, where text is wanted; put it in quotes"),
+    ],
+)
+def test_texts_and_lists(settings, said):
+    assert fault_of(**settings).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "description", ["What we do,\nin two lines\n", "Vision \u2764\ufe0f", "\u05e9\u05dc\u05d5\u05dd", "a\tb"]
+)
+def test_texts_that_a_page_shows(description):
+    assert faults(team(description=description, owner=description)) == []
+
+
+@pytest.mark.parametrize("kind", ["experiment", "registered_model", "prompt", "gateway_secret", "mcp_server"])
+@pytest.mark.parametrize("name", ["", " ", "\n"])
+def test_grants_on_nothing(kind, name):
+    line = fault_of(groups=[{"name": "g", "grants": [{kind: name, "permission": "READ"}]}])
+    assert line == f"groups: g: grants: {kind}: a name must not be empty; use '*' for all"
+
+
+MYSQL = {"backend_store_uri": "mysql+pymysql://db/x"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second"),
+    [
+        ("users", "alice", "Alice"),
+        ("groups", "readers", "READERS"),
+        ("experiments", "resnet", "ResNet"),
+        ("experiments", "re\u0301snet", "r\u00e9snet"),
+        ("experiments", "resnet", "resnet "),
+        ("registered_models", "stra\u00dfe", "STRASSE"),
+    ],
+)
+def test_names_that_are_one_to_the_database(kind, first, second):
+    things = [{"name": first}, {"name": second}]
+    line = fault_of(**{kind: things}, **MYSQL)
+    assert line == f"{kind}: '{first}' and '{second}' are one name to mysql; give one of them another"
+    # SQLite and PostgreSQL keep them apart, and a server that has them is to be described as it is.
+    assert faults(team(**{kind: things})) == []
 
 
 READ, EDIT = ({"experiment": "e", "permission": level} for level in ("READ", "EDIT"))

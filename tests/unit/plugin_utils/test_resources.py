@@ -23,7 +23,24 @@ def test_times_that_systemd_knows(timeout):
     assert team["sleeps"] == (timeout != "never")
 
 
-@pytest.mark.parametrize("timeout", ["0", "soon", "1 fortnight", "-5min", "5 min; rm", "Never"])
+@pytest.mark.parametrize(
+    "timeout",
+    [
+        "0",
+        "soon",
+        "1 fortnight",
+        "-5min",
+        "5 min; rm",
+        "Never",
+        "1 h",
+        "1.5h",
+        "inf",
+        "infinity",
+        "-1",
+        "30 min",
+        "9" * 11,
+    ],
+)
 def test_times_that_it_does_not(timeout):
     assert faults({"idle_timeout": timeout}) == [
         f"idle_timeout: '{timeout}' is no time; use one like 30min, 2h or '1h 30min', seconds, or 'never'"
@@ -42,7 +59,9 @@ def test_ages_that_mlflow_knows(age):
     assert read({}, gc_older_than=age)[0][0]["gc_older_than"] == age
 
 
-@pytest.mark.parametrize("age", ["30", "1w", "12h1d", "30 d", "soon", "-1d", "1.5d"])
+@pytest.mark.parametrize(
+    "age", ["30", "1w", "12h1d", "30 d", "soon", "-1d", "1.5d", "1D", "30d ", "9" * 11 + "d", "inf"]
+)
 def test_ages_that_it_does_not(age):
     assert faults({"gc_older_than": age}) == [
         f"gc_older_than: '{age}' is no time that mlflow gc knows; use one like 30d, 12h or 1d12h, or 'never'"
@@ -67,6 +86,33 @@ def test_work_in_the_background_is_not_put_to_sleep():
         ({"tasks_max": 10}, "tasks_max: 10 is too little"),
         ({"workers": 0}, "workers: 0 is no number"),
         ({"auth_cache_ttl_seconds": -1}, "auth_cache_ttl_seconds: -1 is no time"),
+        ({"auth_cache_ttl_seconds": 10**12}, "auth_cache_ttl_seconds: 1000000000000 is no time"),
+        ({"memory_max": "2g"}, "memory_max: '2g' is no amount"),
+        ({"memory_max": "2GB"}, "memory_max: '2GB' is no amount"),
+        ({"memory_max": "2 G"}, "memory_max: '2 G' is no amount"),
+        ({"memory_max": "1.5G"}, "memory_max: '1.5G' is no amount"),
+        ({"memory_max": 1.5}, "memory_max: '1.5' is no amount"),
+        ({"memory_max": "0"}, "memory_max: '0' is no amount"),
+        ({"memory_max": -1}, "memory_max: '-1' is no amount"),
+        ({"memory_max": "2G\n"}, "memory_max: '2G\\n' is no amount"),
+        ({"memory_max": "9999999999T"}, "memory_max: '9999999999T' is no amount"),
+        ({"memory_max": "9" * 5000}, "memory_max: '9999"),
+        (
+            {"memory_max": "600M", "workers": 4},
+            "memory_max: 600M is too little for 4 workers to start; 800M is the least",
+        ),
+        ({"tasks_max": 10**9}, "tasks_max: 1000000000 is more than a host can have; 4194304 is the most"),
+        ({"workers": -3}, "workers: -3 is no number"),
+        ({"workers": 5000}, "workers: 5000 is more than a host can start; 256 is the most"),
+        ({"workers": 1.5}, "argument 'workers' is of type float"),
+        ({"workers": float("inf")}, "workers: is no number that a setting can have; give whole digits"),
+        ({"workers": "1e999999999"}, "workers: is no number that a setting can have"),
+        ({"workers": "Infinity"}, "workers: is no number that a setting can have"),
+        ({"workers": True}, "workers: is true or false, where a number is wanted"),
+        ({"port": float("-inf")}, "port: is no number that a setting can have"),
+        ({"port": "5" * 5000}, "port: is no number that a setting can have"),
+        ({"port": "5001/tcp"}, "argument 'port' is of type str"),
+        ({"cpu_weight": "nan"}, "argument 'cpu_weight' is of type str"),
     ],
 )
 def test_limits_that_no_server_can_live_within(limits, word):

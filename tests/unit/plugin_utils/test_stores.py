@@ -65,6 +65,39 @@ RELATIVE = "is a relative path, which is another"
         ("sqlite:////var/lib/mlflow.db", "'/var/lib/mlflow.db' is to belong to the team alone"),
         ("sqlite:////etc/mlflow/vision/mlflow.db", "is below /etc, which belongs to the system; use another place"),
         ("sqlite:////var/lib/mlflow/nlp/mlflow.db", "is below /var/lib/mlflow, but not the team's own"),
+        ("sqlite:////srv/a/b.db?timeout=soon", "timeout is no number in it; leave it out, or give one"),
+        ("sqlite:////srv/a/b.db?timeout=", "timeout is no number in it"),
+        (
+            "sqlite:////srv/a/b.db?isolation_level=canary",
+            "isolation_level is none in it; leave it out, or use one of D",
+        ),
+        ("sqlite:////srv/a/b.db\u200b", "'/srv/a/b.db\\u200b' has characters that nobody sees; use a plain path"),
+        ("sqlite:////srv/a/b\u202ebd.\u202c", "has characters that nobody sees"),
+        ("sqlite:////srv/é/b.db", "'/srv/é/b.db' has letters beyond ASCII; use a plain path"),
+        (f"sqlite:////srv/a/{'b' * 256}", "has a name of more than 255 bytes in it; use a shorter one"),
+        (f"sqlite:////srv/{'a/' * 2100}b.db", "has more than 4095 bytes; use a shorter path"),
+        ("sqlite://localhost//srv/a/b.db", "is a relative path"),
+        ("SQLITE:////srv/a/b.db", f"'SQLITE' {MLFLOW_KNOWS}"),
+        ("POSTGRESQL+PSYCOPG://u:canary@db/x", f"'POSTGRESQL' {MLFLOW_KNOWS}"),
+        ("postgresql+asyncpg://u:canary@db/x", "'asyncpg' is no driver for postgresql"),
+        ("jdbc:postgresql://u:canary@db/x", "is no URI of a database"),
+        ("$CANARY", "is no URI of a database"),
+        ("postgresql+psycopg://", "names no database; end it with a slash and the name"),
+        ("postgresql+psycopg:///", "names no database"),
+        ("postgresql+psycopg://u:canary@db", "names no database"),
+        ("postgresql+psycopg://u:canary@db/?sslmode=require", "names no database"),
+        ("mysql+pymysql://u:canary@db", "names no database"),
+        ("postgresql+psycopg://u:p@db/x/canary", "has a slash in the name of its database, or in a password"),
+        ("postgresql+psycopg://u:canary@db/x?sslmode=on", "has a word for sslmode that is none; use one of disable,"),
+        ("postgresql+psycopg://u:canary@db1:5432,db2:5432/x", "has no number for a port"),
+        ("postgresql+psycopg://u:canary@db:\uff15\uff14/x", "has no number for a port"),
+        ("postgresql+psycopg://u:canary@db:+5432/x", "has no number for a port"),
+        ("postgresql+psycopg://u:canary@-db/x", "names no host that can be looked up; give a name or an address"),
+        ("postgresql+psycopg://u:p@can$ary/x", "names no host that can be looked up"),
+        ("postgresql+psycopg://u:canary@%2Frun%2Fpostgresql/x", "names no host that can be looked up"),
+        ("postgresql+psycopg://u:canary@b\u00fccher.example.org/x", "names no host that can be looked up"),
+        ("postgresql+psycopg://u:canary\u200b@db/x", "has characters in it that nobody sees; write it anew"),
+        ("postgresql+psycopg://u:canary\u202e@db/x", "has characters in it that nobody sees"),
     ],
 )
 def test_databases_that_cannot_be(option, uri, said):
@@ -84,6 +117,13 @@ def test_databases_that_cannot_be(option, uri, said):
         "sqlite+pysqlite:////srv/db/one.db",
         "sqlite:////var/lib/mlflow/vision/another.db",
         "sqlite:////srv/alpha 100% people/auth.db",
+        "sqlite:////srv/db/one.db?timeout=30&isolation_level=IMMEDIATE&check_same_thread=false",
+        "postgresql+psycopg://u:p@db1,db2/x?target_session_attrs=read-write",
+        "postgresql+psycopg://u:p@/x?host=/run/postgresql&port=5433",
+        "postgresql+psycopg:///?dbname=x&host=db",
+        "postgresql+psycopg://u:p#q?r/s%25:t$@db_1.example.org./x?options=-csearch_path%3Dteam",
+        "postgresql+psycopg://u:p%C3%A4@[fe80::1%25eth0]:5432/x?sslmode=verify-full",
+        "mysql+pymysql://u:p@/x?unix_socket=/run/mysqld/mysqld.sock",
     ],
 )
 def test_databases_that_can_be(uri):
@@ -161,7 +201,34 @@ PLACES = [
     ("s3://bucket/a?x=/1", "'s3://bucket/a?x=/1' has '?'"),
     ("s3://bucket/a#b", "'s3://bucket/a#b' has '#'"),
     ("s3://bucket/a%2Fb", "'s3://bucket/a%2Fb' has '%'"),
+    ("s3://key:canary@bucket/a", "s3:// is not followed by the name of a bucket alone; use s3://bucket/path, and"),
+    ("s3://canary@bucket", "s3:// is not followed by the name of a bucket alone"),
+    ("s3://minio.example.org:9000/bucket", "s3:// is not followed by the name of a bucket alone"),
+    ("s3://-bucket", "s3:// is not followed by the name of a bucket alone"),
+    ("s3://a..b", "s3:// is not followed by the name of a bucket alone"),
+    ("s3://b\u00fccket", "s3:// is not followed by the name of a bucket alone"),
+    ("s3://bucket/\u202etfel", "'s3://bucket/\\u202etfel' has characters that nobody sees"),
+    ("s3://bucket/a ", "'s3://bucket/a ' has blanks at the end of a name"),
+    ("r2://bucket/a", "r2:// is not followed by both names that it needs; use one like r2://bucket@account.r2."),
+    ("b2://bucket", "b2:// is not followed by both names that it needs; use one like b2://bucket@endpoint/path"),
+    ("ftp://u:canary@host//a", "'ftp://…@host//a' has '//'"),
+    ("file://localhost/srv/a/b", "is no file on this host"),
+    ("C:\\srv\\a", "'C' is no store that a server can use"),
+    ("/srv/a/b\u200b", "'/srv/a/b\\u200b' has characters that nobody sees; use a plain path"),
+    ("/srv/b\u00fccher/a", "'/srv/b\u00fccher/a' has letters beyond ASCII; use a plain path"),
+    ("/srv/bu\u0308cher/a", "has letters beyond ASCII; use a plain path"),
+    ("$HOME/artifacts", "is a relative path"),
+    ("/srv/${TEAM}/a", "has quotes, dollars, backslashes or '..'"),
 ]
+AZURE = ["azure-storage-blob", "azure-storage-file-datalake"]
+
+
+@pytest.mark.parametrize(
+    "uri", ["wasbs://container/a", "wasbs://container@/a", "abfss://account.dfs.core.windows.net/a"]
+)
+def test_containers_without_an_account(uri):
+    (line,) = faults(team(**destination(uri)), packages=[*AZURE, "psycopg"])
+    assert "is not followed by both names that it needs; use one like " in line
 
 
 @pytest.mark.parametrize(("uri", "said"), PLACES)
@@ -222,6 +289,29 @@ def test_one_file_in_two_spellings():
     one, other = "sqlite:////srv/db/x.db", "sqlite+pysqlite:////srv/db/x.db?timeout=9"
     line = fault_of(backend_store_uri=one, auth_database_uri=other)
     assert line == "auth_database_uri: is the file of backend_store_uri in another spelling; leave it out"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "postgresql+psycopg://u:canary@db:5432/x",
+        "postgresql+psycopg://v:canary@DB/x",
+        "postgresql+psycopg2://u:canary@db/x",
+        "postgresql+psycopg://u:canary@db/x?sslmode=require",
+        "postgresql+psycopg:///x?host=db",
+    ],
+)
+def test_one_database_in_two_spellings(other):
+    (line,) = faults(
+        team(backend_store_uri="postgresql+psycopg://u:canary@db/x", auth_database_uri=other),
+        packages=["psycopg", "psycopg2"],
+    )
+    assert line.endswith("auth_database_uri: is the database of backend_store_uri in another spelling; leave it out")
+
+
+def test_two_schemas_of_one_database_are_two():
+    other = "postgresql+psycopg://u:p@db/x?options=-csearch_path%3Dauth"
+    assert faults(team(backend_store_uri="postgresql+psycopg://u:p@db/x", auth_database_uri=other)) == []
 
 
 def test_a_database_beside_artifacts_on_one_disk_is_fine():

@@ -49,10 +49,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, body):
         lab = self.server
-        path, _, query = self.path.partition("?")
+        path, _mark, query = self.path.partition("?")
         asked = {**{key: values[0] for key, values in parse_qs(query).items()}, **body}
         lab.asked.append((path, asked, self.headers.get("Range")))
-        lab.hold.wait(30)
+        lab.hold.wait(300)
         if self.headers["Authorization"] != AUTHORIZATION:
             return self._say(401, b"{}")
         if lab.statuses:

@@ -40,7 +40,7 @@ class Tree:
         if path[:1] == ("hung",):
             assert self.go_on.wait(20)
         if self.failure:
-            raise self.failure
+            raise self.failure  # pylint: disable=raising-bad-type
         if path in ((), ("team",), ("hung",)):
             return {name: self.entry((name,)) for name in ("team", "hung", "ä" * 100)}
         raise OSError(errno.ENOENT, "nothing")
@@ -153,7 +153,7 @@ def test_a_directory_is_listed_in_whatever_pieces(kernel):
 
 def test_a_file_is_opened_read_and_closed(kernel, tree):
     node = kernel.look_up(b"file")
-    handle, flags, _ = struct.unpack("=QII", kernel.ask(wire.OPEN, bytes(8), node))
+    handle, flags, _padding = struct.unpack("=QII", kernel.ask(wire.OPEN, bytes(8), node))
     assert flags == 0
     assert kernel.ask(wire.READ, struct.pack("=QQI", handle, 3, 4) + bytes(20), node) == b"3456"
     # The same as before: the kernel's pages are still right.

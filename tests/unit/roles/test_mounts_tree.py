@@ -187,7 +187,9 @@ def test_all_who_wait_get_one_answer(mine, lab):
     lab.hold.clear()
     lab.answers[f"{API}/experiments/search"] = 500
     failures = []
-    threads = [threading.Thread(target=lambda: failures.append(error_of(mine.children, ("vision",)))) for _ in range(9)]
+    threads = [
+        threading.Thread(target=lambda: failures.append(error_of(mine.children, ("vision",)))) for _n in range(9)
+    ]
     for thread in threads:
         thread.start()
     lab.hold.set()

@@ -426,6 +426,9 @@ def test_a_drill_finds_the_tables_in_a_schema_of_their_own(team, database, place
 def measured(monkeypatch, place, database, team):
     """What monitoring asks, of tables as MLflow makes them, and of one that is somebody else's."""
     monkeypatch.syspath_prepend(str(PACKAGE.parents[2] / "mlflow_monitoring" / "files"))
+    # With this test's databases, and not with those of another.
+    for name in [it for it in sys.modules if it.partition(".")[0] == "monitoring"]:
+        monkeypatch.delitem(sys.modules, name)
     made = [
         "DROP TABLE runs",
         "CREATE TABLE runs (run_uuid text, user_id text, lifecycle_stage text, start_time bigint, experiment_id int)",

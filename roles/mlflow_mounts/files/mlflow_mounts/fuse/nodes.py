@@ -109,7 +109,7 @@ class Handles(Generic[Opened]):
 def dump(nodes: Nodes, *handles: Handles[Any]) -> bytes:
     """Return all of it as a next process reads it."""
     kept = [(number, path, nodes._counts.get(number, 0)) for number, path in list(nodes._paths.items())]
-    opened = [(each._last, [(number, path) for number, (path, _) in list(each._known.items())]) for each in handles]
+    opened = [(each._last, [(number, path) for number, (path, _n) in list(each._known.items())]) for each in handles]
     return json.dumps({"next": nodes._next, "nodes": kept, "handles": opened}).encode()
 
 
