@@ -714,7 +714,8 @@ VARIABLES = {
 }
 PROXIES = "mlflow_proxies"
 # What people and other hosts call a host.
-ADDRESS, PROXY_ADDRESS = "mlflow_server_address", "mlflow_proxy_address"
+ADDRESS = "mlflow_server_address"
+PROXY_ADDRESS = "mlflow_proxy_address"
 CALLED = ("inventory_hostname", "ansible_host", ADDRESS)
 # What all sides of a proxy read, and what it is where nobody says it.
 DOORS: dict[str, t.Any] = {"mlflow_proxy_domain": "", "mlflow_proxy_by": ["name"], "mlflow_proxy_https_port": 443}

@@ -1,4 +1,7 @@
-"""All is there again after the power went away while people worked, and nothing that they were told is lost."""
+"""All is there again after the power went away while people worked, and nothing that they were told is lost.
+
+The last story: the host has another address afterwards.
+"""
 
 from __future__ import annotations
 
