@@ -141,12 +141,12 @@ def test_what_a_host_has_set_leads_nowhere_else(builder, wheels, tmp_path, monke
     settings.write_text("[install]\nuser = true\n")
     given = {name: value.format(elsewhere=elsewhere) for name, value in OF_A_HOST.items()}
     given["PIP_CONFIG_FILE"] = str(settings)
-    assert builder.build(wheel_dir=wheels, uv=uv, of_the_host=given) == DONE
+    assert builder.build(wheel_dir=wheels, uv=uv, variables=given) == DONE
     packages = next(builder.environment.glob("lib/python3*/site-packages"))
     assert {"mlflow.py", "needed.py"} <= {file.name for file in packages.glob("*.py")}
     assert list(packages.glob("__pycache__/needed.cpython-*[0-9].pyc"))
     assert sorted(os.listdir(elsewhere)) == there
-    assert builder.build(uv=uv, of_the_host=given) == NOTHING_TO_DO
+    assert builder.build(uv=uv, variables=given) == NOTHING_TO_DO
 
 
 def test_where_the_variables_of_a_host_say_is_asked(builder, index):
@@ -154,7 +154,7 @@ def test_where_the_variables_of_a_host_say_is_asked(builder, index):
     handler.go_on.set()
     for name, uv in (("UV_DEFAULT_INDEX", True), ("PIP_INDEX_URL", False), ("PIP_INDEX_URL", True)):
         wanted = (*REQUIREMENTS, f"# {name} {uv}")
-        assert builder.build(requirements=wanted, uv=uv, of_the_host={name: address}) == DONE
+        assert builder.build(requirements=wanted, uv=uv, variables={name: address}) == DONE
 
 
 def test_killed_in_the_middle_leaves_nothing_that_is_trusted(builder, wheels, index):
