@@ -698,6 +698,7 @@ from ansible_collections.mlops.mlflow.plugins.plugin_utils.stores import (
     PACKAGES_VARIABLE,
     packages_of,
 )
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.templates import filled, reason
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.variables import (
     TEAM_PREFIX,
     TEAMS,
@@ -719,12 +720,6 @@ PROXY_ADDRESS = "mlflow_proxy_address"
 CALLED = ("inventory_hostname", "ansible_host", ADDRESS)
 # What all sides of a proxy read, and what it is where nobody says it.
 DOORS: dict[str, t.Any] = {"mlflow_proxy_domain": "", "mlflow_proxy_by": ["name"], "mlflow_proxy_https_port": 443}
-
-
-def _message(error: AnsibleError) -> str:
-    """What is wrong, without the lines of a file that Ansible adds to it, which may have secrets in them."""
-    said = getattr(error, "_original_message", None) or getattr(error, "_message", None)
-    return str(said or error)
 
 
 class LookupModule(LookupBase):
@@ -792,7 +787,7 @@ class LookupModule(LookupBase):
                 said[name] = self._plain(variables[name])
             except AnsibleError as error:
                 place, error = self._unfilled(name, variables[name], error)
-                problems.append(shown(f"{place}: {_message(error)}"))
+                problems.append(shown(f"{place}: {reason(error)}"))
         return said, problems
 
     def _unfilled(self, place: str, value: t.Any, error: AnsibleError) -> tuple[str, AnsibleError]:
@@ -847,7 +842,7 @@ class LookupModule(LookupBase):
 
     def _plain(self, value: t.Any) -> t.Any:
         """The value with its templates and vaults resolved, in built-in containers."""
-        value = t.cast(t.Any, self._templar).template(value)
+        value = filled(self._templar, value)
         if isinstance(value, dict):
             return {key: self._plain(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
