@@ -188,7 +188,7 @@ def test_those_that_are_asked_for(host, ask):
 
 
 def test_nothing_of_a_name_reaches_a_terminal_as_it_is(host, ask):
-    evil = "x\x1b[2J\n\u202e\u2028\ud800  200 \" tab\t\u00a0é"
+    evil = 'x\x1b[2J\n\u202e\u2028\ud800  200 " tab\t\u00a0é'
     host.wrote(route="experiments/create", resource={"experiment_id": "7", "name": evil})
     host.wrote(route=evil, user=evil, address=evil, method=evil, resource={evil: [evil]}, status=evil, time=evil)
     host.wrote(user=None, claimed_user=evil, claimed_address="192.0.2.7", route="experiments/delete")
