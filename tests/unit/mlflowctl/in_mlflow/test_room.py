@@ -208,6 +208,11 @@ def test_a_directory_that_is_not_there_yet_is_on_the_disk_above_it(tmp_path):
     assert room.bytes_below(str(tmp_path / "not")) == 0
 
 
+def test_a_disk_that_cannot_be_asked_is_mlflows_to_complain_of(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    assert room.free(str(tmp_path / "loop")) == room.sys.maxsize
+
+
 def test_links_lead_nowhere(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

@@ -187,6 +187,9 @@ def free(directory: str) -> int:
             facts = os.statvfs(directory)
         except FileNotFoundError:
             directory = os.path.dirname(directory)
+        except OSError:
+            # Where it cannot be asked, MLflow itself says what is wrong.
+            return sys.maxsize
         else:
             return facts.f_bavail * facts.f_frsize
 
