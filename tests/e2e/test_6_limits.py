@@ -89,7 +89,7 @@ def test_who_eats_memory_dies_comes_back_and_disturbs_nobody(converged: Stage) -
     assert "The team may keep 64.0 MiB here (disk_max)" in said
     assert "large" not in converged.sh(f"ls /var/lib/mlflow/nlp/artifacts/{number}/room")
     asked = "mlflowctl audit nlp --user=dave --route=mlflow-artifacts/artifacts --json"
-    assert soon(lambda: {it["status"] for it in json.loads(converged.sh(asked))} == {200, 507})
+    assert soon(lambda: {it["status"] for it in json.loads(converged.sh(asked))} >= {200, 507})
 
     assert converged.login(5002, **DAVE) == 200
     other = converged.lives("vision")
