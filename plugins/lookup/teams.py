@@ -45,6 +45,12 @@ options:
     default: never
     vars:
       - name: mlflow_server_gc_older_than
+  mlflow_server_disk_max:
+    description: How much the teams that do not say it may keep on the disk of their host.
+    type: str
+    default: infinity
+    vars:
+      - name: mlflow_server_disk_max
   mlflow_proxy_domain:
     description:
       - Host name of the start page of the proxies. The servers then take the addresses under which the proxies pass
@@ -631,6 +637,14 @@ options:
           - An idle worker takes 250 MB. Uploads through the server are passed on in pieces.
         type: str
         default: 2G
+      disk_max:
+        description:
+          - How much the artifacts and SQLite databases that the server keeps on its host may take, in bytes or such as
+            V(500G), or V(infinity). An upload that does not fit is answered with 507 and a sentence that says so.
+          - The server itself sees to it, of what is uploaded through it; a file system of its own is what nobody gets
+            beyond. Runs and metrics are taken all the same.
+          - That of O(mlflow_server_disk_max) by default.
+        type: str
       cpu_weight:
         description: The server's share of the processors and disks, from 1 to 10000, where several want them at once.
         type: int
@@ -706,12 +720,19 @@ from ansible_collections.mlops.mlflow.plugins.plugin_utils.variables import (
 )
 
 # What a team that does not say it gets, by the variable with which the inventory says it for all.
-DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1", "idle_timeout": "30min", "gc_older_than": "never"}
+DEFAULTS = {
+    "version": "3.17.2",
+    "listen_address": "127.0.0.1",
+    "idle_timeout": "30min",
+    "gc_older_than": "never",
+    "disk_max": "infinity",
+}
 VARIABLES = {
     "version": "mlflow_version",
     "listen_address": "mlflow_listen_address",
     "idle_timeout": "mlflow_server_idle_timeout",
     "gc_older_than": "mlflow_server_gc_older_than",
+    "disk_max": "mlflow_server_disk_max",
 }
 PROXIES = "mlflow_proxies"
 # What people and other hosts call a host.

@@ -295,6 +295,22 @@ def test_counts_artifacts_by_experiment_and_follows_no_link(lab):
     assert told["quiet"] == [["admin", None], ["alice", 5000.5]]
 
 
+def test_says_how_much_of_its_disk_a_team_has(lab):
+    state = lab.add("vision")
+    lab.add("nlp")
+    file = lab.home / "etc" / "vision" / "team.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "disk_max": 20_000_000}))
+    (state / "artifacts" / "model").write_bytes(b"x" * 1000)
+    lab.main.main("walk")
+    found = lab.look()
+    used = 1000 + os.stat(state / "mlflow.db").st_size
+    assert found["mlflow_team_disk_used_bytes", 'team="vision"'] == used
+    assert found["mlflow_team_disk_max_bytes", 'team="vision"'] == 20_000_000
+    assert ("mlflow_team_disk_max_bytes", 'team="nlp"') not in found
+    teams = lab.reporting.report()["teams"]
+    assert (teams["vision"]["disk"], teams["nlp"]["disk"]["max"]) == ({"used": used, "max": 20_000_000}, None)
+
+
 def test_keeps_a_small_record_of_each_day_and_no_more_of_them_than_asked_for(lab, monkeypatch):
     lab.add("vision")
     lab.state["mlflow@vision.service"] = {"ActiveState": "active"}

@@ -128,9 +128,24 @@ def of_artifacts(seen: Seen) -> Iterator[Figure]:
         yield kinds.ARTIFACTS, {}, artifacts["bytes"]
         yield kinds.ARTIFACT_FILES, {}, artifacts["files"]
         yield kinds.WALKED, {}, seen.walk["at"]
+    yield kinds.DISK_USED, {}, disk_used(seen.team, seen.walk, seen.read)
+    yield kinds.DISK_MAX, {}, disk_max(seen.team)
     facts = os.statvfs(seen.team.state_dir)
     yield kinds.DISK_SIZE, {}, facts.f_blocks * facts.f_frsize
     yield kinds.DISK_FREE, {}, facts.f_bavail * facts.f_frsize
+
+
+def disk_max(team: Team) -> int | None:
+    """Return how much a team may have on this host; its server minds where it keeps artifacts there."""
+    return team.disk_max if team.artifacts else None
+
+
+def disk_used(team: Team, walk: Mapping[str, Any], read: Mapping[str, Any]) -> int | None:
+    """Return how much of it there was, when artifacts were last counted; None where they were not."""
+    artifacts, sizes = walk.get("artifacts"), read.get("sizes", {})
+    if not artifacts:
+        return None
+    return int(artifacts["bytes"] + sum(sizes.get(it["name"], 0) for it in team.databases if it["file"]))
 
 
 def of_backups(seen: Seen) -> Iterator[Figure]:

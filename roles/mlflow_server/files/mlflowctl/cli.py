@@ -20,6 +20,7 @@ FOR_PEOPLE = {
     "list": ("listing", "the teams of this host: [--json] [TEAM...]"),
     "status": ("status", "how they are, without waking them: [--json] [TEAM...]"),
     "doctor": ("doctor", "what is wrong, and what to do: [--json] [TEAM...]"),
+    "audit": ("audit", "who did what in a team's server: [--user NAME] [--since TIME] [--until TIME] ... TEAM"),
     "backup": ("backup.start", "back teams up now, as their timers would: TEAM..."),
     "drill": ("backup.drill", "restore teams' newest snapshots aside, and compare: [--host HOST] TEAM..."),
     "restore": ("backup.restore", "replace a team by a snapshot: TEAM [--into TEAM] [--snapshot ID | --at TIME] ..."),

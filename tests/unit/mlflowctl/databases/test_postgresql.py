@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from mlflowctl import databases
+from mlflowctl import audit, databases
 from mlflowctl.databases import own_tables
 from mlflowctl.program import PACKAGE, PROGRAM
 from mlflowctl.team import Team
@@ -459,3 +459,10 @@ def test_monitoring_waits_for_nobody_who_holds_a_table(measured, team, stuck):
     with pytest.raises(databases.DatabaseError, match="lock timeout"):
         measured.asked(team, "quick")
     assert time.monotonic() - began < 30
+
+
+def test_experiments_are_named_by_it(team, database, place):
+    do(place, "CREATE TABLE experiments (experiment_id int, name text)")
+    do(place, "INSERT INTO experiments VALUES (3, 'a''b'), (4, 'c')")
+    team.databases = [{"name": "auth", "uri": "postgresql://nowhere.invalid/auth", "file": None}, database]
+    assert audit.ask_databases(team, ["3", "5"]) == {"3": "a'b"}

@@ -16,6 +16,8 @@ UNFINISHED = [
     ("-wal", bytes.fromhex("377f0682")),
     ("-wal", bytes.fromhex("377f0683")),
 ]
+# Where a file says that it has a write-ahead log.
+LOGGED_AT, LOGGED = 18, 2
 # Seconds to wait for who holds a lock. Without any, seven of eight copies of a busy database failed.
 PATIENCE = 30
 
@@ -29,6 +31,32 @@ def connect(file: str) -> sqlite3.Connection:
     """Open one that is there. SQLite would wait for a pipe that somebody has put beside it."""
     refuse_what_is_no_file(file)
     return sqlite3.connect(f"{Path(file).as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
+
+
+def connect_reading(file: str, patience: float = PATIENCE) -> sqlite3.Connection:
+    """Open one so that no file is made beside it, as reading one with a write-ahead log would."""
+    refuse_what_is_no_file(file)
+    _file, log, index, _journal = files(file)
+    with open(file, "rb") as handle:
+        logged = handle.read(LOGGED_AT + 1)[LOGGED_AT:] == bytes([LOGGED])
+    # Without both, nobody has it open: what stands in the file is all there is, or as new as it gets.
+    at_rest = logged and not (os.path.exists(index) and os.path.exists(log))
+    uri = f"{Path(file).as_uri()}?mode=ro{'&immutable=1' if at_rest else ''}"
+    return sqlite3.connect(uri, uri=True, timeout=patience)
+
+
+def experiment_names(file: str, *numbers: str) -> None:
+    """Print the names of experiments as JSON, by their numbers; those that are deleted and not collected, too."""
+    connection = connect_reading(file)
+    try:
+        asked = connection.execute(
+            "SELECT CAST(experiment_id AS TEXT), name FROM experiments "
+            "WHERE experiment_id IN (SELECT value FROM json_each(?))",
+            (json.dumps([int(it) for it in numbers]),),
+        )
+        print(json.dumps({number: name for number, name in asked if isinstance(name, str)}))
+    finally:
+        connection.close()
 
 
 def refuse_what_is_no_file(file: str) -> None:

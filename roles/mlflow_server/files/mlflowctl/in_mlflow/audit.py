@@ -50,6 +50,7 @@ ARTIFACTS = re.compile(
 ALL_THE_TIME = re.compile(r"runs/(log-[a-z]+|outputs|set-tag)|v1/traces|logged-models/ID/params|traces")
 # The part of a path that names one thing has a number in it, and what is done with it has none.
 THING = re.compile(r"([a-z-]+(?:/jobs|/cancel)?)/([^/]*\d[^/]*)(/.*)?")
+CAPITAL = re.compile(r"(?<=[a-z0-9])[A-Z]")
 # What names a thing or a person, and no more.
 NAMES = {
     "alias", "artifact_path", "dataset_id", "endpoint_id", "endpoint_name", "experiment_id", "experiment_ids",
@@ -240,27 +241,39 @@ class Request:
 
     def names(self) -> Told:
         """Return what a request names: in its path, its query and its body, and what it has made."""
-        query = urllib.parse.parse_qs(self.scope["query_string"].decode("latin-1"))
-        said = {key: values[0] for key, values in query.items()}
+        said = members(self.body)
+        # MLflow reads the query where there is no body to read, and where the body is a file.
+        if not said or self.route == "upload-artifact":
+            query = urllib.parse.parse_qs(self.scope["query_string"].decode("latin-1"))
+            said = {key: values[0] for key, values in query.items()}
         made = members(self.answer) if self.answer else {}
         inner = [it for it in made.values() if isinstance(it, dict)]
         inner += [it["info"] for it in inner if isinstance(it.get("info"), dict)]
         # Nobody hides what is done behind a long body.
         found = {"unread_bytes": len(self.body)} if len(self.body) > LONGEST_BODY else {}
-        for each in (*inner, made, said, members(self.body)):
+        # What was made is the server's own word.
+        for each in (said, *inner, made):
             found.update({key: shown(value) for key, value in each.items() if key in NAMES and is_plain(value)})
         return {**found, **self.things}
 
 
 def members(text: bytes) -> Told:
-    """Return what an object in JSON has; nothing where it is none, or was too long to be kept."""
+    """Return what an object in JSON has; nothing where it is none, or was too long to be kept.
+
+    MLflow also takes JSON within JSON, and experimentId for experiment_id; where both are said, both are told.
+    """
     if len(text) > LONGEST_BODY:
         return {}
     try:
         found = json.loads(text or b"{}")
+        found = json.loads(found) if isinstance(found, str) else found
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    named: Told = {}
+    for key, value in found.items() if isinstance(found, dict) else ():
+        name = CAPITAL.sub(lambda it: f"_{it[0].lower()}", key)
+        named[name] = [named[name], value] if name in named else value
+    return named
 
 
 def split(route: str) -> tuple[str, Told]:
