@@ -509,6 +509,24 @@ options:
           - prompt_version
           - scorer_version
           - mcp_server_version
+      creators:
+        description:
+          - Who may make experiments, registered models, prompts, MCP servers, and secrets, models and endpoints of the
+            gateway, beside the team's admins. Everybody who can log in by default; nobody else where it is V({}).
+          - The role's own server refuses it to others, with 403, whichever way they come. What somebody may do with
+            what is there is for grants to say.
+        type: dict
+        suboptions:
+          users:
+            description: Names of users of this team, or of O(mlflow_teams[].keep_users).
+            type: list
+            elements: str
+            default: []
+          groups:
+            description: Names of groups of this team, for the members that are declared.
+            type: list
+            elements: str
+            default: []
       keep_users:
         description: Users who are left as they are though they are not declared here.
         type: list

@@ -22,6 +22,7 @@ from ..module_utils._kinds import DECLARED, KINDS
 from ..module_utils._text import shown
 from .addresses import address_problems
 from .clients import client_problems
+from .creators import creator_names, creator_problems
 from .environment import server_environment_problems
 from .forms import form_problems, shape_problems
 from .limits import limit_problems
@@ -142,6 +143,7 @@ def _completed(team: Team, defaults: dict[str, str]) -> Team:
     team["client_root"] = client_root(team)
     team.update(network_defaults(team))
     team.update(resource_defaults(team))
+    team["creator_names"] = creator_names(team)
     for holder in team["users"] + team["groups"]:
         # A key without a value counts as given where one of two is wanted.
         grants = [{key: value for key, value in grant.items() if value is not None} for grant in holder["grants"]]
@@ -164,6 +166,7 @@ def _team_problems(team: Team, packages: Packages) -> t.Iterator[str]:
     yield from access_problems(team)
     yield from _denial_problems(team)
     yield from _kind_problems(team)
+    yield from creator_problems(team)
     yield from limit_problems(team)
     yield from storage_problems(team, packages)
     yield from twice_problems(team)

@@ -7,7 +7,7 @@ import json
 import socket
 
 import pytest
-from mlflowctl.in_mlflow import audit
+from mlflowctl.in_mlflow import asking, audit
 
 
 class Lines(list):
@@ -30,7 +30,7 @@ def ask():
                 pass
             if user and status != 401:
                 person = type("Person", (), {"username": user})
-                audit.learns(lambda: person)()
+                asking.learns(lambda: person)()
             await send({"type": "http.response.start", "status": status, "headers": []})
             await send({"type": "http.response.body", "body": says.encode()})
 

@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextvars
-import functools
-import importlib
 import json
 import os
 import re
 import socket
-import sys
 import time
 import urllib.parse
 from collections.abc import Callable
 from typing import Any
+
+from mlflowctl.in_mlflow.asking import asking
 
 # journald's own protocol: of a line it also keeps which unit it is from, which nobody can make up.
 JOURNAL = "/run/systemd/journal/socket"
@@ -58,9 +56,6 @@ NAMES = {
     "request_id", "resource_id", "resource_pattern", "resource_type", "role_id", "role_name", "run_id", "run_uuid",
     "scorer_name", "secret_id", "secret_name", "stage", "trace_id", "user_id", "username", "version", "webhook_id",
 }  # fmt: skip
-
-asking: contextvars.ContextVar[Request | None] = contextvars.ContextVar("asking", default=None)
-
 
 # What a line says.
 Told = dict[str, Any]
@@ -297,31 +292,9 @@ def shown(value: Any) -> Any:
     return [shown(it) for it in value] if isinstance(value, list) else str(value)[:LONGEST_NAME]
 
 
-def learns(authenticate: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a request know whom MLflow has found it to be from."""
-
-    @functools.wraps(authenticate)
-    def found(*arguments: Any, **options: Any) -> Any:
-        person = authenticate(*arguments, **options)
-        request, name = asking.get(), getattr(person, "username", None)
-        if request is not None and isinstance(name, str):
-            request.user = name
-        return person
-
-    return found
-
-
-# What says who somebody is, for MLflow's older and newer routes.
-LEARN_FROM = ("authenticate_request", "_authenticate_fastapi_request")
-
-
 def around(app: Any) -> Any:
     """Return an application that is watched, or the same where that is not wanted."""
     setting = os.environ.get(SETTING, "no")
     if setting == "no":
         return app
-    auth = sys.modules.get("mlflow.server.auth") or importlib.import_module("mlflow.server.auth")
-    for name in LEARN_FROM:
-        if hasattr(auth, name):
-            setattr(auth, name, learns(getattr(auth, name)))
     return Audit(app, os.path.basename(os.environ.get("RUNTIME_DIRECTORY", "")), setting == "proxied", Journal().write)

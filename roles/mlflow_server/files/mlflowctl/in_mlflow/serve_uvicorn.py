@@ -10,6 +10,7 @@ A server that ends gives a connection on which nothing is asked the time for one
 that it was the last. From 3.18 on MLflow's client repeats none that makes something, and it may just have sent one.
 
 What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
+Who may make what has a name of its own is in creators.py.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import uvicorn.config
 # As a program of its own, or read again by one, it does not stand in its package.
 if not __package__:
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
-from mlflowctl.in_mlflow import audit, room
+from mlflowctl.in_mlflow import asking, audit, creators, room
 
 PROTOCOLS = {
     "uvicorn.protocols.http.h11_impl": "H11Protocol",
@@ -151,13 +152,17 @@ def say_that_it_ends(protocol: Any) -> None:
 
 
 def watch_the_application() -> None:
-    """Let what is done in a server be said in the journal, and uploads need room, see audit.py and room.py."""
+    """Let what is done be said in the journal, only creators make things, and uploads need room, where that is wanted."""
     config: Any = uvicorn.config.Config
     load = config.load
 
     def load_watched(self: Any) -> None:
         load(self)
-        self.loaded_app = audit.around(room.around(self.loaded_app))
+        inner = room.around(self.loaded_app)
+        watched = audit.around(creators.around(inner))
+        if watched is not inner:
+            asking.follow()
+        self.loaded_app = watched
 
     config.load = load_watched
 
