@@ -2,13 +2,13 @@
 
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
 
 import pytest
 from mlflowctl import access_contents
+from mlflowctl.databases import sqlite
 from mlflowctl.program import PACKAGE, PROGRAM
 
 # What the role has written down of a team stands elsewhere here.
@@ -104,7 +104,7 @@ def test_a_receipt_saves_the_asking(noted):
     assert not [user for user in noted.server["users"] if user["password"] in text or user["name"] in text]
 
 
-def test_work_is_no_reason_to_ask(newest, noted, some):
+def test_work_is_no_reason_to_ask(newest, noted):
     user, experiment = noted.server["users"][0], noted.server["experiments"][0]["name"]
     who = (user["name"], user["password"])
     number = newest.reader.experiments()[experiment]["experiment_id"]
@@ -115,7 +115,7 @@ def test_work_is_no_reason_to_ask(newest, noted, some):
         ask("POST", base + "runs/log-metric", who, run_id=run, key="loss", value=0.5, timestamp=step, step=step)
     ask("POST", base + "runs/set-tag", who, run_id=run, key="by", value="hand")
     ask("POST", base + "runs/update", who, run_id=run, status="FINISHED", end_time=5)
-    ask("POST", base + "runs/delete", who, run_id=run)
+    ask("POST", base + "runs/delete", run_id=run)
     assert ask("POST", base + "experiments/search", who, max_results=10)["experiments"]
     assert not newest.reader.logs_in(who[0], "not the password")
     assert noted.asked(check=True) == (False, [])
@@ -190,15 +190,15 @@ def test_another_declaration(noted, key):
 
 def test_a_database_that_was_replaced(newest, team, tmp_path):
     database = tmp_path / "mlflow.db"
-    shutil.copy2(newest.databases[0], database)
+    sqlite.copy_sqlite(newest.databases[0], str(database))
     team.stands_in(database)
     assert team.asked() == (True, [])
     assert team.asked() == (False, [])
     # By its like, and by another.
-    shutil.copy2(newest.databases[0], tmp_path / "restored.db")
+    sqlite.copy_sqlite(newest.databases[0], str(tmp_path / "restored.db"))
     os.replace(tmp_path / "restored.db", database)
     assert team.asked() == (False, [])
-    shutil.copy2(newest.databases[0], tmp_path / "restored.db")
+    sqlite.copy_sqlite(newest.databases[0], str(tmp_path / "restored.db"))
     connection = sqlite3.connect(tmp_path / "restored.db")
     with connection:
         connection.execute("DELETE FROM role_permissions")

@@ -7,12 +7,15 @@ import os
 import pwd
 import shutil
 import sqlite3
+import sys
 import time
 
 import pytest
+from ansible_collections.mlops.mlflow.plugins.module_utils import _receipt
 from mlflowctl import access_contents, access_state, databases, paths
 from mlflowctl import team as teams
 from mlflowctl.databases import reading, sqlite
+from mlflowctl.program import PACKAGE
 from unit.mlflowctl.access_schema import BY_HAND, DECLARED, OF_WORK, SCHEMA, UNKNOWN
 
 
@@ -267,6 +270,39 @@ def test_a_run_is_told_whether_it_holds_and_what_to_note(team, database, monkeyp
     assert found["holds"] is False
     assert access_state.unchanged(team, found["state"])
     assert look(monkeypatch, capsys, vision={"noted": None, "names": []})["vision"]["holds"] is False
+
+
+# What the role has written down of a team stands elsewhere here.
+COMMAND = """\
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from mlflowctl import cli, paths
+paths.HERE.config = Path(sys.argv[2])
+sys.exit(cli.main(["access-state"]))
+"""
+
+
+def test_a_run_and_this_program_understand_each_other(team, database, tmp_path, monkeypatch):
+    monkeypatch.setattr(_receipt, "ROUNDS", 10)
+    command = [sys.executable, "-I", "-c", COMMAND, str(PACKAGE.parent), str(paths.HERE.config)]
+    prompts = [{"name": name, "aliases": None, "template": "hello"} for name in DECLARED]
+    server = {"name": "vision", "receipt": str(tmp_path / "receipt.json"), "prompts": prompts}
+
+    def receipt():
+        return _receipt.receipts_of([server], command)["vision"]
+
+    first = receipt()
+    assert not first.holds
+    first.write()
+    assert receipt().holds
+    do(database, *OF_WORK)
+    after = receipt()
+    assert after.holds
+    after.write()
+    assert receipt().holds
+    do(database, "UPDATE role_permissions SET permission = 'MANAGE'")
+    assert not receipt().holds
 
 
 def test_what_counts_as_work_is_no_table_that_has_to_be_there():
