@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mlflowctl import access_state
 from mlflowctl.team import Team
 
 from monitoring import backups, kinds, units
@@ -166,33 +167,24 @@ def of_backups(seen: Seen) -> Iterator[Figure]:
     yield kinds.DRILL_WRONG, {}, drill.get("differences")
 
 
-def of_access(seen: Seen) -> Iterator[Figure]:
-    """Yield when access was last found as declared, and whether anything was written since."""
-    path = seen.team.directory / RECEIPT
+def receipt(team: Team) -> tuple[Any, float]:
+    """Return what was noted when access was last found as declared, and when; nothing where it never was."""
+    path = team.directory / RECEIPT
     try:
-        noted, verified = json.loads(path.read_text(encoding="utf-8")), os.stat(path).st_mtime
-    except (OSError, ValueError):
+        return json.loads(path.read_text(encoding="utf-8"))["state"], os.stat(path).st_mtime
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, 0.0
+
+
+def of_access(seen: Seen) -> Iterator[Figure]:
+    """Yield when access was last found as declared, and whether it still was when the databases were last read."""
+    noted, verified = receipt(seen.team)
+    if not verified:
         return
     yield kinds.VERIFIED, {}, verified
-    yield kinds.AS_DECLARED, {}, noted.get("databases") == written([it["file"] for it in seen.team.databases])
-
-
-def written(files: list[str | None]) -> list[list[int]]:
-    """Return what the receipt notes of databases: another one after whatever was written to them."""
-    found = []
-    for file in files:
-        log = facts(f"{file}-wal")[:4]
-        found += [facts(str(file)), log if log and log[2] else []]
-    return found
-
-
-def facts(path: str) -> list[int]:
-    """Return what tells that a file was written to or replaced."""
-    try:
-        it = os.stat(path)
-    except OSError:
-        return []
-    return [it.st_dev, it.st_ino, it.st_size, it.st_mtime_ns, it.st_ctime_ns]
+    # What was read before that says nothing about it.
+    read = bool(seen.read.get("as_declared")) and seen.read.get("tried", 0) >= verified
+    yield kinds.AS_DECLARED, {}, read or access_state.same_files(seen.team, noted)
 
 
 def daily(seen: Seen) -> dict[str, Any]:

@@ -50,7 +50,7 @@ DRILL_TIME = Kind("mlflow_team_drill_timestamp_seconds", "When a team's snapshot
 DRILL_WRONG = Kind("mlflow_team_drill_differences", "What differed then from what the snapshot says of itself.")
 VERIFIED = Kind("mlflow_team_access_verified_timestamp_seconds", "When access was last found, or made, as declared.")
 AS_DECLARED = Kind(
-    "mlflow_team_access_as_declared", "1 while nothing was written to the databases since; 0: not known."
+    "mlflow_team_access_as_declared", "1 while nobody has changed anything of it in the databases since; 0: not known."
 )
 ERROR = Kind("mlflow_team_scrape_error", "1 where figures of a team could not be had; the journal says why.")
 CERTIFICATE = Kind("mlflow_certificate_expiry_timestamp_seconds", "When a certificate of the proxy ends.")

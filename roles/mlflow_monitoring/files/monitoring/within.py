@@ -9,30 +9,18 @@ import json
 import os
 import sqlite3
 import sys
-import time
 from typing import Any
 
-from mlflowctl.databases.sqlite import connect_reading, files
+from mlflowctl.databases import reading
+from mlflowctl.databases.sqlite import files
 
 from monitoring.questions import SETS, Rows
-
-# For who holds a lock, and for an answer: whoever is waited for otherwise is a client.
-LOCK_SECONDS, ANSWER_SECONDS = 2, 20
-STEPS_BETWEEN_LOOKS = 100_000
-
-
-def connect(file: str) -> sqlite3.Connection:
-    """Open a database to read it, with an end to each question."""
-    connection = connect_reading(file, LOCK_SECONDS)
-    connection.row_factory = sqlite3.Row
-    end = time.monotonic() + ANSWER_SECONDS
-    connection.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
-    return connection
 
 
 def answers(file: str, which: str) -> dict[str, Rows]:
     """Return what a database says to those questions that are about tables of its own."""
-    connection = connect(file)
+    connection = reading.connect(file)
+    connection.row_factory = sqlite3.Row
     try:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         return {

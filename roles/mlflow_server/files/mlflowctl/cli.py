@@ -31,6 +31,8 @@ FOR_PEOPLE = {
 }
 # What units, roles and this program itself run; it may be another in any version.
 FOR_PROGRAMS = {
+    "access-contents": ("access_contents:print_contents", "digest what a file of SQLite has of it: PATH NAMES"),
+    "access-state": ("access_state", "say whose access may be another than noted: teams on standard input"),
     "age": ("backup.age", "fail where a team's newest snapshot is too old: [TEAM...]"),
     "answers": (
         "backup.answers",

@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import sqlite3
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from mlflowctl.files import sync
@@ -20,11 +22,45 @@ UNFINISHED = [
 LOGGED_AT, LOGGED = 18, 2
 # Seconds to wait for who holds a lock. Without any, seven of eight copies of a busy database failed.
 PATIENCE = 30
+# Seconds. The coarsest clock of a file system that holds databases ticks every two.
+SETTLED = 2
 
 
 def files(file: str) -> list[str]:
     """Return a SQLite file, and those that may stand beside it."""
     return [file, f"{file}-wal", f"{file}-shm", f"{file}-journal"]
+
+
+def written(databases: Iterable[str | None]) -> list[list[int]] | None:
+    """Return what is another after whatever was written to files of SQLite; None where one is none, or not there."""
+    found: list[list[int]] = []
+    for path in databases:
+        file = facts(path) if path else []
+        if not file:
+            return None
+        # Without ctime, which changes when root reads it. Empty it says the same as none: whether a server runs.
+        log = facts(f"{path}-wal")[:4]
+        found += [file, log if log and log[2] else []]
+    return found
+
+
+def facts(path: str) -> list[int]:
+    """Return what tells that a file was written to or replaced; one with its former times has another ctime."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return []
+    if not stat.S_ISREG(found.st_mode):
+        return []
+    return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+
+
+def settled(state: list[list[int]], now: int) -> bool:
+    """Say whether the next write will show: not while it could come in the same tick, nor where a clock ran back.
+
+    Something in a write-ahead log can also be read a moment after it is written.
+    """
+    return all(max(file[3:]) < now - SETTLED * 10**9 for file in state if file)
 
 
 def connect(file: str) -> sqlite3.Connection:
