@@ -152,7 +152,7 @@ def say_that_it_ends(protocol: Any) -> None:
 
 
 def watch_the_application() -> None:
-    """Let what is done be said in the journal, only creators make things, and uploads need room, where that is wanted."""
+    """Let what is done be said in the journal, only creators make things, and uploads need room, where wanted."""
     config: Any = uvicorn.config.Config
     load = config.load
 
