@@ -67,6 +67,8 @@ def test_files_have_their_owners_and_modes(server: Any) -> None:
         f"/var/lib/mlflow/{name}": f"drwx------ {account} {account}",
         f"/run/mlflow/{name}": f"drwx------ {account} {account}",
     }
+    if server.team["creator_names"] is not None:
+        wanted[f"/etc/mlflow/{name}/creators.json"] = f"-rw-r----- root {account}"
     receipt = f"/etc/mlflow/{name}/access_receipt.json"
     if server.host.file(receipt).exists:
         # Only there once nothing was left to do.
