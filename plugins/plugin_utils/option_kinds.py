@@ -83,6 +83,12 @@ KINDS = {
         "absolute path",
         "give one of plain letters, such as /srv/mlflow, without spaces and quotes",
     ),
+    # Where what reads it is told where it ends.
+    "path with blanks": Kind(
+        lambda text: bool(re.fullmatch(r"/[^\"'\\%$`]+", text)) and text.isprintable() and ".." not in text.split("/"),
+        "absolute path",
+        "give one without quotes, $ and %",
+    ),
     "URL": Kind(_matches(r"https?://[A-Za-z0-9.\[\]:-]+(/[!-~]*)?"), "URL", "begin it with https:// and a host"),
     "e-mail address": Kind(_matches(r"[^\s@<>,;\"'%]+@[^\s@<>,;\"'%]+"), "e-mail address", "give one alone"),
     "line": Kind(lambda text: text.isprintable(), "line of text", "leave line breaks and unseen characters out"),

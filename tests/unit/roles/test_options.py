@@ -40,6 +40,15 @@ ROLES = {
         "mlflow_backup_keep_monthly": -1,
         "mlflow_backup_keep_yearly": -1,
     },
+    "mlflow_server": {
+        "mlflow_server_install_dir": "opt/mlflow",
+        "mlflow_server_python": "python3 -O",
+        "mlflow_server_archive_dir": "/a$b",
+        "mlflow_server_on_failure": "mail root",
+        "mlflow_server_start_timeout": 0,
+        "mlflow_server_starts_at_once": -1,
+        "mlflow_server_upgrade_batch": 0,
+    },
     "mlflow_monitoring": {
         "mlflow_monitoring_textfile_dir": "a dir",
         "mlflow_monitoring_schedule": "often",
@@ -58,6 +67,7 @@ PLAYBOOK = """
   vars_files: [ROLE/defaults/main.yml, ROLE/vars/main.yml]
   vars:
     __mlflow_proxy_declared: "{{ query('mlops.mlflow.all_teams', visitor='localhost', resolve=true) | first }}"
+    __mlflow_server_declared: "{{ query('mlops.mlflow.teams', resolve=true) | first }}"
     __mlflow_backup_declared: "{{ query('mlops.mlflow.teams', resolve=true) | first }}"
 """
 ENOUGH = {

@@ -152,8 +152,13 @@ SITE = "/etc/nginx/sites-enabled/intranet"
             f"\n# configuration file /etc/nginx/stream.d/a.conf:\nserver {{ listen [::]:80; }} include /srv/b?.d/c.d;"
             f"\n# configuration file /srv/b+.d/c.d:\nlisten 10.0.0.5:443;"
             f"\n# configuration file {SITE}:\nserver {{ listen 81; }}",
-            ["takes *:443 /etc/nginx/nginx.conf", "takes *:9 /etc/nginx/nginx.conf"]
-            + ["takes [::]:80 /etc/nginx/stream.d/a.conf", "takes 10.0.0.5:443 /srv/b+.d/c.d", f"listens *:81 {SITE}"],
+            [
+                "takes *:443 /etc/nginx/nginx.conf",
+                "takes *:9 /etc/nginx/nginx.conf",
+                "takes [::]:80 /etc/nginx/stream.d/a.conf",
+                "takes 10.0.0.5:443 /srv/b+.d/c.d",
+                f"listens *:81 {SITE}",
+            ],
         ),
         # Whatever a shell's echo would make of it.
         ('map $x $y { "~a\\cb" 1; }\nworker_rlimit_nofile 1;', ["sets worker_rlimit_nofile /etc/nginx/nginx.conf 1"]),
