@@ -35,8 +35,7 @@ def _is_number(least: int, most: int) -> Check:
 
 def _is_calendar(text: str) -> bool:
     """Whether it has the form of systemd.time(7)'s calendar events, and no hour or minute that no day has."""
-    *events, zone = text.split(" ") if ZONE.search(text) else (*text.split(" "), "")
-    event = " ".join(events)
+    event = text.rpartition(" ")[0] if ZONE.search(text) else text
     if SHORTHAND.fullmatch(event):
         return True
     found = CALENDAR.fullmatch(event)
