@@ -23,6 +23,8 @@ ROLES = {
         "mlflow_proxy_logins_per_minute": 0,
         "mlflow_proxy_logins_per_minute_of_address": 0,
         "mlflow_proxy_metrics_networks": ["10.0.0.0/40"],
+        "mlflow_proxy_usage_networks": ["office"],
+        "mlflow_proxy_usage_password_file": "readers",
         "mlflow_proxy_title": "a\nb",
     },
     "mlflow_backup": {
