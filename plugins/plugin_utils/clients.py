@@ -18,7 +18,7 @@ LOCALHOST = "localhost"
 def client_problems(team: Team) -> t.Iterator[str]:
     """Words that systemd would not take for a network."""
     for network in team["direct_clients"]:
-        if not _is_network(network):
+        if not is_network(network):
             yield f"direct_clients: '{network}' is no IP address or network; use one like 10.0.0.7 or 10.1.0.0/16"
 
 
@@ -59,8 +59,9 @@ def is_address(text: str) -> bool:
         return False
 
 
-def _is_network(text: str) -> bool:
+def is_network(text: str) -> bool:
+    """Whether a text is an IP address or a network, with nothing else in it."""
     try:
-        return bool(ipaddress.ip_network(text, strict=False))
+        return "%" not in text and bool(ipaddress.ip_network(text, strict=False))
     except ValueError:
         return False

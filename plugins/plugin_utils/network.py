@@ -9,6 +9,7 @@ import ipaddress
 import typing as t
 from urllib.parse import urlsplit
 
+from .clients import is_network
 from .storage import is_local
 
 Team = t.Dict[str, t.Any]
@@ -64,19 +65,12 @@ def network_problems(team: Team) -> t.Iterator[str]:
     if team["private_network"] and team["webhooks"]:
         yield "webhooks: could not be delivered with private_network: true; leave it out, or say false"
     for network in team["allowed_networks"]:
-        if network != LOCALHOST and not _is_network(network):
+        if network != LOCALHOST and not is_network(network):
             yield f"allowed_networks: '{network}' is neither an IP address or network like 10.0.0.0/8 nor '{LOCALHOST}'"
 
 
 def _written_out(network: str) -> str:
-    return str(ipaddress.ip_network(network, strict=False)) if _is_network(network) else network
-
-
-def _is_network(text: str) -> bool:
-    try:
-        return bool(ipaddress.ip_network(text, strict=False))
-    except ValueError:
-        return False
+    return str(ipaddress.ip_network(network, strict=False)) if is_network(network) else network
 
 
 def _not_meant_elsewhere(uri: str) -> t.Iterator[str]:

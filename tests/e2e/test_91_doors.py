@@ -69,6 +69,7 @@ ASKS_NLP = f"{ASKS} --user dave:dave-try-out-only https://{NLP}{WHO_AM_I}"
 # One of each kind that nginx takes differently.
 ODD_PLACES = (WHO_AM_I, "/static-files/index.html", f"{ARTIFACTS}/1/x")
 INTRANET = Path(__file__).parent / "intranet.conf"
+READERS = "/etc/nginx/mlflow-usage"
 SITE = {"mlflow_proxy_tls_certificate": "/etc/ssl/site.pem", "mlflow_proxy_tls_key": "/etc/ssl/private/site.key"}
 NEW_RUN = "/api/2.0/mlflow/runs/create"
 PROJECT = {
@@ -732,6 +733,12 @@ def test_who_is_offboarded_has_nothing_left(doors: Doors) -> None:
     assert "alice" in doors.person("alice", "cat ~/.mlflow/credentials")
 
 
+def readers(doors: Doors) -> dict[str, object]:
+    """Say who may read what the teams use."""
+    addresses = list(doors.notebook.host.addresses)
+    return {"mlflow_proxy_usage_networks": addresses, "mlflow_proxy_usage_password_file": READERS}
+
+
 @pytest.fixture(scope="module")
 def changed_over(doors: Doors, tmp_path_factory: pytest.TempPathFactory) -> ChangedOver:
     """Give the proxy a certificate from here, whom people trust, and let this machine ask, as Prometheus would."""
@@ -744,7 +751,10 @@ def changed_over(doors: Doors, tmp_path_factory: pytest.TempPathFactory) -> Chan
         "mlflow_proxy_tls_key": str(key),
         "mlflow_client_ca_file": str(certificate),
         "mlflow_proxy_metrics_networks": [here],
+        **readers(doors),
     }
+    made = f"printf 'head:%s\\n' $(openssl passwd -6 seen-try-out) > {READERS}"
+    doors.proxy.sh(f"{made}; chgrp www-data {READERS}; chmod 640 {READERS}")
     run = doors.play("open_doors", "--diff", "-vv", **given)
     assert run.code == 0, run.output[-5000:]
     assert doors.shows(certificate.read_text())
@@ -771,6 +781,28 @@ def test_prometheus_asks_from_where_it_may(changed_over: ChangedOver) -> None:
     assert doors.ask("/metrics").status == 401
     for url in (f"https://{DOMAIN}/nginx_status", f"https://{VISION}/metrics"):
         assert doors.notebook.sh(f"{says} --user {ADMIN} {url}") == "403"
+
+
+def test_what_the_teams_use_is_read_by_whom_the_operator_names(changed_over: ChangedOver, tmp_path: Path) -> None:
+    doors, _run, _key = changed_over
+    run = doors.play("site", "--limit=mlflow1", mlflow_monitoring_state="present")
+    assert run.code == 0, run.output[-5000:]
+    run = doors.play("report_usage", mlflow_monitoring_report_dir=str(tmp_path), **readers(doors))
+    assert run.code == 0, run.output[-5000:]
+    for kind in ("html", "csv", "json"):
+        page = f"/mlflow_usage/usage.{kind}"
+        assert doors.ask(page, name=DOMAIN).status == 401
+        assert doors.ask(page, "head:guessed", name=DOMAIN).status == 401
+        # A log-in of the team's is none here.
+        assert doors.ask(page, ADMIN, name=DOMAIN).status == 401
+        assert doors.ask(page, "head:seen-try-out", name=DOMAIN).text == (tmp_path / f"usage.{kind}").read_text()
+    assert "Every team" in doors.ask("/mlflow_usage/", "head:seen-try-out", name=DOMAIN).text
+    assert doors.ask("/mlflow_usage/..%2fmlflow/index.html", "head:seen-try-out", name=DOMAIN).status == 400
+    says = f"curl --silent --output /dev/null --write-out %{{http_code}} https://{DOMAIN}/mlflow_usage/"
+    assert doors.notebook.sh(says) == "200"
+    # Nobody tries one password after the other.
+    told = [doors.ask("/mlflow_usage/", "head:guessed", name=DOMAIN).status for _time in range(60)]
+    assert told[-1] == 429
 
 
 def test_files_on_the_proxy_are_served_and_renewed(doors: Doors, tmp_path: Path) -> None:

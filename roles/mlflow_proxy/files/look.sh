@@ -3,7 +3,7 @@
 # "stock FILE" for Debian's page that nobody has changed, "ipv6" where the host has it, "copy FILE" for certificates that came
 # from the controller, "missing FILE" for what is not there, and "expires FILE" for certificates with less than 30 days left.
 # The arguments are the program others.awk, this role's two files of nginx, the directory of those copies, the certificates of the
-# CA and of the proxy, and its key.
+# CA and of the proxy, its key, and a file of log-ins.
 others=$1 sites=$2 limits=$3 directory=$4
 shift 4
 

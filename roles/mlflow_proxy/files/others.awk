@@ -1,8 +1,14 @@
 # Reads what `nginx -T` prints of other files than this role's, and prints, a line each: "user NAME GROUP", "connections NUMBER"
-# of the main file, "sets DIRECTIVE FILE VALUE" for what may be there only once, and "listens ADDRESS FILE FLAGS".
+# of the main file, "sets DIRECTIVE FILE VALUE" for what may be there only once, "listens ADDRESS FILE FLAGS", and "takes ADDRESS
+# FILE" where it is no site that listens there, but a stream or a mail server.
 /^# configuration file .*:$/ {
     file = substr($0, 22, length($0) - 22)
-    count = 0
+    count = depth = 0
+    # What is included is shown after what includes it.
+    block[0] = ""
+    for (pattern in included)
+        if (file ~ pattern)
+            block[0] = included[pattern]
     next
 }
 {
@@ -14,6 +20,11 @@
         if (word[number] == ";" || word[number] == "{" || word[number] == "}") {
             if (count)
                 tell()
+            if (word[number] == "{") {
+                block[depth + 1] = block[depth] == "" ? said[1] : block[depth]
+                depth++
+            } else if (word[number] == "}" && depth > 0)
+                depth--
             count = 0
         } else
             said[++count] = word[number]
@@ -27,6 +38,8 @@ function tell(    rest, each, address, first, last) {
         print "connections", said[2]
     else if (said[1] == "worker_rlimit_nofile" || said[1] == "server_names_hash_bucket_size")
         print "sets", said[1], file, said[2]
+    else if (said[1] == "include" && count > 1)
+        included[regular(said[2])] = block[depth]
     else if (said[1] == "listen" && count > 1 && said[2] !~ /^unix:/) {
         for (each = 3; each <= count; each++)
             rest = rest " " said[each]
@@ -40,11 +53,30 @@ function tell(    rest, each, address, first, last) {
                 sub(/.*-/, "", last)
                 address = substr(address, 1, RSTART - 1)
                 for (first += 0; first <= last + 0; first++)
-                    print "listens", full((address == "" ? "" : address ":") first), file rest
+                    show(full((address == "" ? "" : address ":") first), rest)
             } else
-                print "listens", full(address), file rest
+                show(full(address), rest)
         }
     }
+}
+
+function show(address, rest) {
+    if (block[depth] == "stream" || block[depth] == "mail")
+        print "takes", address, file
+    else
+        print "listens", address, file rest
+}
+
+# A pattern of files as an expression; a relative one begins where the main file stands.
+function regular(pattern,    directory) {
+    directory = main
+    sub(/[^\/]*$/, "", directory)
+    if (pattern !~ /^\//)
+        pattern = directory pattern
+    gsub(/[.+(){}|$]/, "[&]", pattern)
+    gsub(/\*/, "[^/]*", pattern)
+    gsub(/\?/, "[^/]", pattern)
+    return "^" pattern "$"
 }
 
 # An address as nginx understands it, with its port.

@@ -146,6 +146,20 @@ SITE = "/etc/nginx/sites-enabled/intranet"
             [f"listens *:442 {SITE} ssl", f"listens *:443 {SITE} ssl"]
             + [f"listens {each} {SITE}" for each in ("127.0.0.1:80", "127.0.0.1:81", "[::1]:80")],
         ),
+        # What is no site, also in a file that is included.
+        (
+            "http { include sites-enabled/*; }\nstream { include stream.d/*.conf; server { listen 443; } listen 9; }"
+            f"\n# configuration file /etc/nginx/stream.d/a.conf:\nserver {{ listen [::]:80; }} include /srv/b?.d/c.d;"
+            f"\n# configuration file /srv/b+.d/c.d:\nlisten 10.0.0.5:443;"
+            f"\n# configuration file {SITE}:\nserver {{ listen 81; }}",
+            [
+                "takes *:443 /etc/nginx/nginx.conf",
+                "takes *:9 /etc/nginx/nginx.conf",
+                "takes [::]:80 /etc/nginx/stream.d/a.conf",
+                "takes 10.0.0.5:443 /srv/b+.d/c.d",
+                f"listens *:81 {SITE}",
+            ],
+        ),
         # Whatever a shell's echo would make of it.
         ('map $x $y { "~a\\cb" 1; }\nworker_rlimit_nofile 1;', ["sets worker_rlimit_nofile /etc/nginx/nginx.conf 1"]),
         ("listen 443 quic reuseport default_server; listen unix:/run/x.sock;\n# listen 81;", []),
@@ -190,6 +204,17 @@ NEIGHBOURS = [
     ),
     (["nginx 1.22.1", f"listens *:443 {SITE} ssl"], {"without_http2": ["*:443"]}),
     (["nginx 1.22.1", f"listens *:443 {SITE} ssl http2"], {}),
+    (["takes *:8443 /x", "takes [::]:4430 /x"], {}),
+    (
+        ["takes 10.0.0.5:443 /x", "takes [::]:80 /y"],
+        {
+            "in_the_way": [
+                f"{file}: has {address} for streams or mail, where this role's sites are to listen; change it there, "
+                "or choose another mlflow_proxy_https_port or mlflow_proxy_http_port"
+                for file, address in (("/x", "10.0.0.5:443"), ("/y", "[::]:80"))
+            ]
+        },
+    ),
     (["sets server_names_hash_bucket_size /x 512"], {}),
     (
         ["sets server_names_hash_bucket_size /x 128"],

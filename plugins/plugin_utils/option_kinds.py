@@ -1,0 +1,116 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What options of roles hold that end up in files of nginx and systemd, which would take them for something else."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .clients import is_network
+from .names import quoted
+
+Check = t.Callable[[str], bool]
+
+
+class Kind(t.NamedTuple):
+    """What an option can hold: how to tell, what it is called, and an example to follow."""
+
+    check: Check
+    called: str
+    hint: str
+
+
+def _matches(pattern: str) -> Check:
+    """A check of the whole text."""
+    compiled = re.compile(pattern, re.ASCII)
+    return lambda text: bool(compiled.fullmatch(text))
+
+
+def _is_number(least: int, most: int) -> Check:
+    """A check of digits, with the limits that they are read with."""
+    return lambda text: bool(re.fullmatch(r"-?[0-9]{1,18}", text, re.ASCII)) and least <= int(text) <= most
+
+
+def _is_calendar(text: str) -> bool:
+    """Whether it has the form of systemd.time(7)'s calendar events, and no hour or minute that no day has."""
+    event = text.rpartition(" ")[0] if ZONE.search(text) else text
+    if SHORTHAND.fullmatch(event):
+        return True
+    found = CALENDAR.fullmatch(event)
+    if not found or not event:
+        return False
+    most = {"month": 12, "day": 31, "hour": 23, "minute": 59, "second": 59}
+    parts = {name: map(int, re.findall(r"(?:^|,|\.\.)(\d+)", found[name] or "")) for name in most}
+    return all(number <= most[name] for name, numbers in parts.items() for number in numbers)
+
+
+# No option of these kinds has so much in it.
+LONGEST = 4096
+PART = r"(?:\*|\d+(?:\.\.\d+)?)(?:/\d+)?"
+PARTS = rf"{PART}(?:,{PART})*"
+DAY = r"(?:mon(?:day)?|tue(?:sday)?|wed(?:nesday)?|thu(?:rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)"
+CALENDAR = re.compile(
+    rf"(?:{DAY}(?:(?:\.\.|-){DAY})?(?:,{DAY}(?:(?:\.\.|-){DAY})?)*,?(?: |$))?"
+    rf"(?:(?:(?P<year>{PARTS})-)?(?P<month>{PARTS})[-~](?P<day>{PARTS})(?: |$))?"
+    rf"(?:(?P<hour>{PARTS}):(?P<minute>{PARTS})(?::(?P<second>{PARTS}))?)?",
+    re.ASCII | re.IGNORECASE,
+)
+SHORTHAND = re.compile(
+    "minutely|hourly|daily|weekly|monthly|quarterly|semi-?annually|bi-?annually|yearly|annually|anually", re.IGNORECASE
+)
+ZONE = re.compile(r"\S (UTC|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+)+)$", re.ASCII)
+UNITS = (
+    "usec|us|µs|msec|ms|seconds|second|sec|s|minutes|minute|min|months|month|M|m|hours|hour|hr|h|days|day|d|weeks|week|w"
+    "|years|year|y"
+)
+# Only the last number may have no unit: so there is one way to read it.
+SPAN = rf"(?=.)(?:\d+(?:\.\d+)? *(?:{UNITS}) *)*(?:\d+(?:\.\d+)?)?"
+# What a word in a file of nginx or systemd ends with, or begins anew with.
+WORD = r"[A-Za-z0-9_.,:@+=~/-]+"
+UNIT = r"[A-Za-z0-9:_.\\@%-]+\.(?:service|target|socket|path|timer)"
+
+KINDS = {
+    "port or 0": Kind(_is_number(0, 65535), "port", "give a number from 1 to 65535, or 0 for none"),
+    "count": Kind(_is_number(1, 2**31 - 1), "number above 0", "give whole digits"),
+    "count or 0": Kind(_is_number(0, 2**31 - 1), "number", "give whole digits, from 0 on"),
+    "size": Kind(_matches(r"\d{1,12}[kKmMgG]?"), "size for nginx", "give one such as 16m or 10g, or 0 for any"),
+    "network": Kind(is_network, "address or network", "give one such as 10.0.0.7, 10.1.0.0/16 or fd00::/8"),
+    "path": Kind(
+        lambda text: bool(re.fullmatch(rf"/{WORD}", text, re.ASCII)) and ".." not in text.split("/"),
+        "absolute path",
+        "give one of plain letters, such as /srv/mlflow, without spaces and quotes",
+    ),
+    # Where what reads it is told where it ends.
+    "path with blanks": Kind(
+        lambda text: bool(re.fullmatch(r"/[^\"'\\%$`]+", text)) and text.isprintable() and ".." not in text.split("/"),
+        "absolute path",
+        "give one without quotes, $ and %",
+    ),
+    "URL": Kind(_matches(r"https?://[A-Za-z0-9.\[\]:-]+(/[!-~]*)?"), "URL", "begin it with https:// and a host"),
+    "e-mail address": Kind(_matches(r"[^\s@<>,;\"'%]+@[^\s@<>,;\"'%]+"), "e-mail address", "give one alone"),
+    "line": Kind(lambda text: text.isprintable(), "line of text", "leave line breaks and unseen characters out"),
+    "calendar event": Kind(
+        _is_calendar,
+        "calendar event for systemd",
+        "give one such as 'daily' or '*-*-* 02:00:00'; try it with systemd-analyze calendar",
+    ),
+    "time span": Kind(_matches(SPAN), "time span for systemd", "give one such as 30min, 2h or 1d"),
+    "time limit": Kind(_matches(rf"{SPAN}|infinity"), "time span for systemd", "give one such as 2h, 1d or infinity"),
+    "unit or command": Kind(
+        _matches(rf"{UNIT}|/[^\s\"'\\$;%][^\n\r]*"),
+        "unit or command",
+        "give a unit such as mail-root@%n.service, or a command that begins with /",
+    ),
+}
+
+
+def option_problems(name: str, value: t.Any, kind: str) -> t.Iterator[str]:
+    """A line for what is wrong with an option, or with each item of a list. Empty text is for what is not used."""
+    known = KINDS[kind]
+    for item in value if isinstance(value, (list, tuple)) else [value]:
+        text = str(item)
+        is_unused = text == "" and item is value
+        if not is_unused and (isinstance(item, bool) or len(text) > LONGEST or not known.check(text)):
+            yield f"{name}: {quoted(text)} is not a valid {known.called}; {known.hint}"
