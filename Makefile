@@ -14,7 +14,7 @@ VERSION ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-access bench-audit bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format release lock clean
+.PHONY: help demo test test-all check bench bench-access bench-audit bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format release lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ demo: toolchain-mlflow build ## Deploy two teams on throwaway hosts, to look at
 
 test: toolchain-servers ## Run all of the checks below; the exit code is the verdict
 	@$(RUN) python tools/check.py $(STAGES)
+
+test-all: ## Run that, and the stories that only run on request
+	@$(MAKE) test
+	@$(MAKE) e2e ARGS="-m on_request"
 
 check: lint ## Run linters and unit tests: nothing that boots
 	@$(MAKE) unit ARGS="-n auto --dist worksteal $(ARGS)"
