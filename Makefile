@@ -25,7 +25,8 @@ demo: toolchain-mlflow build ## Deploy two teams on throwaway hosts, to look at
 test: toolchain-servers ## Run all of the checks below; the exit code is the verdict
 	@$(RUN) python tools/check.py $(STAGES)
 
-test-all: test matrix ## The above, and each ansible-core that is supported
+test-all: test matrix ## The above, each ansible-core that is supported, and the stories that run on request
+	@$(MAKE) e2e ARGS="-m on_request"
 
 matrix: toolchain ## Unit tests and sanity with each ansible-core (ARGS="2.17 2.21" for some)
 	@$(RUN) python tools/matrix.py $(ARGS)

@@ -15,6 +15,8 @@ from typing import Any
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
+MIDDLE = "const r = e.getBoundingClientRect(); return r.width ? [r.x + r.width / 2, r.y + r.height / 2] : null;"
+
 
 class Browser:
     """One page of a browser."""
@@ -61,6 +63,9 @@ class Browser:
         asked = message.get("params", {})
         if message.get("method") == "Fetch.requestPaused":
             self._send("Fetch.continueRequest", requestId=asked["requestId"])
+        elif message.get("method") == "Page.javascriptDialogOpening":
+            # Whoever leaves a page with something that is not saved is asked.
+            self._send("Page.handleJavaScriptDialog", accept=True)
         elif message.get("method") == "Fetch.authRequired":
             self.asked_to_sign_in += 1
             answer = (
@@ -91,6 +96,28 @@ class Browser:
             assert time.monotonic() < deadline, f"no '{what}' in: {text}"
             time.sleep(0.2)
         return text
+
+    def click(self, element: str, times: int = 1, seconds: int = 60) -> None:
+        """Click on what a script finds, as soon as it is there."""
+        middle = f"(e => {{ if (!e) return null; e.scrollIntoView({{block: 'nearest'}}); {MIDDLE} }})({element})"
+        deadline = time.monotonic() + seconds
+        while not (place := self.run(middle)):
+            assert time.monotonic() < deadline, f"no {element} in: {self.text()}"
+            time.sleep(0.2)
+        for count in range(1, times + 1):
+            for kind in ("mousePressed", "mouseReleased"):
+                where = {"x": place[0], "y": place[1], "button": "left", "clickCount": count}
+                self.call("Input.dispatchMouseEvent", type=kind, **where)
+
+    def type(self, text: str) -> None:
+        """Write where the cursor is."""
+        self.call("Input.insertText", text=text)
+
+    def shift_enter(self) -> None:
+        """Press these two keys."""
+        key = {"modifiers": 8, "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+        for kind in ("rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, **key)
 
     def look(self, file: Path, size: str = "desktop", dark: bool = False) -> None:
         """Keep what the page looks like."""

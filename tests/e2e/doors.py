@@ -63,9 +63,9 @@ class Doors:
         both = json.dumps({"mlflow_proxy_by": ["name", "path"]})
         return demo.play(name, [self.inventory, EXAMPLE, file], "--extra-vars", both, *more)
 
-    def equip(self) -> None:
+    def equip(self, *more: str) -> None:
         """Install MLflow where people work, as who looks after notebooks would."""
-        packages = f"--constraint /root/constraints.txt mlflow=={VERSION} scikit-learn"
+        packages = " ".join((f"--constraint /root/constraints.txt mlflow=={VERSION} scikit-learn", *more))
         self.notebook.sh("cat > /root/constraints.txt", CONSTRAINTS.read_text())
         self.notebook.sh(f"uv venv --quiet --python /usr/bin/python3 {VENV}")
         self.notebook.sh(f"uv pip install --quiet --compile-bytecode --python {VENV}/bin/python {packages}")

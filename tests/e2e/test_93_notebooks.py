@@ -3,84 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import pytest
-import testhosts
-from e2e import stage
-from e2e.doors import DOMAIN, NLP, VISION, Connection, Doors, changed
-from e2e.stage import Stage
+from e2e import mounted
+from e2e.doors import Doors, changed, quoted
+from e2e.mounted import MAIN, SEED, SEES, USERS, ask, listed, look, processes, settings
+from e2e.stage import Stage, soon
 
-HOST = "notebook"
-ADMIN = "admin:vision-admin-try-out"
-USERS = ("user1", "user2")
-EXPERIMENTS = ("a", "b", "c", "x", "y/with a slash")
-SEES = {"user1": ["a", "b", "c"], "user2": ["a", "x", "y%2Fwith a slash"]}
-PASSWORDS = {user: f"{user}-try-out-only" for user in USERS}
+Sums = dict[str, dict[str, str]]
 LARGE = 64 * 1024**2
-UNITS = "mlflow@vision.service mlflow-listen@vision.service"
-SERVICE = "mlflow-mounts.service"
-# Logs a run in each experiment, with what makes names hard; prints where it put what.
-LOG = Path(__file__).parent / "log_for_mounts.py"
-# What the real client says that a user can read: a line for each file, as md5sum prints them.
-READ = Path(__file__).parent / "read_by_client.py"
+TOP = "/run/mlflow-mounts/user1"
 
-# Reads a file, and waits in its middle for as long as a file of its own is there.
-HALF = """
-import hashlib, os, sys, time
-whole, mark = hashlib.md5(), os.path.expanduser("~/half")
-with open(sys.argv[1], "rb", buffering=0) as file:
-    while data := file.read(1 << 20):
-        whole.update(data)
-        if file.tell() == 8 << 20:
-            open(mark, "w").close()
-            while os.path.exists(mark):
-                time.sleep(0.05)
-print(whole.hexdigest())
-"""
-
-
-def vision(**grants: dict[str, str]) -> dict[str, object]:
-    """Return the team, with the people of the story and what each may do."""
-    team = stage.example("vision", idle_timeout="30s")
-    team["users"] = [*team["users"], *({"name": user, "password": PASSWORDS[user]} for user in USERS)]
-    team["experiments"] = [
-        *team["experiments"],
-        *({"name": name, "grants": {"alice": "MANAGE", **grants.get(name, {})}} for name in EXPERIMENTS),
-    ]
-    return team
-
-
-SEED = {
-    "a": {"user1": "READ", "user2": "READ"},
-    "b": {"user1": "EDIT"},
-    "c": {"user1": "READ"},
-    "x": {"user2": "READ"},
-    "y/with a slash": {"user2": "MANAGE"},
-}
-
-
-def settings(**grants: dict[str, str]) -> dict[str, object]:
-    """Return what a run is told in place of the example's."""
-    people = [{"name": name} for name in (*USERS, "alice")]
-    return {"mlflow_team_vision": vision(**grants), "mlflow_client_users": people, "mlflow_mounts": True}
+# Looks into another process as a debugger would; prints 0 where it may.
+ATTACH = "import ctypes, sys; print(ctypes.CDLL(None).ptrace(16, int(sys.argv[1]), 0, 0))"
 
 
 @pytest.fixture(scope="module")
 def notebook(converged: Stage) -> Iterator[Doors]:
-    """Give the demo's teams a proxy, and people a host to work on; it is one host, to be cheap."""
-    testhosts.down([HOST])
-    host = Stage(testhosts.up(HOST, uv=True))
-    there = Doors(converged, host, host)
-    host.sh(
-        f"cat >> /etc/hosts; for user in {' '.join(USERS)} alice; do useradd -m $user; done",
-        "".join(f"{address} {DOMAIN} {VISION} {NLP}\n" for address in host.host.addresses),
-    )
-    # As on real hosts, where systemd shares it.
-    host.sh("mount --make-rshared /")
+    """Give the demo's teams a proxy, and people a host to work on."""
+    there = mounted.prepare(converged)
+    host = there.notebook
     with ThreadPoolExecutor(1) as pool:
         equipped = pool.submit(there.equip)
         host.sh("mkdir /home/user2/mlflow-artifacts")
@@ -94,54 +40,28 @@ def notebook(converged: Stage) -> Iterator[Doors]:
     run = there.play("open_doors", **settings(**SEED))
     assert run.code == 0, run.output[-5000:]
     yield there
-    testhosts.down([HOST])
-    assert converged.play("site").code == 0
+    mounted.leave(converged)
 
 
 @pytest.fixture(scope="module")
-def logged(notebook: Doors) -> dict[str, dict[str, str]]:
+def logged(notebook: Doors) -> Sums:
     """Log what there is to see; return the checksum of each file, by experiment and run."""
-    notebook.notebook.sh("cat > /tmp/log.py", LOG.read_text())
-    notebook.notebook.sh("cat > /tmp/read.py", READ.read_text())
+    notebook.notebook.sh("cat > /tmp/log.py", mounted.LOG.read_text())
+    notebook.notebook.sh("cat > /tmp/read.py", mounted.READ.read_text())
     said = notebook.person("alice", f"mlflow-team vision python /tmp/log.py {LARGE}")
     return dict(json.loads(said.splitlines()[-1]))
 
 
-def look(notebook: Doors, user: str, command: str, check: bool = True) -> str:
-    """Let somebody look into their directory."""
-    return notebook.person(user, f"cd ~/mlflow-artifacts/vision && {command}", check=check)
+def note_in(notebook: Doors, experiment: str) -> str:
+    """Return where user1 finds a file of an experiment."""
+    return look(notebook, "user1", f"ls {experiment}/*@*/note.txt").strip()
 
 
-def listed(notebook: Doors, user: str) -> list[str]:
-    return sorted(look(notebook, user, "ls").splitlines())
-
-
-def sums(text: str) -> dict[str, str]:
-    """Return checksums by path, from what md5sum prints."""
-    return {path.removeprefix("./"): digest for digest, path in (line.split("  ", 1) for line in text.splitlines())}
-
-
-def ask(notebook: Doors, path: str, body: object = None) -> dict[str, Any]:
-    """Ask the team's server as its admin."""
-    connection = Connection(notebook.proxy.host.address, VISION, notebook.trust())
-    try:
-        data = None if body is None else json.dumps(body).encode()
-        answer = connection.ask(path, ADMIN, data, Content_Type="application/json")
-    finally:
-        connection.close()
-    assert answer.status == 200, answer.text
-    return dict(json.loads(answer.text or "{}"))
-
-
-def asleep(notebook: Doors) -> bool:
-    said = notebook.server.sh(f"systemctl is-active {UNITS}", check=False)
-    return said.split() == ["inactive", "inactive"]
-
-
-def processes(notebook: Doors) -> list[str]:
-    """Return who has a process that answers for their directory."""
-    asked = f"ps --no-headers -o user:32 --ppid $(systemctl show --value -p MainPID {SERVICE})"
-    return sorted(notebook.notebook.sh(asked, check=False).split())
+def seconds_of(notebook: Doors, command: str) -> tuple[str, float]:
+    """Return what a look of user1's comes to, its exit code last, and how long that takes."""
+    before = time.monotonic()
+    said = look(notebook, "user1", f"{{ {command}; }} 2>&1; echo $?", check=False)
+    return said.strip(), time.monotonic() - before
 
 
 def test_a_second_run_changes_nothing(notebook: Doors) -> None:
@@ -152,13 +72,71 @@ def test_a_second_run_changes_nothing(notebook: Doors) -> None:
     assert processes(notebook) == []
 
 
-def test_each_sees_what_they_may_read(notebook: Doors, logged: dict[str, dict[str, str]]) -> None:
+def test_each_sees_what_they_may_read(notebook: Doors, logged: Sums) -> None:
     for user, names in SEES.items():
         mine = [name for name in listed(notebook, user) if name != "resnet"]
         assert (user, mine) == (user, names)
-        found = sums(look(notebook, user, "find . -type f -exec md5sum {} +"))
-        by_client = sums(notebook.person(user, "mlflow-team vision python /tmp/read.py"))
+        found = sums_of(notebook, user)
+        by_client = mounted.sums(notebook.person(user, "mlflow-team vision python /tmp/read.py"))
         assert found == by_client
         wanted = {digest for name in names for digest in logged[name.replace("%2F", "/")].values()}
         assert set(found.values()) == wanted
     assert processes(notebook) == list(USERS)
+
+
+def sums_of(notebook: Doors, user: str) -> dict[str, str]:
+    return mounted.sums(look(notebook, user, "find . -type f -exec md5sum {} +"))
+
+
+def test_nobody_gets_at_what_is_anothers(notebook: Doors, logged: Sums) -> None:
+    host = notebook.notebook
+    note = note_in(notebook, "b")
+    # user1 stands in it, with a file open.
+    standing = f"cd {quoted(f'{TOP}/vision/{note}'.rpartition('/')[0])} && exec 9< note.txt && exec sleep 300"
+    host.sh(f"systemd-run --quiet --uid=user1 --gid=user1 --unit=holding sh -c {quoted(standing)}")
+    assert soon(lambda: host.sh("pgrep -u user1 -x sleep", check=False) != "", 30)
+    pid = host.sh("pgrep -u user1 -x sleep").strip()
+    ways = [TOP, f"{TOP}/vision/{note}", f"/proc/{pid}/cwd/note.txt", f"/proc/{pid}/fd/9", f"/proc/{pid}/root{TOP}"]
+    tried = f'for way in {" ".join(quoted(way) for way in ways)}; do ls "$way/"; cat "$way"; done; true'
+    assert notebook.person("user2", tried) == ""
+    # Nor root, as long as it does not become user1.
+    assert host.sh(tried) == ""
+    # The process that answers was root's: nobody looks into it, not even whose it is, and it has nothing of user2's.
+    server = host.sh(f"pgrep -u user1 -P {MAIN}").strip()
+    for user in USERS:
+        tried = f"cd /proc/{server} && ls fd; cat environ; head -c1 mem; true"
+        assert (user, notebook.person(user, tried)) == (user, "")
+        assert notebook.person(user, f"/usr/bin/python3 -c {quoted(ATTACH)} {server}").strip() == "-1"
+    facts = host.sh(f"cat /proc/{server}/status")
+    assert re.findall(r"(?m)^(?:Cap(?:Prm|Eff)|NoNewPrivs):\s+(\S+)", facts) == ["0" * 16, "0" * 16, "1"]
+    assert host.sh(f"ls -l /proc/{server}/fd").count("/dev/fuse") == 1
+    host.sh("systemctl stop holding")
+    # What is not theirs is not there either, for whoever knows its name.
+    for name in ("x", f"x/{note.split('/')[1]}"):
+        said = look(notebook, "user1", f"ls -d {quoted(name)} 2>&1", check=False)
+        assert said.endswith("No such file or directory\n")
+    for command in ("touch b/new", "mkdir b/new", "rm -r b", "mv b d", "chmod 777 b"):
+        assert "Read-only file system" in look(notebook, "user1", f"{command} 2>&1", check=False)
+
+
+def test_what_is_revoked_is_gone_and_what_is_granted_is_there(notebook: Doors, logged: Sums) -> None:
+    cat = f"cat {quoted(note_in(notebook, 'b'))}"
+    assert look(notebook, "user1", cat) == "a note of b"
+    found = ask(notebook, "/api/2.0/mlflow/experiments/get-by-name?experiment_name=b")
+    on_it = {"resource_type": "experiment", "resource_id": found["experiment"]["experiment_id"], "username": "user1"}
+    ask(notebook, "/api/3.0/mlflow/users/permissions/revoke", on_it)
+    # One that knows the way, and was there a moment ago.
+    assert soon(lambda: look(notebook, "user1", cat, check=False) == "", 2)
+    # On a busy machine, a look by itself takes as long.
+    seconds = 16 + 2 * round(seconds_of(notebook, "ls")[1])
+    assert soon(lambda: "b" not in listed(notebook, "user1"), seconds)
+    ask(notebook, "/api/3.0/mlflow/users/permissions/grant", {**on_it, "permission": "EDIT"})
+    assert soon(lambda: "b" in listed(notebook, "user1"), seconds)
+    assert soon(lambda: look(notebook, "user1", cat, check=False) == "a note of b", seconds)
+
+
+@pytest.mark.parametrize("kill", [f"kill -KILL {MAIN}", f"pkill -KILL -u user1 -P {MAIN}"], ids=["main", "user"])
+def test_what_is_killed_comes_back(notebook: Doors, logged: Sums, kill: str) -> None:
+    assert "b" in listed(notebook, "user1")
+    notebook.notebook.sh(kill)
+    assert soon(lambda: "b" in listed(notebook, "user1"), 20)
