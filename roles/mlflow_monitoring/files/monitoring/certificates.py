@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from mlflowctl import commands
 
 SECONDS = 10
 IN_NGINX = re.compile(r"^\s*ssl_certificate\s+(?:\"([^\"]+)\"|([^\s;]+))\s*;", re.MULTILINE)
@@ -29,16 +30,11 @@ def ends(paths: Iterable[str]) -> Iterator[tuple[str, float | None]]:
     """Yield when each ends, and nothing where it cannot be read."""
     for path in paths:
         try:
-            done = subprocess.run(
-                ["openssl", "x509", "-noout", "-enddate", "-in", path],
-                text=True,
-                check=True,
-                capture_output=True,
-                timeout=SECONDS,
-            )
-            yield path, moment(done.stdout)
-        except (OSError, ValueError, subprocess.SubprocessError):
-            yield path, None
+            told = commands.printed(["openssl", "x509", "-noout", "-enddate", "-in", path], OSError, SECONDS)
+            found = moment(told)
+        except (OSError, ValueError):
+            found = None
+        yield path, found
 
 
 def moment(printed: str) -> float:

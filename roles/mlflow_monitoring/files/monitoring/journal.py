@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Iterable
 from typing import Any
+
+from mlflowctl import commands
 
 # As systemd names its messages (sd-messages.h).
 START = "7d4958e842da4a758f6c1cdc7b36dcc5"
@@ -41,20 +42,8 @@ def entries(names: Iterable[str], cursor: str, since: float) -> list[Entry]:
     since = since or time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     begin = f"--after-cursor={cursor}" if cursor else f"--since=@{since:.0f}"
     command = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--output-fields={FIELDS}", begin]
-    try:
-        done = subprocess.run(
-            [*command, "_PID=1", *units, *messages, "+", *passing],
-            text=True,
-            errors="replace",
-            check=False,
-            capture_output=True,
-            timeout=SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        raise JournalError(f"journalctl was still not done after {SECONDS} s") from None
-    if done.returncode != 0:
-        raise JournalError(done.stderr.strip() or f"journalctl ended with {done.returncode}")
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    told = commands.printed([*command, "_PID=1", *units, *messages, "+", *passing], JournalError, SECONDS)
+    return [json.loads(line) for line in told.splitlines() if line.startswith("{")]
 
 
 def fresh() -> Noted:

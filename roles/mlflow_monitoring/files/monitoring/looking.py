@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -11,7 +10,7 @@ from concurrent.futures import TimeoutError as LateError
 from threading import BoundedSemaphore
 from typing import Any
 
-from mlflowctl import access_state, causes
+from mlflowctl import access_state, causes, redaction
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.team import Team
@@ -26,12 +25,12 @@ AT_ONCE, TURN_SECONDS, ALL_SECONDS = 4, 60, 120
 # What a state may have lasted at most between two looks: the host may have slept in between.
 LONGEST_GAP = 600
 # Whatever a team's databases or files may do.
-FAILURES = (Problem, OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError)
+FAILURES = (Problem, OSError, ValueError, KeyError, TypeError)
 
 
 def say(name: str, error: Exception) -> None:
     """Say into the journal why there are none, without passwords."""
-    print(f"{name}: {causes.shown(causes.hidden(str(error) or type(error).__name__))}", file=sys.stderr, flush=True)
+    print(f"{name}: {causes.shown(redaction.hidden(str(error) or type(error).__name__))}", file=sys.stderr, flush=True)
 
 
 class Look:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+
+from mlflowctl import commands, systemd
 
 PROPERTIES = (
     "Id,ActiveState,SubState,UnitFileState,StateChangeTimestamp,CPUUsageNSec,MemoryCurrent,MemoryMax,ControlGroup,Listen,"
@@ -32,16 +33,7 @@ def shown(names: Iterable[str]) -> dict[str, Shown]:
     if not wanted:
         return {}
     command = ["systemctl", "show", "--timestamp=unix", f"--property={PROPERTIES}", *wanted]
-    try:
-        done = subprocess.run(command, text=True, check=False, capture_output=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        raise UnitError(f"systemctl was still not done after {SECONDS} s") from None
-    if done.returncode != 0:
-        raise UnitError(done.stderr.strip() or f"systemctl ended with {done.returncode}")
-    blocks = [
-        dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in done.stdout.split("\n\n")
-    ]
-    return {block["Id"]: block for block in blocks if block.get("Id")}
+    return systemd.blocks(commands.printed(command, UnitError, SECONDS))
 
 
 def of_team(name: str) -> list[str]:

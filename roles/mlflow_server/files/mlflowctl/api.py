@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 from typing import Any
 
 from mlflowctl.errors import Problem
-from mlflowctl.in_mlflow.wait_until_healthy import UnixConnection
+from mlflowctl.in_mlflow import client
 
 SECONDS = 120
 
@@ -22,24 +21,19 @@ class Server:
 
     def __init__(self, path: str, username: str, password: str) -> None:
         self.path = path
-        word = base64.b64encode(f"{username}:{password}".encode()).decode()
-        self.headers = {"Host": "localhost", "Authorization": f"Basic {word}", "Content-Type": "application/json"}
+        self.headers = client.log_in(username, password)
 
     def answer(self, path: str, body: Any = None) -> bytes:
         """Return what it answers."""
-        connection = UnixConnection(self.path, timeout=SECONDS)
+        connection, method = client.over_socket(self.path, SECONDS), "GET" if body is None else "POST"
         try:
-            connection.request("GET" if body is None else "POST", path, body and json.dumps(body), self.headers)
-            response = connection.getresponse()
-            text = response.read()
+            status, text = client.asked(connection, method, path, body, self.headers)
         except (OSError, http.client.HTTPException) as error:
             raise AskError(f"the server does not answer: {error}") from None
-        finally:
-            connection.close()
-        if response.status == 401:
+        if status == 401:
             raise AskError("the server does not accept the admin's password")
-        if response.status != 200:
-            raise AskError(f"{path}: {response.status}: {text[:500].decode('utf-8', 'replace')}")
+        if status != 200:
+            raise AskError(f"{path}: {status}: {text[:500].decode('utf-8', 'replace')}")
         return text
 
     def ask(self, path: str, body: Any = None) -> Any:

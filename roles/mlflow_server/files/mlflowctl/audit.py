@@ -11,13 +11,12 @@ import fnmatch
 import json
 import pwd
 import re
-import subprocess
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mlflowctl import causes, databases
+from mlflowctl import causes, commands, databases, redaction
 from mlflowctl import team as teams
 from mlflowctl.cli import USAGE, WELL
 from mlflowctl.errors import Problem
@@ -59,25 +58,17 @@ def lines(team: Team, *span: str) -> Iterator[Told]:
     # What is longer than 4 kB is left out without --all.
     options = ["--quiet", "--no-pager", "--all", "--output=json", "--output-fields=MESSAGE", *span]
     trusted = [f"_SYSTEMD_UNIT={team.server}", f"_UID={account_of(team)}", "_TRANSPORT=journal"]
-    command = ["timeout", "--kill-after=10", str(READ_SECONDS), "journalctl", *options]
-    with subprocess.Popen(
-        [*command, *trusted, f"SYSLOG_IDENTIFIER={IDENTIFIER}"],
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as journal:
-        for line in journal.stdout or ():
-            if told := read(line):
-                yield told
-        said = journal.stderr.read() if journal.stderr else ""
-    if journal.returncode == databases.TIMED_OUT:
-        raise Problem(f"journalctl was still not done after {READ_SECONDS} s; ask for less, with --since and --until")
-    if journal.returncode != 0:
-        if "parse timestamp" in said:
-            raise SpanError(causes.shown(said))
-        raise Problem(causes.shown(said) or f"journalctl ended with {journal.returncode}")
+    command = ["journalctl", *options, *trusted, f"SYSLOG_IDENTIFIER={IDENTIFIER}"]
+    for line in commands.lines(command, unread, READ_SECONDS):
+        if told := read(line.decode(errors="replace")):
+            yield told
+
+
+def unread(said: str) -> Problem:
+    """Return why a journal was not read to its end."""
+    if "still not done" in said:
+        return Problem(f"{said}; ask for less, with --since and --until")
+    return (SpanError if "parse timestamp" in said else Problem)(causes.shown(said))
 
 
 def read(line: str) -> Told | None:
@@ -152,7 +143,7 @@ def name_the_rest(team: Team, found: list[Told]) -> None:
     try:
         names = ask_databases(team, unnamed)
     except (Problem, OSError, ValueError) as error:
-        why = causes.shown(causes.hidden(str(error)))
+        why = causes.shown(redaction.hidden(str(error)))
         print(f"{team.name}: its database does not say what experiments are called: {why}", file=sys.stderr)
         return
     for told in found:

@@ -60,7 +60,7 @@ def held(team: Team, accepted: Iterable[str] = ()) -> Iterator[Held]:
             yield Held(left=f"the artifacts of its clients are left: {reason(error, root)}")
             return
         try:
-            yield Held(handle, where(handle))
+            yield Held(handle, trees.where(handle))
         finally:
             os.close(handle)
 
@@ -78,17 +78,12 @@ def opened(team: Team, root: Path) -> int:
     handle = trees.open_directory(root, ())
     try:
         # Where a link of root's leads, too.
-        refuse_unmounted(Path(where(handle)))
-        refuse_what_is_others(team, root, Path(where(handle)))
+        refuse_unmounted(Path(trees.where(handle)))
+        refuse_what_is_others(team, root, Path(trees.where(handle)))
     except BaseException:
         os.close(handle)
         raise
     return handle
-
-
-def where(handle: int) -> str:
-    """Return where an open directory is, whatever leads there."""
-    return os.readlink(f"/proc/self/fd/{handle}")
 
 
 def refuse_unmounted(path: Path) -> None:
@@ -134,10 +129,10 @@ def replaceable(team: Team, directory: str) -> str:
     refuse_unmounted(root)
     folder = trees.open_directory(root.parent, ())
     try:
-        place = Path(where(folder), root.name)
+        place = Path(trees.where(folder), root.name)
         if place.is_symlink():
             handle = trees.open_directory(root, ())
-            place = Path(where(handle))
+            place = Path(trees.where(handle))
             os.close(handle)
         refuse_what_is_others(team, root, place)
         if str(place) != directory:

@@ -18,9 +18,10 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from mlflowctl import commands
 from mlflowctl import team as teams
 from mlflowctl.in_mlflow.wait_until_healthy import is_healthy
-from mlflowctl.transaction import main_process, plain_run
+from mlflowctl.transaction import main_process
 
 # What takes longer, such as an upload, is cut off, and begun again by the client.
 SECONDS = 3
@@ -37,14 +38,14 @@ PATIENCE = 2
 
 def is_about_to_stop(unit: str) -> bool:
     """Say whether systemd waits to stop or restart a unit."""
-    shown = plain_run(["systemctl", "show", "--property=Job", "--value", unit], capture_output=True)
+    shown = commands.run(["systemctl", "show", "--property=Job", "--value", unit])
     return shown.stdout.strip() not in ("", "0")
 
 
 def passing_on(name: str) -> int:
     """The process that passes connections on; 0 where there is none."""
     unit = f"mlflow-listen@{name}.service"
-    shown = plain_run(["systemctl", "show", "--property=MainPID", "--value", unit], capture_output=True)
+    shown = commands.run(["systemctl", "show", "--property=MainPID", "--value", unit])
     return int(shown.stdout or 0)
 
 

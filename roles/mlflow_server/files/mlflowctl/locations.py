@@ -11,12 +11,12 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from mlflowctl import commands
 from mlflowctl.errors import Problem
 
 # By table: the column, and which rows of a table of tags. What a model is made of is what a run or a model has logged.
@@ -112,10 +112,7 @@ def in_dump(path: str) -> Iterator[str | None]:
     """Yield all places in a dump of PostgreSQL."""
     tables = [f"--table={table}" for table in COLUMNS]
     command = ["pg_restore", "--data-only", "--file=-", *tables, path]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        yield from in_script(process.stdout or ())
-    if process.returncode != 0:
-        raise OSError(f"pg_restore ended with {process.returncode}")
+    yield from in_script(commands.lines(command, OSError))
 
 
 def in_script(lines: Iterable[bytes]) -> Iterator[str | None]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 from pathlib import Path
 
-from mlflowctl import causes
+from mlflowctl import causes, commands
 from mlflowctl import team as teams
 from mlflowctl import upgrade as upgrades
 from mlflowctl.errors import Problem
@@ -22,7 +21,8 @@ def collect_garbage(first: str, *more: str) -> None:
         if team.gc_older_than == "never":
             raise Problem(f"{team.name}: gc_older_than is 'never'; declare an age, and run mlops.mlflow.site")
         print(f"{team.name}: what was deleted more than {team.gc_older_than} ago goes", flush=True)
-        if subprocess.run(["systemctl", "start", unit], check=False).returncode != 0:
+        # Its unit has an end.
+        if commands.run(["systemctl", "start", unit], None, stdout=None, stderr=None).returncode != 0:
             failed.append(f"{team.name}: it failed; {causes.where(unit)}")
     if failed:
         raise Problem("\n".join(failed))

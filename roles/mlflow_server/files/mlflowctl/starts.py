@@ -8,13 +8,12 @@ to give anything back, whatever ends the server or the host.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlflowctl import systemd
+from mlflowctl import locks, systemd
 
 # What takes longer does not wait for a processor, but for a database that is away: it keeps nobody else waiting.
 TURN_SECONDS = 30
@@ -78,14 +77,10 @@ class Starts:
     def turn(self, most: int) -> Iterator[None]:
         """Wait until another one may start. One alone looks, the others wait for that one without doing anything."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self.directory / ".turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with locks.held(self.directory / ".turn"):
             while self.are_starting() >= most:
                 time.sleep(PAUSE)
             yield
-        finally:
-            os.close(handle)
 
     def runs(self, name: str) -> bool:
         """Whether anything of a server runs, or will without asking here again.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterable
+
+from mlflowctl import commands
 
 
 def show(units: Iterable[str], properties: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -14,11 +15,16 @@ def show(units: Iterable[str], properties: Iterable[str]) -> dict[str, dict[str,
         return {}
     command = ["systemctl", "show", f"--property={','.join(('Id', *properties))}", *wanted]
     try:
-        shown = subprocess.run(command, text=True, check=False, capture_output=True).stdout
+        shown = commands.run(command).stdout
     except FileNotFoundError:
         return {}
-    blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in shown.split("\n\n")]
-    return {block["Id"]: block for block in blocks if block.get("Id") in wanted}
+    return {name: about for name, about in blocks(shown).items() if name in wanted}
+
+
+def blocks(printed: str) -> dict[str, dict[str, str]]:
+    """Return what "systemctl show" has printed of units, by their names."""
+    found = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in printed.split("\n\n"))
+    return {block["Id"]: block for block in found if block.get("Id")}
 
 
 def moment(monotonic: str) -> float | None:

@@ -6,11 +6,11 @@ import dataclasses
 import json
 import os
 import pwd
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import paths
+from mlflowctl import commands, paths
 from mlflowctl.errors import Problem
 
 
@@ -73,14 +73,13 @@ class Team:
         account = pwd.getpwnam(self.account)
         os.chown(path, account.pw_uid, account.pw_gid)
 
-    def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, command: list[str], seconds: float, **options: Any) -> commands.Done:
         """Run a command as the team's account, so that it can do no more than the server could."""
-        if os.geteuid() == 0:
-            account = pwd.getpwnam(self.account)
-            options.update(user=account.pw_uid, group=account.pw_gid, extra_groups=[])
-        options.setdefault("umask", 0o077)
-        options.setdefault("cwd", "/")
-        return subprocess.run(command, text=True, check=False, **options)
+        return commands.run(command, seconds, self.account, **options)
+
+    def printed(self, command: list[str], problem: Callable[[str], Exception], seconds: float, **options: Any) -> str:
+        """Return what it prints then; raise a problem with why where it fails."""
+        return commands.printed(command, problem, seconds, self.account, **options)
 
 
 def load(name: str, config_dir: Path | None = None) -> Team:

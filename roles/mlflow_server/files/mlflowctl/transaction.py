@@ -12,16 +12,13 @@ A server is let in when it is its turn, too (starts.py), and with the variables 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import causes, paths, settings
+from mlflowctl import causes, commands, locks, paths, settings
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.files import sync, write_private
@@ -33,6 +30,8 @@ from mlflowctl.team import Team
 STARTS = "starts"
 # A little more than the unit gives a server to end.
 STOP_SECONDS = 60
+# For one that is tried out: what asks it has an end, and so has its start.
+TRY_SECONDS = 24 * 3600
 TRIED = "the server was tried out"
 # What was a program of its own when a journal was written, and is a command of this one.
 FORMER_PROGRAMS = {"databases.py": "database", "places.py": "put-back"}
@@ -44,14 +43,13 @@ class ChangeError(Problem):
 
 def lock(name: str, which: str, wait: bool = True) -> int | None:
     """Take a lock, and return what holds it until it is closed; None where another holds it and wait is false."""
+    return locks.take(lock_of(name, which), None if wait else 0)
+
+
+def lock_of(name: str, which: str) -> Path:
+    """Where it is."""
     paths.HERE.locks.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(paths.HERE.locks / f"{name}.{which}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        os.close(handle)
-        return None
-    return handle
+    return paths.HERE.locks / f"{name}.{which}"
 
 
 def journal(name: str) -> Path:
@@ -98,10 +96,12 @@ def workshop(team: Team) -> Path:
 def undo(team: Team, entry: dict[str, Any]) -> None:
     """Do what undoes a change; each step may have been done already, or never have been needed."""
     for step in entry["undo"]:
-        run = team.run if step["as_account"] else plain_run
-        done = run(understood(step["command"]), capture_output=True)
-        if done.returncode != 0:
-            raise ChangeError(f"{entry['what']} could not be undone: {done.stderr.strip()}")
+        commands.printed(
+            understood(step["command"]),
+            lambda said: ChangeError(f"{entry['what']} could not be undone: {said}"),
+            commands.WORK_SECONDS,
+            team.account if step["as_account"] else None,
+        )
     forget_journal(team.name)
 
 
@@ -112,11 +112,6 @@ def understood(command: list[str]) -> list[str]:
         if Path(word).parent == paths.HERE.library and Path(word).name in FORMER_PROGRAMS and number > 1:
             return [*command[: number - 2], *PROGRAM, FORMER_PROGRAMS[Path(word).name], *command[number + 1 :]]
     return command
-
-
-def plain_run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a command as root."""
-    return subprocess.run(command, text=True, check=False, **options)
 
 
 class NotStartedError(ChangeError):
@@ -163,9 +158,9 @@ class Change:
         self.stop_server()
         undo(self.team, left)
 
-    def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, command: list[str], seconds: float, **options: Any) -> commands.Done:
         """Run a command as the team's account; it holds the locks too, since it may outlive this process."""
-        return self.team.run(command, capture_output=True, pass_fds=tuple(self.locks.values()), **options)
+        return self.team.run(command, seconds, pass_fds=tuple(self.locks.values()), **options)
 
     def stop_server(self) -> None:
         """End the server; where it ran, or somebody connects, it waits to start again until the lock is free.
@@ -198,10 +193,7 @@ class Change:
         # Where the server does not start, systemd runs nothing, and calls that a success: the program has to say so.
         tried = ["/bin/sh", "-c", f'"$@" && echo {TRIED}', "sh"]
         command = [*unit, *tried, *PROGRAM, program, self.team.name]
-        done = subprocess.run(command, input=feed, text=True, check=False, capture_output=True)
-        if done.returncode != 0:
-            raise ChangeError(done.stderr.strip() or "the server could not be tried out")
-        if not done.stdout.endswith(f"{TRIED}\n"):
+        if not commands.printed(command, ChangeError, TRY_SECONDS, input=feed).endswith(f"{TRIED}\n"):
             raise NotStartedError(f"{self.team.server} did not start; {causes.where(self.team.server)}")
 
     def commit(self) -> None:
@@ -210,31 +202,22 @@ class Change:
 
     def systemctl(self, *words: str) -> None:
         """Tell systemd to do something."""
-        done = plain_run(["systemctl", *words], capture_output=True)
-        if done.returncode != 0:
-            raise ChangeError(f"systemctl {' '.join(words)}: {done.stderr.strip() or done.returncode}")
+        commands.printed(
+            ["systemctl", *words],
+            lambda said: ChangeError(f"systemctl {' '.join(words)}: {said}"),
+            commands.DO_SECONDS,
+        )
 
 
 def is_active(unit: str) -> bool:
     """Say whether a unit runs or listens."""
-    return plain_run(["systemctl", "is-active", "--quiet", unit]).returncode == 0
+    return commands.run(["systemctl", "is-active", "--quiet", unit]).returncode == 0
 
 
 def main_process(team: Team) -> int:
     """The process of the team's server; 0 where it does not run, or only waits to."""
-    shown = plain_run(["systemctl", "show", "--property=MainPID", "--value", team.server], capture_output=True)
+    shown = commands.run(["systemctl", "show", "--property=MainPID", "--value", team.server])
     return int(shown.stdout or 0)
-
-
-@contextlib.contextmanager
-def locked(name: str, which: str) -> Iterator[None]:
-    """Wait for a lock, and hold it."""
-    handle = lock(name, which)
-    try:
-        yield
-    finally:
-        if handle is not None:
-            os.close(handle)
 
 
 def may_start(name: str) -> bool:
@@ -263,7 +246,7 @@ def before_server(name: str, most: int) -> None:
     """
     starts = Starts(paths.HERE.locks / STARTS)
     while True:
-        with locked(name, "server"):
+        with locks.held(lock_of(name, "server")):
             ready = may_start(name)
         with starts.turn(most) if ready else contextlib.nullcontext():
             handle = lock(name, "server", wait=False) if ready else None
@@ -280,10 +263,10 @@ def before_server(name: str, most: int) -> None:
 
 def before_clients(name: str) -> None:
     """Let clients in when nobody is changing anything."""
-    with locked(name, "clients"):
+    with locks.held(lock_of(name, "clients")):
         if read_journal(name):
             # Cut off while it was tried out: the server that runs is the one that is to be undone.
-            plain_run(["systemctl", "restart", "--no-block", f"mlflow@{name}.service"])
+            commands.run(["systemctl", "restart", "--no-block", f"mlflow@{name}.service"])
             raise ChangeError("a change was cut off, and is undone before the server starts again")
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
+
+from mlflowctl import commands
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -123,6 +124,15 @@ def remove(path: Path, own: Iterable[Path]) -> None:
 def within(handle: int, *command: str) -> None:
     """Run a command in an opened directory."""
     place = f"/proc/self/fd/{handle}"
-    done = subprocess.run(command, cwd=place, pass_fds=(handle,), text=True, check=False, capture_output=True)
-    if done.returncode != 0:
-        raise OSError(f"{os.readlink(place)}: {done.stderr.strip()}")
+    commands.printed(
+        command,
+        lambda said: OSError(f"{where(handle)}: {said}"),
+        commands.WORK_SECONDS,
+        cwd=place,
+        pass_fds=(handle,),
+    )
+
+
+def where(handle: int) -> str:
+    """Return where an open directory is, whatever leads there."""
+    return os.readlink(f"/proc/self/fd/{handle}")

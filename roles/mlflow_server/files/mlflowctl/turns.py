@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from mlflowctl import paths
+from mlflowctl import locks, paths
 from mlflowctl.errors import Problem
 
-PAUSE = 0.5
 # Seconds for one that somebody else has begun, and may well be near its end.
 PATIENCE = 3600
 
@@ -25,7 +23,7 @@ class TurnError(Problem):
 @contextlib.contextmanager
 def alone(what: str, patience: float = PATIENCE) -> Iterator[None]:
     """Wait for whoever does the same, and do it alone."""
-    with _lock(what, patience) as held:
+    with locks.held(lock_of(what), patience) as held:
         if not held:
             raise TurnError(f"another process is still at {what} after {patience:.0f} s")
         yield
@@ -34,7 +32,7 @@ def alone(what: str, patience: float = PATIENCE) -> Iterator[None]:
 @contextlib.contextmanager
 def in_turn(what: str, patience: float) -> Iterator[None]:
     """Wait for whoever does the same, so that a host does not do everything at once, but not for one that is stuck."""
-    with _lock(what, patience):
+    with locks.held(lock_of(what), patience):
         yield
 
 
@@ -79,26 +77,7 @@ def noted(team: str, what: str) -> dict[str, Any] | None:
         return None
 
 
-@contextlib.contextmanager
-def _lock(what: str, patience: float) -> Iterator[bool]:
-    """Hold a lock if it is to be had; yield whether it was."""
+def lock_of(what: str) -> Path:
+    """Return where the lock is of who does something."""
     paths.HERE.turns.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(paths.HERE.turns / f"{what}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    end = time.monotonic() + patience
-    try:
-        yield _taken(handle, end)
-    finally:
-        os.close(handle)
-
-
-def _taken(handle: int, end: float) -> bool:
-    """Wait for it until then."""
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                return False
-            time.sleep(PAUSE)
-        else:
-            return True
+    return paths.HERE.turns / f"{what}.lock"

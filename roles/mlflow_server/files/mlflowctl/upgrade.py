@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import threading
 import time
 import traceback
@@ -22,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import causes, databases
+from mlflowctl import causes, commands, databases, redaction
 from mlflowctl import settings as handed_over
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
@@ -115,12 +114,12 @@ class Upgrade:
         try:
             done = self.change.run(
                 [python, "-Es", str(IN_MLFLOW), "migrate"],
+                seconds,
                 input=json.dumps({"do": do, "databases": uris, "registry": registry}),
                 env=environment,
                 cwd=self.team.state_dir if os.path.isdir(self.team.state_dir) else "/",
-                timeout=seconds,
             )
-        except subprocess.TimeoutExpired:
+        except commands.LateError:
             raise UpgradeError(f"no answer within {seconds} s") from None
         answer = dict(json.loads(([line for line in done.stdout.splitlines() if line[:1] == "{"] or ["{}"])[-1]))
         if done.returncode != 0:
@@ -131,7 +130,7 @@ class Upgrade:
 
     def note(self, text: str) -> None:
         """Put into the journal what is too long to be shown."""
-        causes.note(self.team.server, causes.hidden(text, secrets(self.team)))
+        causes.note(self.team.server, redaction.hidden(text, secrets(self.team)))
 
     def look(self) -> dict[str, Any]:
         """How the databases and the wanted version differ."""
@@ -230,7 +229,7 @@ class Upgrade:
         for database in self.changing(older):
             if database["file"]:
                 self.must(["swap", database["file"] + COPY, database["file"], database["file"] + FORMER])
-        subprocess.run(["ln", "-sfnT", str(self.environment), str(self.link)], check=True)
+        commands.printed(["ln", "-sfnT", str(self.environment), str(self.link)], UpgradeError)
         sync(str(self.link.parent))
 
     def try_out(self, found: dict[str, Any]) -> None:
@@ -247,18 +246,20 @@ class Upgrade:
     def said_since(self, moment: int) -> str:
         """What the server itself has put into the journal."""
         shown = ["journalctl", f"_SYSTEMD_UNIT={self.team.server}", f"--since=@{moment}", "--output=cat"]
-        done = subprocess.run([*shown, "--no-pager"], text=True, errors="replace", check=False, capture_output=True)
-        return done.stdout
+        try:
+            return commands.run([*shown, "--no-pager"], commands.DO_SECONDS).stdout
+        except commands.LateError as error:
+            return str(error)
 
     def must(self, words: list[str]) -> None:
         """Do something to files of the team's, as its account."""
-        done = self.change.run([*TOOL, *words])
+        done = self.change.run([*TOOL, *words], databases.COPY_SECONDS)
         if done.returncode != 0:
             raise UpgradeError(causes.cause(done.stderr))
 
     def synced(self, directory: Path) -> None:
         """Have on the disk what was done in a directory of the team's, as its account."""
-        done = self.change.run(["sync", str(directory)])
+        done = self.change.run(["sync", str(directory)], databases.COPY_SECONDS)
         if done.returncode != 0:
             raise UpgradeError(causes.cause(done.stderr))
 
@@ -288,8 +289,8 @@ def settings(team: Team) -> dict[str, str]:
 def secrets(team: Team) -> set[str]:
     """What must not be shown of a team, whoever prints it."""
     own = settings(team)
-    found = {value for name, value in own.items() if causes.SECRET_NAME.search(name)}
-    return found.union(*(causes.secrets_in(uri) for uri in [*(it["uri"] for it in team.databases), *own.values()]))
+    found = {value for name, value in own.items() if redaction.SECRET_NAME.search(name)}
+    return found.union(*(redaction.secrets_in(uri) for uri in [*(it["uri"] for it in team.databases), *own.values()]))
 
 
 def release(version: str) -> tuple[int, ...]:
@@ -313,8 +314,8 @@ def upgrade(name: str, wanted: str, install_dir: Path, held_back: Held = lambda:
         outcome = "so nothing was changed" if step in ("begin", "check") else "and was undone"
         known = secrets_of(team)
         said = str(error) if isinstance(error, UpgradeError) else traceback.format_exc()
-        causes.note(team.server, causes.hidden(said, known))
-        why = causes.shown(causes.hidden(str(error), known))
+        causes.note(team.server, redaction.hidden(said, known))
+        why = causes.shown(redaction.hidden(str(error), known))
         problem = UpgradeError(
             f"upgrade to {wanted} failed at step '{step}', {outcome}: {why} ({causes.where(team.server, 'more:')})"
         )

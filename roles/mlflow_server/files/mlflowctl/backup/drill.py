@@ -10,12 +10,11 @@ import configparser
 import hashlib
 import json
 import os
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import causes, locations, paths
+from mlflowctl import causes, commands, locations, paths, redaction
 from mlflowctl import team as teams
 from mlflowctl.api import AskError, Server
 from mlflowctl.backup import contents, drill_postgresql
@@ -28,6 +27,7 @@ from mlflowctl.errors import Problem
 from mlflowctl.files import fresh, remove
 from mlflowctl.program import IN_MLFLOW, PROGRAM
 from mlflowctl.team import Team
+from mlflowctl.transaction import is_active
 from mlflowctl.turns import alone, note
 
 START_SECONDS = 300
@@ -215,11 +215,7 @@ class Drill:
         words += [f"--property=WorkingDirectory={seen}", f"--property=EnvironmentFile={settings_dir / 'secrets.env'}"]
         words += [f"--setenv={name}={value}" for name, value in variables.items()]
         command = [str(python), str(IN_MLFLOW), "serve", "server", "--app-name", "basic-auth"]
-        done = subprocess.run(
-            [*words, *self.beside_postgresql(), *command], text=True, check=False, capture_output=True
-        )
-        if done.returncode != 0:
-            raise BackupError(done.stderr.strip())
+        commands.printed([*words, *self.beside_postgresql(), *command], BackupError, commands.DO_SECONDS)
 
     def wait(self, server: Server) -> None:
         """Wait until it answers; with its last words where it does not."""
@@ -229,18 +225,17 @@ class Drill:
                 server.answer("/health")
                 return
             except AskError:
-                running = subprocess.run(["systemctl", "is-active", "--quiet", self.unit], check=False).returncode == 0
-                if not running or time.monotonic() > end:
+                if not is_active(self.unit) or time.monotonic() > end:
                     log = ["journalctl", f"_SYSTEMD_UNIT={self.unit}", "--lines=500", "--no-pager", "--output=cat"]
-                    words = subprocess.run(log, text=True, check=False, capture_output=True).stdout
-                    why = causes.cause(causes.hidden(words))
+                    words = commands.run(log, commands.DO_SECONDS).stdout
+                    why = causes.cause(redaction.hidden(words))
                     raise AskError(f"no server runs from the snapshot: {why}; {causes.where(self.unit)}") from None
                 time.sleep(0.5)
 
     def remove(self) -> None:
         """Leave nothing, also of one that was killed."""
-        subprocess.run(["systemctl", "stop", self.unit], check=False, capture_output=True)
-        subprocess.run(["systemctl", "reset-failed", self.unit], check=False, capture_output=True)
+        commands.run(["systemctl", "stop", self.unit], commands.DO_SECONDS)
+        commands.run(["systemctl", "reset-failed", self.unit])
         for path in (self.place, self.seen):
             remove(path)
 

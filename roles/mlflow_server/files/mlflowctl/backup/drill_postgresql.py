@@ -11,6 +11,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from mlflowctl import commands
+from mlflowctl.errors import Problem
 
 ACCOUNT = "drill"
 # No port, and no care for what is thrown away soon. What is shared is in files: a unit has no /dev/shm to count on.
@@ -50,19 +54,9 @@ def schemas(listed: list[str]) -> list[str]:
     return ['"' + name.replace('"', '""') + '"' for name in sorted(found - made - {"public"})]
 
 
-def said(*command: str | Path) -> str:
-    """Return what one of PostgreSQL's programs prints; end with what it says where it fails."""
-    done = subprocess.run(command, text=True, check=False, capture_output=True)
-    if done.returncode != 0:
-        sys.exit(f"{command[0]}: {done.stderr.strip()}")
-    return done.stdout
-
-
-def run(*command: str | Path) -> None:
-    """Run one of PostgreSQL's programs; end with what it says where it fails."""
-    done = subprocess.run(command, text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if done.returncode != 0:
-        sys.exit(f"{command[0]}: {done.stdout.strip()}")
+def run(*command: str | Path, **options: Any) -> str:
+    """Return what one of PostgreSQL's programs prints; a problem is what it says where it fails."""
+    return commands.printed(command, lambda said: Problem(f"{command[0]}: {said}"), commands.WORK_SECONDS, **options)
 
 
 def start(there: Path, home: Path, socket: str) -> None:
@@ -70,9 +64,8 @@ def start(there: Path, home: Path, socket: str) -> None:
     run(there / "initdb", "--auth=trust", f"--username={ACCOUNT}", "--encoding=UTF8", "--locale=C", "--no-sync", home)
     # What pg_ctl starts would hold on to a pipe for as long as it lives.
     options = ["--wait", f"--timeout={START_SECONDS}", f"--log={home / 'log'}", f"--options=-k {socket} {OPTIONS}"]
-    done = subprocess.run(
-        [there / "pg_ctl", "start", f"--pgdata={home}", *options], stdout=subprocess.DEVNULL, check=False
-    )
+    command: list[str | Path] = [there / "pg_ctl", "start", f"--pgdata={home}", *options]
+    done = commands.run(command, commands.DO_SECONDS, stdout=subprocess.DEVNULL, stderr=None)
     if done.returncode != 0:
         sys.exit((home / "log").read_text(encoding="utf-8", errors="replace"))
 
@@ -84,7 +77,7 @@ def main(there: str, home: str, socket: str, *words: str) -> None:
     who = [f"--host={socket}", f"--username={ACCOUNT}"]
     for database, _equals, dump in (word.partition("=") for word in words[:end]):
         run(Path(there) / "createdb", *who, database)
-        listed = said(Path(there) / "pg_restore", "--list", dump).splitlines()
+        listed = run(Path(there) / "pg_restore", "--list", dump).splitlines()
         for schema in schemas(listed):
             for order in (f"CREATE SCHEMA {schema}", f"ALTER DATABASE {database} SET search_path = {schema}"):
                 run(Path(there) / "psql", *who, f"--command={order}", database)

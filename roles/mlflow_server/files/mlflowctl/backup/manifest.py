@@ -7,14 +7,13 @@ import os
 import pwd
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import databases, locations, paths
+from mlflowctl import commands, databases, locations, paths
 from mlflowctl.backup import contents
 from mlflowctl.backup.repository import BackupError, Repository, Snapshot
 from mlflowctl.program import PROGRAM
@@ -170,7 +169,7 @@ def differences(
 def list_files(directory: Path) -> str:
     """Return what contents.py prints of artifacts, which nobody but root can exchange here."""
     command = [*PROGRAM, "contents", "artifacts", str(directory)]
-    return printed(subprocess.run(command, input="", text=True, check=False, capture_output=True))
+    return commands.printed(command, BackupError, commands.WORK_SECONDS)
 
 
 def look_into(copy: Path, name: str, team: Team | None) -> str:
@@ -186,18 +185,10 @@ def look_into(copy: Path, name: str, team: Team | None) -> str:
         shutil.copyfile(copy, mine, follow_symlinks=False)
         # The program comes as text: not every account can read where it stands.
         command = [sys.executable, "-Es", "-", "tables", str(mine)]
-        options: dict[str, Any] = {"cwd": "/", "input": Path(contents.__file__).read_text(encoding="utf-8")}
+        program = Path(contents.__file__).read_text(encoding="utf-8")
         if os.geteuid() == 0:
             for path in (mine, shop):
                 os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
-            options.update(user=owner.pw_uid, group=owner.pw_gid, extra_groups=[])
-        return printed(subprocess.run(command, text=True, check=False, capture_output=True, **options))
+        return commands.printed(command, BackupError, commands.WORK_SECONDS, account, input=program)
     finally:
         shutil.rmtree(shop)
-
-
-def printed(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what a program has printed; raise with what it said where it failed."""
-    if done.returncode != 0:
-        raise BackupError(done.stderr.strip())
-    return done.stdout

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import paths
+from mlflowctl import commands, paths, redaction
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 
@@ -76,7 +76,7 @@ class Repository:
         self.team = team
         self.uri = known.repository.replace("{team}", team)
 
-    def run(self, *words: str, allowed: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, allowed: tuple[int, ...] = (0,)) -> commands.Done:
         """Run restic, again while another has the repository for itself."""
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK") if name in os.environ},
@@ -97,7 +97,7 @@ class Repository:
             time.sleep(seconds)
             seconds = SECONDS_BETWEEN_TRIES
 
-    def once(self, words: tuple[str, ...], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def once(self, words: tuple[str, ...], environment: dict[str, str]) -> commands.Done:
         """Run restic, and end it when it takes too long."""
         seconds = WORK_SECONDS if words[0] in WORK else ASK_SECONDS
         command = ["restic", *words]
@@ -105,15 +105,13 @@ class Repository:
             if words[0] == "backup":
                 return watched(command, environment)
             # Names of files are whatever the team has made of them.
-            return subprocess.run(
-                command, text=True, errors="replace", check=False, capture_output=True, env=environment, timeout=seconds
-            )
+            return commands.run(command, seconds, env=environment)
         except StillError:
             raise BackupError(
                 f"restic has read nothing for {STILL_SECONDS} s: {self.shown()} takes nothing, a disk answers nothing, "
                 "or somebody has put a pipe in the place of a file just before it was opened"
             ) from None
-        except subprocess.TimeoutExpired:
+        except commands.LateError:
             raise BackupError(f"restic {words[0]} was still not done after {seconds} s at {self.shown()}") from None
 
     def reason(self, error: str) -> str:
@@ -133,7 +131,7 @@ class Repository:
 
     def shown(self) -> str:
         """Return its address without a password that may be in it."""
-        return re.sub(r"://[^/@]*@", "://***@", self.uri)
+        return redaction.address(self.uri)
 
     def make(self) -> bool:
         """Make it, unless it is there; say whether it had to be made."""
@@ -235,7 +233,7 @@ class StillError(Exception):
     """Nothing comes of a backup any more."""
 
 
-def watched(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def watched(command: list[str], environment: dict[str, str]) -> commands.Done:
     """Run a backup, and end it when it gets no further.
 
     restic looks whether a file is one, and opens it then. In between, who can write there can make it a pipe, which
@@ -250,7 +248,7 @@ def watched(command: list[str], environment: dict[str, str]) -> subprocess.Compl
                 raise
         errors.seek(0)
         texts = ("".join(said), errors.read().decode(errors="replace"))
-    return subprocess.CompletedProcess(command, process.returncode, *texts)
+    return commands.Done(command, process.returncode, *texts)
 
 
 def lines_of(process: subprocess.Popen[bytes]) -> Iterator[str]:
@@ -262,7 +260,7 @@ def lines_of(process: subprocess.Popen[bytes]) -> Iterator[str]:
         if time.monotonic() > still:
             raise StillError
         if time.monotonic() > end:
-            raise subprocess.TimeoutExpired(process.args, WORK_SECONDS)
+            raise commands.LateError
         if not select.select([handle], [], [], 1)[0]:
             continue
         piece = os.read(handle, 1 << 16)

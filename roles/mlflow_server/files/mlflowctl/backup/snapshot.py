@@ -10,12 +10,11 @@ import datetime
 import json
 import os
 import shutil
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import client_root, databases, locations, paths
+from mlflowctl import client_root, commands, databases, locations, paths, trees
 from mlflowctl import team as teams
 from mlflowctl.backup import contents
 from mlflowctl.backup.repository import BackupError, Repository, Settings, settings
@@ -51,19 +50,20 @@ def refuse_without_space(place: Path, needed: int, remedy: str) -> None:
 
 def look_at(team: Team, action: str, path: Path, feed: str = "") -> str:
     """Return what contents.py prints of something that belongs to the team."""
-    done = team.run([*PROGRAM, "contents", action, str(path)], capture_output=True, input=feed)
-    if done.returncode != 0:
-        raise BackupError(done.stderr.strip())
-    return done.stdout
+    command = [*PROGRAM, "contents", action, str(path)]
+    return team.printed(command, BackupError, commands.WORK_SECONDS, input=feed)
 
 
 def look_within(handle: int, feed: str) -> str:
     """Return the same of the directory of clients, which the team's account may not be let in to."""
     command = [*PROGRAM, "contents", "within", str(handle)]
-    done = subprocess.run(command, input=feed, text=True, check=False, capture_output=True, pass_fds=(handle,))
-    if done.returncode != 0:
-        raise LeftError(f"{client_root.where(handle)}: {done.stderr.strip()}")
-    return done.stdout
+    return commands.printed(
+        command,
+        lambda said: LeftError(f"{trees.where(handle)}: {said}"),
+        commands.WORK_SECONDS,
+        input=feed,
+        pass_fds=(handle,),
+    )
 
 
 def copy_databases(team: Team, stage: Path) -> list[dict[str, Any]]:
@@ -91,10 +91,8 @@ def find_elsewhere(team: Team, copies: Path, accepted: list[str], clients: Held)
     found: dict[str, Any] = {"accepted": 0, "others": 0, "names": []}
     for database in team.databases:
         copy = copies / f"{database['name']}{databases.suffix(database)}"
-        done = team.run([*PROGRAM, "locations", str(copy), known], capture_output=True)
-        if done.returncode != 0:
-            raise BackupError(done.stderr.strip())
-        for key, value in json.loads(done.stdout).items():
+        told = team.printed([*PROGRAM, "locations", str(copy), known], BackupError, commands.WORK_SECONDS)
+        for key, value in json.loads(told).items():
             found[key] += value
     return found
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import Any
 
-from mlflowctl import causes
+from mlflowctl import causes, commands, redaction
 from mlflowctl.turns import told_by
 
 JOURNAL_LINES = 20
@@ -14,7 +13,8 @@ JOURNAL_LINES = 20
 
 def run(*words: str) -> str:
     """Return what a command prints, whatever it ends with."""
-    return subprocess.run(words, text=True, check=False, capture_output=True).stdout
+    # Where it waits for a backup, that backup's unit has an end.
+    return commands.run(words, None if words[:2] == ("systemctl", "start") else commands.DO_SECONDS).stdout
 
 
 def result(name: str) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def result(name: str) -> dict[str, Any]:
         return told_by(name, shown["InvocationID"])
     which = f"_SYSTEMD_INVOCATION_ID={shown['InvocationID']}"
     lines = run("journalctl", which, f"--lines={JOURNAL_LINES}", "--no-pager", "--output=cat", "--quiet").splitlines()
-    why = causes.cause(causes.hidden("\n".join(lines))) if lines else shown["Result"]
+    why = causes.cause(redaction.hidden("\n".join(lines))) if lines else shown["Result"]
     return {"team": name, "failure": f"{why}; {causes.where(unit)}"}
 
 

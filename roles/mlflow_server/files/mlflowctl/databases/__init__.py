@@ -7,13 +7,11 @@ password is ever an argument.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import re
 import shutil
 import sqlite3
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -41,8 +39,6 @@ from mlflowctl.team import Team, load
 LOCK_SECONDS, SILENT_SECONDS = 60, 60
 # What nothing takes that is still under way; a dump of hundreds of gigabytes takes a few hours.
 COPY_SECONDS, ASK_SECONDS = 6 * 3600, 600
-# What timeout(1) ends with then.
-TIMED_OUT = 124
 KEEPALIVES = {
     "keepalives_idle": "30",
     "keepalives_interval": "10",
@@ -199,17 +195,13 @@ def run_tool(team: Team, *words: str) -> str:
 
 def run(team: Team, command: list[str], seconds: int, **options: Any) -> str:
     """Run a command as the team's account, which ends it when it takes too long; return what it prints."""
-    if not shutil.which(command[0]):
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
-    # Root of a unit that may do little cannot end what runs under another account.
-    done: subprocess.CompletedProcess[str] = team.run(
-        ["timeout", "--kill-after=10", str(seconds), *command], capture_output=True, **options
-    )
-    if done.returncode == TIMED_OUT:
-        raise DatabaseError(f"{os.path.basename(command[0])} was still not done after {seconds} s")
-    if done.returncode != 0:
-        raise DatabaseError(done.stderr.strip() or f"{os.path.basename(command[0])} ended with {done.returncode}")
-    return done.stdout
+    return team.printed(command, DatabaseError, seconds, **options)
+
+
+def address(uri: str) -> str:
+    """Return a URI without who logs in there."""
+    found = URI.fullmatch(uri)
+    return f"{uri.partition(':')[0]}://{found['place'] if found else '…'}"
 
 
 def without_password(uri: str) -> tuple[str, dict[str, str]]:

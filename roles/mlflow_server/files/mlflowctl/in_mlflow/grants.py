@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
-from mlflowctl.in_mlflow.wait_until_healthy import UnixConnection
+from mlflowctl.in_mlflow import client
 
 ROLES = "/api/3.0/mlflow/roles/"
 SEARCH = "/api/2.0/mlflow/experiments/search"
@@ -22,17 +21,12 @@ class GrantError(Exception):
 
 
 def answer(
-    connection: http.client.HTTPConnection, method: str, target: str, body: str | None, headers: dict[str, str]
+    connection: http.client.HTTPConnection, method: str, target: str, body: Any, headers: dict[str, str]
 ) -> bytes:
     """Send one request; return what is answered, and nothing but that."""
-    try:
-        connection.request(method, target, body, headers)
-        response = connection.getresponse()
-        text = response.read()
-    finally:
-        connection.close()
-    if response.status != http.HTTPStatus.OK:
-        raise GrantError(f"{method} {target.partition('?')[0]}: {response.status}: {text[:300]!a}")
+    status, text = client.asked(connection, method, target, body, headers)
+    if status != http.HTTPStatus.OK:
+        raise GrantError(f"{method} {target.partition('?')[0]}: {status}: {text[:300]!a}")
     return text
 
 
@@ -46,16 +40,13 @@ class Server:
     def __init__(self, uri: str, path: str, username: str, password: str) -> None:
         address = urllib.parse.urlsplit(uri)
         self.address, self.path = (str(address.hostname), address.port or 80), path
-        credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
-        self.headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
+        self.headers = client.log_in(username, password)
 
     def ask(self, method: str, path: str, body: Any = None, **query: str) -> Any:
         """Send a request; return what is answered."""
         target = f"{path}?{urllib.parse.urlencode(query)}" if query else path
-        connection = UnixConnection(self.path, timeout=TIMEOUT) if self.path else self.door()
-        # The server takes this name for its own, whatever it is called outside.
-        headers = {**self.headers, "Host": "localhost"} if self.path else self.headers
-        return json.loads(answer(connection, method, target, body and json.dumps(body), headers) or b"{}")
+        connection = client.over_socket(self.path, TIMEOUT) if self.path else self.door()
+        return json.loads(answer(connection, method, target, body, self.headers) or b"{}")
 
     def door(self) -> http.client.HTTPConnection:
         """Return a way through its port."""

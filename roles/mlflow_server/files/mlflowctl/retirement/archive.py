@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from mlflowctl import client_root, databases, locations, paths, transaction, trees
+from mlflowctl import client_root, commands, databases, locations, paths, transaction, trees
 from mlflowctl.databases import sqlite
 from mlflowctl.errors import Problem
 from mlflowctl.files import sync
@@ -76,10 +76,11 @@ def check_space(team: Team, directory: Path, with_artifacts: bool) -> None:
 def find_elsewhere(team: Team, copy: Path) -> str:
     """Say which artifacts a copy of a database knows of that are at places of people's own, and in no archive."""
     known = json.dumps({"artifacts": team.artifacts or team.client_root, "accepted": []})
-    done = team.run([*PROGRAM, "locations", str(copy), known], capture_output=True)
-    if done.returncode != 0:
-        return f"it cannot be read which artifacts are elsewhere: {done.stderr.strip()}"
-    return locations.described(json.loads(done.stdout))
+    try:
+        told = team.printed([*PROGRAM, "locations", str(copy), known], ArchiveError, commands.WORK_SECONDS)
+    except ArchiveError as error:
+        return f"it cannot be read which artifacts are elsewhere: {error}"
+    return locations.described(json.loads(told))
 
 
 def empty_workshop(team: Team) -> Path:

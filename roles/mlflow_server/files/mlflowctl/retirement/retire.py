@@ -9,17 +9,15 @@ then on nothing is needed any more of what is being removed.
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import grp
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import databases, processes, transaction, trees
+from mlflowctl import commands, databases, locks, processes, transaction, trees
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.files import write_private
@@ -45,9 +43,7 @@ class RetireError(Problem):
 
 def run(*command: str) -> None:
     """Run a command; raise with what it says where it fails."""
-    done = subprocess.run(command, text=True, check=False, capture_output=True)
-    if done.returncode != 0:
-        raise RetireError(f"{' '.join(command)}: {done.stderr.strip()}")
+    commands.printed(command, lambda said: RetireError(f"{' '.join(command)}: {said}"), commands.DO_SECONDS)
 
 
 def known(name: str, places: Places) -> Team:
@@ -110,7 +106,7 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
         "client_root": team.client_root,
         "files": [database["file"] for database in team.databases if database["file"]],
         "data": list(map(str, data_dirs(team.name, places))),
-        "elsewhere": [f"{database['name']} ({where(database['uri'])})" for database in held],
+        "elsewhere": [f"{database['name']} ({databases.address(database['uri'])})" for database in held],
         "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
         "artifacts_elsewhere": artifacts_elsewhere,
     }
@@ -123,12 +119,6 @@ def nothing_left(name: str, places: Places) -> Record | None:
     if any(os.path.lexists(path) for path in (places.config / name, *data_dirs(name, places))):
         return None
     return {"with_artifacts": True, "data": [], "elsewhere": []}
-
-
-def where(uri: str) -> str:
-    """Return a URI without who logs in there."""
-    found = databases.URI.fullmatch(uri)
-    return f"{uri.partition(':')[0]}://{found['place'] if found else '…'}"
 
 
 def remove_account(name: str) -> None:
@@ -167,7 +157,7 @@ def retire(name: str, directory: Path, remove: bool, places: Places) -> list[str
     for path in unit_files(name, places):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     run("systemctl", "daemon-reload")
-    subprocess.run(["systemctl", "reset-failed", f"mlflow*@{name}.*"], check=False, capture_output=True)
+    commands.run(["systemctl", "reset-failed", f"mlflow*@{name}.*"])
     for path in (places.config / name, places.changes / name, *left_by_backups(name, places)):
         if path.is_symlink() or path.is_file():
             path.unlink()
@@ -222,11 +212,9 @@ def retire_all(mode: str, directory: Path, names: list[str]) -> dict[str, dict[s
     places = here()
     records = places.record("any").parent
     records.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(records, os.O_RDONLY)
     done: dict[str, Any] = {}
     failures: dict[str, Any] = {}
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.held(records):
         for name in names:
             try:
                 lines = retire(name, directory, mode == "remove", places)
@@ -234,6 +222,4 @@ def retire_all(mode: str, directory: Path, names: list[str]) -> dict[str, dict[s
                     done[name] = lines
             except (Problem, OSError, KeyError) as error:
                 failures[name] = f"it could not be retired: {error}. The next run goes on with it"
-    finally:
-        os.close(lock)
     return {"done": done, "failures": failures}

@@ -1,0 +1,165 @@
+"""Runs other programs: each has an end, and whatever bytes one prints do not end this one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import pwd
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflowctl.errors import Problem
+from mlflowctl.program import PROGRAM
+
+# For what only asks; for what systemd or this host is told to do; and for what reads or writes all that a team has. Of
+# that nobody knows how much it is: nothing that is still under way takes a week.
+ASK_SECONDS, DO_SECONDS, WORK_SECONDS = 120, 1800, 7 * 24 * 3600
+# Between being asked to end, and being made to.
+KILL_SECONDS = 10
+# What timeout(1) ends with when its time is up, and how it is seen to end when it had to kill.
+TIMED_OUT, KILLED = 124, (-9, 137)
+
+Done = subprocess.CompletedProcess[str]
+
+
+class LateError(Problem, OSError):
+    """A program was still not done; whoever is prepared for one that is not there is prepared for this, too."""
+
+
+def run(
+    command: Sequence[str | Path], seconds: float | None = ASK_SECONDS, account: str | None = None, **options: Any
+) -> Done:
+    """Run a program, as another account where one is given; return how it ended and what it printed.
+
+    Without seconds, something else has to end it, such as its unit. It is asked nothing: what it reads is its input.
+    """
+    words = [os.fspath(word) for word in command]
+    feed = options.pop("input", None)
+    options.setdefault("stdin", subprocess.DEVNULL if feed is None else subprocess.PIPE)
+    options.setdefault("stdout", subprocess.PIPE)
+    options.setdefault("stderr", subprocess.PIPE)
+    patience, began = seconds, time.monotonic()
+    if account is not None:
+        refuse_missing(words[0], options.get("env"))
+        options = {**given_up(account), **options}
+        if seconds is not None:
+            # Root of a unit that may do little cannot end what runs under another account: this is that account's.
+            words, patience = bounded(words, seconds), seconds + 2 * KILL_SECONDS
+    process = subprocess.Popen(words, text=True, encoding="utf-8", errors="replace", **options)
+    try:
+        told, complained = process.communicate(feed, patience)
+    except subprocess.TimeoutExpired:
+        end(process)
+        raise LateError(late(command, seconds)) from None
+    except BaseException:
+        end(process)
+        raise
+    if account is not None and is_late(process.returncode, began, seconds):
+        raise LateError(late(command, seconds))
+    return Done(words, process.returncode, told, complained)
+
+
+def printed(
+    command: Sequence[str | Path],
+    problem: Callable[[str], Exception] = Problem,
+    seconds: float | None = ASK_SECONDS,
+    account: str | None = None,
+    **options: Any,
+) -> str:
+    """Return what a program prints; where it fails, or is not done in time, raise a problem with why."""
+    try:
+        done = run(command, seconds, account, **options)
+    except LateError as error:
+        raise problem(str(error)) from None
+    if done.returncode != 0:
+        raise problem(said(command, done))
+    return done.stdout
+
+
+def lines(
+    command: Sequence[str | Path], problem: Callable[[str], Exception], seconds: float = WORK_SECONDS
+) -> Iterator[bytes]:
+    """Yield the lines that a program prints while it prints them, as they are; raise a problem as above."""
+    began = time.monotonic()
+    with open(os.memfd_create("complained"), "w+b") as errors:
+        words = bounded([os.fspath(word) for word in command], seconds)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+        try:
+            yield from process.stdout or ()
+            process.wait(seconds + 2 * KILL_SECONDS)
+        except BaseException:
+            end(process)
+            raise
+        end(process)
+        errors.seek(0)
+        complained = errors.read().decode("utf-8", "replace")
+    if is_late(process.returncode, began, seconds):
+        raise problem(late(command, seconds))
+    if process.returncode != 0:
+        raise problem(said(command, Done(words, process.returncode, None, complained)))
+
+
+def said(command: Sequence[str | Path], done: Done) -> str:
+    """Return what a program that failed has said, or at least how it ended."""
+    words = done.stdout if done.stderr is None else done.stderr
+    return (words or "").strip() or f"{name_of(command)} ended with {done.returncode}"
+
+
+def name_of(command: Sequence[str | Path]) -> str:
+    """Return what a program is called by people."""
+    words = [os.fspath(word) for word in command]
+    own = words[: len(PROGRAM)] == PROGRAM and len(words) > len(PROGRAM)
+    return f"mlflowctl {words[len(PROGRAM)]}" if own else os.path.basename(words[0])
+
+
+def late(command: Sequence[str | Path], seconds: float | None) -> str:
+    """Say that it is."""
+    return f"{name_of(command)} was still not done after {seconds} s"
+
+
+def bounded(words: list[str], seconds: float) -> list[str]:
+    """Return a command that ends by itself, with all that it has started."""
+    return ["timeout", f"--kill-after={KILL_SECONDS}", str(seconds), *words]
+
+
+def is_late(code: int, began: float, seconds: float | None) -> bool:
+    """Say whether such a command has ended since its time was up."""
+    return seconds is not None and time.monotonic() - began >= seconds and code in (TIMED_OUT, *KILLED)
+
+
+def given_up(account: str) -> dict[str, Any]:
+    """Return what makes a program one of an account's: it can do no more than whatever else that runs."""
+    options: dict[str, Any] = {"umask": 0o077, "cwd": "/"}
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam(account)
+        options.update(user=owner.pw_uid, group=owner.pw_gid, extra_groups=[])
+    return options
+
+
+def refuse_missing(name: str, environment: dict[str, str] | None) -> None:
+    """Raise as Python does where a program is not there, before something else stands in front of it."""
+    if not shutil.which(name, path=(os.environ if environment is None else environment).get("PATH")):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Let it end, and make it; whom not even that ends, since a disk holds it, nobody waits for."""
+    # What is another account's ends by itself.
+    with contextlib.suppress(subprocess.TimeoutExpired, PermissionError):
+        process.terminate()
+        try:
+            # timeout(1) passes it on, and kills after its own time.
+            process.wait(KILL_SECONDS + 1)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(1)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        # What was to be read is read by nobody.
+        with contextlib.suppress(OSError):
+            if pipe:
+                pipe.close()

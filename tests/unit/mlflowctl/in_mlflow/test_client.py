@@ -1,0 +1,96 @@
+"""The one client: who asks is said, a socket is a way like a port, and nobody is sent elsewhere."""
+
+import base64
+import http.server
+import json
+import socketserver
+import threading
+
+import pytest
+from mlflowctl import api
+from mlflowctl.in_mlflow import client, grants
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Says what it was asked, or what the path is called by."""
+
+    def do_GET(self):
+        size = int(self.headers.get("Content-Length") or 0)
+        told = {"who": self.headers["Authorization"], "host": self.headers["Host"], "method": self.command}
+        told["body"] = self.rfile.read(size).decode()
+        status = int(self.path[1:]) if self.path[1:].isdecimal() else 200
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "http://elsewhere.example/")
+        self.end_headers()
+        self.wfile.write(json.dumps(told).encode())
+
+    def do_POST(self):
+        self.do_GET()
+
+    def do_DELETE(self):
+        self.do_GET()
+
+    def log_message(self, *words):
+        """Say nothing."""
+
+
+class OverSocket(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+    def get_request(self):
+        request, _address = super().get_request()
+        return request, ("local", 0)
+
+
+@pytest.fixture(params=["socket", "port"])
+def ways(request, tmp_path):
+    """Return the socket and the URI of a server that has one of them."""
+    path = str(tmp_path / "s")
+    server = (
+        OverSocket(path, Handler) if request.param == "socket" else http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    )
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield (path, "http://no.example:1") if request.param == "socket" else ("", f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_who_asks_is_said_by_both_ways(ways):
+    path, uri = ways
+    told = grants.Server(uri, path, "ann", "pass:word").ask("DELETE", "/x", {"id": 1}, a="b c")
+    assert base64.b64decode(told["who"].partition(" ")[2]) == b"ann:pass:word"
+    assert (told["method"], json.loads(told["body"])) == ("DELETE", {"id": 1})
+    assert told["host"] == ("localhost" if path else uri.partition("//")[2])
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_another_answer_is_none(ways, status):
+    path, uri = ways
+    with pytest.raises(grants.GrantError, match=f"^GET /{status}: {status}: "):
+        grants.Server(uri, path, "ann", "it").ask("GET", f"/{status}")
+    if path:
+        with pytest.raises(api.AskError, match=f"^/{status}: {status}: "):
+            api.Server(path, "ann", "it").ask(f"/{status}")
+
+
+def test_root_asks_by_the_socket(ways):
+    path, _uri = ways
+    if not path:
+        with pytest.raises(api.AskError, match="the server does not answer"):
+            api.Server("/no/such/socket", "ann", "it").ask("/x")
+        return
+    server = api.Server(path, "ann", "it")
+    assert [server.ask("/x", body)["method"] for body in (None, {}, {"a": 1})] == ["GET", "POST", "POST"]
+    assert server.ask("/x", {})["body"] == "{}"
+    with pytest.raises(api.AskError, match="does not accept the admin's password"):
+        server.ask("/401")
+
+
+def test_a_connection_is_closed_whatever_comes_of_it():
+    way = client.over_socket("/no/such/socket", 1)
+    with pytest.raises(FileNotFoundError):
+        client.asked(way, "GET", "/", None, {})
+    assert way.sock is None or way.sock.fileno() == -1

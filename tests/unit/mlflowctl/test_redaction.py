@@ -1,0 +1,56 @@
+"""Whoever prints it, and however it is spelt: a password is not shown."""
+
+import pytest
+from mlflowctl import causes, redaction
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "cannot reach postgresql+psycopg://ann:{raw}@db/x now",
+        "cannot reach postgresql+psycopg://ann:{encoded}@db/x now",
+        "could not translate host name '{tail}@db'",
+        "invalid port '{raw}'",
+        "repr {escaped!r}",
+        "dsn user=ann password={raw} host=db",
+        "dsn user=ann password='{raw}' host=db",
+        '{{"password": "{raw}"}}',
+        "another://bob:not@known/at all@there",
+    ],
+)
+def test_no_password_is_shown_however_it_is_spelt(said):
+    raw, encoded = "p@ss/wo:rd'\\x?#", "p%40ss%2Fwo%3Ard%27%5Cx%3F%23"
+    text = said.format(raw=raw, encoded=encoded, tail="ss/wo:rd'\\x?#", escaped=raw)
+    known = redaction.secrets_in(f"postgresql+psycopg://ann:{encoded}@db/x")
+    line = causes.shown(redaction.hidden(text, known | {raw}))
+    for secret in (raw, encoded, "ss/wo:rd", "wo:rd", "%2Fwo", "not@known"):
+        assert secret not in line, line
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("postgresql://ann:simple@db/x", "simple"),
+        ("postgresql://ann:a@b@db/x", "a@b"),
+        ("postgresql://ann@db/x?password=in+query%21", "in query!"),
+        ("mssql+pyodbc:///?odbc_connect=DRIVER%3DX%3BUID%3Da%3BPWD%3Din%40odbc", "in@odbc"),
+        ("postgresql://ann:a?b#c/d@db/x", "a?b#c/d"),
+    ],
+)
+def test_the_passwords_of_a_uri_are_known(uri, expected):
+    assert expected in redaction.secrets_in(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("rest:https://ann:p@ss:w0rd@host:8000/vision", "rest:https://***@host:8000/vision"),
+        ("rest:https://t0ken@host/vision", "rest:https://***@host/vision"),
+        ("rest:https://host/a@b", "rest:https://host/a@b"),
+        ("sftp://ann@host//srv/backups", "sftp://***@host//srv/backups"),
+        ("sftp:ann@host:/srv/backups", "sftp:ann@host:/srv/backups"),
+        ("/srv/backups", "/srv/backups"),
+    ],
+)
+def test_an_address_is_shown_without_who_logs_in(uri, expected):
+    assert redaction.address(uri) == expected
