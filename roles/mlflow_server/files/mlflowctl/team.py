@@ -27,6 +27,8 @@ class Team:
     artifacts: the local directory that the server keeps them in, or None.
     client_root: where clients keep them past the server, as a path of this host or the URI of a store, or None.
     storage_dirs: directories outside state_dir that are the team's alone.
+    replica: what this host is called among those that serve the team together; nothing where one alone does.
+    leader: which of these does what happens once for all of them, which is this host where it leads.
     """
 
     name: str
@@ -42,6 +44,9 @@ class Team:
     tracking_uri: str = ""
     gc_older_than: str = "never"
     client_root: str | None = None
+    replica: str = ""
+    leader: str = ""
+    leads: bool = True
 
     @property
     def directory(self) -> Path:
