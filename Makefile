@@ -14,7 +14,7 @@ VERSION ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-access bench-audit bench-hosts $(STAGES) toolchain toolchain-mlflow toolchain-servers build hosts format release lock clean
+.PHONY: help demo test test-all matrix check bench bench-access bench-audit bench-hosts between $(STAGES) toolchain toolchain-mlflow toolchain-between toolchain-servers build hosts format release lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,11 @@ demo: toolchain-mlflow build ## Deploy two teams on throwaway hosts, to look at
 
 test: toolchain-servers ## Run all of the checks below; the exit code is the verdict
 	@$(RUN) python tools/check.py $(STAGES)
+
+test-all: test matrix ## The above, and each ansible-core that is supported
+
+matrix: toolchain ## Unit tests and sanity with each ansible-core (ARGS="2.17 2.21" for some)
+	@$(RUN) python tools/matrix.py $(ARGS)
 
 check: lint ## Run linters and unit tests: nothing that boots
 	@$(MAKE) unit ARGS="-n auto --dist worksteal $(ARGS)"
@@ -39,6 +44,9 @@ unit: toolchain ## Unit tests of the plugins
 
 integration: toolchain-servers build ## The modules and playbooks against real MLflow servers
 	@$(RUN) python tools/integration.py $(ARGS)
+
+between: toolchain-between build ## The modules against an MLflow between the older ones and the newest
+	@MLOPS_MLFLOW_BETWEEN=yes $(RUN) pytest tests/servers -k mlflow-3.15.2 $(ARGS)
 
 molecule: build ## The roles on systemd hosts (SCENARIO=… for one)
 	@$(RUN) python tools/scenarios.py $(SCENARIO)
@@ -72,6 +80,9 @@ toolchain: ## Install system packages and build/venv
 
 toolchain-mlflow:
 	@$(PYTHON) tools/toolchain.py --mlflow
+
+toolchain-between:
+	@$(PYTHON) tools/toolchain.py --between
 
 toolchain-servers:
 	@$(PYTHON) tools/toolchain.py --servers

@@ -25,6 +25,9 @@ VENV = BUILD / "venv"
 MLFLOW = BUILD / "mlflow"
 # Further servers that the modules are tested against, each in a directory of its name under build/.
 OLDER_MLFLOWS = ("mlflow-2.22.4", "mlflow-3.12.0")
+# And one that is only tried when somebody asks for it: `make between`, which sets this.
+BETWEEN_MLFLOWS = ("mlflow-3.15.2",)
+BETWEEN = "MLOPS_MLFLOW_BETWEEN"
 COLLECTIONS = BUILD / "collections"
 INVENTORY = BUILD / "inventory" / "hosts.yml"
 CONTAINERS_CONF = BUILD / "containers.conf"

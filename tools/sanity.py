@@ -86,7 +86,7 @@ def environment() -> dict[str, str]:
     if pip_conf.exists():
         env.setdefault("PIP_CONFIG_FILE", str(pip_conf))
     # Real interpreters only: it cannot work with the shims of version managers.
-    path = [str(project.VENV / "bin"), "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+    path = [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
     env.update(HOME=str(HOME), PATH=":".join(path))
     for name in ("ANSIBLE_HOME", "ANSIBLE_COLLECTIONS_PATH", "PYTHONDONTWRITEBYTECODE"):
         env.pop(name, None)

@@ -129,7 +129,7 @@ def uv_pip_install(where: Path, *arguments: str | Path) -> None:
 
 def lock() -> None:
     """Pin everything below the requirements, for every supported Python."""
-    for name in ("dev", "galaxy-importer", "mlflow", *project.OLDER_MLFLOWS):
+    for name in ("dev", "galaxy-importer", "mlflow", *project.OLDER_MLFLOWS, *project.BETWEEN_MLFLOWS):
         target = project.ROOT / "tools" / "locks" / f"{name}.txt"
         project.say(f"resolving requirements-{name}.txt")
         project.run(
@@ -150,6 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mlflow", action="store_true", help="also build/mlflow, a real MLflow")
     parser.add_argument("--servers", action="store_true", help="also every MLflow that the modules are tested against")
+    parser.add_argument("--between", action="store_true", help="also the one between these, which `make between` tries")
     parser.add_argument("--lock", action="store_true", help="renew tools/locks/ instead")
     options = parser.parse_args()
     install_packages()
@@ -158,6 +159,8 @@ def main() -> None:
         if options.mlflow or options.servers:
             make_venv("mlflow", project.MLFLOW)
         for name in project.OLDER_MLFLOWS if options.servers else ():
+            make_venv(name, project.BUILD / name)
+        for name in project.BETWEEN_MLFLOWS if options.between else ():
             make_venv(name, project.BUILD / name)
         if options.lock:
             lock()

@@ -460,18 +460,11 @@ password:
   required: true
 receipt:
   description:
-    - Path of a file on the target. After a run that found nothing to do it holds, for root alone, in what state
-      O(servers[].databases) were, and a fingerprint of the declaration.
-    - While neither differs, the server is not asked, so that it may sleep.
+    - Path of a file on the target. After a run that found nothing to do it holds, for root alone, in what state the
+      databases were by O(state_command), and a fingerprint of the declaration.
+    - While neither differs, the server is not asked, so that it may sleep. Give none to a server that is always to be
+      asked.
   type: path
-databases:
-  description:
-    - The SQLite files of all of the server's stores; see O(servers[].receipt). Give none where a store is elsewhere.
-    - Give none either where several processes answer and remember log-ins (C(auth_cache_ttl_seconds)). One of them
-      may still take a password that is no longer right, which would then be noted as right.
-  type: list
-  elements: path
-  default: []
 """
 
 

@@ -55,7 +55,11 @@ _value:
 import typing as t
 
 SLICE = "mlflow.slice"
-UNREAD = ("/admin_password", "/bootstrap.env", "/access_receipt.json", "/kept_secrets.json", "/team.json")
+UNREAD = (
+    *("/admin_password", "/bootstrap.env", "/access_receipt.json", "/kept_secrets.json", "/team.json"),
+    # Read anew each time.
+    "/creators.json",
+)
 
 
 def newest(files: list[dict[str, t.Any]], config_dir: str, unit_dir: str) -> dict[str, float]:
@@ -69,7 +73,7 @@ def newest(files: list[dict[str, t.Any]], config_dir: str, unit_dir: str) -> dic
             key = path[len(config_dir) + 1 :].partition("/")[0]
         else:
             continue
-        # The server only reads these at its very first start, or never.
+        # No server that runs has old ones of these in mind.
         if file["mtime"] and not path.endswith(UNREAD):
             found[key] = max(found.get(key, 0), file["mtime"])
     return found

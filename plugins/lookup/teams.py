@@ -49,6 +49,12 @@ options:
     default: never
     vars:
       - name: mlflow_server_gc_older_than
+  mlflow_server_disk_max:
+    description: How much the teams that do not say it may keep on the disk of their host.
+    type: str
+    default: infinity
+    vars:
+      - name: mlflow_server_disk_max
   mlflow_proxy_domain:
     description:
       - Host name of the start page of the proxies. The servers then take the addresses under which the proxies pass
@@ -513,6 +519,24 @@ options:
           - prompt_version
           - scorer_version
           - mcp_server_version
+      creators:
+        description:
+          - Who may make experiments, registered models, prompts, MCP servers, and secrets, models and endpoints of the
+            gateway, beside the team's admins. Everybody who can log in by default; nobody else where it is V({}).
+          - The role's own server refuses it to others, with 403, whichever way they come. What somebody may do with
+            what is there is for grants to say.
+        type: dict
+        suboptions:
+          users:
+            description: Names of users of this team, or of O(mlflow_teams[].keep_users).
+            type: list
+            elements: str
+            default: []
+          groups:
+            description: Names of groups of this team, for the members that are declared.
+            type: list
+            elements: str
+            default: []
       keep_users:
         description: Users who are left as they are though they are not declared here.
         type: list
@@ -641,6 +665,14 @@ options:
           - An idle worker takes 250 MB. Uploads through the server are passed on in pieces.
         type: str
         default: 2G
+      disk_max:
+        description:
+          - How much the artifacts and SQLite databases that the server keeps on its host may take, in bytes or such as
+            V(500G), or V(infinity). An upload that does not fit is answered with 507 and a sentence that says so.
+          - The server itself sees to it, of what is uploaded through it; a file system of its own is what nobody gets
+            beyond. Runs and metrics are taken all the same.
+          - That of O(mlflow_server_disk_max) by default.
+        type: str
       cpu_weight:
         description: The server's share of the processors and disks, from 1 to 10000, where several want them at once.
         type: int
@@ -709,6 +741,7 @@ from ansible_collections.mlops.mlflow.plugins.plugin_utils.stores import (
     PACKAGES_VARIABLE,
     packages_of,
 )
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.templates import filled, reason
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.variables import (
     TEAM_PREFIX,
     TEAMS,
@@ -716,12 +749,19 @@ from ansible_collections.mlops.mlflow.plugins.plugin_utils.variables import (
 )
 
 # What a team that does not say it gets, by the variable with which the inventory says it for all.
-DEFAULTS = {"version": "3.17.2", "listen_address": "127.0.0.1", "idle_timeout": "30min", "gc_older_than": "never"}
+DEFAULTS = {
+    "version": "3.17.2",
+    "listen_address": "127.0.0.1",
+    "idle_timeout": "30min",
+    "gc_older_than": "never",
+    "disk_max": "infinity",
+}
 VARIABLES = {
     "version": "mlflow_version",
     "listen_address": "mlflow_listen_address",
     "idle_timeout": "mlflow_server_idle_timeout",
     "gc_older_than": "mlflow_server_gc_older_than",
+    "disk_max": "mlflow_server_disk_max",
 }
 PROXIES = "mlflow_proxies"
 # What people and other hosts call a host.
@@ -730,12 +770,6 @@ PROXY_ADDRESS = "mlflow_proxy_address"
 CALLED = ("inventory_hostname", "ansible_host", ADDRESS)
 # What all sides of a proxy read, and what it is where nobody says it.
 DOORS: dict[str, t.Any] = {"mlflow_proxy_domain": "", "mlflow_proxy_by": ["name"], "mlflow_proxy_https_port": 443}
-
-
-def _message(error: AnsibleError) -> str:
-    """What is wrong, without the lines of a file that Ansible adds to it, which may have secrets in them."""
-    said = getattr(error, "_original_message", None) or getattr(error, "_message", None)
-    return str(said or error)
 
 
 class LookupModule(LookupBase):
@@ -803,7 +837,7 @@ class LookupModule(LookupBase):
                 said[name] = self._plain(variables[name])
             except AnsibleError as error:
                 place, error = self._unfilled(name, variables[name], error)
-                problems.append(shown(f"{place}: {_message(error)}"))
+                problems.append(shown(f"{place}: {reason(error)}"))
         return said, problems
 
     def _unfilled(self, place: str, value: t.Any, error: AnsibleError) -> tuple[str, AnsibleError]:
@@ -859,7 +893,7 @@ class LookupModule(LookupBase):
 
     def _plain(self, value: t.Any) -> t.Any:
         """The value with its templates and vaults resolved, in built-in containers."""
-        value = t.cast(t.Any, self._templar).template(value)
+        value = filled(self._templar, value)
         if isinstance(value, dict):
             return {key: self._plain(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):

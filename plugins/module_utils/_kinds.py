@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ._listed import Definitions, Experiments, Facts, Listing, Secrets, Things
+from ._listed import Definitions, Experiments, Facts, Listing, Origin, Secrets, Things
 from ._registry import IS_PROMPT, MODEL, MODELS, TAGS, model_facts, prompt_facts, tags_of
 from ._scorers import Scorers, scorer_key
 from ._shapes import Maybe, Word, text_by_text
@@ -34,7 +34,10 @@ EXPERIMENT = {
     "artifact_location": str,
     "lifecycle_stage": Word(("active", "deleted")),
     "tags": TAGS,
+    "creation_time": Maybe(int),
 }
+# In the place of a creator, which MLflow has for some things only. Whoever makes one may write there what they like.
+MADE_BY = "mlflow.user"
 
 
 class Kind(t.NamedTuple):
@@ -63,6 +66,16 @@ def experiment_facts(experiment: Facts) -> Facts:
     }
 
 
+def tagged(at: str) -> t.Callable[[Facts], Origin]:
+    """Read where a thing comes from that has tags."""
+    return lambda thing: Origin(thing.get(at), tags_of(thing).get(MADE_BY) or None)
+
+
+def signed(at: str) -> t.Callable[[Facts], Origin]:
+    """Read where a thing comes from that says who has made it."""
+    return lambda thing: Origin(thing.get(at), thing.get("created_by") or None)
+
+
 def scorer_facts(scorer: Facts) -> Facts:
     """A scorer with the key of its grants; its name needs the name of its experiment."""
     return {"key": scorer_key(scorer["experiment_id"], scorer["scorer_name"])}
@@ -74,12 +87,13 @@ def in_gateway(what: str, items: str, key: str, **more: t.Any) -> Listing:
     return Listing(
         path=f"{GATEWAY}{what}/list",
         items=items,
-        shape={key: str, name: str, **more},
+        shape={key: str, name: str, "created_at": Maybe(int), "created_by": Maybe(str), **more},
         name=name,
         key=key,
         one=f"{GATEWAY}{what}/get",
         by=key,
         paged=False,
+        origin=signed("created_at"),
     )
 
 
@@ -103,6 +117,7 @@ REGISTERED_MODELS = Listing(
     one=MODELS + "get",
     by="name",
     facts=model_facts,
+    origin=tagged("creation_timestamp"),
 )
 
 KINDS: dict[str, Kind] = {
@@ -120,6 +135,7 @@ KINDS: dict[str, Kind] = {
                 by="experiment_id",
                 facts=experiment_facts,
                 query={"view_type": "ALL"},
+                origin=tagged("creation_time"),
             ),
             things=Experiments,
         ),
@@ -137,12 +153,13 @@ KINDS: dict[str, Kind] = {
             Listing(
                 path=SCORERS + "list",
                 items="scorers",
-                shape={"experiment_id": int, "scorer_name": str},
+                shape={"experiment_id": int, "scorer_name": str, "creation_time": Maybe(int)},
                 name="name",
                 key="key",
                 one=SCORERS + "get",
                 facts=scorer_facts,
                 paged=False,
+                origin=lambda scorer: Origin(scorer.get("creation_time")),
             ),
             since=(3, 7),
             things=Scorers,
@@ -184,10 +201,11 @@ KINDS: dict[str, Kind] = {
             Listing(
                 path=MCP_SERVERS,
                 items="mcp_servers",
-                shape={"name": str},
+                shape={"name": str, "creation_timestamp": Maybe(int), "created_by": Maybe(str)},
                 name="name",
                 key="name",
                 one=MCP_SERVERS,
+                origin=signed("creation_timestamp"),
             ),
             since=(3, 15),
             groups_since=(3, 15),

@@ -23,6 +23,18 @@ SWITCHED_OFF = "NOT_IMPLEMENTED"
 Facts = t.Dict[str, t.Any]
 
 
+class Origin(t.NamedTuple):
+    """When a thing was made, in milliseconds, and by whom, as far as it says so itself."""
+
+    at: int | None = None
+    by: str | None = None
+
+
+def unknown(_thing: Facts) -> Origin:
+    """Where a kind of thing says neither."""
+    return Origin()
+
+
 class Listing(t.NamedTuple):
     """How the server tells what there is of a kind."""
 
@@ -40,6 +52,7 @@ class Listing(t.NamedTuple):
     facts: t.Callable[[Facts], Facts] = dict
     query: t.Mapping[str, str] = {}
     paged: bool = True
+    origin: t.Callable[[Facts], Origin] = unknown
 
 
 def pages(
@@ -69,6 +82,7 @@ class Things:
         self._by_name: dict[str, Facts] | None = None
         self._names: dict[str, str] = {}
         self._gone: dict[str, bool] = {}
+        self._origins: dict[str, Origin] = {}
         # Why the server does not tell what there is.
         self.refusal: RequestRefused | None = None
 
@@ -117,6 +131,10 @@ class Things:
         # What an earlier step made is not listed yet.
         return name if self._listing.key == self._listing.name else str(self.by_name[name][self._listing.key])
 
+    def origin(self, name: str) -> Origin:
+        """What one that is listed says of where it comes from."""
+        return self._origins.get(self.key(name), Origin())
+
     def exists(self, name: str) -> bool:
         """Whether something can be granted on it."""
         return name in self.by_name
@@ -130,7 +148,13 @@ class Things:
     def _list(self, **query: str) -> t.Iterable[Facts]:
         path, items, shape = self._listing.path, self._listing.items, self._listing.shape
         found = pages(self._client, path, items, shape, paged=self._listing.paged, **self._listing.query, **query)
-        return map(self._listing.facts, found)
+        return map(self._noted, found)
+
+    def _noted(self, thing: Facts) -> Facts:
+        """What is kept of one; apart from it, where it comes from."""
+        facts = self._listing.facts(thing)
+        self._origins[facts[self._listing.key]] = self._listing.origin(thing)
+        return facts
 
     def _look_for(self, key: str) -> bool:
         path, query = self._one(key)

@@ -3,11 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A note that a server was found as declared, for as long as neither can have changed.
 
-The server's databases are looked at before it is asked. A change after that look leaves them in another state
-than the noted one, whenever it came: the next run asks. A change before it is in the answers, for SQLite lets
-nobody read while a commit is written into the file. One in a write-ahead log can be read a moment after it is
-written, and two changes in one tick of a clock look like one: so a state is only noted when it had not changed
-for C(SETTLED) seconds. A file that was put back with its former times has another C(ctime).
+A command of the host's says in what state the server's databases are; what it says is kept, and told to it again.
+That state is looked at before the server is asked: a change after it leaves another one, whenever it came, and a
+change before it is in the answers.
 """
 
 from __future__ import annotations
@@ -16,49 +14,52 @@ import hashlib
 import hmac
 import json
 import os
-import stat
-import time
+import subprocess
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 from ._private_files import read_private, write_private
 
 # Another number makes all receipts void: raise it when a run would now find something to do that it left before.
-FORMAT = 2
-# Seconds. The coarsest clock of a file system that holds databases ticks every two.
-SETTLED = 2
+FORMAT = 3
 # The fingerprint is over passwords, and must not help anybody to guess one: about 15 ms a guess and a server.
 ROUNDS = 60_000
+# For what the command says about all servers. Whoever waits longer asks them.
+LOOK_SECONDS = 300
 
-State = t.List[t.List[int]]
+Server = t.Mapping[str, t.Any]
+State = t.Dict[str, t.Any]
 
 
 class Receipt:
     """What is noted about one server, and the state that its databases are in now."""
 
-    def __init__(self, path: str | None, databases: t.Sequence[str], declared: t.Mapping[str, t.Any]) -> None:
-        self._path = path
-        self._declared = declared
-        now = time.time_ns()
-        self._state = state_of(databases) if path and databases else None
-        self._settled = self._state is not None and settled(self._state, now)
-
-    def holds(self) -> bool:
-        """Whether the server was found as declared, and nothing can have changed since."""
+    def __init__(self, server: Server) -> None:
+        self._path: str | None = server["receipt"]
+        self._declared = server
         noted = self._read()
-        # What is quick to compare comes first.
-        if self._state is None or noted.get("format") != FORMAT or noted.get("databases") != self._state:
-            return False
-        salt, fingerprint = noted.get("salt"), noted.get("fingerprint")
-        if not isinstance(salt, str) or not isinstance(fingerprint, str):
-            return False
-        return hmac.compare_digest(fingerprint.encode(), fingerprint_of(self._declared, salt).encode())
+        # Only what was noted of this very declaration says anything about it.
+        self.noted: State | None = noted.get("state") if self._is_of(noted) else None
+        self._state: State | None = None
+        self.holds = False
+
+    @property
+    def question(self) -> State:
+        """What the command is told about the server."""
+        return {"noted": self.noted, "names": with_versions(self._declared)}
+
+    def hear(self, answer: t.Any) -> None:
+        """Take what the command says about it."""
+        if isinstance(answer, dict):
+            self.holds = answer.get("holds") is True and self.noted is not None
+            self._state = answer.get("state")
 
     def write(self) -> None:
-        """Note that the server, asked after this receipt was made, is as declared."""
-        if self._path is None or not self._settled:
+        """Note that the server, asked after the command was, is as declared; or that it still is."""
+        if self._path is None or not self._state:
             return
         salt = os.urandom(16).hex()
-        noted = {"format": FORMAT, "salt": salt, "databases": self._state}
+        noted = {"format": FORMAT, "salt": salt, "state": self._state}
         noted["fingerprint"] = fingerprint_of(self._declared, salt)
         write_private(self._path, json.dumps(noted) + "\n")
 
@@ -69,36 +70,45 @@ class Receipt:
             return {}
         return noted if isinstance(noted, dict) else {}
 
+    def _is_of(self, noted: dict[str, t.Any]) -> bool:
+        salt, fingerprint = noted.get("salt"), noted.get("fingerprint")
+        if noted.get("format") != FORMAT or not isinstance(salt, str) or not isinstance(fingerprint, str):
+            return False
+        return hmac.compare_digest(fingerprint.encode(), fingerprint_of(self._declared, salt).encode())
+
+
+def receipts_of(servers: t.Sequence[Server], command: t.Sequence[str]) -> dict[str, Receipt]:
+    """The receipts of servers, by name. Without a command none of them holds, and none is written."""
+    with ThreadPoolExecutor(4) as pool:
+        receipts = dict(zip((server["name"] for server in servers), pool.map(Receipt, servers)))
+    asked = {server["name"]: receipts[server["name"]] for server in servers if server["receipt"]}
+    answers = _answers(command, {name: receipt.question for name, receipt in asked.items()}) if command else {}
+    for name, receipt in asked.items():
+        receipt.hear(answers.get(name))
+    return receipts
+
+
+def _answers(command: t.Sequence[str], questions: State) -> State:
+    """What the command says; nothing where it is not there yet, or cannot say."""
+    if not questions:
+        return {}
+    try:
+        done = subprocess.run(
+            list(command), input=json.dumps(questions), capture_output=True, text=True, check=True, timeout=LOOK_SECONDS
+        )
+        answers = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return {}
+    return answers if isinstance(answers, dict) else {}
+
+
+def with_versions(declared: Server) -> list[str]:
+    """The registered models and prompts of which it matters what versions there are."""
+    things = [*(declared.get("registered_models") or []), *(declared.get("prompts") or [])]
+    return sorted({thing["name"] for thing in things if thing["aliases"] or thing.get("template") is not None})
+
 
 def fingerprint_of(declared: t.Mapping[str, t.Any], salt: str) -> str:
     """An HMAC-SHA256 of the declaration, many times over."""
     text = json.dumps(declared, sort_keys=True)
     return hashlib.pbkdf2_hmac("sha256", text.encode(), salt.encode(), ROUNDS).hex()
-
-
-def state_of(databases: t.Sequence[str]) -> State | None:
-    """What tells that SQLite files were written to or replaced; None where one is not there."""
-    state: State = []
-    for path in databases:
-        file = _facts(path)
-        if not file:
-            return None
-        # Without ctime, which changes when root reads it. Empty it says the same as none: whether a server runs.
-        log = _facts(path + "-wal")[:4]
-        state += [file, log if log and log[2] else []]
-    return state
-
-
-def _facts(path: str) -> list[int]:
-    try:
-        facts = os.stat(path)
-    except OSError:
-        return []
-    if not stat.S_ISREG(facts.st_mode):
-        return []
-    return [facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
-
-
-def settled(state: State, now: int) -> bool:
-    """Whether nothing of it changed for a while. Never where a clock ran back."""
-    return all(max(facts[3:]) < now - SETTLED * 10**9 for facts in state if facts)

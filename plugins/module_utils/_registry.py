@@ -40,6 +40,7 @@ MODEL = {
     "tags": TAGS,
     "aliases": Maybe([{"alias": str, "version": _digits}]),
     "latest_versions": Maybe([{"version": _digits, "tags": TAGS}]),
+    "creation_timestamp": Maybe(int),
 }
 
 

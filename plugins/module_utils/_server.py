@@ -136,18 +136,26 @@ class Server:
         ]
 
     def creators(self) -> set[int]:
-        """Rows of grants that MLflow gave to whoever created a thing.
+        """Rows of grants that MLflow gave to whoever created a thing."""
+        return {row for row, _name in self.makers().values()}
+
+    def makers(self) -> dict[Resource, tuple[int, str]]:
+        """Who created a thing, by what the server's grants call it, with the row that says so.
 
         MLflow does not say so; it is the first row on the thing, a user's own, and MANAGE.
         """
-        first: dict[Resource, tuple[int, str, str]] = {}
+        first: dict[Resource, tuple[int, str, Holder]] = {}
         for holder in self.holders():
             for resource, grant in self.rows(holder).items():
                 # Nobody has made all of a kind.
                 if grant.row is not None and resource.key != EVERY:
-                    row = (grant.row, grant.level, holder.kind)
+                    row = (grant.row, grant.level, holder)
                     first[resource] = min(first.get(resource, row), row)
-        return {row for row, level, kind in first.values() if (level, kind) == ("MANAGE", "user")}
+        return {
+            resource: (row, holder.name)
+            for resource, (row, level, holder) in first.items()
+            if (level, holder.kind) == ("MANAGE", "user")
+        }
 
     def rows(self, holder: Holder) -> dict[Resource, Grant]:
         """The holder's own grants as the server has them."""

@@ -31,6 +31,11 @@ options:
     type: list
     elements: str
     default: []
+  beside:
+    description:
+      - What is declared, as names by the words of grants. All that there is beside it is returned as C(undeclared).
+      - It is nothing that is asked for beyond what the rest needs.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -39,6 +44,16 @@ EXAMPLES = r"""
     tracking_uri: http://127.0.0.1:5001
     username: admin
     password: "{{ vault_admin_password }}"
+  register: result
+
+- name: See what is there and not declared
+  mlops.mlflow.access_info:
+    tracking_uri: http://127.0.0.1:5001
+    username: admin
+    password: "{{ vault_admin_password }}"
+    beside:
+      experiment: [resnet]
+      prompt: [summarize]
   register: result
 """
 
@@ -80,6 +95,21 @@ access_info:
           kind: gateway_endpoint
           name: e-40def4fe7d54408db602ee5ab58c21aa
           permission: READ
+    undeclared:
+      description:
+        - Each active experiment, registered model, prompt and whatever else is called by a name and is not in
+          O(beside); MLflow's own first experiment is not among them.
+        - C(created_by) is who has MANAGE for having made it, where C(according_to) is V(grant), which MLflow tells from
+          3.13 on. It is what the thing says of itself where that is V(itself), which is anybody's word.
+        - Each of the three is None where MLflow does not tell it.
+      returned: when O(beside) is given
+      type: list
+      elements: dict
+      sample:
+        - experiment: scratch
+          created_by: frank
+          according_to: grant
+          created_at: "2026-03-02T10:15:04Z"
     declaration:
       description:
         - The options C(users), C(groups), C(experiments) and C(registered_models) of M(mlops.mlflow.access)
@@ -101,9 +131,12 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._effective import ask
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import MlflowError
 from ansible_collections.mlops.mlflow.plugins.module_utils._people import called
 from ansible_collections.mlops.mlflow.plugins.module_utils._server import Server
+from ansible_collections.mlops.mlflow.plugins.module_utils._undeclared import refuse_odd_names, undeclared
 
 
 def read(client: Client, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    beside = params["beside"]
+    refuse_odd_names(beside or {})
     server = Server(client, params["names"])
     default = params["default_permission"] or ask_default(client, server)
     return {
@@ -115,6 +148,7 @@ def read(client: Client, params: dict[str, t.Any]) -> dict[str, t.Any]:
             for holder, resource, grant in server.unmanaged_grants()
         ],
         "declaration": declaration(server),
+        **({} if beside is None else {"undeclared": undeclared(server, beside)}),
     }
 
 
@@ -125,6 +159,7 @@ def main() -> None:
             **connection_spec(),
             "default_permission": {"type": "str", "choices": levels},
             "names": {"type": "list", "elements": "str", "default": []},
+            "beside": {"type": "dict"},
         },
         supports_check_mode=True,
     )

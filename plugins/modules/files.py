@@ -313,9 +313,9 @@ def ensure_here(module: AnsibleModule, spec: Spec, after: Facts) -> tuple[Facts,
         after = {**after, "content": present["content"]}
     if present["state"] == "other" or (present["state"] == "directory" and after["state"] != "directory"):
         raise ValueError(f"is a {present['state']} where a {after['state']} is wanted; remove it first")
-    if spec["state"] == "program" and present["state"] == "link":
+    if spec["state"] == "program" and present == after:
         folder, _name = FOLDERS.place_of(path)
-        if not is_whole(folder, present["target"], spec["files"]) and present["target"] == after["target"]:
+        if not is_whole(folder, present["target"], spec["files"]):
             present = {**present, "state": "link to a version that somebody has changed"}
     changed = present != after
     if changed and not module.check_mode and spec["state"] == "program":

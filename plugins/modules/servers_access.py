@@ -16,6 +16,21 @@ description:
     RV(failures).
   - In check mode a server that cannot be reached, or does not know its admin, counts as one that is not there yet.
 author: The mlops.mlflow authors (@mlops-mlflow)
+options:
+  state_command:
+    description:
+      - A command on the target, word by word, that says in what state the servers' databases are, for which it does not
+        ask the servers. The role mlflow_server brings one, which is C(mlflowctl access-state).
+      - It is told on standard input, as a JSON object by the name of each server with a O(servers[].receipt), what it
+        said C(noted) in the former run, and the C(names) of the models and prompts whose versions matter. It prints,
+        likewise by name, whether that C(holds), and the C(state) to note from now on.
+      - Without it no server has a receipt.
+      - Give no receipt to servers of which several processes answer and remember log-ins
+        (C(auth_cache_ttl_seconds)). One of them may still take a password that is no longer right, which would then be
+        noted as right.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - mlops.mlflow.access.servers
   - mlops.mlflow.connection.several
@@ -39,11 +54,11 @@ EXAMPLES = r"""
           - name: resnet
             grants: {alice: MANAGE}
         receipt: /etc/mlflow/vision/access_receipt.json
-        databases: [/var/lib/mlflow/vision/mlflow.db]
       - name: nlp
         tracking_uri: http://127.0.0.1:5002
         username: admin
         password: "{{ vault_nlp_admin }}"
+    state_command: [/usr/local/sbin/mlflowctl, access-state]
   register: managed
   failed_when: managed is failed or managed.failures | length > 0
 """
@@ -101,16 +116,15 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlops.mlflow.plugins.module_utils._access_arguments import access_spec
 from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import client_from
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import RequestRefused, TransportError
-from ansible_collections.mlops.mlflow.plugins.module_utils._receipt import Receipt
+from ansible_collections.mlops.mlflow.plugins.module_utils._receipt import Receipt, receipts_of
 from ansible_collections.mlops.mlflow.plugins.module_utils._reconcile import reconcile
 from ansible_collections.mlops.mlflow.plugins.module_utils._servers import result, several_spec, work_on_servers
 
 
-def manage(server: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+def manage(server: dict[str, t.Any], receipt: Receipt, check_mode: bool) -> dict[str, t.Any]:
     """Bring one server into its state, unless its receipt says that it is."""
-    receipt = Receipt(server["receipt"], server["databases"], server)
-    if receipt.holds():
-        return result(asked=False)
+    if receipt.holds:
+        return result(asked=False, warnings=[] if check_mode else noted(receipt))
     try:
         done = reconcile(client_from(server, read_only=check_mode), server)
     except (TransportError, RequestRefused) as error:
@@ -120,22 +134,31 @@ def manage(server: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     warnings = list(done.warnings)
     # What was not wholly seen is no reason not to look again.
     if not (check_mode or done.changes or warnings):
-        try:
-            receipt.write()
-        except OSError as error:
-            warnings.append(f"receipt: {error}; the server will be asked again")
+        warnings += noted(receipt)
     return result(done.changes, warnings=warnings, left=done.left)
 
 
+def noted(receipt: Receipt) -> list[str]:
+    """Note that all is as declared; return what a person should know of it."""
+    try:
+        receipt.write()
+    except OSError as error:
+        return [f"receipt: {error}; the server will be asked again"]
+    return []
+
+
 def main() -> None:
-    options = {
-        **access_spec(),
-        "receipt": {"type": "path"},
-        "databases": {"type": "list", "elements": "path", "default": []},
-    }
     # The target's journal would get the users as one text, in which quotes hide a password from being masked.
-    module = AnsibleModule(argument_spec=several_spec(options), supports_check_mode=True, no_log=True)
-    work_on_servers(module, lambda server: manage(server, module.check_mode))
+    module = AnsibleModule(
+        argument_spec={
+            **several_spec({**access_spec(), "receipt": {"type": "path"}}),
+            "state_command": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+        no_log=True,
+    )
+    receipts = receipts_of(module.params["servers"], module.params["state_command"])
+    work_on_servers(module, lambda server: manage(server, receipts[server["name"]], module.check_mode))
 
 
 if __name__ == "__main__":

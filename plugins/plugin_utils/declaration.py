@@ -22,6 +22,7 @@ from ..module_utils._kinds import DECLARED, KINDS
 from ..module_utils._text import shown
 from .addresses import address_problems
 from .clients import client_problems
+from .creators import creator_names, creator_problems
 from .environment import server_environment_problems
 from .forms import form_problems, shape_problems
 from .limits import limit_problems
@@ -48,6 +49,9 @@ from .variables import TEAM_PREFIX
 PINNED_VERSION = re.compile(r"\d+\.\d+\.\d+(rc\d+)?")
 # Ansible shows a value of the wrong type, which may be a password.
 VALUE = re.compile(r"(?<=unable to convert to )(?P<type>\w+): .*|(?<=^Value )'.*'(?= in the sub parameter)", re.DOTALL)
+# Up to 2.18 it names types as Python does, and wants no null where a text is wanted, which form_problems has said.
+CLASS = re.compile(r"<class '(\w+)'>")
+OF_A_NULL = "is of type NoneType"
 # The permission API that the modules speak begins here.
 OLDEST_VERSION = ROLES_ONLY_SINCE
 
@@ -99,17 +103,24 @@ def read_teams(
             problems += [f"{label}: {problem}" for problem in found]
             continue
         checked = ArgumentSpecValidator(schema).validate(team)
-        found = list(form_problems(team, schema))
-        found += [
-            f"unknown key: {error.msg}" if isinstance(error, UnsupportedError) else VALUE.sub(r"\g<type>", error.msg)
-            for error in checked.errors
-        ]
+        found = [*form_problems(team, schema), *_spec_problems(checked.errors)]
         if not found:
             completed = _completed(checked.validated_parameters, defaults)
             teams.append(completed)
             found = list(_team_problems(completed, packages))
         problems += [f"{label}: {problem}" for problem in found]
     return teams, [shown(problem) for problem in (*problems, *_collisions(teams))]
+
+
+def _spec_problems(errors: t.Iterable[t.Any]) -> t.Iterator[str]:
+    """What Ansible found, without the values that it shows."""
+    for error in errors:
+        if isinstance(error, UnsupportedError):
+            yield f"unknown key: {error.msg}"
+            continue
+        said = VALUE.sub(r"\g<type>", CLASS.sub(r"\1", error.msg))
+        if OF_A_NULL not in said:
+            yield said
 
 
 def _is_own_list(place: str, team: t.Any) -> bool:
@@ -133,6 +144,7 @@ def _completed(team: Team, defaults: dict[str, str]) -> Team:
     team["client_root"] = client_root(team)
     team.update(network_defaults(team))
     team.update(resource_defaults(team))
+    team["creator_names"] = creator_names(team)
     for holder in team["users"] + team["groups"]:
         # A key without a value counts as given where one of two is wanted.
         grants = [{key: value for key, value in grant.items() if value is not None} for grant in holder["grants"]]
@@ -155,6 +167,7 @@ def _team_problems(team: Team, packages: Packages) -> t.Iterator[str]:
     yield from access_problems(team)
     yield from _denial_problems(team)
     yield from _kind_problems(team)
+    yield from creator_problems(team)
     yield from limit_problems(team)
     yield from storage_problems(team, packages)
     yield from twice_problems(team)

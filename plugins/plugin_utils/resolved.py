@@ -15,6 +15,8 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
+from .templates import reason
+
 Declared = t.Dict[str, t.Any]
 
 
@@ -23,7 +25,7 @@ def packed(resolve: t.Callable[[], Declared]) -> str:
     try:
         found = resolve()
     except AnsibleError as error:
-        found = {"teams": [], "problems": [f"mlflow_teams: {error}"]}
+        found = {"teams": [], "problems": [f"mlflow_teams: {reason(error)}"]}
     return base64.b64encode(json.dumps(found, default=str).encode()).decode()
 
 

@@ -17,9 +17,12 @@ JOBS = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
 TIME = re.compile(r"([1-9]\d*(s|min|h|d)?)( [1-9]\d*(s|min|h|d))*")
 # As mlflow gc reads it.
 AGE = re.compile(r"(?=\d)(\d+d)?(\d+h)?(\d+m)?(\d+s)?")
-MEMORY = re.compile(r"[1-9]\d{0,18}[KMGT]?|infinity")
+UNLIMITED = "infinity"
+AMOUNT = re.compile(rf"[1-9]\d{{0,18}}[KMGT]?|{UNLIMITED}")
 # One worker without any work; with less it would be killed while it starts.
 LEAST_MEMORY = 512 * 1024**2
+# A database of MLflow's with nothing in it, and some room to work.
+LEAST_DISK = 16 * 1024**2
 UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 # What each worker takes at least, and more than any host has of workers and of processes.
 WORKER_MEMORY, MOST_WORKERS, MOST_TASKS = 200 * 1024**2, 256, 4194304
@@ -31,12 +34,18 @@ ALONE, AMONG_SEVERAL = 60, 5
 
 
 def resource_defaults(team: Team) -> Team:
-    """C(sleeps), C(jobs), and for how long log-ins are remembered unless the team says it."""
+    """C(sleeps), C(jobs), C(disk_max_bytes), and for how long log-ins are remembered unless the team says it."""
     remembered = team["auth_cache_ttl_seconds"]
     if remembered is None:
         remembered = ALONE if team["workers"] == 1 and not replicas_of(team) else AMONG_SEVERAL
     jobs = str(team["environment"].get(JOBS, "")).lower() in ("true", "1")
-    return {"auth_cache_ttl_seconds": remembered, "sleeps": team["idle_timeout"] != NEVER, "jobs": jobs}
+    disk = team["disk_max"]
+    return {
+        "auth_cache_ttl_seconds": remembered,
+        "sleeps": team["idle_timeout"] != NEVER,
+        "jobs": jobs,
+        "disk_max_bytes": _bytes(disk) if _is_amount(disk) and disk != UNLIMITED else None,
+    }
 
 
 def resource_problems(team: Team) -> t.Iterator[str]:
@@ -50,17 +59,29 @@ def resource_problems(team: Team) -> t.Iterator[str]:
     if age != NEVER and (not AGE.fullmatch(age) or any(map(_is_long, re.findall(r"\d+", age)))):
         yield f"gc_older_than: '{age}' is no time that mlflow gc knows; use one like 30d, 12h or 1d12h, or '{NEVER}'"
     yield from _memory_problems(team["memory_max"], team["workers"])
+    yield from _disk_problems(team["disk_max"])
     yield from _number_problems(team)
 
 
 def _memory_problems(memory: str, workers: int) -> t.Iterator[str]:
-    if not MEMORY.fullmatch(memory) or (memory != "infinity" and _bytes(memory) >= 2**63):
+    if not _is_amount(memory):
         yield f"memory_max: '{memory}' is no amount of memory; use one like 2G or 1500M, bytes, or 'infinity'"
-    elif memory != "infinity" and _bytes(memory) < LEAST_MEMORY:
+    elif memory != UNLIMITED and _bytes(memory) < LEAST_MEMORY:
         yield f"memory_max: {memory} is too little for a server to start; {LEAST_MEMORY // 1024**2}M is the least"
-    elif memory != "infinity" and 1 < workers <= MOST_WORKERS and _bytes(memory) < _needed(workers):
+    elif memory != UNLIMITED and 1 < workers <= MOST_WORKERS and _bytes(memory) < _needed(workers):
         least = f"{_needed(workers) // 1024**2}M"
         yield f"memory_max: {memory} is too little for {workers} workers to start; {least} is the least"
+
+
+def _disk_problems(disk: str) -> t.Iterator[str]:
+    if not _is_amount(disk):
+        yield f"disk_max: '{disk}' is no size; use one like 500G or 2T, bytes, or 'infinity'"
+    elif disk != UNLIMITED and _bytes(disk) < LEAST_DISK:
+        yield f"disk_max: {disk} is too little for a database; {LEAST_DISK // 1024**2}M is the least"
+
+
+def _is_amount(text: str) -> bool:
+    return bool(AMOUNT.fullmatch(text)) and (text == UNLIMITED or _bytes(text) < 2**63)
 
 
 def _number_problems(team: Team) -> t.Iterator[str]:

@@ -31,7 +31,13 @@ MONTH, WEEK = 30, 7 * 86400
 # A heading, and whether what stands below it is a number.
 COLUMNS = (
     *(("Team", False), ("Host", False), ("MLflow", False), ("Artifacts", True), ("Databases", True)),
-    *(("Growth in 30 days", True), ("Runs", True), ("Runs in 7 days", True), ("Hours awake in 30 days", True)),
+    *(
+        ("Of its disk_max", True),
+        ("Growth in 30 days", True),
+        ("Runs", True),
+        ("Runs in 7 days", True),
+        ("Hours awake in 30 days", True),
+    ),
     *(("Users", True), ("Quiet users", True), ("Deleted runs", True), ("In deleted experiments", True)),
 )
 
@@ -105,6 +111,15 @@ def _tiles(teams: t.Sequence[tuple[str, str, Team]]) -> str:
     return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in tiles.items())
 
 
+def _of_limit(it: Team) -> tuple[float | None, str]:
+    """How much of what it may have on the disk it has, in percent."""
+    disk = it.get("disk") or {}
+    if not disk.get("max") or disk.get("used") is None:
+        return None, NONE
+    percent = 100 * disk["used"] / disk["max"]
+    return percent, f"{percent:.0f} % of {size(disk['max'])}"
+
+
 def _row(host: str, team: str, it: Team, now: float, order: int) -> str:
     # The week that is under way and the one before have the last days between them, by day.
     past = [day for day in it["days"] if day.get("runs") is not None][-8:]
@@ -112,6 +127,7 @@ def _row(host: str, team: str, it: Team, now: float, order: int) -> str:
     cells: list[tuple[float | None, str]] = [
         (_last(it, "artifacts_bytes"), size(_last(it, "artifacts_bytes"))),
         (_last(it, "database_bytes"), size(_last(it, "database_bytes"))),
+        _of_limit(it),
         (_growth(it), size(_growth(it))),
         (_last(it, "runs"), number(_last(it, "runs"))),
         (recent, number(recent)),

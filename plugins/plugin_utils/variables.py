@@ -19,7 +19,13 @@ TEAMS, TEAM_PREFIX = "mlflow_teams", "mlflow_team_"
 # Read by lookups and playbooks, or kept by roles from one to the next.
 FURTHER = (
     *(TEAMS, "mlflow_version", "mlflow_listen_address", "mlflow_server_idle_timeout", "mlflow_server_gc_older_than"),
-    *("mlflow_server_address", "mlflow_server_failed_teams", "mlflow_access_failed_teams", "mlflow_doors_failure"),
+    *(
+        "mlflow_server_disk_max",
+        "mlflow_server_address",
+        "mlflow_server_failed_teams",
+        "mlflow_access_failed_teams",
+        "mlflow_doors_failure",
+    ),
     *("mlflow_client_user", "mlflow_proxy_address"),
 )
 # Names that other things have too, in an inventory of one's own.

@@ -62,6 +62,11 @@ CASES: dict[str, tuple[int, dict[str, str], dict[str, str]]] = {
         {f"mlflow_team_filesystem_free_bytes{TEAM}": "5x3000", f"mlflow_team_filesystem_size_bytes{TEAM}": "100x3000"},
         {f"mlflow_team_filesystem_free_bytes{TEAM}": "15x3000", f"mlflow_team_filesystem_size_bytes{TEAM}": "100x3000"},
     ),
+    "MlflowTeamDiskNearlyUsedUp": (
+        2,
+        {f"mlflow_team_disk_used_bytes{TEAM}": "95x3000", f"mlflow_team_disk_max_bytes{TEAM}": "100x3000"},
+        {f"mlflow_team_disk_used_bytes{TEAM}": "80x3000", f"mlflow_team_disk_max_bytes{TEAM}": "100x3000"},
+    ),
     "MlflowCertificateEnds": (
         2,
         {'mlflow_certificate_expiry_timestamp_seconds{instance="h",path="/c"}': "90000x3000"},

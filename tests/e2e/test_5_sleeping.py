@@ -5,6 +5,7 @@ People here post everything once (tools/person.py), as MLflow's client does from
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,14 +51,44 @@ def test_mlflows_own_client_only_waits(converged: Stage) -> None:
     assert demo.person(converged.url(5001), ALICE, "write", "resnet").keys() == {"run"}
 
 
-def test_nothing_to_change_wakes_nobody(converged: Stage) -> None:
-    # The first run sees what was logged meanwhile; from then on nothing has happened.
+# What the team's account could do to its own database, past its server.
+BY_HAND = """\
+import sqlite3
+connection = sqlite3.connect("/var/lib/mlflow/vision/mlflow.db")
+change = "UPDATE role_permissions SET permission = 'MANAGE' WHERE permission = 'EDIT' AND resource_type = 'experiment'"
+with connection:
+    print(connection.execute(change).rowcount)
+"""
+
+
+def test_work_wakes_nobody_afterwards_and_a_grant_by_hand_is_put_right(converged: Stage) -> None:
+    """Nothing to change wakes nobody, also after people have worked."""
+    # The first run sees what is in the servers, where nobody has looked since something was changed.
     converged.play("site")
+    base = "/api/2.0/mlflow/"
+    found = converged.answer(5001, **ALICE, path=f"{base}experiments/get-by-name?experiment_name=resnet")[1]
+    number = json.loads(found)["experiment"]["experiment_id"]
+    for _run in range(20):
+        answer = converged.answer(5001, **ALICE, path=f"{base}runs/create", body={"experiment_id": number})[1]
+        run_id = json.loads(answer)["run"]["info"]["run_id"]
+        metric = {"key": "loss", "value": 0.5, "timestamp": 1, "step": 1}
+        body = {"run_id": run_id, "metrics": [metric], "tags": [{"key": "by", "value": "hand"}]}
+        assert converged.ask(5001, **ALICE, path=f"{base}runs/log-batch", body=body) == 200
+    life, starts = converged.lives("vision"), converged.starts("vision")
     for team in ("vision", "nlp"):
         put_to_sleep(converged, team)
     run = converged.play("site")
     assert (run.code, run.changed) == (0, 0), run.output
     assert [processes(converged, team) for team in ("vision", "nlp")] == [0, 0]
+    assert converged.lives("vision") == life
+    assert converged.starts("vision") == starts
+    python = "runuser -u mlflow-vision -- python3 -"
+    changed = int(converged.sh(python, BY_HAND))
+    assert changed > 0
+    run = converged.play("site", "--diff")
+    assert (run.code, run.changed) == (0, 1), run.output
+    assert run.output.count(" MANAGE to EDIT experiment ") >= changed, run.output
+    assert converged.starts("vision") == starts + 1
 
 
 def test_what_was_done_in_a_server_before_it_slept_is_undone(converged: Stage) -> None:

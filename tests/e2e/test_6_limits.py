@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -42,11 +44,25 @@ def send(stage: Stage, port: int, megabytes: int) -> None:
         connection.close()
 
 
+def put(stage: Stage, port: int, path: str, megabytes: int) -> tuple[int, str]:
+    """Upload an artifact as dave; return the status, and what is said."""
+    login = base64.b64encode(":".join(DAVE.values()).encode()).decode()
+    connection = http.client.HTTPConnection(stage.host.address, port, timeout=120)
+    try:
+        headers = {"Authorization": f"Basic {login}"}
+        connection.request("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{path}", MEGABYTE * megabytes, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
 def test_who_eats_memory_dies_comes_back_and_disturbs_nobody(converged: Stage) -> None:
     changes = {
         "memory_max": "512M",
         "cpu_weight": 50,
         "tasks_max": 200,
+        "disk_max": "64M",
         # Which takes another start, and access that is given meanwhile.
         "environment": {"MLFLOW_LOGGING_LEVEL": "ERROR"},
         "registered_models": [{"name": "classifier", "grants": {"frank": "READ"}}],
@@ -64,6 +80,16 @@ def test_who_eats_memory_dies_comes_back_and_disturbs_nobody(converged: Stage) -
     names = "MemoryMax,CPUWeight,TasksMax"
     shown = converged.sh(f"systemctl show --property={names} mlflow@nlp").split()
     assert set(shown) == {"MemoryMax=536870912", "CPUWeight=50", "TasksMax=200"}
+
+    found = converged.answer(5002, *DAVE.values(), "/api/2.0/mlflow/experiments/get-by-name?experiment_name=sentiment")
+    number = json.loads(found[1])["experiment"]["experiment_id"]
+    assert put(converged, 5002, f"{number}/room/small", 1)[0] == 200
+    status, said = put(converged, 5002, f"{number}/room/large", 70)
+    assert (status, json.loads(said)["error_code"]) == (507, "RESOURCE_LIMIT_EXCEEDED")
+    assert "The team may keep 64.0 MiB here (disk_max)" in said
+    assert "large" not in converged.sh(f"ls /var/lib/mlflow/nlp/artifacts/{number}/room")
+    asked = "mlflowctl audit nlp --user=dave --route=mlflow-artifacts/artifacts --json"
+    assert soon(lambda: {it["status"] for it in json.loads(converged.sh(asked))} >= {200, 507})
 
     assert converged.login(5002, **DAVE) == 200
     other = converged.lives("vision")

@@ -11,6 +11,8 @@ HOME = "/var/lib/mlflow/vision/taken-in"
 ENVIRONMENT = "/etc/mlflow/vision/environment"
 # A line that Python runs at each start, as a hundred packages have one, and what says whose process it was.
 WITH_EACH_START = f'import os; open(f"{HOME}/pth-{{os.geteuid()}}", "a").close()'
+# And one that would hold whoever reads what the team has.
+PIPE = f'\nimport os; os.mkfifo("{HOME}/pipe")\n'
 # The loader of each program says what it loads in a file of its own, which belongs to whose process it is.
 VARIABLES = f"LD_DEBUG=libs\nLD_DEBUG_OUTPUT={HOME}/loader\nTRIED=1\n"
 
@@ -21,7 +23,7 @@ def boarded(converged: Stage) -> Iterator[Stage]:
     packages = converged.sh("ls -d /etc/mlflow/vision/venv/lib/python3*/site-packages").strip()
     kept = converged.sh(f"cat {ENVIRONMENT}")
     converged.sh(f"install --directory --owner=mlflow-vision --mode=0777 {HOME}")
-    converged.sh(f"cat > {packages}/zz_each_start.pth", feed=WITH_EACH_START)
+    converged.sh(f"cat > {packages}/zz_each_start.pth", feed=WITH_EACH_START + PIPE)
     converged.sh(f"cat >> {ENVIRONMENT}", feed=VARIABLES)
     try:
         yield converged
@@ -42,6 +44,7 @@ def test_neither_packages_nor_variables_of_a_team_reach_what_root_runs(boarded: 
     # The server itself has them, so that they would have been seen.
     assert "loader." in names
     assert "pth-" in names
+    assert "pipe" not in names
     assert owners == {"mlflow-vision"}
     process = boarded.sh("systemctl show --value --property=MainPID mlflow@vision.service").strip()
     assert "TRIED=1" in boarded.sh(f"tr '\\0' '\\n' < /proc/{process}/environ").splitlines()

@@ -38,6 +38,10 @@ def test_who_deleted_an_experiment_is_in_the_journal(converged: Stage) -> None:
     }
     # journald writes when it comes to it.
     assert soon(lambda: wanted <= {(it["user"], it["route"], it["status"]) for it in told(converged, "vision")})
+    forged = json.dumps({"user": "bob", "route": "experiments/delete", "resource": doomed, "status": 200})
+    feed = f"SYSLOG_IDENTIFIER=mlflow-audit\n_SYSTEMD_UNIT=mlflow@vision.service\nMESSAGE={forged}\n"
+    converged.sh("runuser -u mlflow-vision -- logger --journald", feed)
+    assert soon(lambda: forged in converged.sh("journalctl --identifier=mlflow-audit --output=cat"))
     lines = told(converged, "vision")
     (made,) = (
         it for it in lines if it["route"] == "experiments/create" and it["resource"].get("name", "")[:6] == "doomed"
@@ -47,6 +51,12 @@ def test_who_deleted_an_experiment_is_in_the_journal(converged: Stage) -> None:
     assert (deleted["team"], deleted["method"]) == ("vision", "POST")
     assert [it["claimed_user"] for it in lines if it["status"] == 401][-1] == "alice"
     assert "not-to-be-seen" not in json.dumps(lines)
+    asked = "mlflowctl audit vision --since=-1h --route=experiments/delete"
+    (who,) = (it for it in json.loads(converged.sh(f"{asked} --json")) if it["resource"] == doomed)
+    assert (who["user"], who["experiments"]) == ("alice", {doomed["experiment_id"]: "doomed\n\x1b[2J"})
+    shown = f'experiment_id={doomed["experiment_id"]} ("doomed\\n\\x1b[2J")'
+    (line,) = (it for it in converged.sh(asked).splitlines() if shown in it)
+    assert line.endswith(" 200")
     # Nobody else's, and what the role itself has done.
     assert {it["team"] for it in told(converged, "nlp")} == {"nlp"}
     assert {it["user"] for it in told(converged, "nlp") if it.get("agent") == "mlops.mlflow"} == {"admin"}

@@ -94,7 +94,10 @@ def test_the_text_says_what_people_may(reports: Path, told: dict[str, Any]) -> N
         for _team, user, kind, name, level, why in lines(told)
         if level != NOTHING
     ]
-    assert [line for line in found if not line.startswith("| user |")] == expected
+    undeclared = "| experiment scratch | frank | grant | "
+    heads = ("| user |", "| what |", undeclared)
+    assert [line for line in found if not line.startswith(heads)] == expected
+    assert [line for line in found if line.startswith(undeclared)]
     assert [line for line in text.splitlines() if line.startswith("#")] == [
         "# Who can do what on mlflow1",
         "## vision",
@@ -102,9 +105,24 @@ def test_the_text_says_what_people_may(reports: Path, told: dict[str, Any]) -> N
     ]
 
 
+def test_what_nobody_declared_is_told_with_who_made_it(reports: Path, told: dict[str, Any]) -> None:
+    found = {team: told[team]["undeclared"] for team in TEAMS}
+    assert [{**each, "created_at": ""} for each in found["vision"]] == [
+        {"experiment": "scratch", "created_by": "frank", "according_to": "grant", "created_at": ""}
+    ]
+    assert found["nlp"] == []
+    made = found["vision"][0]["created_at"]
+    with reports.with_suffix(".undeclared.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["team", "kind", "name", "created_by", "according_to", "created_at"],
+            ["vision", "experiment", "scratch", "frank", "grant", made],
+        ]
+
+
 def test_only_who_ran_it_can_read_the_report(reports: Path) -> None:
     assert mode(reports.parent) == "0o750"
-    assert {mode(reports.with_suffix(kind)) for kind in (".json", ".csv", ".md")} == {"0o640"}
+    kinds = (".json", ".csv", ".undeclared.csv", ".md")
+    assert {mode(reports.with_suffix(kind)) for kind in kinds} == {"0o640"}
 
 
 def test_a_second_report_changes_nothing(reports: Path, running: Stage) -> None:
@@ -133,10 +151,14 @@ def test_a_member_forges_nothing(running: Stage, tmp_path: Path) -> None:
         rows = list(csv.reader(file))
     told = json.loads((tmp_path / "mlflow1.json").read_text())
     assert set(names) <= {entry.get("experiment") for entry in told["vision"]["effective"]}
-    assert {len(row) for row in rows} == {6}
+    with (tmp_path / "mlflow1.undeclared.csv").open(newline="") as file:
+        undeclared = list(csv.reader(file))
+    assert len(undeclared) == 1 + sum(len(found["undeclared"]) for found in told.values())
+    assert {entry.get("experiment") for entry in told["vision"]["undeclared"]} == {"scratch", *names}
+    assert {len(row) for row in rows + undeclared} == {6}
     assert len(rows) == 1 + sum(len(found["effective"]) for found in told.values())
-    assert not [cell for row in rows for cell in row if cell.strip(' "')[:1] in tuple("=+-@\uff1d")]
-    for suffix in (".csv", ".md"):
+    assert not [cell for row in rows + undeclared for cell in row if cell.strip(' "')[:1] in tuple("=+-@\uff1d")]
+    for suffix in (".undeclared.csv", ".csv", ".md"):
         text = (tmp_path / f"mlflow1{suffix}").read_text()
         assert all(line.isprintable() for line in text.split("\n"))
     assert [line for line in text.splitlines() if line.startswith("#")] == [

@@ -1,9 +1,13 @@
-"""Three MLflow servers, started together; `lab` is one of them, `newest` the newest alone."""
+"""Three MLflow servers, started together; `lab` is one of them, `newest` the newest alone.
+
+`make between` tries a fourth.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import secrets
 import shutil
 import sqlite3
@@ -23,7 +27,7 @@ from mlflow_reader import reader_for
 
 HOME = project.BUILD / "servers"
 NEWEST = project.MLFLOW.name
-VENVS = [*project.OLDER_MLFLOWS, NEWEST]
+VENVS = [*project.OLDER_MLFLOWS, *(project.BETWEEN_MLFLOWS if project.BETWEEN in os.environ else ()), NEWEST]
 
 
 def wanted(session: pytest.Session) -> list[str]:

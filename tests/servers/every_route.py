@@ -1,6 +1,7 @@
 """Sends a request to every route of a server, and prints what came, one line of JSON each.
 
-Run by a server's own Python, which knows the routes of its version: every_route.py URI PASSWORD.
+Run by a server's own Python, which knows the routes of its version: every_route.py URI PASSWORD [NAME PASSWORD].
+What is asked for is made by the admin. Somebody else who is named is only sent where something may be made.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import urllib.request
 # Makes up an experiment, which takes long and is another each time.
 LEFT_OUT = "/mlflow/demo/generate"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+MAKING = ("POST", "PUT", "PATCH")
 # Ids and times differ from server to server, and paths of what it keeps.
 DIFFERS = (
     (re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "ID"),
@@ -50,8 +52,8 @@ def routes() -> list[tuple[str, str]]:
 class Server:
     """A server with the admin's log-in."""
 
-    def __init__(self, uri: str, password: str) -> None:
-        login = base64.b64encode(f"admin:{password}".encode()).decode()
+    def __init__(self, uri: str, password: str, name: str = "admin") -> None:
+        login = base64.b64encode(f"{name}:{password}".encode()).decode()
         self.uri, self.headers = uri, {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
 
     def send(self, method: str, path: str, data: bytes | None) -> tuple[int, bytes]:
@@ -149,8 +151,13 @@ def main() -> None:
     """Ask for everything, with nothing and with what it may want."""
     server = Server(sys.argv[1], sys.argv[2])
     values = prepare(server)
+    somebody_else = len(sys.argv) > 3
+    if somebody_else:
+        server = Server(sys.argv[1], sys.argv[4], sys.argv[3])
     for method, path in routes():
-        for given in (None, values):
+        if somebody_else and method not in MAKING:
+            continue
+        for given in [values] if somebody_else else [None, values]:
             answer = server.ask(method, filled(path, values), given)
             print(json.dumps([method, path, given is not None, *answer]), flush=True)
 

@@ -113,6 +113,8 @@ class Lab:
         self.password = password
         self.has_groups = reader.version >= (3, 12)
         self.can_list = reader.version >= (3, 10)
+        # Between its two words for it, MLflow has none.
+        self.can_deny = not (3, 13) <= reader.version < (3, 17)
 
     def start(self, module: str, check: bool = False, **arguments: t.Any) -> Module:
         """Start a module and let it run."""

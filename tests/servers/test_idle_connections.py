@@ -38,6 +38,10 @@ except ImportError:
 async def app(scope, receive, send):
     if scope["type"] != "http":
         return
+    if scope["path"] == "/full":
+        await send({"type": "http.response.start", "status": 507, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+        return
     while (message := await receive()).get("more_body"):
         pass
     if message["type"] == "http.request":
@@ -105,7 +109,7 @@ def ask(address: Path, said: bytes, more: bytes = b"") -> bytes:
 
 
 def test_connections_end_where_nothing_comes_and_only_there(address: Path) -> None:
-    with ThreadPoolExecutor(6) as pool:
+    with ThreadPoolExecutor(7) as pool:
         ended = [
             pool.submit(ask, address, b""),
             pool.submit(ask, address, GET),
@@ -114,8 +118,11 @@ def test_connections_end_where_nothing_comes_and_only_there(address: Path) -> No
             pool.submit(ask, address, POST + b"x"),
         ]
         served = [pool.submit(ask, address, POST, b"1234567"), pool.submit(ask, address, GET + b"\r\n")]
+        # Who is answered before the end of a body may send all of it, and has the answer then.
+        refused = pool.submit(ask, address, POST.replace(b"/", b"/full", 1), b"123456")
         assert [future.result() for future in ended] == [b""] * 4
         assert all(future.result().startswith(b"HTTP/1.1 200") for future in served)
+        assert refused.result().startswith(b"HTTP/1.1 507")
 
 
 def test_a_server_that_dies_leaves_no_half_of_an_answer(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Grants on every kind of thing, on every server; what they are worth is tried."""
 
+import time
+
 import pytest
 from mlflow_reader import V2, V3
 from mlflow_things import make_all, scorer
@@ -17,6 +19,8 @@ ALL_ONLY = (
     "mcp_server_version",
 )
 GATEWAY = ("gateway_secret", "gateway_endpoint", "gateway_model_definition")
+# What is told of a thing that nobody declared, beside its name.
+THREE = {"created_by", "according_to", "created_at"}
 # Kinds that came later than the oldest server, with when users could have them.
 LATER = {"scorer": (3, 7), "gateway_secret": (3, 13), "mcp_server": (3, 15), "run": (3, 17)}
 
@@ -138,6 +142,35 @@ def test_what_somebody_may_do_is_what_the_server_lets_them_do(lab, things, zoe, 
             query = {"username": name, "resource_type": kind, "resource_id": things[kind].key}
             assert lab.reader.ask("GET", V3 + "users/permissions/get", **query)["permission"] == level
     assert [entry for entry in told["unmanaged"] if entry["holder"] == name] == []
+
+
+def test_what_nobody_declared_is_told_with_who_made_it(lab, things, zoe, some):
+    mine, named = some('zoe\'s "own" 实验'), some("named")
+    for name in (mine, named):
+        tags = [{"key": "mlflow.user", "value": "somebody"}]
+        lab.reader.ask("POST", V2 + "experiments/create", who=zoe, name=name, tags=tags)
+    model = some("zoe's model")
+    lab.reader.ask("POST", V2 + "registered-models/create", who=zoe, name=model)
+    plain = lab.ok("access_info", names=[zoe[0]])
+    assert "undeclared" not in plain["access_info"]
+    asked = len(lab.proxy.requests)
+    told = lab.ok("access_info", names=[zoe[0]], beside={"experiment": [named]})["access_info"]["undeclared"]
+    assert len(lab.proxy.requests) == asked
+    found = {(kind, each[kind]): each for each in told for kind in each if each.keys() - {kind} == THREE}
+    assert ("experiment", named) not in found
+    assert ("experiment", "Default") not in found
+    by_grant = lab.version >= (3, 13)
+    ours = found["experiment", mine]
+    assert (ours["created_by"], ours["according_to"]) == ((zoe[0], "grant") if by_grant else ("somebody", "itself"))
+    theirs = found["registered_model", model]
+    assert (theirs["created_by"], theirs["according_to"]) == ((zoe[0], "grant") if by_grant else (None, None))
+    for kind, thing in things.items():
+        each = found[kind, thing.name]
+        assert each["created_by"] == ("admin" if by_grant else None), kind
+    # Whoever looks at a clock on this machine has seen the same day.
+    days = {time.strftime("%Y-%m-%d", time.gmtime(time.time() - back)) for back in (0, 3600)}
+    new = [ours, theirs, *(found[kind, thing.name] for kind, thing in things.items())]
+    assert {each["created_at"][:10] for each in new} <= days
 
 
 def test_a_server_with_grants_of_every_kind_is_declared_by_what_it_tells(lab, things, zoe, some):

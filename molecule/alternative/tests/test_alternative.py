@@ -78,6 +78,19 @@ def test_reads_by_default_and_writes_by_grant(alpha: Any) -> None:
     assert create_run(alpha, "nobody's", ben) == 403
 
 
+def test_only_creators_and_admins_make_things(alpha: Any) -> None:
+    def makes(name: str) -> int:
+        wanted = {"name": f"of {name}"}
+        return int(alpha.ask(f"{API}/experiments/create", login(alpha, name), "POST", wanted).status)
+
+    assert makes("ben") == 403
+    # They are there already where the hosts were kept.
+    assert {makes(name) for name in ("ada@example.org", "second admin")} <= {200, 400}
+    assert experiment(alpha, "of%20ada@example.org").status == 200
+    file = alpha.host.file("/etc/mlflow/alpha-1/creators.json")
+    assert (file.user, file.group, file.mode) == ("root", "mlflow-alpha-1", 0o640)
+
+
 def test_a_user_may_be_admin(alpha: Any) -> None:
     assert alpha.ask(f"{API}/users/list", login(alpha, "second admin")).status == 200
     assert alpha.ask(f"{API}/users/list", login(alpha, "ben")).json.keys() == {"users"}

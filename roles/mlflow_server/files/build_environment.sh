@@ -6,6 +6,22 @@ environment=$install_dir/$version workshop=$install_dir/.$version.new former=$in
 umask 022
 mkdir -p "$install_dir"
 
+# A host sets variables for all that runs on it. Those that say whence and how packages are fetched are the site's; the
+# others say what is installed, or where, or let every Python read modules of somebody else.
+for name in $(env | sed -n 's/^\(\(PYTHON\|PIP_\|UV_\)[A-Za-z0-9_]*\)=.*/\1/p'); do
+    case $name in
+    PIP_*INDEX* | PIP_FIND_LINKS | PIP_*CERT | PIP_TRUSTED_HOST | PIP_PROXY | PIP_*TIMEOUT | PIP_RETRIES) ;;
+    PIP_*CACHE* | PIP_KEYRING_PROVIDER | PIP_USE_* | PIP_CONFIG_FILE) ;;
+    UV_*INDEX* | UV_FIND_LINKS | UV_*CERT* | UV_NATIVE_TLS | UV_INSECURE_HOST | UV_HTTP_* | UV_REQUEST_TIMEOUT) ;;
+    UV_*CACHE* | UV_KEYRING_PROVIDER | UV_*CONFIG* | UV_OFFLINE | UV_CONCURRENT_* | UV_LINK_MODE) ;;
+    *) unset "$name" ;;
+    esac
+done
+# Also where a file of pip's settings says the opposite.
+export PIP_USER=0
+# What stands in the working directory is nobody's module.
+cd /
+
 # One build at a time. What a killed one has started holds the lock too, until it writes no more.
 exec 9<"$install_dir"
 if ! flock --timeout 1800 9; then
@@ -34,15 +50,16 @@ fi
 # and something is to be fetched, it is pip that fetches it.
 only_pip_knows() {
     if [ -n "$wheel_dir" ] || [ -e /etc/uv/uv.toml ] || [ -e "${HOME:-/root}/.config/uv/uv.toml" ]; then return 1; fi
-    [ -e /etc/pip.conf ] || [ -e "${HOME:-/root}/.config/pip/pip.conf" ] || [ -e "${HOME:-/root}/.pip/pip.conf" ]
+    if env | grep -q '^UV_[A-Z_]*INDEX'; then return 1; fi
+    env | grep -q '^PIP_[A-Z_]*INDEX' || [ -e /etc/pip.conf ] || [ -e "${HOME:-/root}/.config/pip/pip.conf" ] || [ -e "${HOME:-/root}/.pip/pip.conf" ]
 }
 if command -v uv >/dev/null && ! only_pip_knows; then
     uv venv --quiet --allow-existing --python "$python" "$workshop"
     # Without compiled bytecode the first answer of a server takes three times as long; pip compiles by itself.
     fetch() { uv pip install --quiet --compile-bytecode --python "$workshop/bin/python" "$@"; }
 else
-    "$python" -m venv "$workshop"
-    fetch() { "$workshop/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"; }
+    "$python" -I -m venv "$workshop"
+    fetch() { "$workshop/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-input "$@"; }
 fi
 # A lean one has what that list names and nothing that MLflow says it needs, then the packages beside MLflow, which comes
 # first in the requirements, with all that they need.

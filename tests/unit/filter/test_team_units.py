@@ -61,6 +61,7 @@ def test_timers_of_those_who_want_to_be_rid_of_what_they_deleted(given, timer):
         ("/etc/mlflow/vision/bootstrap.env", None),
         ("/etc/mlflow/vision/access_receipt.json", None),
         ("/etc/mlflow/vision/kept_secrets.json", None),
+        ("/etc/mlflow/vision/creators.json", None),
         ("/etc/mlflow/vision-two/environment", None),
         ("/etc/mlflow/nlp/environment", None),
         ("/etc/systemd/system/mlflow@.service", SERVICE),

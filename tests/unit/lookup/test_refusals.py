@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 from ansible_collections.mlops.mlflow.plugins.lookup.teams import LookupModule
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.variables import known_variables
+from unit.lookup.trust import trust_as_template
 
 ROOT = Path(__file__).resolve().parents[3]
 CANARY = "canary-pass-word"

@@ -3,8 +3,9 @@
 import pytest
 from ansible.errors import AnsibleLookupError
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 from ansible_collections.mlops.mlflow.plugins.lookup.teams import LookupModule
+from unit.lookup.trust import trust_as_template, untrusted
 
 CANARY = "canary-pass-word"
 
@@ -63,9 +64,23 @@ def test_a_host_that_the_inventory_does_not_have_is_named():
 def test_templates_are_resolved():
     declared = trust_as_template("{{ the_team }}")
     inner = {**team(), "admin_password": trust_as_template("{{ vault }}"), "port": trust_as_template("{{ base + 1 }}")}
-    (found,) = look(variables={"mlflow_team_x": declared, "the_team": inner, "vault": f"{CANARY} {{{{", "base": 5000})
+    vault = untrusted(f"{CANARY} {{{{")
+    (found,) = look(variables={"mlflow_team_x": declared, "the_team": inner, "vault": vault, "base": 5000})
     assert found["admin_password"] == f"{CANARY} {{{{"
     assert found["port"] == 5001
+
+
+@pytest.mark.parametrize("broken", ["{{ nobody_has_this }}", "{{ ", "{{ 1 / 0 }}", "{{ base | no_such_filter }}"])
+def test_a_template_that_cannot_be_filled_in_shows_nothing_of_what_stands_beside_it(broken):
+    beside = trust_as_template(f"{CANARY}{broken}")
+    for variables in (
+        {"mlflow_team_x": {**team(), "admin_password": CANARY, "description": trust_as_template(broken)}},
+        {"mlflow_team_x": {**team(), "admin_password": beside}},
+        {"mlflow_team_x": trust_as_template("{{ inner }}"), "inner": {**team(), "admin_password": beside}},
+    ):
+        found = look(problems=True, variables={"base": 1, **variables})
+        assert found
+        assert CANARY not in str(found)
 
 
 def test_defaults_for_all_teams():

@@ -9,7 +9,7 @@ import pytest
 SCRIPT = """
 import os, signal, sys
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mlops.mlflow.tests.unit.core import patch_module_args
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import RequestRefused
 from ansible_collections.mlops.mlflow.plugins.module_utils._servers import result, several_spec, work_on_servers
 

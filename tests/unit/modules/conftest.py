@@ -8,8 +8,8 @@ import pytest
 
 RUN = """
 import json, resource, runpy, sys
-from ansible.module_utils.testing import patch_module_args
 sys.path.insert(0, sys.argv[1])
+from ansible_collections.mlops.mlflow.tests.unit.core import patch_module_args
 given = json.load(sys.stdin)
 if given["largest_file"]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (given["largest_file"],) * 2)

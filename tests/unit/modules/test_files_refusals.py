@@ -5,8 +5,8 @@ import stat
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mlops.mlflow.plugins.modules import files as module
+from unit.core import patch_module_args
 
 CANARY = "canary-text"
 

@@ -52,7 +52,9 @@ def test_defaults_are_filled_in():
     worked_out = {
         "artifacts_dir",
         "client_root",
+        "creator_names",
         "databases",
+        "disk_max_bytes",
         "jobs",
         "sleeps",
         "sqlite_files",
@@ -83,6 +85,8 @@ def test_defaults_are_filled_in():
         "backend_store_uri": "sqlite:////var/lib/mlflow/vision/mlflow.db",
         "cors_allowed_origins": [],
         "cpu_weight": 100,
+        "creator_names": None,
+        "creators": None,
         "databases": [
             {
                 "name": "mlflow",
@@ -93,6 +97,8 @@ def test_defaults_are_filled_in():
         "default_permission": "NO_PERMISSIONS",
         "description": "",
         "direct_clients": [],
+        "disk_max": "infinity",
+        "disk_max_bytes": None,
         "environment": {},
         "experiments": [],
         "gc_older_than": "never",
@@ -209,3 +215,21 @@ def test_a_denial_that_the_team_s_version_does_not_have(settings, place):
     assert read(team(**settings))[1] == []
     problems = read(team(version="3.16.1", **settings))[1]
     assert problems == [f"mlflow_teams: vision: {place}: grants: DENY needs MLflow 3.17 or later; this team has 3.16.1"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "names"),
+    [
+        (None, None),
+        ({}, []),
+        ({"users": ["robot", "alice"]}, ["alice", "robot"]),
+        ({"users": ["admin"], "groups": ["g"]}, ["admin", "alice", "bob"]),
+    ],
+)
+def test_who_may_make_things(declared, names):
+    people = [{"name": name, "password": "a long password"} for name in ("alice", "bob")]
+    groups = [{"name": "g", "members": ["bob", "alice"]}, {"name": "other", "members": ["bob"]}]
+    given = team(users=people, groups=groups, keep_users=["robot"], creators=declared)
+    (found,), problems = read(given)
+    assert problems == []
+    assert found["creator_names"] == names

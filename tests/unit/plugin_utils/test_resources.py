@@ -81,6 +81,13 @@ def test_work_in_the_background_is_not_put_to_sleep():
         ({"memory_max": "lots"}, "memory_max: 'lots' is no amount"),
         ({"memory_max": "50%"}, "memory_max: '50%' is no amount"),
         ({"memory_max": "100M"}, "memory_max: 100M is too little"),
+        ({"disk_max": "much"}, "disk_max: 'much' is no size; use one like 500G or 2T, bytes, or 'infinity'"),
+        ({"disk_max": "500GB"}, "disk_max: '500GB' is no size"),
+        ({"disk_max": "10%"}, "disk_max: '10%' is no size"),
+        ({"disk_max": "0"}, "disk_max: '0' is no size"),
+        ({"disk_max": "9999999999T"}, "disk_max: '9999999999T' is no size"),
+        ({"disk_max": "9" * 5000}, "disk_max: '9999"),
+        ({"disk_max": "15M"}, "disk_max: 15M is too little for a database; 16M is the least"),
         ({"cpu_weight": 0}, "cpu_weight: 0 is outside"),
         ({"cpu_weight": 10001}, "cpu_weight: 10001 is outside"),
         ({"tasks_max": 10}, "tasks_max: 10 is too little"),
@@ -123,6 +130,21 @@ def test_limits_that_no_server_can_live_within(limits, word):
 @pytest.mark.parametrize("memory", ["2G", "1500M", "1T", "infinity", 1073741824])
 def test_amounts_of_memory(memory):
     assert faults({"memory_max": memory}) == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "for_all", "amount"),
+    [
+        ({}, "infinity", None),
+        ({}, "500G", 500 * 1024**3),
+        ({"disk_max": "2T"}, "500G", 2 * 1024**4),
+        ({"disk_max": "infinity"}, "500G", None),
+        ({"disk_max": 17000000}, "infinity", 17000000),
+    ],
+)
+def test_how_much_of_the_disk(declared, for_all, amount):
+    (team,), problems = read(declared, disk_max=for_all)
+    assert (team["disk_max_bytes"], problems) == (amount, [])
 
 
 @pytest.mark.parametrize(

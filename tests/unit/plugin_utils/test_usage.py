@@ -129,6 +129,20 @@ def test_growth_is_that_of_both_stores():
     assert ">2.2 kB</td>" in usage_page({"h": {"at": 1, "teams": {"a": {**team(1), "days": days}}}}, NOW)
 
 
+@pytest.mark.parametrize(
+    ("disk", "cell"),
+    [
+        ({"used": 90, "max": 1000}, '<td class=n data-value="9.0">9 % of 1.0 kB</td>'),
+        ({"used": None, "max": 1000}, '<td class=n data-value="-1">\u2013</td>'),
+        ({"used": 90, "max": None}, '<td class=n data-value="-1">\u2013</td>'),
+    ],
+)
+def test_how_much_of_what_it_may_have_a_team_has(disk, cell):
+    text = usage_page({"h": {"at": 1, "teams": {"a": team(1, disk=disk)}}}, NOW)
+    assert cell in text
+    assert ">Of its disk_max</button>" in text
+
+
 def test_says_in_words_what_a_chart_shows():
     text = chart("Size", {"a": [(1, "Mon", 5.0), (3, "Wed", 2500.0)]}, size)
     assert 'aria-label="Size, Mon to Wed: at most 2.5 kB, at last a 2.5 kB"' in text

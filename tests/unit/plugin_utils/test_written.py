@@ -1,6 +1,7 @@
 """What is written into files that programs take up again stays what it is: a text."""
 
 import csv
+import inspect
 import io
 
 import pytest
@@ -49,7 +50,10 @@ ODD = [
 def loaded(path, text):
     """What Ansible reads from a file of an inventory, all of which is looked through for templates."""
     path.write_text(text, encoding="utf-8")
-    found = DataLoader().load_from_file(str(path), trusted_as_template=True)
+    # Up to 2.18 every file is one of templates.
+    options = inspect.signature(DataLoader.load_from_file).parameters
+    trusted = {"trusted_as_template": True} if "trusted_as_template" in options else {}
+    found = DataLoader().load_from_file(str(path), **trusted)
     vault = {"vault_mlflow_passwords": {"vision": {"admin": "found by a template"}}}
     return Templar(DataLoader(), vault).template(found["mlflow_team_vision"])
 

@@ -53,7 +53,7 @@ class Builder:
         self.workshop = self.install_dir / f".{VERSION}.new"
         self.former = self.install_dir / f".{VERSION}.old"
 
-    def start(self, requirements=REQUIREMENTS, lean="", wheel_dir="", index_url="", uv=True, under=()):
+    def start(self, requirements=REQUIREMENTS, lean="", wheel_dir="", index_url="", uv=True, under=(), variables=None):
         """Begin to build."""
         script = "".join((FILES / name).read_text() for name in ("works.sh", "build_environment.sh"))
         given = [self.install_dir, VERSION, MARKER, "\n".join(requirements), lean, wheel_dir, index_url]
@@ -61,7 +61,7 @@ class Builder:
         path = f"{Path(sys.executable).parent}:/usr/bin:/bin" if uv else "/usr/bin:/bin"
         return subprocess.Popen(
             [*under, "sh", "-euc", script, "build", "/usr/bin/python3", *map(str, given)],
-            env={"PATH": path, "HOME": str(self.home), "NO_PROXY": "*"},
+            env={"PATH": path, "HOME": str(self.home), "NO_PROXY": "*", **(variables or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

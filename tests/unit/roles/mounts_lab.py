@@ -24,7 +24,7 @@ class Lab(http.server.ThreadingHTTPServer):
         # Bytes of artifacts by path.
         self.files = {}
         self.asked = []
-        # none: whole files only. cut: less than was said. drip: a byte now and then. chunked: no length.
+        # none: whole files only. cut: less than was said; cut-once: that once. drip: a byte now and then. chunked: no length.
         self.manner = ""
         self.statuses = []
         self.hold = threading.Event()
@@ -84,6 +84,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _say(self, status, data, headers=()):
         manner = self.server.manner if status in (200, 206) else ""
+        if manner == "cut-once":
+            self.server.manner = ""
         self.send_response(status)
         for name, value in dict(headers).items():
             self.send_header(name, value)

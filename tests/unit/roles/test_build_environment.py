@@ -116,6 +116,47 @@ def test_the_index_that_only_pip_knows_is_asked(builder, index):
     assert says(builder) == f"mlflow {VERSION}\n"
 
 
+# What a host may have set for all: each of them alone has led a build elsewhere, or ended it.
+OF_A_HOST = {
+    **dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "PYTHONPYCACHEPREFIX"), "{elsewhere}"),
+    **dict.fromkeys(("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_EDITABLE", "UV_PROJECT"), "{elsewhere}"),
+    **dict.fromkeys(("PIP_REQUIREMENT", "PIP_CONSTRAINT", "UV_CONSTRAINT", "UV_OVERRIDE"), "{elsewhere}/more.txt"),
+    **dict.fromkeys(("PYTHONDONTWRITEBYTECODE", "PIP_USER", "PIP_DRY_RUN", "UV_NO_BINARY", "UV_REQUIRE_HASHES"), "1"),
+    "PIP_PYTHON": "/usr/bin/python3",
+    "UV_EXCLUDE_NEWER": "2000-01-01",
+}
+
+
+@pytest.mark.parametrize("uv", [True, False], ids=["uv", "pip"])
+def test_what_a_host_has_set_leads_nowhere_else(builder, wheels, tmp_path, monkeypatch, uv):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "more.txt").write_text("needed==0.1\n")
+    for name in ("venv", "pip", "needed", "sitecustomize"):
+        (elsewhere / f"{name}.py").write_text(f"raise SystemExit('{name} of somebody else')\n")
+    there = sorted(os.listdir(elsewhere))
+    # Where whoever connects begins.
+    monkeypatch.chdir(elsewhere)
+    settings = builder.home / "pip.conf"
+    settings.write_text("[install]\nuser = true\n")
+    given = {name: value.format(elsewhere=elsewhere) for name, value in OF_A_HOST.items()}
+    given["PIP_CONFIG_FILE"] = str(settings)
+    assert builder.build(wheel_dir=wheels, uv=uv, variables=given) == DONE
+    packages = next(builder.environment.glob("lib/python3*/site-packages"))
+    assert {"mlflow.py", "needed.py"} <= {file.name for file in packages.glob("*.py")}
+    assert list(packages.glob("__pycache__/needed.cpython-*[0-9].pyc"))
+    assert sorted(os.listdir(elsewhere)) == there
+    assert builder.build(uv=uv, variables=given) == NOTHING_TO_DO
+
+
+def test_where_the_variables_of_a_host_say_is_asked(builder, index):
+    address, handler = index
+    handler.go_on.set()
+    for name, uv in (("UV_DEFAULT_INDEX", True), ("PIP_INDEX_URL", False), ("PIP_INDEX_URL", True)):
+        wanted = (*REQUIREMENTS, f"# {name} {uv}")
+        assert builder.build(requirements=wanted, uv=uv, variables={name: address}) == DONE
+
+
 def test_killed_in_the_middle_leaves_nothing_that_is_trusted(builder, wheels, index):
     address, handler = index
     killed = builder.start(index_url=address)

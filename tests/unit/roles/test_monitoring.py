@@ -1,5 +1,6 @@
 """What each team has and uses is measured without its server, and what fails for one keeps no other's figures out."""
 
+import contextlib
 import importlib
 import json
 import os
@@ -14,8 +15,12 @@ import time
 from pathlib import Path
 
 import pytest
-from mlflowctl import paths
+from mlflowctl import access_state, paths
+from mlflowctl import team as teams
+from mlflowctl.access_contents import WORK
+from mlflowctl.databases import reading, sqlite
 from mlflowctl.program import PACKAGE
+from unit.mlflowctl import access_schema
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 SCHEMA = """
@@ -171,7 +176,7 @@ def test_whatever_an_account_runs_is_ended(lab, monkeypatch):
     module = importlib.import_module("monitoring.databases_of")
     (lab.home / "sleeps.py").write_text("import time\ntime.sleep(60)\n")
     monkeypatch.setattr(module, "PROGRAM", [sys.executable, str(lab.home / "sleeps.py")])
-    monkeypatch.setattr(module, "ASK_SECONDS", 1)
+    monkeypatch.setattr(reading, "ASK_SECONDS", 1)
     began = time.monotonic()
     assert lab.look()["mlflow_team_scrape_error", 'team="vision"'] == 1
     assert time.monotonic() - began < 20
@@ -295,6 +300,22 @@ def test_counts_artifacts_by_experiment_and_follows_no_link(lab):
     assert told["quiet"] == [["admin", None], ["alice", 5000.5]]
 
 
+def test_says_how_much_of_its_disk_a_team_has(lab):
+    state = lab.add("vision")
+    lab.add("nlp")
+    file = lab.home / "etc" / "vision" / "team.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "disk_max": 20_000_000}))
+    (state / "artifacts" / "model").write_bytes(b"x" * 1000)
+    lab.main.main("walk")
+    found = lab.look()
+    used = 1000 + os.stat(state / "mlflow.db").st_size
+    assert found["mlflow_team_disk_used_bytes", 'team="vision"'] == used
+    assert found["mlflow_team_disk_max_bytes", 'team="vision"'] == 20_000_000
+    assert ("mlflow_team_disk_max_bytes", 'team="nlp"') not in found
+    teams = lab.reporting.report()["teams"]
+    assert (teams["vision"]["disk"], teams["nlp"]["disk"]["max"]) == ({"used": used, "max": 20_000_000}, None)
+
+
 def test_keeps_a_small_record_of_each_day_and_no_more_of_them_than_asked_for(lab, monkeypatch):
     lab.add("vision")
     lab.state["mlflow@vision.service"] = {"ActiveState": "active"}
@@ -357,3 +378,41 @@ def test_the_file_is_for_all_to_read_and_replaced_in_one_piece(lab):
     assert path.stat().st_mode & 0o777 == 0o644
     assert not (lab.home / "elsewhere").exists()
     assert os.listdir(lab.home / "text") == ["mlflow.prom"]
+
+
+def test_access_is_as_declared_until_somebody_changes_it(lab, monkeypatch):
+    monkeypatch.setattr(sqlite, "SETTLED", 0)
+    # What its runs look like matters to other questions.
+    made = [it for it in access_schema.SCHEMA if not it.startswith("CREATE") or it.split()[2] not in WORK]
+    file = lab.add("vision", ";".join(made))
+    config = lab.home / "etc" / "vision"
+    (config / "venv").symlink_to("/opt/mlflow/3.17.2")
+    figure = "mlflow_team_access_as_declared", 'team="vision"'
+    assert figure not in lab.look()
+
+    def do(statement):
+        with contextlib.closing(sqlite3.connect(file / "mlflow.db")) as connection:
+            connection.execute(statement)
+            connection.commit()
+
+    state = access_state.Look(teams.load("vision"), access_schema.DECLARED).state
+    assert state["files"]
+    assert state["digest"]
+    (config / "access_receipt.json").write_text(json.dumps({"state": state}))
+    os.utime(config / "access_receipt.json", (7, 7))
+    found = lab.look()
+    assert found[figure] == 1
+    assert found["mlflow_team_access_verified_timestamp_seconds", 'team="vision"'] == 7
+    do("INSERT INTO model_versions VALUES ('churn', 2, 'None', 2)")
+    assert lab.look()[figure] == 1
+    do("UPDATE role_permissions SET permission = 'MANAGE'")
+    assert lab.look()[figure] == 0
+    # Of a note from after the last look, only another look can tell.
+    lab.settings["read_every"] = 3600
+    later = {**access_state.Look(teams.load("vision"), access_schema.DECLARED).state, "files": None}
+    (config / "access_receipt.json").write_text(json.dumps({"state": later}))
+    assert lab.look()[figure] == 0
+    lab.settings["read_every"] = 0
+    assert lab.look()[figure] == 1
+    (file / "mlflow.db").write_text("no database")
+    assert lab.look()[figure] == 0

@@ -262,6 +262,16 @@ def test_what_does_not_come_whole_is_an_error_and_never_less(mine, lab, manner):
     assert error_of(lambda: whole(mine.open((*TOP, "big")))) == "EIO"
 
 
+# As one stream from there on, or as a piece by itself.
+@pytest.mark.parametrize("start", [0, 2 * reading.PIECE])
+def test_who_reads_goes_on_after_an_answer_was_cut(mine, lab, start):
+    wanted = lab.files[f"{STORED}/big"][start:]
+    opened = mine.open((*TOP, "big"))
+    lab.manner = "cut-once"
+    assert opened.read(start, len(wanted)) == wanted
+    assert lab.manner == ""
+
+
 def test_a_file_that_grows_is_read_as_far_as_it_went(mine, lab):
     name = f"{STORED}/big"
     opened = mine.open((*TOP, "big"))

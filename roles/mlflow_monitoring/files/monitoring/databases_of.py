@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from mlflowctl import databases
-from mlflowctl.databases import own_tables
+from mlflowctl.databases import own_tables, reading
 from mlflowctl.team import Team
 
 from monitoring.questions import SETS, Rows
 
 # As the team's account runs it, too.
 PROGRAM = [sys.executable, "-I", str(Path(__file__).resolve().parent)]
-ASK_SECONDS, WALK_SECONDS = 30, 6 * 3600
-# Nothing is written, and who holds a lock is not waited for.
-SESSION = "SET default_transaction_read_only = on; SET statement_timeout = '20s';"
+WALK_SECONDS = 6 * 3600
 TABLES = "SELECT jsonb_agg(tablename) FROM pg_tables WHERE schemaname = current_schema()"
 
 
@@ -28,7 +25,7 @@ def asked(team: Team, which: str) -> dict[str, Any]:
     for database in team.databases:
         kind = databases.kind(database)
         if kind == "sqlite" and database["file"]:
-            told = json.loads(within(team, ASK_SECONDS, "answers", database["file"], which))
+            told = json.loads(within(team, reading.ASK_SECONDS, "answers", database["file"], which))
         elif kind == "postgresql":
             told = of_postgresql(team, database, which)
         else:
@@ -47,24 +44,15 @@ def within(team: Team, seconds: int, *words: str) -> str:
 
 def of_postgresql(team: Team, database: dict[str, Any], which: str) -> dict[str, Any]:
     """Return the same of a database in PostgreSQL."""
-    known = set(json.loads(psql(team, database, [TABLES])[0] or "[]"))
+    known = set(json.loads(reading.psql(team, database, f"{TABLES};")[0] or "[]"))
     # On a server of several things, a table of this name may be somebody else's.
     known.intersection_update(own_tables.names(team, database["name"]))
     questions = [it for it in SETS[which] if known.issuperset(it.tables)]
     size = own_tables.statement(own_tables.SIZE, own_tables.names(team, database["name"]))
     wrapped = [f"SELECT coalesce(jsonb_agg(it), '[]') FROM ({it.sql}) AS it" for it in questions]  # noqa: S608
-    first, *lines = psql(team, database, [size, *wrapped])
+    first, *lines = reading.psql(team, database, "\n".join(f"{it};" for it in (size, *wrapped)))
     told: dict[str, Rows] = {it.name: json.loads(line) for it, line in zip(questions, lines)}
     return {"size": int(first), "answers": told}
-
-
-def psql(team: Team, database: dict[str, Any], statements: Iterable[str]) -> list[str]:
-    """Return a line for each statement."""
-    uri, environment = databases.reached(database["uri"])
-    options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]
-    feed = "\n".join([databases.LOCK_TIMEOUT, SESSION, *(f"{it};" for it in statements), ""])
-    printed = databases.run(team, ["psql", *options, f"--dbname={uri}"], ASK_SECONDS, env=environment, input=feed)
-    return printed.split("\n")
 
 
 def walked(team: Team) -> dict[str, Any] | None:

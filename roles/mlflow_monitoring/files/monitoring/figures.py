@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mlflowctl import access_state
 from mlflowctl.team import Team
 
 from monitoring import backups, kinds, units
@@ -128,9 +129,24 @@ def of_artifacts(seen: Seen) -> Iterator[Figure]:
         yield kinds.ARTIFACTS, {}, artifacts["bytes"]
         yield kinds.ARTIFACT_FILES, {}, artifacts["files"]
         yield kinds.WALKED, {}, seen.walk["at"]
+    yield kinds.DISK_USED, {}, disk_used(seen.team, seen.walk, seen.read)
+    yield kinds.DISK_MAX, {}, disk_max(seen.team)
     facts = os.statvfs(seen.team.state_dir)
     yield kinds.DISK_SIZE, {}, facts.f_blocks * facts.f_frsize
     yield kinds.DISK_FREE, {}, facts.f_bavail * facts.f_frsize
+
+
+def disk_max(team: Team) -> int | None:
+    """Return how much a team may have on this host; its server minds where it keeps artifacts there."""
+    return team.disk_max if team.artifacts else None
+
+
+def disk_used(team: Team, walk: Mapping[str, Any], read: Mapping[str, Any]) -> int | None:
+    """Return how much of it there was, when artifacts were last counted; None where they were not."""
+    artifacts, sizes = walk.get("artifacts"), read.get("sizes", {})
+    if not artifacts:
+        return None
+    return int(artifacts["bytes"] + sum(sizes.get(it["name"], 0) for it in team.databases if it["file"]))
 
 
 def of_backups(seen: Seen) -> Iterator[Figure]:
@@ -151,33 +167,24 @@ def of_backups(seen: Seen) -> Iterator[Figure]:
     yield kinds.DRILL_WRONG, {}, drill.get("differences")
 
 
-def of_access(seen: Seen) -> Iterator[Figure]:
-    """Yield when access was last found as declared, and whether anything was written since."""
-    path = seen.team.directory / RECEIPT
+def receipt(team: Team) -> tuple[Any, float]:
+    """Return what was noted when access was last found as declared, and when; nothing where it never was."""
+    path = team.directory / RECEIPT
     try:
-        noted, verified = json.loads(path.read_text(encoding="utf-8")), os.stat(path).st_mtime
-    except (OSError, ValueError):
+        return json.loads(path.read_text(encoding="utf-8"))["state"], os.stat(path).st_mtime
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, 0.0
+
+
+def of_access(seen: Seen) -> Iterator[Figure]:
+    """Yield when access was last found as declared, and whether it still was when the databases were last read."""
+    noted, verified = receipt(seen.team)
+    if not verified:
         return
     yield kinds.VERIFIED, {}, verified
-    yield kinds.AS_DECLARED, {}, noted.get("databases") == written([it["file"] for it in seen.team.databases])
-
-
-def written(files: list[str | None]) -> list[list[int]]:
-    """Return what the receipt notes of databases: another one after whatever was written to them."""
-    found = []
-    for file in files:
-        log = facts(f"{file}-wal")[:4]
-        found += [facts(str(file)), log if log and log[2] else []]
-    return found
-
-
-def facts(path: str) -> list[int]:
-    """Return what tells that a file was written to or replaced."""
-    try:
-        it = os.stat(path)
-    except OSError:
-        return []
-    return [it.st_dev, it.st_ino, it.st_size, it.st_mtime_ns, it.st_ctime_ns]
+    # What was read before that says nothing about it.
+    read = bool(seen.read.get("as_declared")) and seen.read.get("tried", 0) >= verified
+    yield kinds.AS_DECLARED, {}, read or access_state.same_files(seen.team, noted)
 
 
 def daily(seen: Seen) -> dict[str, Any]:

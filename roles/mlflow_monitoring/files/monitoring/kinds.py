@@ -37,6 +37,8 @@ LAST_TRACE = Kind("mlflow_team_last_trace_timestamp_seconds", "When the newest t
 ARTIFACTS = Kind("mlflow_team_artifacts_bytes", "Size of the artifacts on this host, when they were last counted.")
 ARTIFACT_FILES = Kind("mlflow_team_artifacts_files", "Number of their files.")
 WALKED = Kind("mlflow_team_artifacts_walked_timestamp_seconds", "When the artifacts were last counted.")
+DISK_USED = Kind("mlflow_team_disk_used_bytes", "What disk_max limits: artifacts and SQLite databases on this host.")
+DISK_MAX = Kind("mlflow_team_disk_max_bytes", "How much of these a team may have.")
 DISK_SIZE = Kind("mlflow_team_filesystem_size_bytes", "Size of the file system that has a team's directory.")
 DISK_FREE = Kind("mlflow_team_filesystem_free_bytes", "What is free of it for accounts other than root.")
 BACKUP_EXPECTED = Kind("mlflow_team_backup_expected", "1 where a timer of this host backs the team up, 0 elsewhere.")
@@ -48,7 +50,7 @@ DRILL_TIME = Kind("mlflow_team_drill_timestamp_seconds", "When a team's snapshot
 DRILL_WRONG = Kind("mlflow_team_drill_differences", "What differed then from what the snapshot says of itself.")
 VERIFIED = Kind("mlflow_team_access_verified_timestamp_seconds", "When access was last found, or made, as declared.")
 AS_DECLARED = Kind(
-    "mlflow_team_access_as_declared", "1 while nothing was written to the databases since; 0: not known."
+    "mlflow_team_access_as_declared", "1 while nobody has changed anything of it in the databases since; 0: not known."
 )
 ERROR = Kind("mlflow_team_scrape_error", "1 where figures of a team could not be had; the journal says why.")
 CERTIFICATE = Kind("mlflow_certificate_expiry_timestamp_seconds", "When a certificate of the proxy ends.")

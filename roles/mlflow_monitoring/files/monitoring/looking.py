@@ -11,7 +11,7 @@ from concurrent.futures import TimeoutError as LateError
 from threading import BoundedSemaphore
 from typing import Any
 
-from mlflowctl import causes
+from mlflowctl import access_state, causes
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.team import Team
@@ -105,22 +105,23 @@ class Look:
         """Return what is in the team's databases; they are read again once they were written to, not all the time."""
         path = store.HOME / "databases" / f"{team.name}.json"
         former = store.read(path)
-        state = figures.written([it["file"] for it in team.databases])
+        state, (noted, verified) = access_state.of_files(team), figures.receipt(team)
         if self.now - former.get("tried", 0) < self.settings["read_every"] and self.now >= former.get("tried", 0):
             return dict(former)
-        files = all(it["file"] for it in team.databases)
-        if files and former.get("state") == state and not former.get("error"):
+        known = former.get("tried", 0) >= verified and not former.get("error")
+        if state is not None and former.get("state") == state and known:
             return {**former, "read": self.now}
         try:
             if not self.turns.acquire(timeout=TURN_SECONDS):
                 raise TimeoutError(f"others were still being read after {TURN_SECONDS} s")
             try:
                 told = {**databases_of.asked(team, "quick"), "read": self.now, "error": False}
+                told["as_declared"] = access_state.unchanged(team, noted)
             finally:
                 self.turns.release()
         except FAILURES as error:
             say(team.name, error)
-            told = {**former, "error": True}
+            told = {**former, "error": True, "as_declared": False}
         told.update(tried=self.now, state=state)
         store.write(path, told)
         return told

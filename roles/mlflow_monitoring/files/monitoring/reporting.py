@@ -8,7 +8,7 @@ from typing import Any
 from mlflowctl import team as teams
 
 from monitoring import store
-from monitoring.figures import count
+from monitoring.figures import count, disk_max, disk_used
 
 QUIET_DAYS = 90
 # So that a report of many teams stays small.
@@ -31,8 +31,10 @@ def of_team(name: str, state: dict[str, Any]) -> dict[str, Any]:
     today = (state["teams"].get(name) or {}).get("day")
     answers, sizes = walk.get("answers", {}), (walk.get("artifacts") or {}).get("within", {})
     deleted = {what: count(rows, "deleted") for what, rows in read.get("answers", {}).items() if what in DELETABLE}
+    team = teams.load(name)
     return {
-        "version": teams.load(name).version,
+        "version": team.version,
+        "disk": {"used": disk_used(team, walk, read), "max": disk_max(team)},
         "error": bool(read.get("error") or walk.get("error")),
         "walked_at": walk.get("at"),
         "days": [*store.days(name), *([today] if today else [])],

@@ -9,40 +9,18 @@ import json
 import os
 import sqlite3
 import sys
-import time
-from pathlib import Path
 from typing import Any
 
-from mlflowctl.databases.sqlite import files, refuse_what_is_no_file
+from mlflowctl.databases import reading
+from mlflowctl.databases.sqlite import files
 
 from monitoring.questions import SETS, Rows
-
-# For who holds a lock, and for an answer: whoever is waited for otherwise is a client.
-LOCK_SECONDS, ANSWER_SECONDS = 2, 20
-STEPS_BETWEEN_LOOKS = 100_000
-# Where a file of SQLite says that it has a write-ahead log.
-LOGGED_AT, LOGGED = 18, 2
-
-
-def connect(file: str) -> sqlite3.Connection:
-    """Open a database so that no file is made beside it, as reading one with a write-ahead log would."""
-    refuse_what_is_no_file(file)
-    _file, log, index, _journal = files(file)
-    with open(file, "rb") as handle:
-        logged = handle.read(LOGGED_AT + 1)[LOGGED_AT:] == bytes([LOGGED])
-    # Without both, nobody has it open: what stands in the file is all there is, or as new as it gets.
-    at_rest = logged and not (os.path.exists(index) and os.path.exists(log))
-    uri = f"{Path(file).as_uri()}?mode=ro{'&immutable=1' if at_rest else ''}"
-    connection = sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS)
-    connection.row_factory = sqlite3.Row
-    end = time.monotonic() + ANSWER_SECONDS
-    connection.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
-    return connection
 
 
 def answers(file: str, which: str) -> dict[str, Rows]:
     """Return what a database says to those questions that are about tables of its own."""
-    connection = connect(file)
+    connection = reading.connect(file)
+    connection.row_factory = sqlite3.Row
     try:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         return {

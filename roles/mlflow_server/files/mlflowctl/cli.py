@@ -20,6 +20,7 @@ FOR_PEOPLE = {
     "list": ("listing", "the teams of this host: [--json] [TEAM...]"),
     "status": ("status", "how they are, without waking them: [--json] [TEAM...]"),
     "doctor": ("doctor", "what is wrong, and what to do: [--json] [TEAM...]"),
+    "audit": ("audit", "who did what in a team's server: [--user NAME] [--since TIME] [--until TIME] ... TEAM"),
     "backup": ("backup.start", "back teams up now, as their timers would: TEAM..."),
     "drill": ("backup.drill", "restore teams' newest snapshots aside, and compare: [--host HOST] TEAM..."),
     "restore": ("backup.restore", "replace a team by a snapshot: TEAM [--into TEAM] [--snapshot ID | --at TIME] ..."),
@@ -30,6 +31,8 @@ FOR_PEOPLE = {
 }
 # What units, roles and this program itself run; it may be another in any version.
 FOR_PROGRAMS = {
+    "access-contents": ("access_contents:print_contents", "digest what a file of SQLite has of it: PATH NAMES"),
+    "access-state": ("access_state", "say whose access may be another than noted: teams on standard input"),
     "age": ("backup.age", "fail where a team's newest snapshot is too old: [TEAM...]"),
     "answers": (
         "backup.answers",

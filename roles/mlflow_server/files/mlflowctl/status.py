@@ -7,6 +7,7 @@ import contextlib
 import json
 import shutil
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.team import Team
 
+Say = Callable[[Team, dict[str, dict[str, str]]], dict[str, Any]]
 PROPERTIES = ("ActiveState", "SubState", "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic")
 
 
@@ -47,38 +49,44 @@ def sizes(team: Team) -> list[dict[str, Any]]:
     return found
 
 
-def of_team(name: str, shown: dict[str, dict[str, str]]) -> dict[str, Any]:
+def brief(team: Team, shown: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """Return what there is to say of one without looking at its databases."""
+    state, since = state_of(*(shown.get(unit, {}) for unit in units_of(team.name)))
+    port = urlsplit(team.tracking_uri).port
+    return {"team": team.name, "version": team.version, "state": state, "since": since, "port": port}
+
+
+def of_team(team: Team, shown: dict[str, dict[str, str]]) -> dict[str, Any]:
     """Return all that there is to say of one."""
-    try:
-        team = teams.load(name)
-    except (OSError, TypeError, ValueError) as error:
-        return {"team": name, "state": "unreadable", "problem": str(error)}
-    state, since = state_of(*(shown.get(unit, {}) for unit in units_of(name)))
-    left = transaction.read_journal(name)
+    left = transaction.read_journal(team.name)
     free = None
     with contextlib.suppress(OSError):
         free = shutil.disk_usage(team.state_dir).free
     return {
-        "team": name,
-        "version": team.version,
-        "state": state,
-        "since": since,
-        "port": urlsplit(team.tracking_uri).port,
+        **brief(team, shown),
         "databases": sizes(team),
         "disk_free": free,
-        "last_backup": turns.noted(name, "backup"),
-        "last_drill": turns.noted(name, "drill"),
+        "last_backup": turns.noted(team.name, "backup"),
+        "last_drill": turns.noted(team.name, "drill"),
         "undone": left and {"what": left["what"], "tried_out": left["trying"]},
     }
 
 
-def of_teams(names: list[str]) -> list[dict[str, Any]]:
+def of_teams(names: list[str], say: Say = of_team) -> list[dict[str, Any]]:
     """Return it of these, or of all."""
     wanted = names or teams.names()
     for name in names:
         teams.load(name)
     shown = systemd.show([unit for name in wanted for unit in units_of(name)], PROPERTIES)
-    return [of_team(name, shown) for name in wanted]
+    found = []
+    for name in wanted:
+        try:
+            team = teams.load(name)
+        except (OSError, TypeError, ValueError) as error:
+            found.append({"team": name, "state": "unreadable", "problem": str(error)})
+        else:
+            found.append(say(team, shown))
+    return found
 
 
 def ago(moment: float | None) -> str:

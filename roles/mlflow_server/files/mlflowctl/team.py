@@ -26,6 +26,7 @@ class Team:
     (auth, tracking, or mlflow for both in one), "uri", and "file" where it is a SQLite file.
     artifacts: the local directory that the server keeps them in, or None.
     client_root: where clients keep them past the server, as a path of this host or the URI of a store, or None.
+    disk_max: how many bytes artifacts and databases may take, or None.
     storage_dirs: directories outside state_dir that are the team's alone.
     replica: what this host is called among those that serve the team together; nothing where one alone does.
     leader: which of these does what happens once for all of them, which is this host where it leads.
@@ -47,6 +48,7 @@ class Team:
     replica: str = ""
     leader: str = ""
     leads: bool = True
+    disk_max: int | None = None
 
     @property
     def directory(self) -> Path:

@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from mlflowctl import databases, replicas
+from mlflowctl import access_state, audit, databases, replicas
 from mlflowctl.databases import own_tables
 from mlflowctl.program import PACKAGE, PROGRAM
 from mlflowctl.team import Team
+from unit.mlflowctl.access_schema import BY_HAND, DECLARED, OF_WORK, SCHEMA, TABLES, UNKNOWN
 
 PROGRAMS = Path("/usr/lib/postgresql")
 ACCOUNT = "nobody"
@@ -482,3 +483,69 @@ def test_another_replica_is_seen_by_what_it_says_it_is(team, place, database):
         for session in sessions:
             session.communicate(timeout=WAIT_SECONDS)
     replicas.wait_until_alone(team)
+
+
+def test_experiments_are_named_by_it(team, database, place):
+    do(place, "CREATE TABLE experiments (experiment_id int, name text)")
+    do(place, "INSERT INTO experiments VALUES (3, 'a''b'), (4, 'c')")
+    team.databases = [{"name": "auth", "uri": "postgresql://nowhere.invalid/auth", "file": None}, database]
+    assert audit.ask_databases(team, ["3", "5"]) == {"3": "a'b"}
+
+
+@pytest.fixture
+def people(team, database, place):
+    """A database with all that says who may do what, and a table of somebody else's."""
+    file = team.directory / "opt" / "2.0.0" / "lib/python3.11/site-packages/mlflow/store/tracking/dbmodels/models.py"
+    file.write_text("".join(f'__tablename__ = "{name}"\n' for name in TABLES))
+    own_tables.known_to.cache_clear()
+    do(place, "DROP TABLE runs", "CREATE TABLE of_somebody (n int)", *SCHEMA)
+    team.databases, team.version = [database], "2.0.0"
+    yield team
+    own_tables.known_to.cache_clear()
+
+
+def test_access_is_as_noted_after_work_and_not_after_anything_else(people, place):
+    state = access_state.Look(people, DECLARED).state
+    assert state["files"] is None
+    for word in ("admin", "ann", "scrypt", "resnet"):
+        assert word not in json.dumps(state)
+    do(place, *OF_WORK, "INSERT INTO of_somebody VALUES (1)")
+    assert access_state.unchanged(people, state)
+    seen = access_state.Look(people, DECLARED).contents
+    for statement in BY_HAND:
+        do(place, statement)
+        found = access_state.Look(people, DECLARED).contents
+        assert found
+        assert found != seen, statement
+        seen = found
+    assert not access_state.unchanged(people, state)
+    do(place, UNKNOWN[0])
+    assert access_state.Look(people, DECLARED).contents is None
+
+
+def test_nobody_who_holds_a_table_is_waited_for(people, place, database):
+    """Then the server is asked."""
+    state = access_state.Look(people, DECLARED).state
+    holder = subprocess.Popen(
+        ["psql", f"--host={place}", "--username=it", "--quiet", "postgres"], stdin=subprocess.PIPE, stdout=-1, text=True
+    )
+    holder.stdin.write("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE;\n\\echo locked\n")
+    holder.stdin.flush()
+    assert holder.stdout.readline() == "locked\n"
+    try:
+        assert not access_state.unchanged(people, state)
+        assert access_state.Look(people, DECLARED).state is None
+    finally:
+        holder.communicate(timeout=WAIT_SECONDS)
+
+
+def test_names_of_things_are_no_part_of_a_statement(people, place):
+    name = "o'ne $it$ {own} {names} \\ :x é"
+    add = "INSERT INTO model_versions VALUES ($q${}$q$, {}, 'None', 1)"
+    do(place, add.format(name, 1))
+    state = access_state.Look(people, [name]).state
+    assert access_state.unchanged(people, state)
+    do(place, add.format("greeting", 2))
+    assert access_state.unchanged(people, state)
+    do(place, add.format(name, 2))
+    assert not access_state.unchanged(people, state)

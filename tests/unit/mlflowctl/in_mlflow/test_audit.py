@@ -7,7 +7,7 @@ import json
 import socket
 
 import pytest
-from mlflowctl.in_mlflow import audit
+from mlflowctl.in_mlflow import asking, audit
 
 
 class Lines(list):
@@ -30,7 +30,7 @@ def ask():
                 pass
             if user and status != 401:
                 person = type("Person", (), {"username": user})
-                audit.learns(lambda: person)()
+                asking.learns(lambda: person)()
             await send({"type": "http.response.start", "status": status, "headers": []})
             await send({"type": "http.response.body", "body": says.encode()})
 
@@ -126,6 +126,37 @@ def test_a_line_says_who_asked_from_where_and_what_came_of_it(ask):
     }
     assert line["resource"] == {"run_id": "ab12", "experiment_id": "1"}
     assert isinstance(line["ms"], int)
+
+
+@pytest.mark.parametrize(
+    ("body", "query"),
+    [
+        ('{"experimentId": "3"}', ""),
+        (json.dumps('{"experiment_id": "3"}'), ""),
+        ('{"experiment_id": "3"}', "experiment_id=4&name=other"),
+    ],
+)
+def test_nobody_hides_what_is_deleted_by_saying_it_otherwise(ask, body, query):
+    """MLflow reads names of both kinds, JSON within JSON, and no query where there is a body."""
+    (line,) = ask("POST", API + "experiments/delete", body, query=query)
+    assert line["resource"] == {"experiment_id": "3"}
+
+
+def test_where_two_are_said_both_are_told(ask):
+    (line,) = ask("POST", API + "experiments/delete", '{"experiment_id": "3", "experimentId": "4"}')
+    assert line["resource"] == {"experiment_id": ["3", "4"]}
+
+
+def test_what_was_made_is_what_the_server_says(ask):
+    body = '{"name": "mine", "experiment_id": "3"}'
+    (line,) = ask("POST", API + "experiments/create", body, query="name=a", says='{"experiment_id": "7"}')
+    assert line["resource"] == {"name": "mine", "experiment_id": "7"}
+
+
+def test_an_upload_of_the_browser_is_named_by_its_query_whatever_is_in_it(ask):
+    path = "/ajax-api/2.0/mlflow/upload-artifact"
+    (line,) = ask("POST", path, '{"path": "b"}', query="run_uuid=ab12&path=a.json")
+    assert line["resource"] == {"run_uuid": "ab12", "path": "a.json"}
 
 
 def test_where_others_reach_the_port_an_address_is_only_claimed(ask):

@@ -21,6 +21,8 @@ NEAR = 8
 SPOOL = "/var/tmp"  # noqa: S108 - the file has no name
 # Bytes of a file of which nobody says how long it is.
 UNSAID = 256 << 20
+# What a restart of the server does to who reads: it is asked once more.
+CUT = (errno.EIO, errno.ECONNRESET, errno.EPIPE, errno.EHOSTUNREACH)
 PLACE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})\Z")
 
 
@@ -133,6 +135,15 @@ class Artifact:
     def _piece(self, index: int) -> bytes:
         if index in self._pieces:
             return self._pieces[index]
+        try:
+            return self._fetched(index)
+        except OSError as error:
+            if error.errno not in CUT:
+                raise
+        self._close_stream()
+        return self._fetched(index)
+
+    def _fetched(self, index: int) -> bytes:
         if self._stream and not 0 <= index - self._stream[1] < NEAR:
             self._close_stream()
         if not self._stream and index - 1 in self._pieces:

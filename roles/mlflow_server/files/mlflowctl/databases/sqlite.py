@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import sqlite3
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from mlflowctl.files import sync
@@ -16,8 +18,12 @@ UNFINISHED = [
     ("-wal", bytes.fromhex("377f0682")),
     ("-wal", bytes.fromhex("377f0683")),
 ]
+# Where a file says that it has a write-ahead log.
+LOGGED_AT, LOGGED = 18, 2
 # Seconds to wait for who holds a lock. Without any, seven of eight copies of a busy database failed.
 PATIENCE = 30
+# Seconds. The coarsest clock of a file system that holds databases ticks every two.
+SETTLED = 2
 
 
 def files(file: str) -> list[str]:
@@ -25,10 +31,68 @@ def files(file: str) -> list[str]:
     return [file, f"{file}-wal", f"{file}-shm", f"{file}-journal"]
 
 
+def written(databases: Iterable[str | None]) -> list[list[int]] | None:
+    """Return what is another after whatever was written to files of SQLite; None where one is none, or not there."""
+    found: list[list[int]] = []
+    for path in databases:
+        file = facts(path) if path else []
+        if not file:
+            return None
+        # Without ctime, which changes when root reads it. Empty it says the same as none: whether a server runs.
+        log = facts(f"{path}-wal")[:4]
+        found += [file, log if log and log[2] else []]
+    return found
+
+
+def facts(path: str) -> list[int]:
+    """Return what tells that a file was written to or replaced; one with its former times has another ctime."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return []
+    if not stat.S_ISREG(found.st_mode):
+        return []
+    return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+
+
+def settled(state: list[list[int]], now: int) -> bool:
+    """Say whether the next write will show: not while it could come in the same tick, nor where a clock ran back.
+
+    Something in a write-ahead log can also be read a moment after it is written.
+    """
+    return all(max(file[3:]) < now - SETTLED * 10**9 for file in state if file)
+
+
 def connect(file: str) -> sqlite3.Connection:
     """Open one that is there. SQLite would wait for a pipe that somebody has put beside it."""
     refuse_what_is_no_file(file)
     return sqlite3.connect(f"{Path(file).as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
+
+
+def connect_reading(file: str, patience: float = PATIENCE) -> sqlite3.Connection:
+    """Open one so that no file is made beside it, as reading one with a write-ahead log would."""
+    refuse_what_is_no_file(file)
+    _file, log, index, _journal = files(file)
+    with open(file, "rb") as handle:
+        logged = handle.read(LOGGED_AT + 1)[LOGGED_AT:] == bytes([LOGGED])
+    # Without both, nobody has it open: what stands in the file is all there is, or as new as it gets.
+    at_rest = logged and not (os.path.exists(index) and os.path.exists(log))
+    uri = f"{Path(file).as_uri()}?mode=ro{'&immutable=1' if at_rest else ''}"
+    return sqlite3.connect(uri, uri=True, timeout=patience)
+
+
+def experiment_names(file: str, *numbers: str) -> None:
+    """Print the names of experiments as JSON, by their numbers; those that are deleted and not collected, too."""
+    connection = connect_reading(file)
+    try:
+        asked = connection.execute(
+            "SELECT CAST(experiment_id AS TEXT), name FROM experiments "
+            "WHERE experiment_id IN (SELECT value FROM json_each(?))",
+            (json.dumps([int(it) for it in numbers]),),
+        )
+        print(json.dumps({number: name for number, name in asked if isinstance(name, str)}))
+    finally:
+        connection.close()
 
 
 def refuse_what_is_no_file(file: str) -> None:

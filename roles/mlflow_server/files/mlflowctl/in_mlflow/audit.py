@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextvars
-import functools
-import importlib
 import json
 import os
 import re
 import socket
-import sys
 import time
 import urllib.parse
 from collections.abc import Callable
 from typing import Any
+
+from mlflowctl.in_mlflow.asking import asking
 
 # journald's own protocol: of a line it also keeps which unit it is from, which nobody can make up.
 JOURNAL = "/run/systemd/journal/socket"
@@ -50,6 +48,7 @@ ARTIFACTS = re.compile(
 ALL_THE_TIME = re.compile(r"runs/(log-[a-z]+|outputs|set-tag)|v1/traces|logged-models/ID/params|traces")
 # The part of a path that names one thing has a number in it, and what is done with it has none.
 THING = re.compile(r"([a-z-]+(?:/jobs|/cancel)?)/([^/]*\d[^/]*)(/.*)?")
+CAPITAL = re.compile(r"(?<=[a-z0-9])[A-Z]")
 # What names a thing or a person, and no more.
 NAMES = {
     "alias", "artifact_path", "dataset_id", "endpoint_id", "endpoint_name", "experiment_id", "experiment_ids",
@@ -57,9 +56,6 @@ NAMES = {
     "request_id", "resource_id", "resource_pattern", "resource_type", "role_id", "role_name", "run_id", "run_uuid",
     "scorer_name", "secret_id", "secret_name", "stage", "trace_id", "user_id", "username", "version", "webhook_id",
 }  # fmt: skip
-
-asking: contextvars.ContextVar[Request | None] = contextvars.ContextVar("asking", default=None)
-
 
 # What a line says.
 Told = dict[str, Any]
@@ -240,27 +236,39 @@ class Request:
 
     def names(self) -> Told:
         """Return what a request names: in its path, its query and its body, and what it has made."""
-        query = urllib.parse.parse_qs(self.scope["query_string"].decode("latin-1"))
-        said = {key: values[0] for key, values in query.items()}
+        said = members(self.body)
+        # MLflow reads the query where there is no body to read, and where the body is a file.
+        if not said or self.route == "upload-artifact":
+            query = urllib.parse.parse_qs(self.scope["query_string"].decode("latin-1"))
+            said = {key: values[0] for key, values in query.items()}
         made = members(self.answer) if self.answer else {}
         inner = [it for it in made.values() if isinstance(it, dict)]
         inner += [it["info"] for it in inner if isinstance(it.get("info"), dict)]
         # Nobody hides what is done behind a long body.
         found = {"unread_bytes": len(self.body)} if len(self.body) > LONGEST_BODY else {}
-        for each in (*inner, made, said, members(self.body)):
+        # What was made is the server's own word.
+        for each in (said, *inner, made):
             found.update({key: shown(value) for key, value in each.items() if key in NAMES and is_plain(value)})
         return {**found, **self.things}
 
 
 def members(text: bytes) -> Told:
-    """Return what an object in JSON has; nothing where it is none, or was too long to be kept."""
+    """Return what an object in JSON has; nothing where it is none, or was too long to be kept.
+
+    MLflow also takes JSON within JSON, and experimentId for experiment_id; where both are said, both are told.
+    """
     if len(text) > LONGEST_BODY:
         return {}
     try:
         found = json.loads(text or b"{}")
+        found = json.loads(found) if isinstance(found, str) else found
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    named: Told = {}
+    for key, value in found.items() if isinstance(found, dict) else ():
+        name = CAPITAL.sub(lambda it: f"_{it[0].lower()}", key)
+        named[name] = [named[name], value] if name in named else value
+    return named
 
 
 def split(route: str) -> tuple[str, Told]:
@@ -284,31 +292,9 @@ def shown(value: Any) -> Any:
     return [shown(it) for it in value] if isinstance(value, list) else str(value)[:LONGEST_NAME]
 
 
-def learns(authenticate: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a request know whom MLflow has found it to be from."""
-
-    @functools.wraps(authenticate)
-    def found(*arguments: Any, **options: Any) -> Any:
-        person = authenticate(*arguments, **options)
-        request, name = asking.get(), getattr(person, "username", None)
-        if request is not None and isinstance(name, str):
-            request.user = name
-        return person
-
-    return found
-
-
-# What says who somebody is, for MLflow's older and newer routes.
-LEARN_FROM = ("authenticate_request", "_authenticate_fastapi_request")
-
-
 def around(app: Any) -> Any:
     """Return an application that is watched, or the same where that is not wanted."""
     setting = os.environ.get(SETTING, "no")
     if setting == "no":
         return app
-    auth = sys.modules.get("mlflow.server.auth") or importlib.import_module("mlflow.server.auth")
-    for name in LEARN_FROM:
-        if hasattr(auth, name):
-            setattr(auth, name, learns(getattr(auth, name)))
     return Audit(app, os.path.basename(os.environ.get("RUNTIME_DIRECTORY", "")), setting == "proxied", Journal().write)

@@ -10,6 +10,7 @@ A server that ends gives a connection on which nothing is asked the time for one
 that it was the last. From 3.18 on MLflow's client repeats none that makes something, and it may just have sent one.
 
 What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
+Who may make what has a name of its own is in creators.py.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import uvicorn.config
 # As a program of its own, or read again by one, it does not stand in its package.
 if not __package__:
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
-from mlflowctl.in_mlflow import audit
+from mlflowctl.in_mlflow import asking, audit, creators, room
 
 PROTOCOLS = {
     "uvicorn.protocols.http.h11_impl": "H11Protocol",
@@ -46,7 +47,8 @@ def waits_for(protocol: Any) -> tuple[str, Any] | None:
     cycle = protocol.cycle
     if protocol.flow.write_paused:
         return "answer", protocol.transport.get_write_buffer_size()
-    if cycle is None or cycle.response_complete:
+    # Who was answered in the middle of a body, as where there is no room for it, reads that at its end.
+    if cycle is None or (cycle.response_complete and not cycle.more_body):
         return "head", cycle
     if cycle.more_body and not protocol.flow.read_paused:
         return "body", protocol.received
@@ -150,13 +152,17 @@ def say_that_it_ends(protocol: Any) -> None:
 
 
 def watch_the_application() -> None:
-    """Let what is done in a server be said in the journal, see audit.py."""
+    """Let what is done be said in the journal, only creators make things, and uploads need room, where wanted."""
     config: Any = uvicorn.config.Config
     load = config.load
 
     def load_watched(self: Any) -> None:
         load(self)
-        self.loaded_app = audit.around(self.loaded_app)
+        inner = room.around(self.loaded_app)
+        watched = audit.around(creators.around(inner))
+        if watched is not inner:
+            asking.follow()
+        self.loaded_app = watched
 
     config.load = load_watched
 

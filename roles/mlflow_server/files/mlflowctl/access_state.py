@@ -1,0 +1,105 @@
+"""Whether what M(access) found as declared may be otherwise by now, without asking a server that sleeps.
+
+Who has asked a server notes the state that was looked at before: a change after that look leaves another state,
+whenever it came, and one before it is in the server's answers. It is a state of the files, which ends with whatever is
+written to them, and one of what is in them, which does not end with work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import secrets
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from mlflowctl import access_contents
+from mlflowctl import team as teams
+from mlflowctl.databases import sqlite
+from mlflowctl.errors import Problem
+from mlflowctl.team import Team
+
+# How many teams are looked at at the same time.
+AT_ONCE = 4
+# Whatever a team's databases, or a note of before, may be.
+FAILURES = (Problem, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+State = dict[str, Any]
+
+
+class Look:
+    """What there is to see of a team at one moment; the files are looked at before what is in them."""
+
+    def __init__(self, team: Team, names: Iterable[str]) -> None:
+        """names: the registered models and prompts whose versions count."""
+        self.names = sorted(names)
+        now, files = time.time_ns(), of_files(team)
+        self.files = files if files and sqlite.settled(files, now) else None
+        self.contents: str | None = None
+        with contextlib.suppress(*FAILURES):
+            self.contents = json.dumps([team.version, access_contents.of_team(team, self.names)], sort_keys=True)
+
+    @property
+    def state(self) -> State | None:
+        """What can be noted of it; nothing where nobody but the server can tell."""
+        if self.files is None and self.contents is None:
+            return None
+        salt = secrets.token_hex(16)
+        return {"files": self.files, "names": self.names, "salt": salt, "digest": self.digest(salt)}
+
+    def digest(self, salt: str) -> str | None:
+        """Return one of all contents, which says nothing to who has no salt."""
+        if self.contents is None:
+            return None
+        return hmac.new(salt.encode(), self.contents.encode(), hashlib.sha256).hexdigest()
+
+    def is_as(self, noted: State) -> bool:
+        """Say whether the contents are as they were when a state was noted."""
+        known, now = noted.get("digest"), self.digest(str(noted.get("salt")))
+        if not isinstance(known, str) or now is None or noted.get("names") != self.names:
+            return False
+        return hmac.compare_digest(known.encode(), now.encode())
+
+
+def unchanged(team: Team, noted: object) -> bool:
+    """Say whether all is as it was when a state was noted."""
+    if not isinstance(noted, dict):
+        return False
+    names = noted.get("names")
+    return same_files(team, noted) or (isinstance(names, list) and Look(team, map(str, names)).is_as(noted))
+
+
+def same_files(team: Team, noted: State) -> bool:
+    """Say whether nothing at all was written since."""
+    return bool(noted.get("files")) and noted["files"] == of_files(team)
+
+
+def of_files(team: Team) -> list[list[int]] | None:
+    """Return the state of the files; nothing where a database is none."""
+    return sqlite.written(database["file"] for database in team.databases)
+
+
+def looked_at(name: str, told: dict[str, Any]) -> State:
+    """Return whether a team is as noted, and the state to note instead: none where what is noted will do."""
+    noted = told.get("noted")
+    noted = noted if isinstance(noted, dict) else {}
+    try:
+        team = teams.load(name)
+        if same_files(team, noted):
+            return {"holds": True, "state": None}
+        look = Look(team, told["names"])
+        return {"holds": look.is_as(noted), "state": look.state}
+    except FAILURES:
+        return {"holds": False, "state": None}
+
+
+def main() -> None:
+    """Print that of each team on standard input, whose names are those of things whose versions count, as JSON."""
+    told = json.load(sys.stdin)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        print(json.dumps(dict(zip(told, pool.map(looked_at, told, told.values())))))
