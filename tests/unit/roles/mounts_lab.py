@@ -24,7 +24,8 @@ class Lab(http.server.ThreadingHTTPServer):
         # Bytes of artifacts by path.
         self.files = {}
         self.asked = []
-        # none: whole files only. cut: less than was said; cut-once: that once. drip: a byte now and then. chunked: no length.
+        # none: whole files only. cut: less than was said; cut-once: that once. drip: a byte now and then.
+        # chunked: no length.
         self.manner = ""
         self.statuses = []
         self.hold = threading.Event()
