@@ -118,7 +118,7 @@ def team_units(
                 "together_with": [door] if name in new else [],
             }
         )
-        timer, gc = f"mlflow-gc@{name}.timer", present and team["gc_older_than"] != "never"
+        timer, gc = f"mlflow-gc@{name}.timer", present and team["leads"] and team["gc_older_than"] != "never"
         units.append(
             {
                 "name": timer,

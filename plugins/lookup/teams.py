@@ -21,6 +21,10 @@ options:
     description: Names of the teams to return. All by default.
     type: list
     elements: str
+  elsewhere:
+    description: Return the teams that are declared here, and that other hosts are to serve, instead of this one's.
+    type: bool
+    default: false
   mlflow_version:
     description: The MLflow version of the teams that name none. All three numbers are needed.
     type: str
@@ -114,12 +118,18 @@ options:
         required: true
       servers:
         description:
-          - Inventory names of the hosts that run this team. All that declare it by default.
-          - Several hosts each have a team of that name with data of its own. Where they would share a database or a
-            store of artifacts they are refused, since nothing makes their servers wait for each other.
+          - Inventory names of the hosts that run this team. All that declare it by default, each then with a team of
+            that name and with data of its own.
+          - Several that are named are replicas of one team, whose databases are in PostgreSQL and whose artifacts are
+            in an object store. What happens once, such as an upgrade, O(mlflow_teams[].leader) does before the others.
         type: list
         elements: str
         default: []
+      leader:
+        description:
+          - Which of O(mlflow_teams[].servers) does what happens once for all replicas of a team. The first by default.
+          - Another one can be named at any time; its backups then bear the name of that host.
+        type: str
       state:
         description:
           - V(stopped) keeps all there is, people's credentials too, and no server running. A proxy answers 503, with a
@@ -722,6 +732,7 @@ from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import (
     port_of,
 )
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.network import network_filters
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.replicas import roles_of
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.resolved import Declared, packed, unpacked
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.servers import hosts_of
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.sharing import replica_problem
@@ -781,11 +792,11 @@ class LookupModule(LookupBase):
             return problems
         if problems:
             raise AnsibleLookupError("\n".join(problems))
-        host = variables.get("inventory_hostname")
+        host, elsewhere = variables.get("inventory_hostname"), bool(kwargs.get("elsewhere"))
         return [
             team
             for team in teams
-            if (not terms or team["name"] in terms) and (not team["servers"] or host in team["servers"])
+            if (not terms or team["name"] in terms) and (not team["servers"] or host in team["servers"]) != elsewhere
         ]
 
     def resolve(self, variables: dict[str, t.Any]) -> Declared:
@@ -857,6 +868,7 @@ class LookupModule(LookupBase):
         """What follows from a whole declaration and from what hosts are called."""
         called = [str(name) for name in own.values() if name]
         derived = {**network_filters(team), **clients_of(team, proxies, own)}
+        derived.update(roles_of(team, own["inventory_hostname"]))
         return {**derived, "answered_hosts": answered_hosts(team, called)}
 
     @staticmethod

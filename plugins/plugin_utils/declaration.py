@@ -29,6 +29,7 @@ from .limits import limit_problems
 from .locations import location_problems, signing_problems
 from .names import name_problems
 from .network import network_defaults, network_problems
+from .replicas import replica_problems
 from .resources import resource_defaults, resource_problems
 from .sharing import shared_problems, twice_problems
 from .storage import (
@@ -170,6 +171,7 @@ def _team_problems(team: Team, packages: Packages) -> t.Iterator[str]:
     yield from limit_problems(team)
     yield from storage_problems(team, packages)
     yield from twice_problems(team)
+    yield from replica_problems(team)
     yield from location_problems(team, packages)
     yield from network_problems(team)
     yield from client_problems(team)

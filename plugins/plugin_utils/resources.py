@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .replicas import replicas_of
+
 Team = t.Dict[str, t.Any]
 
 NEVER = "never"
@@ -27,7 +29,7 @@ WORKER_MEMORY, MOST_WORKERS, MOST_TASKS = 200 * 1024**2, 256, 4194304
 # systemd counts microseconds and bytes in 64 bits.
 LONGEST = 10
 # For how long a log-in is remembered, in seconds: by the only worker, which forgets it when the password changes,
-# and by one of several, which is not told.
+# and by one of several, of this host or of others, which is not told.
 ALONE, AMONG_SEVERAL = 60, 5
 
 
@@ -35,7 +37,7 @@ def resource_defaults(team: Team) -> Team:
     """C(sleeps), C(jobs), C(disk_max_bytes), and for how long log-ins are remembered unless the team says it."""
     remembered = team["auth_cache_ttl_seconds"]
     if remembered is None:
-        remembered = ALONE if team["workers"] == 1 else AMONG_SEVERAL
+        remembered = ALONE if team["workers"] == 1 and not replicas_of(team) else AMONG_SEVERAL
     jobs = str(team["environment"].get(JOBS, "")).lower() in ("true", "1")
     disk = team["disk_max"]
     return {

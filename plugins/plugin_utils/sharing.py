@@ -45,21 +45,16 @@ def twice_problems(team: Team) -> Problems:
 
 
 def replica_problem(team: Team, hosts: t.Sequence[str]) -> str | None:
-    """Why these hosts cannot all run the team: nothing yet makes their servers wait for each other."""
-    if len(hosts) < 2 or team["state"] == "absent":
+    """Why these hosts, which the team does not name, cannot all run it: nobody of them would know of the others."""
+    if len(hosts) < 2 or team["servers"] or team["state"] == "absent":
         return None
     shared = _shared_options(team)
     if not shared:
         return None
     names = " and ".join([", ".join(hosts[:-1]), hosts[-1]])
-    how = "names" if team["servers"] else "is empty, which means"
-    artifacts = team["artifacts"]
-    apart = (
-        "" if not artifacts["serve"] or not is_local(artifacts["destination"]) else ", with artifacts on one disk each"
-    )
     return (
-        f"mlflow_teams: {team['name']}: servers: {how} {names}, which would share {' and '.join(shared)} without "
-        f"waiting for each other{apart}; name one host in servers"
+        f"mlflow_teams: {team['name']}: servers: is empty, which means {names}, which would share "
+        f"{' and '.join(shared)} without knowing of each other; name the hosts in servers, the one first that leads"
     )
 
 
@@ -72,6 +67,17 @@ def _shared_options(team: Team) -> list[str]:
     return found + ([f"artifacts: {place}"] if not is_local(artifacts[place]) else [])
 
 
+def is_every_hosts_own(uri: str) -> bool:
+    """Whether each host means another database by a URI."""
+    database = DATABASE.fullmatch(uri)
+    return database is not None and _is_here(_host_of(uri, database))
+
+
+def _host_of(uri: str, database: t.Any) -> str:
+    query = parse_qs(uri.partition("?")[2])
+    return str(database["host"] or "".join(query.get("host", []))).strip("[]").lower()
+
+
 def _databases(team: Team, together: bool) -> set[tuple[str, str, str, str, str]]:
     found = set()
     for uri in (team["backend_store_uri"], team["auth_database_uri"]):
@@ -79,7 +85,7 @@ def _databases(team: Team, together: bool) -> set[tuple[str, str, str, str, str]
         if database is None:
             continue
         query = parse_qs(uri.partition("?")[2])
-        host = (database["host"] or "".join(query.get("host", []))).strip("[]").lower()
+        host = _host_of(uri, database)
         if not together and _is_here(host):
             continue
         # A schema of its own is as good as a database of its own.

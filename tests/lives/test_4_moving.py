@@ -1,8 +1,9 @@
-"""A team beside itself as it was, and a team that goes to another host, from snapshots that a third one keeps."""
+"""A team beside itself as it was, and one that goes to another host, from snapshots on a third one; and one on both."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +12,16 @@ import demo
 import pytest
 import testhosts
 from e2e import stage
-from e2e.stage import ALICE, Stage, example, write_private
+from e2e.stage import ALICE, Stage, example, soon, write_private
 
 DAVE = {"name": "dave", "password": "dave-try-out-only"}
 PASSWORD = "canary of a shared repository"
 KEY = "/root/.ssh/id_ed25519"
 SCRATCH = {"name": "scratch", "port": 5008, "admin_password": "scratch-admin-try-out", "access_policy": "additive"}
 OTHER = "lives2"
+OLD, NEW = "3.15.2", "3.17.2"
+# Served by both hosts, with its database on the third. Nobody gets to its artifacts here.
+SHARED, DATABASE_PASSWORD = 5309, "canary-of-a-shared-database"
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,107 @@ def test_a_team_moves_with_all_it_has(pair: Pair, daves_run: str) -> None:
     assert pair.first.login(5002, **DAVE) == 0
 
 
+@pytest.fixture(scope="module")
+def shared(pair: Pair) -> Iterator[dict[str, Any]]:
+    """Declare a team for both hosts."""
+    install = "apt-get update -q && apt-get install -qy --no-install-recommends postgresql"
+    pair.store.sh(f"DEBIAN_FRONTEND=noninteractive sh -c '{install}' >/dev/null")
+    pair.store.sh(
+        "cd /etc/postgresql/*/main && echo \"listen_addresses = '*'\" >> postgresql.conf "
+        "&& echo 'host shared shared all scram-sha-256' >> pg_hba.conf && systemctl restart postgresql"
+    )
+    sql = f"CREATE ROLE shared LOGIN PASSWORD '{DATABASE_PASSWORD}'; CREATE DATABASE shared OWNER shared;"
+    pair.store.sh("runuser -u postgres -- psql --quiet --set=ON_ERROR_STOP=1", feed=sql)
+    address = pair.store.host.address
+    yield {
+        "name": "shared",
+        "port": SHARED,
+        "servers": ["mlflow1", "mlflow2"],
+        "version": OLD,
+        "admin_password": "canary of the shared admin",
+        "backend_store_uri": f"postgresql+psycopg://shared:{DATABASE_PASSWORD}@{address}/shared",
+        "artifacts": {"destination": "s3://shared"},
+        "gc_older_than": "30d",
+        "environment": {"MLFLOW_S3_ENDPOINT_URL": f"http://{address}:9000"},
+        "users": [DAVE],
+        "experiments": [{"name": "together", "grants": {"dave": "MANAGE"}}],
+    }
+    for host in (pair.first, pair.second):
+        stage.forget(host, "shared")
+
+
+def play_shared(pair: Pair, declared: dict[str, Any], *more: str, **changes: Any) -> demo.Play:
+    """Run all of the roles for the team on both hosts; nothing of its secrets is to be seen, however much is shown."""
+    given = {"mlflow_team_shared": {**declared, **changes}, "mlflow_server_remove_unused": False}
+    run = pair.play("onboard_team", "-e", "team=shared", "-vv", "--diff", *more, **given)
+    keys = pair.first.sh("sed -n 's/^MLFLOW_[A-Z_]*=//p' /etc/mlflow/shared/secrets.env").split()
+    assert len(keys) == 3
+    secrets = [*keys, DATABASE_PASSWORD, declared["admin_password"], DAVE["password"]]
+    assert [secret for secret in secrets if secret in run.output] == []
+    return run
+
+
+def changes(run: demo.Play) -> dict[str, int]:
+    """Return how many tasks changed each host."""
+    return {host: int(count) for host, count in re.findall(r"^(mlflow\d)\s+: ok=\d+\s+changed=(\d+)", run.output, re.M)}
+
+
+def both_serve(pair: Pair, version: str) -> None:
+    """See that both hosts know the same people, and are of one version."""
+    for host in (pair.first, pair.second):
+        assert host.login(SHARED, "admin", "canary of the shared admin") == 200
+        assert host.answer(SHARED, **DAVE, path="/version") == (200, version)
+        assert host.ask(SHARED, **DAVE, path="/api/2.0/mlflow/experiments/get-by-name?experiment_name=together") == 200
+
+
+def test_a_team_of_two_hosts_comes_up_in_one_run(pair: Pair, shared: dict[str, Any]) -> None:
+    run = play_shared(pair, shared)
+    assert run.code == 0, run.output[-5000:]
+    both_serve(pair, OLD)
+    files = "sha256sum /etc/mlflow/shared/secrets.env /etc/mlflow/shared/admin_password"
+    assert pair.first.sh(files) == pair.second.sh(files)
+    timers = "systemctl is-enabled mlflow-gc@shared.timer mlflow-backup@shared.timer"
+    assert pair.first.sh(timers, check=False).split() == ["enabled", "enabled"]
+    assert "enabled" not in pair.second.sh(timers, check=False).split()
+    again = play_shared(pair, shared)
+    assert (again.code, changes(again)) == (0, {"mlflow1": 0, "mlflow2": 0}), again.output[-5000:]
+
+
+def test_an_upgrade_migrates_once_and_brings_the_other_host_along(pair: Pair, shared: dict[str, Any]) -> None:
+    run = play_shared(pair, shared, version=NEW)
+    assert run.code == 0, run.output[-5000:]
+    said = re.findall(rf"shared: {OLD} -> {NEW}, ([a-z ]*)", run.output)
+    assert list(dict.fromkeys(said)) == ["migrated", "the same schemas"]
+    both_serve(pair, NEW)
+
+
+def test_a_host_that_was_away_during_it_does_not_serve_until_the_next_run(pair: Pair, shared: dict[str, Any]) -> None:
+    units = "mlflow-listen@shared.service mlflow@shared.service"
+    pair.second.sh(f"systemctl stop mlflow-listen@shared.socket {units}")
+    pair.second.sh(
+        f"ln -sfn /opt/mlflow/{OLD} /etc/mlflow/shared/venv; systemctl start --no-block mlflow@shared.service"
+    )
+    journal = "journalctl --no-pager --output=cat --unit=mlflow@shared.service"
+    why = f"The server is not started: the tracking database is of a newer MLflow than {OLD}"
+    assert soon(lambda: why in pair.second.sh(journal))
+    assert pair.first.login(SHARED, **DAVE) == 200
+    # And not the one alone that follows.
+    alone = play_shared(pair, shared, "--limit=mlflow2", version=NEW)
+    assert alone.code == 2
+    assert "shared: leader: mlflow1, which leads this team, is not in this run" in alone.output
+    run = play_shared(pair, shared, version=NEW)
+    assert run.code == 0, run.output[-5000:]
+    both_serve(pair, NEW)
+
+
+def test_a_host_that_leaves_keeps_no_secret(pair: Pair, shared: dict[str, Any]) -> None:
+    run = play_shared(pair, shared, version=NEW, servers=["mlflow1"])
+    assert run.code == 0, run.output[-5000:]
+    assert pair.first.login(SHARED, **DAVE) == 200
+    assert pair.second.login(SHARED, **DAVE) == 0
+    assert pair.second.sh("ls -d /etc/mlflow/shared /var/lib/mlflow/shared 2>/dev/null", check=False) == ""
+
+
 def test_no_secret_was_ever_to_be_seen(pair: Pair) -> None:
     for host in (pair.first, pair.second):
-        assert host.leaks(PASSWORD) == []
+        assert host.leaks(PASSWORD, DATABASE_PASSWORD, "canary of the shared admin") == []

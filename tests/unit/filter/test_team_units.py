@@ -7,8 +7,8 @@ CHANGED = 1_000_000.5
 SOCKET, SERVICE, TIMER = "mlflow-listen@vision.socket", "mlflow@vision.service", "mlflow-gc@vision.timer"
 
 
-def team(name="vision", state="present", sleeps=True, gc_older_than="never"):
-    return {"name": name, "state": state, "sleeps": sleeps, "gc_older_than": gc_older_than}
+def team(name="vision", state="present", sleeps=True, gc_older_than="never", leads=True):
+    return {"name": name, "state": state, "sleeps": sleeps, "gc_older_than": gc_older_than, "leads": leads}
 
 
 def team_units(teams, files=(), new=()):
@@ -41,6 +41,8 @@ def test_states(given, socket, service):
         ({}, ("stopped", False)),
         ({"gc_older_than": "30d"}, ("started", True)),
         ({"gc_older_than": "30d", "state": "stopped"}, ("stopped", False)),
+        # The one of its replicas that leads does it.
+        ({"gc_older_than": "30d", "leads": False}, ("stopped", False)),
     ],
 )
 def test_timers_of_those_who_want_to_be_rid_of_what_they_deleted(given, timer):

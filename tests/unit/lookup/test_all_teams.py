@@ -62,7 +62,7 @@ def test_two_hosts_with_one_database_are_refused_wherever_it_is_asked():
     (problem,) = look(hosts=hosts, problems=True)
     assert problem == (
         "mlflow_teams: vision: servers: is empty, which means one and two, which would share backend_store_uri and "
-        "artifacts: destination without waiting for each other; name one host in servers"
+        "artifacts: destination without knowing of each other; name the hosts in servers, the one first that leads"
     )
     assert look(hosts={**hosts, "two": {}}, problems=True) == []
 

@@ -51,7 +51,7 @@ FOR_PROGRAMS = {
     "put-back": ("backup.places", "undo a restore: PLAN"),
     "reinstate-teams": ("retirement.reinstate", "give retired teams what was kept of them: NAMES"),
     "repository": ("backup.repository", "look at, make or prune the repositories: ACTION [TEAM...]"),
-    "retire-teams": ("retirement.retire", "take teams off this host: keep|remove DIRECTORY NAMES"),
+    "retire-teams": ("retirement.retire", "take teams off this host: keep|remove|leave DIRECTORY NAMES"),
     "snapshot": ("backup.snapshot", "make a snapshot of a team here and now: TEAM [TAG...]"),
     "upgrade-teams": ("upgrade", "bring teams to their versions: DIRECTORY BATCH VERSIONS"),
     "verify": ("verify", "see whether a team's server works: TEAM, denials on standard input"),

@@ -28,6 +28,8 @@ class Team:
     client_root: where clients keep them past the server, as a path of this host or the URI of a store, or None.
     disk_max: how many bytes artifacts and databases may take, or None.
     storage_dirs: directories outside state_dir that are the team's alone.
+    replica: what this host is called among those that serve the team together; nothing where one alone does.
+    leader: which of these does what happens once for all of them, which is this host where it leads.
     """
 
     name: str
@@ -43,6 +45,9 @@ class Team:
     tracking_uri: str = ""
     gc_older_than: str = "never"
     client_root: str | None = None
+    replica: str = ""
+    leader: str = ""
+    leads: bool = True
     disk_max: int | None = None
 
     @property

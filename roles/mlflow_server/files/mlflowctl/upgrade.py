@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import causes, commands, databases, redaction
+from mlflowctl import causes, commands, databases, redaction, replicas
 from mlflowctl import settings as handed_over
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
@@ -81,9 +81,12 @@ class Upgrade:
         if self.held_back():
             raise HeldBackError
         self.due = True
+        self.refuse_before_leader(older)
         self.check(found, older)
         self.step = "stop"
         self.change.stop_server()
+        if older:
+            replicas.wait_until_alone(self.team)
         self.step = "snapshot"
         self.prepare(older)
         self.step = "migrate"
@@ -158,6 +161,14 @@ class Upgrade:
         wrong = old_keys.problem(self.team.directory, settings(self.team), locked) if found else None
         if wrong:
             raise UpgradeError(wrong)
+
+    def refuse_before_leader(self, older: list[str]) -> None:
+        """Refuse to migrate what is for another replica to migrate."""
+        if older and not self.team.leads:
+            raise UpgradeError(
+                f"the {' and '.join(older)} database is of an older MLflow, and {self.team.leader}, which leads this "
+                "team, has not migrated it; bring that host to this version first"
+            )
 
     def check(self, found: dict[str, Any], older: list[str]) -> None:
         """Refuse what cannot go well, before anything is touched."""
@@ -309,7 +320,7 @@ def upgrade(name: str, wanted: str, install_dir: Path, held_back: Held = lambda:
         with Change(team, f"upgrade to {wanted}") as change:
             going = Upgrade(team, wanted, install_dir, change, held_back)
             return going.run()
-    except (UpgradeError, ChangeError, databases.DatabaseError, OSError, ValueError) as error:
+    except (UpgradeError, ChangeError, databases.DatabaseError, replicas.OthersError, OSError, ValueError) as error:
         step = going.step if going else "begin"
         outcome = "so nothing was changed" if step in ("begin", "check") else "and was undone"
         known = secrets_of(team)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from mlflowctl import access_state, audit, databases
+from mlflowctl import access_state, audit, databases, replicas
 from mlflowctl.databases import own_tables
 from mlflowctl.program import PACKAGE, PROGRAM
 from mlflowctl.team import Team
@@ -460,6 +460,29 @@ def test_monitoring_waits_for_nobody_who_holds_a_table(measured, team, stuck):
     with pytest.raises(databases.DatabaseError, match="lock timeout"):
         measured.asked(team, "quick")
     assert time.monotonic() - began < 30
+
+
+def test_another_replica_is_seen_by_what_it_says_it_is(team, place, database):
+    team.name, team.replica, team.leader, team.databases = "nlp", "a", "a", [database]
+    sessions = []
+    try:
+        for name in ("mlflow@nlp@a", "mlflow@nlp@b", "mlflow@other@c"):
+            session = subprocess.Popen(
+                ["psql", f"--host={place}", "--username=it", "--quiet", "postgres"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PGAPPNAME": name},
+            )
+            sessions.append(session)
+            session.stdin.write("\\echo there\n")
+            session.stdin.flush()
+            assert session.stdout.readline() == "there\n"
+        assert replicas.others(team) == ["b"]
+    finally:
+        for session in sessions:
+            session.communicate(timeout=WAIT_SECONDS)
+    replicas.wait_until_alone(team)
 
 
 def test_experiments_are_named_by_it(team, database, place):

@@ -342,3 +342,18 @@ def test_who_still_runs_as_the_team_is_waited_for(monkeypatch, tmp_path):
         process.kill()
         process.wait()
     retire.close("vision", places)
+
+
+@pytest.mark.parametrize(("leads", "mode"), [(False, "keep"), (False, "remove"), (True, "leave")])
+def test_a_replica_goes_without_an_archive_and_keeps_nothing(host, leads, mode):
+    """What the team has is elsewhere, and its secrets are with those who serve it on."""
+    file = host.config / "vision" / "team.json"
+    known = {**json.loads(file.read_text()), "replica": "b", "leader": "a", "leads": leads, "databases": []}
+    file.write_text(json.dumps({**known, "artifacts": None, "storage_dirs": []}))
+    said = host.retire(mode)["done"]["vision"]
+    assert said[0] == "it was a replica here, and all it has is elsewhere"
+    assert is_gone(host)
+    assert not host.archives.exists()
+    assert os.listdir(host.state) == [".retired"]
+    assert os.listdir(host.state / ".retired") == []
+    assert host.look() == {}

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import client_root, databases, paths
+from mlflowctl import client_root, databases, paths, replicas
 from mlflowctl import team as teams
 from mlflowctl.backup import contents, places
 from mlflowctl.backup.fetched import (
@@ -195,6 +195,7 @@ class Restore:
             workshop(self.team)
             change.stop_server()
             wait_until_nobody_runs(self.team.account, self.team.name)
+            replicas.wait_until_alone(self.team)
             self.keep_aside()
             for place in (*self.works, self.home):
                 remove(place / "former")
@@ -308,6 +309,7 @@ def main(*words: str) -> None:
     options = parse(list(words))
     os.umask(0o077)
     into = teams.load(options.into or options.team)
+    replicas.refuse_follower(into, "a restore")
     repository = Repository(settings(), options.team)
     with alone(f"restore-{into.name}"):
         restore = Restore(repository, repository.find(options.snapshot, options.at, options.host), into)

@@ -70,14 +70,18 @@ def look(purpose: str, uri: str, registry: str | None = None) -> dict[str, Any]:
     finally:
         engine.dispose()
     known = revisions(purpose)
-    if table not in there:
-        state = "empty"
-    elif current == known.get_current_head():
-        state = "same"
-    else:
-        state = "older" if current is None or knows(known, current) else "newer"
+    state = compared(known, current, empty=table not in there)
     said = {"state": state, "revision": current, "head": known.get_current_head()}
     return {**said, "denials": denied, "locked": locked}
+
+
+def compared(known: ScriptDirectory, current: str | None, empty: bool) -> str:
+    """How a database that is at one of an MLflow's revisions differs from it, in a word."""
+    if empty:
+        return "empty"
+    if current == known.get_current_head():
+        return "same"
+    return "older" if current is None or knows(known, current) else "newer"
 
 
 def refuse_unwritable(file: str | None) -> None:

@@ -41,6 +41,10 @@ def main() -> None:
 
     from mlflowctl.in_mlflow import user_store  # noqa: PLC0415 - reads the settings
 
+    if os.environ.get("MLOPS_MLFLOW_REPLICA"):
+        from mlflowctl.in_mlflow import other_schema  # noqa: PLC0415
+
+        other_schema.refuse(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
     user_store.refuse_emptied(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
     process: Any = subprocess.Popen
     start_process = process.__init__

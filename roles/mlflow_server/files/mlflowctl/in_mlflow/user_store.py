@@ -15,8 +15,11 @@ import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+Answer = TypeVar("Answer")
 # For a database that does not answer. MLflow itself would try for two minutes.
 SECONDS = 60
 # Whoever waits at the port has systemd try again at once.
@@ -84,7 +87,12 @@ def in_file(file: Path) -> str | None:
 
 def in_database(uri: str) -> str | None:
     """Look into another one, for a bounded time."""
-    found: list[str | None] = []
+    return within(uri, ask)
+
+
+def within(uri: str, ask: Callable[[str], Answer]) -> Answer:
+    """Ask a database something, for a bounded time; UnknownError where it does not say."""
+    found: list[Answer] = []
     problems: list[Exception] = []
 
     def look() -> None:

@@ -64,6 +64,10 @@ def reinstate(name: str, places: Places) -> str:
     record = read(path)
     if record is None:
         return ""
+    if record.get("replica"):
+        # Its end was cut off: it kept nothing, and has everything from its leader.
+        path.unlink()
+        return ""
     if not has_databases(record):
         path.unlink()
         return f"its data are gone, so that it begins anew; what it had is in {record['archive']}"

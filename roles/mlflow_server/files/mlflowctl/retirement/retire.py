@@ -1,6 +1,7 @@
 """Takes teams off this host, each with an archive before; prints what was done and what failed, as JSON by team.
 
-Arguments: "keep" or "remove" for the data, the directory of archives, and the names of the teams as JSON.
+Arguments: "keep" or "remove" for the data, the directory of archives, and the names of the teams as JSON. With "leave",
+others serve the teams on; what is here of them goes without an archive, as a replica does that never led.
 
 What a run that is cut off has done, the next one finds done. The record is written once the archive is whole; from
 then on nothing is needed any more of what is being removed.
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import commands, databases, locks, processes, transaction, trees
+from mlflowctl import commands, databases, locks, processes, replicas, transaction, trees
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.files import write_private
@@ -98,6 +99,8 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
     # Waits for who is changing the team, and undoes what was cut off of that.
     with transaction.Change(team, "the retirement"):
         close(team.name, places)
+        # What they acknowledge after the copy would be in no archive.
+        replicas.wait_until_alone(team)
         path, artifacts_elsewhere = archive.write(team, directory, remove, data_dirs(team.name, places))
     record = {
         "archive": str(path),
@@ -110,6 +113,16 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
         "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
         "artifacts_elsewhere": artifacts_elsewhere,
     }
+    write_record(team.name, record, places)
+    return record
+
+
+def keep_nothing(team: Team, places: Places) -> Record:
+    """End a replica: what the team has is elsewhere, and its leader, or who serves it on, keeps the secrets."""
+    with transaction.Change(team, "the end of a replica"):
+        close(team.name, places)
+    data = list(map(str, data_dirs(team.name, places)))
+    record = {"replica": True, "with_artifacts": True, "artifacts": None, "files": [], "data": data, "elsewhere": []}
     write_record(team.name, record, places)
     return record
 
@@ -130,22 +143,30 @@ def remove_account(name: str) -> None:
         run("groupdel", account)
 
 
-def retire(name: str, directory: Path, remove: bool, places: Places) -> list[str]:
-    """Take one team off the host; return what became of it, a line each."""
+def begin(name: str, directory: Path, remove: bool, places: Places, leaves: bool) -> tuple[Record, list[str]]:
+    """Stop the team and keep what is to be kept, unless that was done; return what is known, and what was done."""
+    record = read(places.record(name)) or nothing_left(name, places)
+    if record is not None:
+        close(name, places)
+        return record, []
+    team = known(name, places)
+    if leaves or not team.leads:
+        return keep_nothing(team, places), ["it was a replica here, and all it has is elsewhere"]
+    record = keep_what_was(team, directory, remove, places)
+    lines = [f"all it had is in {record['archive']}"]
+    lines += [f"the database {each} stays where it is" for each in record["elsewhere"]]
+    lines += [f"the database {each} is of a kind that cannot be copied here" for each in record["not_copied"]]
+    lines += [f"{each}, and so in no archive" for each in record["artifacts_elsewhere"]]
+    if record["client_root"]:
+        lines.append(f"what its clients have at {record['client_root']} stays where it is, and theirs")
+    return record, lines
+
+
+def retire(name: str, directory: Path, remove: bool, places: Places, leaves: bool = False) -> list[str]:
+    """Take one team off the host, or leave it to the others that serve it; return what became of it, a line each."""
     if not left(name, remove, places):
         return []
-    lines = []
-    record = read(places.record(name)) or nothing_left(name, places)
-    if record is None:
-        record = keep_what_was(known(name, places), directory, remove, places)
-        lines.append(f"all it had is in {record['archive']}")
-        lines += [f"the database {each} stays where it is" for each in record["elsewhere"]]
-        lines += [f"the database {each} is of a kind that cannot be copied here" for each in record["not_copied"]]
-        lines += [f"{each}, and so in no archive" for each in record["artifacts_elsewhere"]]
-        if record["client_root"]:
-            lines.append(f"what its clients have at {record['client_root']} stays where it is, and theirs")
-    else:
-        close(name, places)
+    record, lines = begin(name, directory, remove, places, leaves)
     if remove and not record["with_artifacts"]:
         was = recorded(name, record, places)
         if (was.artifacts and os.path.lexists(was.artifacts)) or was.client_root:
@@ -163,7 +184,7 @@ def retire(name: str, directory: Path, remove: bool, places: Places) -> list[str
             path.unlink()
         elif path.exists():
             shutil.rmtree(path)
-    lines += settle_data(name, record, remove, places)
+    lines += settle_data(name, record, remove or bool(record.get("replica")), places)
     remove_account(name)
     return [*lines, "it is gone from this host"]
 
@@ -217,7 +238,7 @@ def retire_all(mode: str, directory: Path, names: list[str]) -> dict[str, dict[s
     with locks.held(records):
         for name in names:
             try:
-                lines = retire(name, directory, mode == "remove", places)
+                lines = retire(name, directory, mode == "remove", places, leaves=mode == "leave")
                 if lines:
                     done[name] = lines
             except (Problem, OSError, KeyError) as error:
