@@ -64,6 +64,7 @@ class Anybody:
     account = ACCOUNT
 
     run = Team.run
+    printed = Team.printed
 
     def __init__(self, directory):
         self.directory = directory
