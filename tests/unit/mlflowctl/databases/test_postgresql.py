@@ -63,7 +63,7 @@ class Anybody:
 
     account = ACCOUNT
 
-    run = Team.run
+    run, printed = Team.run, Team.printed
 
     def __init__(self, directory):
         self.directory = directory
