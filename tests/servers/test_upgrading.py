@@ -23,8 +23,8 @@ OLD, NEW = (3, 12), (3, 17)
 class AsItIs:
     """Runs what a change of a team would run under its locks."""
 
-    def run(self, command, **options):
-        return subprocess.run(command, text=True, capture_output=True, check=False, **options)
+    def run(self, command, seconds, **options):
+        return subprocess.run(command, text=True, capture_output=True, check=False, timeout=seconds, **options)
 
 
 @pytest.fixture

@@ -63,8 +63,7 @@ class Anybody:
 
     account = ACCOUNT
 
-    run = Team.run
-    printed = Team.printed
+    run, printed = Team.run, Team.printed
 
     def __init__(self, directory):
         self.directory = directory
@@ -276,7 +275,7 @@ def test_parts_of_a_table_of_mlflows_are_its_own(team, database, place):
     databases.copy(team, database, copy)
     counted = team.run(
         [sys.executable, "-Es", "-", "tables", str(copy)],
-        capture_output=True,
+        60,
         input=(PACKAGE / "backup" / "contents.py").read_text(),
     )
     assert json.loads(counted.stdout) == {"runs": 3}
@@ -416,10 +415,10 @@ def test_a_drill_finds_the_tables_in_a_schema_of_their_own(team, database, place
     try:
         done = team.run(
             [*command, shutil.which("psql"), *look, "--command=SELECT count(*) FROM runs", "mlflow"],
-            capture_output=True,
+            60,
         )
     finally:
-        team.run([str(programs / "pg_ctl"), "stop", "--mode=immediate", f"--pgdata={home}"], capture_output=True)
+        team.run([str(programs / "pg_ctl"), "stop", "--mode=immediate", f"--pgdata={home}"], 60)
     assert done.stderr == ""
     assert done.stdout == "2\n"
 
