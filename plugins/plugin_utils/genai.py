@@ -18,15 +18,15 @@ NEVER = "never"
 USUAL = {"memory_max": "2G", "tasks_max": 512}
 # Seven processes more, each with threads for its jobs and some for each processor, and one for each job.
 WITH_GENAI = {"memory_max": "4G", "tasks_max": 2048, "idle_timeout": NEVER}
-# Judges reach the gateway of their own server, and nothing else that is on loopback, by an address that follows from
-# its port, which is no other team's.
+# Jobs reach the gateway of their own server, and nothing else that is on loopback, by an address that follows from its
+# port, which is no other team's. MLflow would send what lets them in to port 5000, whoever listens there.
 OWN_NETWORK = "127.77"
 
 
 def genai_defaults(team: Team) -> Team:
     """What the server may take and whether it sleeps, where the team does not say it, and its C(own_address)."""
     usual = {**USUAL, **(WITH_GENAI if team["genai"] else {})}
-    own = f"{OWN_NETWORK}.{team['port'] >> 8}.{team['port'] & 255}" if team["genai"] else None
+    own = f"{OWN_NETWORK}.{team['port'] >> 8}.{team['port'] & 255}" if has_jobs(team) else None
     return {**{key: value for key, value in usual.items() if team[key] is None}, "own_address": own}
 
 

@@ -31,6 +31,9 @@ def read(**settings):
             ("never", False, "8G", 4000, True, False, OWN),
         ),
         ({"genai": True, "memory_max": "infinity"}, ("never", False, "infinity", 2048, True, False, OWN)),
+        # By hand.
+        ({"environment": {JOBS: "true"}, "idle_timeout": "never"}, ("never", False, "2G", 512, True, True, OWN)),
+        ({"environment": {GATEWAY: "true"}}, ("30min", True, "2G", 512, False, True, None)),
     ],
 )
 def test_all_that_it_needs_is_filled_in(declared, filled_in):
