@@ -367,7 +367,7 @@ options:
       gateway_secrets:
         description:
           - Secrets of the gateway that are to exist, such as the API keys of providers.
-          - The gateway has to be switched on with C(MLFLOW_ENABLE_AI_GATEWAY) in O(mlflow_teams[].environment).
+          - They need the gateway, which O(mlflow_teams[].genai=true) switches on.
           - Once one is declared, C(access_policy=exclusive) leaves nobody a grant on any of them that is not declared.
         type: list
         elements: dict
@@ -610,7 +610,7 @@ options:
         description:
           - Whether the server has no network but the connections its socket hands it.
           - By default it has none where databases and artifacts are on the host and no webhook is declared, and else
-            has one.
+            has one, as it has with O(mlflow_teams[].genai=true).
           - Other calls to the outside need V(false).
         type: bool
       allowed_networks:
@@ -642,13 +642,29 @@ options:
         type: list
         elements: str
         default: []
+      genai:
+        description:
+          - Whether the team works with language models in MLflow. It switches on the gateway, and the jobs in the
+            background that score traces on a schedule, run judges for people and optimize prompts, with all that they
+            need, which is more memory, more processes, a full environment, a network, the routes of the proxies, and a
+            server that never sleeps.
+          - It needs MLflow 3.17 or later, which asks who may have a judge read which traces.
+          - Where it is left out, both are off unless C(MLFLOW_ENABLE_AI_GATEWAY) and
+            C(MLFLOW_SERVER_ENABLE_JOB_EXECUTION) in O(mlflow_teams[].environment) say otherwise.
+        type: bool
+      judge_username:
+        description:
+          - As which user of the team judges ask the gateway that score traces on a schedule. MLflow does not know whose
+            they are, so that they are let in nowhere without it.
+          - Whoever may edit an experiment may set up a judge that asks any endpoint this user has USE on. So name one
+            who has that, and nothing else.
+        type: str
       idle_timeout:
         description:
           - How long the server stays up with nobody connected, such as V(30min), V(2h) or seconds. Then it sleeps
             without any process, and the next request wakes it; that one takes some seconds longer.
-          - V(never) keeps it up. A team that has MLflow work in the background, with
-            C(MLFLOW_SERVER_ENABLE_JOB_EXECUTION) in O(mlflow_teams[].environment), needs that.
-          - That of O(mlflow_server_idle_timeout) by default.
+          - V(never) keeps it up. A team that has MLflow work in the background needs that.
+          - That of O(mlflow_server_idle_timeout) by default, and V(never) with O(mlflow_teams[].genai=true).
         type: str
       gc_older_than:
         description:
@@ -663,8 +679,9 @@ options:
           - Most memory that the server may take, in bytes or such as V(2G), or V(infinity). One that wants more is
             killed and started again, while the other teams' servers go on.
           - An idle worker takes 250 MB. Uploads through the server are passed on in pieces.
+          - V(2G) by default. With O(mlflow_teams[].genai=true), which starts processes for jobs, it is V(4G), and V(2G)
+            the least.
         type: str
-        default: 2G
       disk_max:
         description:
           - How much the artifacts and SQLite databases that the server keeps on its host may take, in bytes or such as
@@ -678,9 +695,10 @@ options:
         type: int
         default: 100
       tasks_max:
-        description: Most processes and threads that the server may have.
+        description:
+          - Most processes and threads that the server may have. V(512) by default, V(2048) with
+            O(mlflow_teams[].genai=true).
         type: int
-        default: 512
       workers:
         description:
           - Number of server processes. Each takes another 250 MB, and remembers log-ins on its own, so that with

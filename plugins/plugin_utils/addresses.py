@@ -35,6 +35,7 @@ def answered_hosts(team: Team, names: t.Iterable[str]) -> list[str]:
     """
     address = ipaddress.ip_address(team["listen_address"])
     found = [*LOCAL, *([] if address.is_unspecified else [str(address)])]
+    found += [team["own_address"]] if team["own_address"] else []
     found += [name.lower() for name in names if is_address(name) or HOST.fullmatch(name)]
     patterns = [pattern for host in [*found, *team["allowed_hosts"]] for pattern in _patterns(host)]
     if address.is_unspecified:

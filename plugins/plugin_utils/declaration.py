@@ -25,6 +25,7 @@ from .clients import client_problems
 from .creators import creator_names, creator_problems
 from .environment import server_environment_problems
 from .forms import form_problems, shape_problems
+from .genai import genai_defaults, genai_problems
 from .limits import limit_problems
 from .locations import location_problems, signing_problems
 from .names import name_problems
@@ -128,7 +129,8 @@ def _is_own_list(place: str, team: t.Any) -> bool:
 
 
 def _completed(team: Team, defaults: dict[str, str]) -> Team:
-    team = {**team, **{key: team[key] or default for key, default in defaults.items()}}
+    team = {**team, **genai_defaults(team)}
+    team.update({key: team[key] or default for key, default in defaults.items()})
     # Where to reach the server from its own host; a wildcard is no address to connect to.
     address = str(team["listen_address"])
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
@@ -157,7 +159,8 @@ def _team_problems(team: Team, packages: Packages) -> t.Iterator[str]:
     if not 1024 <= team["port"] <= 65535:
         yield f"port: {team['port']} is outside 1024-65535"
     yield from _version_problems(team["version"])
-    if PINNED_VERSION.fullmatch(team["version"]):
+    pinned = PINNED_VERSION.fullmatch(team["version"])
+    if pinned:
         yield from signing_problems(team, _exact(team["version"]))
     yield from address_problems(team)
     admin = {"name": team["admin_username"], "password": team["admin_password"]}
@@ -173,6 +176,7 @@ def _team_problems(team: Team, packages: Packages) -> t.Iterator[str]:
     yield from twice_problems(team)
     yield from replica_problems(team)
     yield from location_problems(team, packages)
+    yield from genai_problems(team, _release(team["version"]) if pinned else None)
     yield from network_problems(team)
     yield from client_problems(team)
     yield from resource_problems(team)

@@ -51,6 +51,7 @@ OWN_VARIABLES = {
     "MLFLOW_REGISTRY_STORE_URI": "models are in backend_store_uri, where backups and upgrades find them",
     "MLFLOW_REGISTRY_URI": "models are in backend_store_uri, where backups and upgrades find them",
     "MLFLOW_TRACKING_URI": "use backend_store_uri",
+    "MLFLOW_GATEWAY_URI": "judges would send what lets them in there; use genai",
     "MLFLOW_DEFAULT_ARTIFACT_ROOT": "use artifacts: root",
     "MLFLOW_SERVE_ARTIFACTS": "use artifacts: serve",
     "MLFLOW_ARTIFACTS_ONLY": "a team is a whole server; leave it out",

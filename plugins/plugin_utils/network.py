@@ -31,7 +31,7 @@ def network_defaults(team: Team) -> Team:
     remote = [uri for uri in uris if not is_local(uri)]
     private, networks = team["private_network"], team["allowed_networks"]
     if private is None:
-        private = not (remote or networks or team["webhooks"])
+        private = not (remote or networks or team["webhooks"] or team["genai"])
     if networks is None:
         networks = [LOCALHOST] if remote and all(map(_is_on_loopback, remote)) else []
     return {"private_network": private, "allowed_networks": networks}
@@ -44,7 +44,8 @@ def network_filters(team: Team) -> Team:
     """
     networks = team["allowed_networks"]
     everything = [network for network in EVERYTHING if not networks or network in map(_written_out, networks)]
-    named = [network for network in networks if _written_out(network) not in EVERYTHING]
+    own = [team["own_address"]] if team["own_address"] else []
+    named = own + [network for network in networks if _written_out(network) not in EVERYTHING]
     if not everything:
         return {"network_allow": named, "network_deny": ["any"]}
     others = [network for network in EVERYTHING if network not in everything]

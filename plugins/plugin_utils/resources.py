@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .genai import JOBS, NEVER, has_jobs
 from .replicas import replicas_of
 
 Team = t.Dict[str, t.Any]
 
-NEVER = "never"
-JOBS = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
 TIME = re.compile(r"([1-9]\d*(s|min|h|d)?)( [1-9]\d*(s|min|h|d))*")
 # As mlflow gc reads it.
 AGE = re.compile(r"(?=\d)(\d+d)?(\d+h)?(\d+m)?(\d+s)?")
@@ -21,6 +20,8 @@ UNLIMITED = "infinity"
 AMOUNT = re.compile(rf"[1-9]\d{{0,18}}[KMGT]?|{UNLIMITED}")
 # One worker without any work; with less it would be killed while it starts.
 LEAST_MEMORY = 512 * 1024**2
+# The same with the processes that wait for jobs; each job is another one.
+LEAST_WITH_GENAI = 2 * 1024**3
 # A database of MLflow's with nothing in it, and some room to work.
 LEAST_DISK = 16 * 1024**2
 UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
@@ -38,12 +39,11 @@ def resource_defaults(team: Team) -> Team:
     remembered = team["auth_cache_ttl_seconds"]
     if remembered is None:
         remembered = ALONE if team["workers"] == 1 and not replicas_of(team) else AMONG_SEVERAL
-    jobs = str(team["environment"].get(JOBS, "")).lower() in ("true", "1")
     disk = team["disk_max"]
     return {
         "auth_cache_ttl_seconds": remembered,
         "sleeps": team["idle_timeout"] != NEVER,
-        "jobs": jobs,
+        "jobs": has_jobs(team),
         "disk_max_bytes": _bytes(disk) if _is_amount(disk) and disk != UNLIMITED else None,
     }
 
@@ -53,21 +53,24 @@ def resource_problems(team: Team) -> t.Iterator[str]:
     timeout = team["idle_timeout"]
     if timeout != NEVER and (not TIME.fullmatch(timeout) or any(map(_is_long, re.findall(r"\d+", timeout)))):
         yield f"idle_timeout: '{timeout}' is no time; use one like 30min, 2h or '1h 30min', seconds, or '{NEVER}'"
-    if team["sleeps"] and team["jobs"]:
+    if team["sleeps"] and team["jobs"] and not team["genai"]:
         yield f"idle_timeout: {JOBS} in environment lets MLflow work with nobody connected; use '{NEVER}'"
     age = team["gc_older_than"]
     if age != NEVER and (not AGE.fullmatch(age) or any(map(_is_long, re.findall(r"\d+", age)))):
         yield f"gc_older_than: '{age}' is no time that mlflow gc knows; use one like 30d, 12h or 1d12h, or '{NEVER}'"
-    yield from _memory_problems(team["memory_max"], team["workers"])
+    yield from _memory_problems(team["memory_max"], team["workers"], bool(team["genai"]))
     yield from _disk_problems(team["disk_max"])
     yield from _number_problems(team)
 
 
-def _memory_problems(memory: str, workers: int) -> t.Iterator[str]:
+def _memory_problems(memory: str, workers: int, genai: bool) -> t.Iterator[str]:
     if not _is_amount(memory):
         yield f"memory_max: '{memory}' is no amount of memory; use one like 2G or 1500M, bytes, or 'infinity'"
     elif memory != UNLIMITED and _bytes(memory) < LEAST_MEMORY:
         yield f"memory_max: {memory} is too little for a server to start; {LEAST_MEMORY // 1024**2}M is the least"
+    elif genai and memory != UNLIMITED and _bytes(memory) < LEAST_WITH_GENAI:
+        least = f"{LEAST_WITH_GENAI // 1024**2}M"
+        yield f"memory_max: {memory} is too little for what genai: true starts; {least} is the least"
     elif memory != UNLIMITED and 1 < workers <= MOST_WORKERS and _bytes(memory) < _needed(workers):
         least = f"{_needed(workers) // 1024**2}M"
         yield f"memory_max: {memory} is too little for {workers} workers to start; {least} is the least"

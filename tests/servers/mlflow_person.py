@@ -123,11 +123,44 @@ def load(client: t.Any, name: str, alias: str) -> str:
     return client.load_prompt(f"prompts:/{name}@{alias}").template
 
 
+def judge(_client: t.Any, name: str, endpoint: str, experiment_id: str) -> str:
+    """Make a judge that asks an endpoint of the gateway, and put it on a schedule; give its definition."""
+    from mlflow.genai import make_judge  # noqa: PLC0415 - only there
+    from mlflow.genai.scorers import ScorerSamplingConfig  # noqa: PLC0415
+
+    words = "Does {{ outputs }} answer {{ inputs }}?"
+    made = make_judge(name, instructions=words, model=f"gateway:/{endpoint}", feedback_value_type=bool)
+    registered = made.register(experiment_id=experiment_id)
+    registered.start(experiment_id=experiment_id, sampling_config=ScorerSamplingConfig(sample_rate=1.0))
+    return json.dumps(made.model_dump())
+
+
+def trace(_client: t.Any, experiment_id: str, question: str, answer: str) -> str:
+    """Log a trace, and give its number once the server has it."""
+    import mlflow  # noqa: PLC0415 - only there
+
+    mlflow.set_experiment(experiment_id=experiment_id)
+    with mlflow.start_span("answer") as span:
+        span.set_inputs({"question": question})
+        span.set_outputs(answer)
+    mlflow.flush_trace_async_logging()
+    return span.trace_id
+
+
+def scores(client: t.Any, trace_id: str) -> list[dict[str, t.Any]]:
+    """What judges have said of a trace."""
+    found = client.get_trace(trace_id).info.assessments
+    return [
+        {"name": each.name, "value": each.value, "error": each.error and each.error.error_message} for each in found
+    ]
+
+
 def main() -> None:
     from mlflow import MlflowClient  # noqa: PLC0415 - only there
 
     answers, sys.stdout = sys.stdout, sys.stderr
     tasks = {"level": level, "transfer": transfer, "register": register, "load": load}
+    tasks |= {"judge": judge, "trace": trace, "scores": scores}
     for line in sys.stdin:
         order = json.loads(line)
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = order["who"]

@@ -58,6 +58,8 @@ OF_WORK = [
     "INSERT INTO model_versions VALUES ('churn', 2, 'None', 2)",
     "INSERT INTO model_version_tags VALUES ('churn', 2, 'by', 'a job')",
     "UPDATE registered_models SET last_updated_time = 2",
+    "INSERT INTO experiment_tags VALUES (1, 'mlflow.latestOnlineScoring.trace.checkpoint', '{}')",
+    "INSERT INTO experiment_tags VALUES (1, 'mlflow.latestOnlineScoring.session.checkpoint', '{}')",
 ]
 # What somebody may do behind everybody's back, each of it after all before it, too.
 BY_HAND = [

@@ -139,7 +139,7 @@ def test_addresses_that_no_server_has(address):
 
 def answers(host, listens_on, allowed=()):
     """Compare a Host header as mlflow.server.security_utils does."""
-    declared = {"listen_address": listens_on, "port": 5001, "allowed_hosts": list(allowed)}
+    declared = {"listen_address": listens_on, "port": 5001, "own_address": None, "allowed_hosts": list(allowed)}
     patterns = answered_hosts(declared, ["MLflow1.example.org", "10.1.2.3", "2001:db8::1"])
     return any(fnmatch.fnmatchcase(host, each) if "*" in each else host == each for each in patterns)
 

@@ -73,6 +73,8 @@ def filters(networks=None, backend="postgresql+psycopg://u:p@db.example.org/x", 
         "auth_database_uri": backend,
         "private_network": None,
         "allowed_networks": networks,
+        "genai": None,
+        "own_address": None,
         "environment": environment,
     }
     found = network_filters({**declared, **network_defaults(declared)})

@@ -287,12 +287,15 @@ TEMPLATE = """
 LOOKS = """{% import 'locations.j2' as locations with context %}{% include 'requests.j2' %}
 {% for version in ['3.12.0', '3.14.1', '3.15.2', '3.16.0', '3.17.2'] %}
 VERSION {{ version }}
-{{ locations.team({'name': 'vision', 'version': version}, '') }}
+{{ locations.team({'name': 'vision', 'version': version, 'genai': version == '3.17.2'}, '') }}
 {% endfor %}
 """
 
 
-def test_what_older_versions_do_not_check_is_closed(role, tmp_path):
+@pytest.fixture(scope="module")
+def written(request, tmp_path_factory):
+    """What the role writes of a team in several versions, and before them of requests."""
+    role, tmp_path = request.config.rootpath / "roles" / "mlflow_proxy", tmp_path_factory.mktemp("written")
     (tmp_path / "play.yml").write_text(TEMPLATE.replace("ROLE", str(role)).replace("TMP", str(tmp_path)))
     (tmp_path / "in.j2").write_text(LOOKS)
     for template in ("requests.j2", "locations.j2"):
@@ -306,12 +309,51 @@ def test_what_older_versions_do_not_check_is_closed(role, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    requests, *versions = (tmp_path / "out").read_text().split("VERSION ")
+    return (tmp_path / "out").read_text().split("VERSION ")
+
+
+def closed_by(requests, variable, path):
+    """The word for which a path is closed, as nginx finds it: by the first line that matches."""
+    (block,) = re.findall(rf"(?s)map \$uri \${variable} {{(.*?)\n}}", requests)
+    patterns = re.findall(r'"~\*(\S+)" (\w+);', block)
+    assert patterns, requests
+    return next((word for pattern, word in patterns if re.match(pattern, path, re.IGNORECASE)), None)
+
+
+def test_jobs_are_open_where_a_team_has_them_but_for_beginning_one(written):
+    requests, *versions = written
+    found = {each.split()[0]: re.findall(r"if \(\$mlflow_denied_job(.*?)\)", each) for each in versions}
+    assert found == {"3.12.0": [""], "3.14.1": [""], "3.15.2": [""], "3.16.0": [""], "3.17.2": [" = begin"]}
+    for path, word in (
+        ("3.0/jobs", "begin"),
+        ("3.0/jobs/", "begin"),
+        ("3.0/JOBS/", "begin"),
+        ("3.0/jobs/4711", "any"),
+        ("3.0/jobs/cancel/4711", "any"),
+        ("3.0/jobs/search", "any"),
+        ("3.0/mlflow/jobs/4711", "any"),
+        ("3.0/mlflow/prompt-optimization/jobs", "any"),
+        ("3.0/mlflow/scorer/invoke", None),
+        ("2.0/mlflow-artifacts/artifacts/1/jobs", None),
+    ):
+        for begins in ("/api/", "/ajax-api/", "/vision/ajax-api/"):
+            assert (path, closed_by(requests, "mlflow_denied_job", begins + path)) == (path, word)
+    assert closed_by(requests, "mlflow_denied", "/ajax-api/3.0/mlflow/assistant/x") == "1"
+
+
+def test_answers_of_models_take_their_time(written):
+    _requests, *versions = written
+    found = {
+        each.split()[0]: re.findall(r"(?s)location /gateway/ .*?proxy_read_timeout (\d+)s", each) for each in versions
+    }
+    assert found == {"3.12.0": [], "3.14.1": [], "3.15.2": [], "3.16.0": [], "3.17.2": ["600"]}
+
+
+def test_what_older_versions_do_not_check_is_closed(written):
+    requests, *versions = written
     found = {each.split()[0]: re.findall(r"mlflow_presigned = (\w+)\)", each) for each in versions}
     both = ["download", "upload"]
     assert found == {"3.12.0": both, "3.14.1": both, "3.15.2": ["upload"], "3.16.0": [], "3.17.2": []}
-    (block,) = re.findall(r"(?s)map \$uri \$mlflow_presigned {(.*?)}", requests)
-    patterns = re.findall(r'"~\*(\S+)" (\w+);', block)
     for path, kind in (
         ("mlflow-artifacts/presigned/1/a/model.pkl", "download"),
         ("mlflow-artifacts/PRESIGNED", "download"),
@@ -321,5 +363,4 @@ def test_what_older_versions_do_not_check_is_closed(role, tmp_path):
         ("mlflow/artifacts/list", None),
     ):
         for begins in ("/api/2.0/", "/ajax-api/2.0/", "/vision/api/2.0/"):
-            closed = [name for pattern, name in patterns if re.match(pattern, begins + path, re.IGNORECASE)]
-            assert (path, closed) == (path, [kind] if kind else [])
+            assert (path, closed_by(requests, "mlflow_presigned", begins + path)) == (path, kind)

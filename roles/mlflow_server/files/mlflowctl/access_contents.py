@@ -58,6 +58,9 @@ WORK = frozenset(
 )
 # Of these only what belongs to things whose versions are declared.
 VERSIONS = ("model_versions", "model_version_tags")
+# Tags by which MLflow notes, each minute, how far it is with the traces of an experiment.
+PROGRESS = "experiment_tags"
+NOTES = ("mlflow.latestOnlineScoring.trace.checkpoint", "mlflow.latestOnlineScoring.session.checkpoint")
 # Moments that change with what work leaves behind.
 MOMENTS = (
     ("experiments", "last_update_time"),
@@ -86,7 +89,8 @@ SELECT CASE WHEN relname IN ({revisions})
         string_agg(digest, '' ORDER BY digest), ''), 'UTF8')), 'hex'))
         FROM (SELECT encode(sha256(convert_to(ROW(%s)::text, 'UTF8')), 'hex') AS digest
           FROM %I.%I WHERE %s) AS lines$it$,
-      relname, columns, nspname, relname, CASE WHEN relname IN ({versions}) THEN {declared} ELSE 'true' END)
+      relname, columns, nspname, relname, CASE
+            WHEN relname IN ({versions}) THEN {declared} WHEN relname = {progress} THEN {others} ELSE 'true' END)
     END
   FROM ({own}) AS own, LATERAL (
     SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) AS columns FROM pg_attribute
@@ -140,6 +144,8 @@ def of_postgresql(team: Team, database: dict[str, Any], names: str) -> dict[str,
         "versions": listed(VERSIONS),
         "work": listed(sorted(WORK)),
         "moments": ", ".join(f"({listed(pair)})" for pair in MOMENTS),
+        "progress": listed([PROGRESS]),
+        "others": f"$it$key NOT IN ({listed(NOTES)})$it$",
         "declared": DECLARED.replace("{names}", names.encode().hex()),
     }
     script = IN_POSTGRESQL
@@ -197,6 +203,8 @@ def digest(connection: sqlite3.Connection, table: str, names: list[str]) -> str:
     statement = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table)}"  # noqa: S608 - quoted
     if table in VERSIONS:
         rows = [row for name in names for row in connection.execute(f"{statement} WHERE name = ?", [name])]
+    elif table == PROGRESS:
+        rows = list(connection.execute(f"{statement} WHERE key NOT IN ({', '.join('?' * len(NOTES))})", NOTES))
     else:
         rows = list(connection.execute(statement))
     whole = hashlib.sha256()

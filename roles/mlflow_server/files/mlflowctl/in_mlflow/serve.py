@@ -4,7 +4,8 @@
 only waits for it, with all of MLflow in memory. In one process the same worker, with the same options
 and environment, takes 240 MB where the two take 430; and one worker alone goes on with what was loaded
 to prepare it, instead of loading it again. Where MLflow starts it in another way than this expects, or
-has a process of its own to run beside it, nothing is changed but that the worker ends idle connections.
+has a process of its own to run beside it, nothing is changed but that the worker ends idle connections, and that jobs
+are told who they are (jobs.py).
 """
 
 from __future__ import annotations
@@ -15,11 +16,6 @@ from typing import Any
 
 WORKER = [sys.executable, "-m", "uvicorn"]
 OWN_WORKER = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "serve_uvicorn.py")]
-
-
-def has_jobs() -> bool:
-    """MLflow's own default for what needs a second process is to have it."""
-    return os.environ.get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "true").lower() not in ("false", "0")
 
 
 def work(args: list[str]) -> None:
@@ -39,7 +35,7 @@ def main() -> None:
     import runpy  # noqa: PLC0415
     import subprocess  # noqa: PLC0415
 
-    from mlflowctl.in_mlflow import user_store  # noqa: PLC0415 - reads the settings
+    from mlflowctl.in_mlflow import jobs, user_store  # noqa: PLC0415 - reads the settings
 
     if os.environ.get("MLOPS_MLFLOW_REPLICA"):
         from mlflowctl.in_mlflow import other_schema  # noqa: PLC0415
@@ -50,12 +46,14 @@ def main() -> None:
     start_process = process.__init__
 
     def start_worker(self: Any, args: Any, *others: Any, env: dict[str, str] | None = None, **options: Any) -> None:
-        """Start our worker in place of that one, and of this process where it has no more to do."""
+        """Start our worker in place of that one, and of this process where it is done; tell jobs who they are."""
         if isinstance(args, list) and args[:3] == WORKER:
             args = [*OWN_WORKER, *args[3:]]
-            if not has_jobs():
+            if not jobs.has_jobs():
                 os.environ.update(env or {})
                 work(args)
+        elif jobs.is_runner(args):
+            env = jobs.as_somebody(env)
         start_process(self, args, *others, env=env, **options)
 
     process.__init__ = start_worker
