@@ -16,8 +16,8 @@ SINCE = (3, 17)
 # MLflow looks for work each minute, and takes a trace minutes after it came: it has nothing to do only in between.
 NEVER = "never"
 USUAL = {"memory_max": "2G", "tasks_max": 512}
-# Nine processes more, which take 1.7 GB with nothing to do, and another of 170 MB for each job; each has threads for
-# its jobs, and some for each processor.
+# Nine processes more, 1.7 GB in all with nothing to do, and another of 170 MB for each job; each has threads for its
+# jobs, and some for each processor.
 WITH_GENAI = {"memory_max": "4G", "tasks_max": 2048, "idle_timeout": NEVER}
 # Jobs reach the gateway of their own server, and nothing else that is on loopback, by an address that follows from its
 # port, which is no other team's. MLflow would send what lets them in to port 5000, whoever listens there.
