@@ -27,6 +27,7 @@ test: toolchain-servers ## Run all of the checks below; the exit code is the ver
 
 test-all: test matrix ## The above, each ansible-core that is supported, and the stories that run on request
 	@$(MAKE) e2e ARGS="-m on_request"
+	@$(MAKE) lives ARGS="-m on_request"
 
 matrix: toolchain ## Unit tests and sanity with each ansible-core (ARGS="2.17 2.21" for some)
 	@$(RUN) python tools/matrix.py $(ARGS)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import project
 
-PATIENCE = 180
+PATIENCE = 420
 
 
 def free_port() -> int:

@@ -10,7 +10,10 @@ import language_model
 import loopback
 import mlflow_person
 import project
+import pytest
 from e2e.stage import ALICE, Stage, example, soon
+
+pytestmark = pytest.mark.on_request
 
 BOB = ("bob", "bob-try-out-only")
 JUDGES = {"name": "judges", "password": "judges-try-out-only"}
