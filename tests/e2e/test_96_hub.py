@@ -17,7 +17,7 @@ from e2e.stage import Stage, soon
 
 pytestmark = pytest.mark.on_request
 
-CONFIG = Path(__file__).parent / "jupyterhub_config.py"
+CONFIG = Path(__file__).parent / "jupyterhub.conf"
 # Kept, to be looked at.
 PICTURES = project.BUILD / "pictures" / "hub"
 HUB = "jupyterhub jupyterhub-systemdspawner configurable-http-proxy"

@@ -90,7 +90,7 @@ def told(tmp_path_factory, request):
         "ansible_connection": "local",
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         "mlflow_server_python": "{{ ansible_playbook_python }}",
-        "mlflow_teams": [declared(name, servers, number) for number, (name, (servers, *_)) in enumerate(TEAMS.items())],
+        "mlflow_teams": [declared(name, about[0], number) for number, (name, about) in enumerate(TEAMS.items())],
         "role_path": str(role),
         "__mlflow_server_config_dir": f"{home}/{{{{ inventory_hostname }}}}",
     }
@@ -154,7 +154,7 @@ def test_keys_that_differ_are_left_as_they_are(told):
 
 
 def test_who_follows_does_nothing_alone(told):
-    shared = {name for name, (servers, *_) in TEAMS.items() if servers == BOTH}
+    shared = {name for name, about in TEAMS.items() if about[0] == BOTH}
     assert set(told["alone"]["failed"]) == shared
     assert all("a, which leads this team, is not in this run" in why for why in told["alone"]["failed"].values())
     # What is its own goes on.
