@@ -13,21 +13,22 @@ description:
   - Looks at the form of options before a role changes anything.
 options:
   _input:
-    description: The options, by their names. Empty text is for what is not used.
+    description:
+      - What each option is to be, by its name, such as V(count), V(path), V(size), V(network), V(calendar event) or
+        V(time span).
     type: dict
     required: true
-  kinds:
-    description:
-      - What each of them is to be, by its name, such as V(count), V(path), V(size), V(network), V(calendar event) or
-        V(time span). Those without one are not looked at.
-    type: dict
+  values:
+    description: What they hold, in the same order. Empty text is for what is not used.
+    type: list
+    elements: raw
     required: true
 """
 
 EXAMPLES = r"""
 - name: Refuse a time that systemd would not take
   ansible.builtin.assert:
-    that: "{'my_schedule': my_schedule} | mlops.mlflow.option_problems({'my_schedule': 'calendar event'}) | length == 0"
+    that: "{'my_schedule': 'calendar event'} | mlops.mlflow.option_problems([my_schedule]) | length == 0"
 """
 
 RETURN = r"""
@@ -42,10 +43,10 @@ import typing as t
 from ansible_collections.mlops.mlflow.plugins.plugin_utils import option_kinds
 
 
-def option_problems(options: dict[str, t.Any], kinds: dict[str, str]) -> list[str]:
+def option_problems(kinds: dict[str, str], values: list[t.Any]) -> list[str]:
     """The lines, in the order of the kinds."""
-    found = (option_kinds.option_problems(name, options[name], kind) for name, kind in kinds.items())
-    return [line for lines in found for line in lines]
+    pairs = zip(kinds.items(), values)
+    return [line for (name, kind), value in pairs for line in option_kinds.option_problems(name, value, kind)]
 
 
 class FilterModule:
