@@ -132,7 +132,7 @@ def unknown(texts: dict[str, str], known: set[str]) -> Iterator[str]:
     for name, text in sorted(texts.items()):
         for word in sorted(set(re.findall(r"\bmlops\.mlflow\.(\w+)", text)) - known):
             yield f"{name} names mlops.mlflow.{word}, which is not there"
-        for word in sorted(set(re.findall(r"(?:^\$ |`)make ([a-z][a-z-]*)", text, re.MULTILINE)) - targets()):
+        for word in sorted(set(re.findall(r"(?:^\$ |`)make ([a-z][a-z0-9-]*)", text, re.MULTILINE)) - targets()):
             yield f"{name} names `make {word}`, which is not there"
 
 
