@@ -128,6 +128,7 @@ def up(name: str, release: str = "bookworm", *, uv: bool = False) -> Host:
         with project.lock("network"):
             make_network()
         start(name, release, image, uv=uv)
+        keep_address()
         wait_until_booted(name)
     write_inventory()
     return running()[name]
@@ -151,6 +152,17 @@ def make_network() -> None:
     if not network_exists():
         identity = project.CHECKOUT_ID
         podman("network", "create", "--ipv6", f"--subnet=fd6d:6c66:{identity[:4]}:{identity[4:]}::/64", NETWORK)
+
+
+def keep_address() -> None:
+    """Let the network's bridge have its hardware address for good.
+
+    Until somebody sets it, it is the lowest of those of its ports. With each host that comes or goes it may be another
+    one, and what the other hosts send to this machine goes astray until they have learned that.
+    """
+    bridge = json.loads(podman("network", "inspect", NETWORK))[0]["network_interface"]
+    address = Path("/sys/class/net", bridge, "address").read_text().strip()
+    project.run(["ip", "link", "set", "dev", bridge, "address", address])
 
 
 def start(name: str, release: str, image: str, *, uv: bool) -> None:

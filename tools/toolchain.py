@@ -27,6 +27,7 @@ PACKAGES = [
     "netavark",
     "aardvark-dns",
     "iptables",  # netavark calls it, but does not depend on it
+    "iproute2",
     "mmdebstrap",
     "debian-archive-keyring",
     "gpg",
