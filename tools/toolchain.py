@@ -33,6 +33,7 @@ PACKAGES = [
     "gpg",
     "mount",
     "restic",  # the unit tests of backups
+    "openssh-client",
     "postgresql",  # and those of copies that somebody keeps waiting
     "strace",  # shows what a power cut would leave of an environment
     "chromium",  # tests/e2e signs in as a person would

@@ -76,11 +76,12 @@ class Doors:
         return self.notebook.sh(f"su - {user} -s /bin/sh -c {quoted(inside)}", check=check)
 
     @contextlib.contextmanager
-    def logging(self, user: str, experiment: str) -> Iterator[dict[str, int]]:
-        """Let somebody log from before something happens until after it, and post nothing twice; tell how it went."""
+    def logging(self, user: str, experiment: str, *more: str) -> Iterator[dict[str, int]]:
+        """Let somebody log from before something happens until after it; tell how it went."""
         mark, told = f"/home/{user}/logs", {}
         self.notebook.sh("cat > /tmp/person.py", (project.ROOT / "tools" / "person.py").read_text())
-        command = f"mlflow-team vision python /tmp/person.py stream {experiment} --seconds 600 --mark {mark}"
+        words = ("stream", experiment, "--seconds 600", f"--mark {mark}", *more)
+        command = f"mlflow-team vision python /tmp/person.py {' '.join(words)}"
         with ThreadPoolExecutor(1) as pool:
             going = pool.submit(self.person, user, command)
             try:

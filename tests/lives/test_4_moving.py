@@ -108,7 +108,7 @@ def test_a_move_that_cannot_work_stops_nobody(pair: Pair, daves_run: str) -> Non
     before = pair.first.lives("nlp")
     run = move(pair)
     assert run.code == 2
-    assert "Host key verification failed" in run.output
+    assert "mlflow_backup_repository: root does not get into sftp:" in run.output
     assert pair.first.lives("nlp") == before
 
 

@@ -164,6 +164,9 @@ def test_a_wrong_password_and_a_missing_repository_are_named(lab):
     assert "canary" not in str(error.value)
     with pytest.raises(lab.repository.BackupError, match="mlflow_backup_password"):
         lab.repo().make()
+    lab.set(repository="sftp:keeper@127.0.0.1:nowhere")
+    with pytest.raises(lab.repository.BackupError, match="mlflow_backup_repository: root does not get into sftp:keeper"):
+        lab.back_up()
     lab.set()
     shutil.rmtree(lab.home / "repository")
     with pytest.raises(lab.repository.BackupError, match=r"mlflow_backup_repository: there is none at .* mounted"):
