@@ -15,7 +15,10 @@ def test_messages_that_nothing_says(tmp_path):
 
 
 def test_names_that_are_not_there():
-    text = "Run `mlops.mlflow.site`, `mlops.mlflow.sight`, `make lint`, `make e2e` or `make hay`; make do.\n$ make demo\n$ make fun\n"
+    text = (
+        "Run `mlops.mlflow.site`, `mlops.mlflow.sight`, `make lint`, `make e2e` or `make hay`; make do.\n"
+        "$ make demo\n$ make fun\n"
+    )
     assert list(website.unknown({"a.md": text}, website.parts_of_the_collection())) == [
         "a.md names mlops.mlflow.sight, which is not there",
         "a.md names `make fun`, which is not there",

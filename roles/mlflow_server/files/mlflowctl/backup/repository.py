@@ -121,7 +121,7 @@ class Repository:
         # restic may end before it has passed on what ssh said of it.
         if "unable to start the sftp session" in error:
             return (
-                f"mlflow_backup_repository: root does not get into {self.shown()} by ssh; as root, ssh to its host says "
+                f"mlflow_backup_repository: root does not get into {self.shown()} by ssh; as root, ssh to it says "
                 f"why, such as a key of the host that is in no known_hosts: {error.strip()}"
             )
         if not self.is_missing(error):
