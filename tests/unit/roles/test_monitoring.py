@@ -300,6 +300,19 @@ def test_counts_artifacts_by_experiment_and_follows_no_link(lab):
     assert told["quiet"] == [["admin", None], ["alice", 5000.5]]
 
 
+def test_weeks_that_nobody_lived_in_are_none(lab):
+    state = lab.add("vision")
+    connection = sqlite3.connect(state / "mlflow.db")
+    week, ahead = 7 * 86400 * 1000, int(time.time() * 1000) + 30 * 86400 * 1000
+    rows = [(f"x{it}", ahead + it * week) for it in range(70)] + [("y", 2**63 - 1), ("z", -(2**63))]
+    connection.executemany("INSERT INTO runs VALUES (?, 'mallory', 'active', ?, 1)", rows)
+    connection.commit()
+    connection.close()
+    lab.main.main("walk")
+    # Those of 1970 are what this database had before.
+    assert lab.reporting.report()["teams"]["vision"]["weeks"] == [[0, 2]]
+
+
 def test_says_how_much_of_its_disk_a_team_has(lab):
     state = lab.add("vision")
     lab.add("nlp")
