@@ -262,6 +262,19 @@ def test_tells_starts_from_failed_starts_and_from_what_fails_later(lab):
     assert found["mlflow_team_state", 'team="vision",state="awake"'] == 1
 
 
+def test_what_a_former_version_has_noted_is_gone_on_from(lab):
+    lab.add("vision")
+    lab.add("nlp")
+    lab.store.HOME.mkdir(exist_ok=True)
+    noted = {"starts": 3, "start_seconds": 9.0, "failures": {}, "begun": None}
+    (lab.store.HOME / "state.json").write_text(json.dumps({"teams": {"vision": {"noted": noted}, "nlp": {}}}))
+    found = lab.look()
+    assert found["mlflow_team_starts_total", 'team="vision"'] == 3
+    assert found["mlflow_team_starts_total", 'team="nlp"'] == 0
+    assert found["mlflow_team_connections_refused_total", 'team="vision"'] == 0
+    assert lab.look()["mlflow_team_starts_total", 'team="vision"'] == 3
+
+
 def test_a_line_of_the_team_own_is_no_word_of_systemd(lab):
     lab.add("vision")
     lab.entries = [
