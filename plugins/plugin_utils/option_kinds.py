@@ -34,16 +34,33 @@ def _is_number(least: int, most: int) -> Check:
 
 
 def _is_calendar(text: str) -> bool:
-    """Whether it has the form of systemd.time(7)'s calendar events, and no hour or minute that no day has."""
+    """Whether it has the form of systemd.time(7)'s calendar events, and no number that no calendar has."""
     event = text.rpartition(" ")[0] if ZONE.search(text) else text
     if SHORTHAND.fullmatch(event):
         return True
     found = CALENDAR.fullmatch(event)
-    if not found or not event:
-        return False
-    most = {"month": 12, "day": 31, "hour": 23, "minute": 59, "second": 59}
-    parts = {name: map(int, re.findall(r"(?:^|,|\.\.)(\d+)", found[name] or "")) for name in most}
-    return all(number <= most[name] for name, numbers in parts.items() for number in numbers)
+    return bool(found and event and all(_are_within(found[name] or "", *LIMITS[name]) for name in LIMITS))
+
+
+def _are_within(parts: str, least: int, most: int) -> bool:
+    """Whether numbers and ranges of a calendar event are some that there are, none backwards, each repeated by one."""
+    for part in filter(None, parts.split(",")):
+        numbers, _slash, step = part.partition("/")
+        first, _dots, last = numbers.partition("..")
+        if step and not 1 <= int(step) <= most:
+            return False
+        if first != "*" and not least <= int(first) <= int(last or first) <= most:
+            return False
+    return True
+
+
+def _is_memory(text: str) -> bool:
+    """Whether systemd takes it for a limit of memory; another one it leaves out without an end to the unit."""
+    found = re.fullmatch(r"([1-9]\d{0,17})([KMGT%]?)|infinity", text, re.ASCII)
+    if not found or not found[1]:
+        return bool(found)
+    amount, unit = int(found[1]), found[2]
+    return amount <= 100 if unit == "%" else amount << 10 * "BKMGT".index(unit or "B") < 1 << 63
 
 
 # No option of these kinds has so much in it.
@@ -60,7 +77,8 @@ CALENDAR = re.compile(
 SHORTHAND = re.compile(
     "minutely|hourly|daily|weekly|monthly|quarterly|semi-?annually|bi-?annually|yearly|annually|anually", re.IGNORECASE
 )
-ZONE = re.compile(r"\S (UTC|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+)+)$", re.ASCII)
+ZONE = re.compile(r"\S (UTC|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+)+)\Z", re.ASCII)
+LIMITS = {"year": (1970, 2199), "month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
 UNITS = (
     "usec|us|µs|msec|ms|seconds|second|sec|s|minutes|minute|min|months|month|M|m|hours|hour|hr|h|days|day|d|weeks|week|w"
     "|years|year|y"
@@ -89,7 +107,11 @@ KINDS = {
         "give one without quotes, $ and %",
     ),
     "URL": Kind(_matches(r"https?://[A-Za-z0-9.\[\]:-]+(/[!-~]*)?"), "URL", "begin it with https:// and a host"),
-    "e-mail address": Kind(_matches(r"[^\s@<>,;\"'%]+@[^\s@<>,;\"'%]+"), "e-mail address", "give one alone"),
+    "e-mail address": Kind(
+        lambda text: bool(re.fullmatch(r"[^\s@<>,;\"'%]+@[^\s@<>,;\"'%]+", text)) and text.isprintable(),
+        "e-mail address",
+        "give one alone",
+    ),
     "line": Kind(lambda text: text.isprintable(), "line of text", "leave line breaks and unseen characters out"),
     "calendar event": Kind(
         _is_calendar,
@@ -98,6 +120,7 @@ KINDS = {
     ),
     "time span": Kind(_matches(SPAN), "time span for systemd", "give one such as 30min, 2h or 1d"),
     "time limit": Kind(_matches(rf"{SPAN}|infinity"), "time span for systemd", "give one such as 2h, 1d or infinity"),
+    "memory limit": Kind(_is_memory, "limit of memory for systemd", "give one such as 512M, 4G, 80% or infinity"),
     "unit or command": Kind(
         _matches(rf"{UNIT}|/[^\s\"'\\$;%][^\n\r]*"),
         "unit or command",
@@ -106,11 +129,16 @@ KINDS = {
 }
 
 
+# What may be several; a list of all else would stand in a file as Python writes it.
+LISTS = ("network",)
+
+
 def option_problems(name: str, value: t.Any, kind: str) -> t.Iterator[str]:
     """A line for what is wrong with an option, or with each item of a list. Empty text is for what is not used."""
     known = KINDS[kind]
-    for item in value if isinstance(value, (list, tuple)) else [value]:
+    for item in value if isinstance(value, (list, tuple)) and kind in LISTS else [value]:
         text = str(item)
         is_unused = text == "" and item is value
-        if not is_unused and (isinstance(item, bool) or len(text) > LONGEST or not known.check(text)):
+        is_text = not isinstance(item, (bool, list, tuple, dict, type(None)))
+        if not is_unused and (not is_text or len(text) > LONGEST or not known.check(text)):
             yield f"{name}: {quoted(text)} is not a valid {known.called}; {known.hint}"

@@ -28,6 +28,8 @@ DAYS = (
     *("awake_seconds", "starts", "restarts", "cpu_seconds", "refused", "memory_peak_bytes"),
 )
 MONTH, WEEK = 30, 7 * 86400
+# In a chart.
+WEEKS = 60
 # A heading, and whether what stands below it is a number.
 COLUMNS = (
     *(("Team", False), ("Host", False), ("MLflow", False), ("Artifacts", True), ("Databases", True)),
@@ -62,7 +64,7 @@ def usage_page(reports: Reports, now: float) -> str:
         for name, numeric in COLUMNS
     )
     rows = "".join(_row(host, team, it, now, order) for order, (host, team, it) in enumerate(teams))
-    parts = "".join(_section(host, team, it, order) for order, (host, team, it) in enumerate(teams))
+    parts = "".join(_section(host, team, it, now, order) for order, (host, team, it) in enumerate(teams))
     return (
         f"{HEAD}<header><h1>MLflow teams</h1>"
         f"<p>{escaped(when)}. Sizes of artifacts are those of the last daily count.</p></header>"
@@ -153,8 +155,12 @@ def _points(it: Team, key: str, scale: float = 1) -> list[Point]:
     ]
 
 
-def _section(host: str, team: str, it: Team, order: int) -> str:
-    weeks = [(int(at) // WEEK, _day(at), float(count)) for at, count in it["weeks"]]
+def _section(host: str, team: str, it: Team, now: float, order: int) -> str:
+    # Whoever logs says when that was: what no chart of these weeks has room for is none of them.
+    first = int(now) // WEEK - WEEKS
+    weeks = [
+        (int(at) // WEEK, _day(at), float(count)) for at, count in it["weeks"] if first < int(at) // WEEK <= now // WEEK
+    ]
     sizes = {"artifacts": _points(it, "artifacts_bytes"), "databases": _points(it, "database_bytes")}
     charts = "".join(
         [
@@ -176,7 +182,11 @@ def _section(host: str, team: str, it: Team, order: int) -> str:
 def _day(moment: float | None) -> str:
     if not moment:
         return "never"
-    return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).date().isoformat()
+    try:
+        return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).date().isoformat()
+    except (OSError, OverflowError, ValueError):
+        # Whoever logs a run says when it was.
+        return "on no day"
 
 
 def _experiments(it: Team) -> str:

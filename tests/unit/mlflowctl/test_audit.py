@@ -166,7 +166,16 @@ def test_nobody_elses_lines_are_taken(host, ask, fields):
     assert ask().out == "the journal has nothing of it\n"
 
 
-@pytest.mark.parametrize("message", [None, "", "{", "[]", "[" * 100_000, '{"resource": 1}', [1, 2]])
+@pytest.mark.parametrize(
+    "message",
+    [
+        *(None, "", "{", "[]", "[" * 100_000, '{"resource": 1}', [1, 2]),
+        # Of a process of the team's server, which is not the one that writes them.
+        *('{"resource": {}}', '{"resource": {}, "route": ["runs/delete"]}', '{"resource": {}, "route": {}}'),
+        f'{{"resource": {{"a": {"[" * 900}{"]" * 900}}}, "route": "x"}}',
+        '{"resource": {}, "route": "x", "user": {"a": "b"}}',
+    ],
+)
 def test_what_is_no_line_ends_nothing(host, ask, message):
     host.wrote(message=message, fields={} if message else {"MESSAGE": message})
     host.wrote(route="runs/delete")

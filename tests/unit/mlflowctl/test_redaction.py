@@ -28,6 +28,33 @@ def test_no_password_is_shown_however_it_is_spelt(said):
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        # Of a variable and of an option, each with words before.
+        "PGPASSWORD=hush3d pg_dump",
+        "MLFLOW_TRACKING_PASSWORD: hush3d",
+        "dsn user=ann sslpassword=hush3d host=db",
+        "AWS_SECRET_ACCESS_KEY=hush3d",
+        "AccountName=x;AccountKey=hush3d==;EndpointSuffix=y",
+        "{'access_token': 'hush3d'}",
+        "OPENAI_API_KEY=hush3d",
+        # Quotes within quotes, as libpq, JSON and Python write them.
+        r"dsn password='it\'s hush3d' host=db",
+        r'{"admin_password": "a\" hush3d"}',
+        "GET /x with Authorization: Basic hush3d==",
+        "{'authorization': 'Bearer hush3d'}",
+    ],
+)
+def test_what_a_secret_is_called_may_have_more_words(said):
+    assert "hush3d" not in redaction.hidden(said)
+
+
+@pytest.mark.parametrize("said", ["the password is wrong", "no basic authentication", "token expired", "key: value"])
+def test_what_is_none_is_shown(said):
+    assert redaction.hidden(said) == said
+
+
+@pytest.mark.parametrize(
     ("uri", "expected"),
     [
         ("postgresql://ann:simple@db/x", "simple"),

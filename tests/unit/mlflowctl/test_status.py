@@ -100,11 +100,17 @@ def test_the_table_has_what_the_json_has(host, capsys):
     ] * 6
 
 
-def test_what_is_written_down_and_cannot_be_read_hides_no_other_team(host, capsys):
+# Cut off, of another version, and nothing that this one knows.
+@pytest.mark.parametrize("text", ["{", '{"name": "torn", "of_the_future": 1}', "[]"])
+def test_what_is_written_down_and_cannot_be_read_hides_no_other_team(host, capsys, text):
     (paths.HERE.config / "torn").mkdir()
-    (paths.HERE.config / "torn" / "team.json").write_text("{")
+    (paths.HERE.config / "torn" / "team.json").write_text(text)
     found = {it["team"]: it["state"] for it in json.loads(ask(capsys, "status", "--json")[1])}
     assert found == {"torn": "unreadable", "vision": "asleep"}
+    # Also where it is asked for by its name.
+    found = {it["team"]: it["state"] for it in json.loads(ask(capsys, "status", "--json", "torn")[1])}
+    assert found == {"torn": "unreadable"}
+    assert "cannot be read" in ask(capsys, "doctor", "torn")[1]
     assert "torn" in ask(capsys, "status")[1]
 
 

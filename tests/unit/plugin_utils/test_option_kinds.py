@@ -23,6 +23,7 @@ TAKEN = {
     ],
     "time span": ["2h", "1d", "30min", "90", "1h 30m", "1h30m", "1.5h", "2 hours", "0"],
     "time limit": ["1d", "infinity"],
+    "memory limit": ["1G", "512M", "100%", "1%", "infinity", 1073741824, "8388607T"],
     "unit or command": ["mail-root@%n.service", "on-fire.target", "/usr/bin/touch /run/told-of", "/opt/tell 'a b' %n"],
 }
 REFUSED = {
@@ -34,14 +35,18 @@ REFUSED = {
     "path": ["etc/site.pem", "~/x", "/a b", "/a;b", '/a"b', "/a/../b", "/", "/a\n", "/a{b}", "/a$b", "/a%b", "/a\\b"],
     "path with blanks": ["python3", "/a/../b", '/a"b', "/a\nb", "/$HOME", "/%h", "/a`b", "/"],
     "URL": ["acme.example.org", "ftp://a/b", "https://", "https://a b/", "https://a/b\n", "https://u:p@a/"],
-    "e-mail address": ["ops", "a@b, c@d", "a@b\n", "Ops <a@b>", "-x @y"],
-    "line": ["a\nb", "a\x00b", "a\u2028b", "a\u202eb"],
+    "e-mail address": ["ops", "a@b, c@d", "a@b\n", "Ops <a@b>", "-x @y", "a\x1b@b", "a@b\u202e"],
+    "line": ["a\nb", "a\x00b", "a\u2028b", "a\u202eb", ["MLflow"], {"a": "b"}, None],
     "calendar event": [
         *("25:00", "2:60", "every day", "daily %n", "02:00:00:00", "*-13-01", "Funday 2:00", "daily;", "*-*-* 2"),
-        *("tomorrow", "2:00 2:00", "  daily", "daily\nOnCalendar=x", "12-32", " ", "1,"),
+        *("tomorrow", "2:00 2:00", "  daily", "daily\nOnCalendar=x", "12-32", " ", "1,", "daily UTC\n"),
+        *("*-0-1", "*-1-0", "*-5..3-1", "0:0/0", "*-*~0", "1960-1-1", "3000-1-1", "*:00/60", "23..22:00", "*-*-31..1"),
+        # What would stand in the unit as Python writes it.
+        *(["daily"], {"daily": 1}, None, ["02:00", "14:00"]),
     ],
     "time span": ["soon", "-1", "1d;", "2H", "infinity", "1h\n", "1h\nX=y", "1" * 5000, " "],
     "time limit": ["never", "infinity 1"],
+    "memory limit": ["0", "0%", "101%", "4g", "1.5%", "lots", "8388608T", "1" * 19, "1G\n", True, ["1G"], None, {}],
     "unit or command": ["mail-root", "tell.sh", "/x\nExecStart=/y", "a.service b.service", "$x", "/;", "~/x"],
 }
 
@@ -84,7 +89,8 @@ SYSTEMD = {"calendar event": "calendar", "time limit": "timespan"}
 @pytest.mark.parametrize("kind", SYSTEMD)
 def test_systemd_takes_what_is_taken(kind):
     """Also the other way round, but for what only this form refuses: lines that are not one."""
-    for value in [*TAKEN[kind], *(value for value in REFUSED[kind] if value.isprintable() and value.strip() == value)]:
+    refused = [value for value in REFUSED[kind] if isinstance(value, str) and value.isprintable()]
+    for value in [*TAKEN[kind], *(value for value in refused if value.strip() == value)]:
         try:
             done = subprocess.run(["systemd-analyze", SYSTEMD[kind], "--", value], capture_output=True, check=False)
         except FileNotFoundError:

@@ -108,6 +108,18 @@ def test_takes_no_name_for_more_than_text():
     assert len([it for it in page.words if "\\u202e=cmd()" in it]) == 4
 
 
+@pytest.mark.parametrize("moment", [2**63 - 1, -(2**63), 10**15, -(10**14), float("nan"), float("inf")])
+def test_a_moment_of_somebodys_choice_keeps_nobodys_figures_out(moment):
+    runs = [{"id": 1, "name": "resnet", "stage": "active", "runs": 1, "last": moment * 1000, "bytes": None}]
+    weeks = [] if moment != moment or moment == float("inf") else [[moment, 1]]
+    evil = team(1, experiments=runs, quiet=[["dora", moment]], weeks=[*weeks, [NOW // 604800 * 604800, 3]])
+    words = " ".join(Reader(usage_page({"h": {"at": NOW, "teams": {"a": evil, "b": team(2)}}}, NOW)).words)
+    assert "dora: on no day" in words
+    # One chart of one week.
+    assert "2026-11-26: 3" in words
+    assert "on no day: 1" not in words
+
+
 def test_a_team_of_which_little_is_known_is_there_too():
     nothing = {"days": [], "weeks": [], "experiments": [], "quiet": None, "deleted": {"bytes": 0}}
     page = Reader(usage_page({"h": {"at": 1, "teams": {"a": {**team(1), **nothing, "error": True}}}}, NOW))

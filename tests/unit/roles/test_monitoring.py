@@ -262,6 +262,19 @@ def test_tells_starts_from_failed_starts_and_from_what_fails_later(lab):
     assert found["mlflow_team_state", 'team="vision",state="awake"'] == 1
 
 
+def test_what_a_former_version_has_noted_is_gone_on_from(lab):
+    lab.add("vision")
+    lab.add("nlp")
+    lab.store.HOME.mkdir(exist_ok=True)
+    noted = {"starts": 3, "start_seconds": 9.0, "failures": {}, "begun": None}
+    (lab.store.HOME / "state.json").write_text(json.dumps({"teams": {"vision": {"noted": noted}, "nlp": {}}}))
+    found = lab.look()
+    assert found["mlflow_team_starts_total", 'team="vision"'] == 3
+    assert found["mlflow_team_starts_total", 'team="nlp"'] == 0
+    assert found["mlflow_team_connections_refused_total", 'team="vision"'] == 0
+    assert lab.look()["mlflow_team_starts_total", 'team="vision"'] == 3
+
+
 def test_a_line_of_the_team_own_is_no_word_of_systemd(lab):
     lab.add("vision")
     lab.entries = [
@@ -298,6 +311,19 @@ def test_counts_artifacts_by_experiment_and_follows_no_link(lab):
     assert (first["name"], first["bytes"], first["runs"]) == ("resnet", 1000, 2)
     assert told["deleted"] == {"experiments": 1, "runs": 1, "bytes": 50}
     assert told["quiet"] == [["admin", None], ["alice", 5000.5]]
+
+
+def test_weeks_that_nobody_lived_in_are_none(lab):
+    state = lab.add("vision")
+    connection = sqlite3.connect(state / "mlflow.db")
+    week, ahead = 7 * 86400 * 1000, int(time.time() * 1000) + 30 * 86400 * 1000
+    rows = [(f"x{it}", ahead + it * week) for it in range(70)] + [("y", 2**63 - 1), ("z", -(2**63))]
+    connection.executemany("INSERT INTO runs VALUES (?, 'mallory', 'active', ?, 1)", rows)
+    connection.commit()
+    connection.close()
+    lab.main.main("walk")
+    # Those of 1970 are what this database had before.
+    assert lab.reporting.report()["teams"]["vision"]["weeks"] == [[0, 2]]
 
 
 def test_says_how_much_of_its_disk_a_team_has(lab):

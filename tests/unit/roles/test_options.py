@@ -30,7 +30,7 @@ ROLES = {
     "mlflow_backup": {
         "mlflow_backup_schedule": "at night",
         "mlflow_backup_randomized_delay": "a while",
-        "mlflow_backup_prune_schedule": "25:00",
+        "mlflow_backup_prune_schedule": ["daily"],
         "mlflow_backup_age_schedule": "daily;",
         "mlflow_backup_timeout": "never",
         "mlflow_backup_on_failure": "mail-root",
@@ -50,6 +50,8 @@ ROLES = {
         "mlflow_server_start_timeout": 0,
         "mlflow_server_starts_at_once": -1,
         "mlflow_server_upgrade_batch": 0,
+        "mlflow_server_memory_high": "150%",
+        "mlflow_server_memory_max": "0",
     },
     "mlflow_monitoring": {
         "mlflow_monitoring_textfile_dir": "a dir",

@@ -43,7 +43,7 @@ def entries(names: Iterable[str], cursor: str, since: float) -> list[Entry]:
     begin = f"--after-cursor={cursor}" if cursor else f"--since=@{since:.0f}"
     command = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--output-fields={FIELDS}", begin]
     told = commands.printed([*command, "_PID=1", *units, *messages, "+", *passing], JournalError, SECONDS)
-    return [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in told.split("\n") if line.startswith("{")]
 
 
 def fresh() -> Noted:

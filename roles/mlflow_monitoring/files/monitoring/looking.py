@@ -42,7 +42,8 @@ class Look:
         self.names = teams.names()
         self.state = store.state()
         self.known: dict[str, Any] = {
-            name: self.state["teams"].get(name) or {"noted": journal.fresh()} for name in self.names
+            name: {**known, "noted": {**journal.fresh(), **known.get("noted", {})}}
+            for name, known in ((name, self.state["teams"].get(name) or {}) for name in self.names)
         }
         self.turns = BoundedSemaphore(AT_ONCE)
         self.units = units.shown(unit for name in self.names for unit in units.of_team(name))

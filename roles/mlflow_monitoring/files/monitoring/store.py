@@ -54,7 +54,7 @@ def settings() -> dict[str, Any]:
 
 def state() -> dict[str, Any]:
     """Return what was known at the last look."""
-    return dict(read(HOME / "state.json") or {"cursor": "", "ran": 0.0, "teams": {}})
+    return {"cursor": "", "ran": 0.0, "teams": {}, **read(HOME / "state.json")}
 
 
 def today(now: float) -> str:

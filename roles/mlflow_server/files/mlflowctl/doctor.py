@@ -123,8 +123,7 @@ def look(names: list[str]) -> list[Finding]:
 def main(*words: str) -> int:
     """Say it; an exit code of 1 says that there is something."""
     options = parse("doctor", words)
-    for name in options.teams:
-        teams.load(name)
+    teams.refuse_unknown(options.teams)
     found = look(options.teams or teams.names())
     if options.json:
         print(json.dumps(found, indent=2))

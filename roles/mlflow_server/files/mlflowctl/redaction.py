@@ -10,10 +10,13 @@ from urllib.parse import parse_qsl, unquote, unquote_plus
 IN_URI = re.compile(r"://([^:/@\s'\"]*):\S*@")
 # Who logs in, with whatever: all that stands before the host.
 LOG_IN = re.compile(r"://[^/?#\s]*@")
-# As connection strings of several kinds say it.
+# As connection strings of several kinds and variables of the environment say it, which put words of their own before.
 IN_PAIR = re.compile(
-    r"(?i)\b(password|passwd|pwd|passphrase|secret|token)(['\"]?\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s,;&]+)"
+    r"(?i)(password|passwd|pwd|passphrase|secret|token|(?:access|account|api)[_-]?key)(['\"]?\s*[=:]\s*)"
+    r"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,;&]+)"
 )
+# As HTTP says who asks.
+IN_HEADER = re.compile(r"(?i)\b(authorization['\"]?\s*[=:]\s*['\"]?[a-z]+)\s+[^\s,'\"]+")
 SECRET_NAME = re.compile(r"(?i)pass|pwd|secret|token|key|credential")
 # A shorter one would blot out half of the text that it happens to be in.
 SHORTEST = 4
@@ -48,7 +51,7 @@ def hidden(text: str, secrets: Iterable[str] = ()) -> str:
     """A text without passwords: those that are known, and whatever stands where one does."""
     for secret in spellings(secrets):
         text = text.replace(secret, "***")
-    return IN_PAIR.sub(r"\1\2***", IN_URI.sub(r"://\1:***@", text))
+    return IN_HEADER.sub(r"\1 ***", IN_PAIR.sub(r"\1\2***", IN_URI.sub(r"://\1:***@", text)))
 
 
 def address(uri: str) -> str:

@@ -75,8 +75,7 @@ def of_team(team: Team, shown: dict[str, dict[str, str]]) -> dict[str, Any]:
 def of_teams(names: list[str], say: Say = of_team) -> list[dict[str, Any]]:
     """Return it of these, or of all."""
     wanted = names or teams.names()
-    for name in names:
-        teams.load(name)
+    teams.refuse_unknown(names)
     shown = systemd.show([unit for name in wanted for unit in units_of(name)], PROPERTIES)
     found = []
     for name in wanted:

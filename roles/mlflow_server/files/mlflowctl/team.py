@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import pwd
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,13 @@ def load(name: str, config_dir: Path | None = None) -> Team:
     # Teams were written down with a version once, which could be that of before an upgrade.
     known.pop("version", None)
     return Team(**known, config_dir=config_dir)
+
+
+def refuse_unknown(wanted: Iterable[str]) -> None:
+    """Raise for the first of these names of which this host has no team, however little can be read of one."""
+    for name in wanted:
+        with contextlib.suppress(TypeError, ValueError):
+            load(name)
 
 
 def names(config_dir: Path | None = None) -> list[str]:

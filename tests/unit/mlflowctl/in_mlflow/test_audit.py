@@ -147,6 +147,32 @@ def test_where_two_are_said_both_are_told(ask):
     assert line["resource"] == {"experiment_id": ["3", "4"]}
 
 
+def test_what_is_deleted_by_the_query_is_told_whatever_the_body_says(ask):
+    """With a body that is not said to be JSON, MLflow reads the query."""
+    plain = [(b"content-type", b"text/plain")]
+    body = '{"username": "bob", "name": "x"}'
+    (line,) = ask("DELETE", API + "users/delete", body, query="username=alice&role_id=3", headers=plain)
+    assert line["resource"] == {"username": ["bob", "alice"], "name": "x", "role_id": "3"}
+    (line,) = ask("DELETE", API + "users/delete", '{"username": {"a": 1}}', query="username=eve", headers=plain)[1:]
+    assert line["resource"] == {"username": ["{}", "eve"]}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        # MLflow calls int() for it.
+        (5.9, "5.9"),
+        (True, "True"),
+        (list(range(12)), [*map(str, range(10)), "and 2 more"]),
+        ({"a": "s3cret"}, "{}"),
+        ([["s3cret"], {"a": "s3cret"}], ["{}", "{}"]),
+    ],
+)
+def test_nobody_hides_what_a_grant_is_about_by_its_kind(ask, said, told):
+    (line,) = ask("POST", API + "roles/delete", json.dumps({"role_id": said, "user_id": None}))
+    assert line["resource"] == {"role_id": told}
+
+
 def test_what_was_made_is_what_the_server_says(ask):
     body = '{"name": "mine", "experiment_id": "3"}'
     (line,) = ask("POST", API + "experiments/create", body, query="name=a", says='{"experiment_id": "7"}')

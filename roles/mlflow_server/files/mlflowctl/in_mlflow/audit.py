@@ -31,8 +31,10 @@ SETTING = "MLOPS_MLFLOW_AUDIT"
 # Seconds in which the same is summed up, and how much of that is remembered at most.
 TOGETHER = 60
 REMEMBERED = 2000
-# A longer body is not looked into for what it names; a longer name is cut off.
-LONGEST_BODY, LONGEST_NAME = 1 << 20, 250
+# A longer body is not looked into for what it names; a longer name is cut off, and so is a list of them.
+LONGEST_BODY, LONGEST_NAME, MOST_NAMES = 1 << 20, 250, 10
+# What stands for a value that names nothing.
+OTHER = "{}"
 
 READS = {"GET", "HEAD", "OPTIONS"}
 PREFIX = re.compile(r"^.*?/(?:ajax-)?api/\d+\.\d+/?(?:mlflow/)?")
@@ -236,11 +238,14 @@ class Request:
 
     def names(self) -> Told:
         """Return what a request names: in its path, its query and its body, and what it has made."""
-        said = members(self.body)
+        said, query = members(self.body), urllib.parse.parse_qs(self.scope["query_string"].decode("latin-1"))
+        asked = {key: values[0] for key, values in query.items()}
         # MLflow reads the query where there is no body to read, and where the body is a file.
         if not said or self.route == "upload-artifact":
-            query = urllib.parse.parse_qs(self.scope["query_string"].decode("latin-1"))
-            said = {key: values[0] for key, values in query.items()}
+            said = asked
+        elif self.method == "DELETE":
+            # Which of both it reads then is for the head to say; what only one of them says is no less told.
+            said = {key: together(said.get(key), asked.get(key)) for key in {**said, **asked}}
         made = members(self.answer) if self.answer else {}
         inner = [it for it in made.values() if isinstance(it, dict)]
         inner += [it["info"] for it in inner if isinstance(it.get("info"), dict)]
@@ -248,7 +253,7 @@ class Request:
         found = {"unread_bytes": len(self.body)} if len(self.body) > LONGEST_BODY else {}
         # What was made is the server's own word.
         for each in (said, *inner, made):
-            found.update({key: shown(value) for key, value in each.items() if key in NAMES and is_plain(value)})
+            found.update({key: shown(value) for key, value in each.items() if key in NAMES and value is not None})
         return {**found, **self.things}
 
 
@@ -280,16 +285,17 @@ def split(route: str) -> tuple[str, Told]:
     return shown(route), {}
 
 
-def is_plain(value: Any) -> bool:
-    """Say whether a value is a name, or a few of them."""
-    if isinstance(value, list):
-        return len(value) <= 10 and all(isinstance(it, (str, int)) for it in value)
-    return isinstance(value, (str, int))
+def together(first: Any, second: Any) -> Any:
+    """Return what two places say of one thing."""
+    return first if second is None else second if first is None or first == second else [first, second]
 
 
 def shown(value: Any) -> Any:
-    """Return a value that is no longer than it needs to be."""
-    return [shown(it) for it in value] if isinstance(value, list) else str(value)[:LONGEST_NAME]
+    """Return a value, or a few of them, no longer than it needs to be; MLflow takes 5.9 for the number of a role, too."""
+    if isinstance(value, list):
+        more = [f"and {len(value) - MOST_NAMES} more"] if len(value) > MOST_NAMES else []
+        return [*(shown(it) if not isinstance(it, list) else OTHER for it in value[:MOST_NAMES]), *more]
+    return OTHER if isinstance(value, dict) else str(value)[:LONGEST_NAME]
 
 
 def around(app: Any) -> Any:

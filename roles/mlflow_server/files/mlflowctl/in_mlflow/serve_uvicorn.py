@@ -10,7 +10,8 @@ A server that ends gives a connection on which nothing is asked the time for one
 that it was the last. From 3.18 on MLflow's client repeats none that makes something, and it may just have sent one.
 
 What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
-Who may make what has a name of its own is in creators.py, and how no job is begun in jobs.py.
+Who may make what has a name of its own is in creators.py, how no job is begun in jobs.py, and which path is read by nobody
+in plain.py.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import uvicorn.config
 # As a program of its own, or read again by one, it does not stand in its package.
 if not __package__:
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
-from mlflowctl.in_mlflow import asking, audit, creators, jobs, room
+from mlflowctl.in_mlflow import asking, audit, creators, jobs, plain, room
 
 PROTOCOLS = {
     "uvicorn.protocols.http.h11_impl": "H11Protocol",
@@ -158,7 +159,7 @@ def watch_the_application() -> None:
 
     def load_watched(self: Any) -> None:
         load(self)
-        inner = jobs.around(room.around(self.loaded_app))
+        inner = plain.Plain(jobs.around(room.around(self.loaded_app)))
         watched = audit.around(creators.around(inner))
         if watched is not inner:
             asking.follow()

@@ -1,0 +1,46 @@
+"""A path that MLflow's routes and we would read differently reaches neither."""
+
+import asyncio
+import json
+
+import pytest
+from mlflowctl.in_mlflow import plain
+
+
+def answered(path, kind="http"):
+    """What is answered, or what the application was asked."""
+    asked, sent = [], []
+
+    async def app(scope, _receive, _send):
+        asked.append(scope.get("path"))
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(plain.Plain(app)({"type": kind, "method": "POST", "path": path}, None, send))
+    assert bool(asked) is not bool(sent)
+    return asked or [sent[0]["status"], json.loads(sent[1]["body"])["error_code"]]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        # To Starlette, these are the same as without it.
+        "/ajax-api/3.0/jobs/\n",
+        "/api/2.0/mlflow-artifacts/artifacts/1/model.pkl\n",
+        # And these are none of its routes, but may be older ones.
+        "/api/2.0/mlflow-artifacts/artifacts/1/a\nb",
+        "\n",
+    ],
+)
+def test_a_line_end_is_refused(path):
+    assert answered(path) == [400, "INVALID_PARAMETER_VALUE"]
+
+
+@pytest.mark.parametrize("path", ["/", "/ajax-api/3.0/jobs/search", "/a\r", "/a b", "/\u2028"])
+def test_all_else_is_read_by_mlflow(path):
+    assert answered(path) == [path]
+
+
+def test_what_is_no_request_passes():
+    assert answered(None, kind="lifespan") == [None]
