@@ -13,7 +13,6 @@ PLAYBOOK = """
   vars_files: [VARS/vars/main.yml, VARS/defaults/main.yml]
   environment: {HOST: "{{ inventory_hostname }}", PATH: "HOME/bin:{{ lookup('ansible.builtin.env', 'PATH') }}"}
   tasks:
-    - ansible.builtin.set_fact: {os_family: another, cacheable: true}
     - ansible.builtin.set_fact:
         __mlflow_server_declared: "{{ query('mlops.mlflow.teams', resolve=true) | first }}"
       no_log: true
@@ -46,6 +45,7 @@ def play(home, root, leader):
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         "mlflow_teams": [TEAM],
         "__mlflow_server_kept": {"stdout_lines": ["0  nlp/admin_password", "3.15.2 nlp/venv"]},
+        "__mlflow_server_look": {"families": ["another"]},
         # What would be written then is another story.
         "__mlflow_server_upgraded": {},
     }
