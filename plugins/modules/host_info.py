@@ -38,6 +38,51 @@ options:
     type: list
     elements: str
     default: []
+  config_dir:
+    description: Where the teams' settings stand, each in a directory of its name.
+    type: path
+    default: /etc/mlflow
+  state_dir:
+    description: Where it stands what was kept of teams that were retired.
+    type: path
+    default: /var/lib/mlflow
+  teams:
+    description: The teams that are to be on the host.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the team.
+        type: str
+        required: true
+      state:
+        description: Whether it is to run. Only then its port matters.
+        type: str
+        choices: [present, stopped]
+        default: present
+      listen_address:
+        description: Address that it listens on.
+        type: str
+        required: true
+      port:
+        description: Port that it listens on.
+        type: int
+        required: true
+      storage_dirs:
+        description: Directories that are to be the team's alone.
+        type: list
+        elements: str
+        default: []
+      admin_username:
+        description: Its admin.
+        type: str
+        required: true
+  leaving:
+    description: Names of teams that are about to be gone. Their ports are in nobody's way.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -94,11 +139,55 @@ paths:
   description: V(directory), V(file) or nothing for each of O(paths), by the path.
   returned: success
   type: dict
+obstacles:
+  description: What is in the way of teams, by their names. None of a host that systemd has not started.
+  returned: success
+  type: dict
 """
+
+import subprocess
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlops.mlflow.plugins.module_utils import _host_environments as environments
+from ansible_collections.mlops.mlflow.plugins.module_utils import _host_obstacles as obstacles
 from ansible_collections.mlops.mlflow.plugins.module_utils import _host_system as system
+
+TEAM = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "stopped"], "default": "present"},
+    "listen_address": {"type": "str", "required": True},
+    "port": {"type": "int", "required": True},
+    "storage_dirs": {"type": "list", "elements": "str", "default": []},
+    "admin_username": {"type": "str", "required": True},
+}
+
+
+def in_the_way(given: dict[str, t.Any]) -> dict[str, str]:
+    """What is in the way of the teams of which anything is, by name."""
+    teams, leaving = given["teams"], given["leaving"]
+    held = obstacles.sockets_held([team["name"] for team in teams] + leaving) if teams else {}
+    places = given["config_dir"], given["state_dir"]
+    found = {team["name"]: obstacles.obstacles(team, held, leaving, *places) for team in teams}
+    return {name: text for name, text in found.items() if text}
+
+
+def look(given: dict[str, t.Any]) -> dict[str, t.Any]:
+    """All that is asked."""
+    systemd = system.systemd()
+    exposed = environments.exposed(given["install_dir"])
+    return {
+        "python": system.python(given["python"]),
+        "systemd": systemd,
+        "first_process": system.first_process(),
+        "families": system.families(),
+        "exposed": exposed,
+        "environments": {}
+        if exposed
+        else environments.complete(given["install_dir"], given["marker"], given["works"]),
+        "paths": {path: system.kind_of(path) for path in given["paths"]},
+        "obstacles": in_the_way(given) if systemd["running"] else {},
+    }
 
 
 def main() -> None:
@@ -109,21 +198,20 @@ def main() -> None:
             "marker": {"type": "str", "default": "requirements.txt"},
             "works": {"type": "str", "default": 'works() { test -x "$1/bin/python"; }'},
             "paths": {"type": "list", "elements": "str", "default": []},
+            "config_dir": {"type": "path", "default": "/etc/mlflow"},
+            "state_dir": {"type": "path", "default": "/var/lib/mlflow"},
+            "teams": {"type": "list", "elements": "dict", "default": [], "options": TEAM},
+            "leaving": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
-    given = module.params
-    exposed = environments.exposed(given["install_dir"])
-    module.exit_json(
-        changed=False,
-        python=system.python(given["python"]),
-        systemd=system.systemd(),
-        first_process=system.first_process(),
-        families=system.families(),
-        exposed=exposed,
-        environments={} if exposed else environments.complete(given["install_dir"], given["marker"], given["works"]),
-        paths={path: system.kind_of(path) for path in given["paths"]},
-    )
+    try:
+        found = look(module.params)
+    except subprocess.CalledProcessError as error:
+        module.fail_json(msg=f"systemctl: {error.stderr.decode('utf-8', 'replace').strip()}")
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":
