@@ -24,7 +24,8 @@ def exposed(directory: str) -> list[str]:
     What is not there yet will be root's.
     """
     found: list[str] = []
-    for way in (directory, os.path.realpath(directory)):
+    for begin in (directory, os.path.realpath(directory)):
+        way = begin
         while way != os.path.dirname(way):
             if os.path.exists(way) and _is_loose(os.lstat(way)):
                 found.append(f"{way} ({_owners(os.lstat(way))})")
@@ -61,7 +62,10 @@ def _works(environment: str, works: str) -> bool:
 
 
 def _is_loose(found: os.stat_result) -> bool:
-    """With the sticky bit, as /tmp has it, nobody exchanges what is somebody else's. The mode of a link means nothing."""
+    """Whether others could exchange what it leads to.
+
+    With the sticky bit, as /tmp has it, nobody exchanges what is somebody else's. The mode of a link means nothing.
+    """
     if found.st_uid not in (0, os.geteuid()):
         return True
     if stat.S_ISLNK(found.st_mode) or found.st_mode & stat.S_ISVTX:

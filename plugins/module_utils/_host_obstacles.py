@@ -23,17 +23,22 @@ PATIENCE = 120
 Team = t.Dict[str, t.Any]
 
 
+def of_all(teams: list[Team], leaving: list[str], config_dir: str, state_dir: str) -> dict[str, str]:
+    """What is in the way of the teams of which anything is, by name."""
+    held = sockets_held([team["name"] for team in teams] + leaving) if teams else {}
+    found = {team["name"]: obstacles(team, held, leaving, config_dir, state_dir) for team in teams}
+    return {name: text for name, text in found.items() if text}
+
+
 def sockets_held(names: t.Sequence[str]) -> dict[str, str]:
     """What systemd says of the teams' sockets that listen, by team; one call asks about them all."""
     if not names:
         return {}
     shown = ["systemctl", "show", "--property=Id,ActiveState,Listen"]
     shown += [f"mlflow-listen@{name}.socket" for name in names]
-    said = subprocess.run(
-        shown, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True, timeout=PATIENCE
-    ).stdout.decode("utf-8", "replace")
+    ran = subprocess.run(shown, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=PATIENCE)
     found = {}
-    for block in said.split("\n\n"):
+    for block in ran.stdout.decode("utf-8", "replace").split("\n\n"):
         name = re.search(r"^Id=mlflow-listen@(.*)\.socket$", block, re.MULTILINE)
         if name and "ActiveState=active" in block.splitlines():
             found[name[1]] = block
@@ -47,7 +52,7 @@ def obstacles(team: Team, held: t.Mapping[str, str], leaving: t.Sequence[str], c
 
 
 def _of_port(team: Team, held: t.Mapping[str, str], leaving: t.Sequence[str]) -> t.Iterator[str]:
-    """Somebody else has the port; the team's own socket may hold it already, or that of one that is about to be gone."""
+    """Somebody else has the port; the team's own socket may hold it already, or that of one about to be gone."""
     address, port = team["listen_address"], team["port"]
     if any(f":{port} (" in held.get(name, "") for name in (team["name"], *leaving)):
         return

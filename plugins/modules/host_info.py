@@ -10,7 +10,8 @@ module: host_info
 short_description: What a host of MLflow servers is and has
 version_added: 0.1.0
 description:
-  - Looks once at all of a host that the role C(mlflow_server) decides by, so that a run that changes nothing asks little.
+  - Looks once at all of a host that the role C(mlflow_server) decides by, so that a run that changes nothing asks
+    little.
 author: The mlops.mlflow authors (@mlops-mlflow)
 extends_documentation_fragment:
   - mlops.mlflow.attributes.info
@@ -78,6 +79,14 @@ options:
         description: Its admin.
         type: str
         required: true
+      admin_password:
+        description: The password that the admin is to have. It is compared on the host, and never told.
+        type: str
+      replicas:
+        description: The hosts that serve it together, so that all have to have the same keys.
+        type: list
+        elements: str
+        default: []
   leaving:
     description: Names of teams that are about to be gone. Their ports are in nobody's way.
     type: list
@@ -143,6 +152,30 @@ obstacles:
   description: What is in the way of teams, by their names. None of a host that systemd has not started.
   returned: success
   type: dict
+teams:
+  description: What there is of each team by its name, of O(teams), and of all others that the host has or had.
+  returned: success
+  type: dict
+  contains:
+    account:
+      description: Whether its account is there.
+      type: bool
+    password:
+      description: V(declared) or V(other), as the kept password of its admin is; V(none) where none is kept.
+      type: str
+    version:
+      description: The version that it has; nothing where it has none yet.
+      type: str
+    retired:
+      description: Whether it was retired, with what was kept of it.
+      type: bool
+    leader:
+      description: The host that leads it, where it was written down as one of several hosts.
+      type: str
+    keys:
+      description: Sums of the keys that databases are encrypted with, and of all keys, with O(teams[].replicas).
+      type: list
+      elements: str
 """
 
 import subprocess
@@ -152,6 +185,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlops.mlflow.plugins.module_utils import _host_environments as environments
 from ansible_collections.mlops.mlflow.plugins.module_utils import _host_obstacles as obstacles
 from ansible_collections.mlops.mlflow.plugins.module_utils import _host_system as system
+from ansible_collections.mlops.mlflow.plugins.module_utils import _host_teams as host_teams
 
 TEAM = {
     "name": {"type": "str", "required": True},
@@ -160,21 +194,15 @@ TEAM = {
     "port": {"type": "int", "required": True},
     "storage_dirs": {"type": "list", "elements": "str", "default": []},
     "admin_username": {"type": "str", "required": True},
+    "admin_password": {"type": "str", "no_log": True},
+    "replicas": {"type": "list", "elements": "str", "default": []},
 }
-
-
-def in_the_way(given: dict[str, t.Any]) -> dict[str, str]:
-    """What is in the way of the teams of which anything is, by name."""
-    teams, leaving = given["teams"], given["leaving"]
-    held = obstacles.sockets_held([team["name"] for team in teams] + leaving) if teams else {}
-    places = given["config_dir"], given["state_dir"]
-    found = {team["name"]: obstacles.obstacles(team, held, leaving, *places) for team in teams}
-    return {name: text for name, text in found.items() if text}
 
 
 def look(given: dict[str, t.Any]) -> dict[str, t.Any]:
     """All that is asked."""
     systemd = system.systemd()
+    teams, places = given["teams"], (given["config_dir"], given["state_dir"])
     exposed = environments.exposed(given["install_dir"])
     return {
         "python": system.python(given["python"]),
@@ -182,11 +210,10 @@ def look(given: dict[str, t.Any]) -> dict[str, t.Any]:
         "first_process": system.first_process(),
         "families": system.families(),
         "exposed": exposed,
-        "environments": {}
-        if exposed
-        else environments.complete(given["install_dir"], given["marker"], given["works"]),
+        "environments": {} if exposed else environments.complete(given["install_dir"], given["marker"], given["works"]),
         "paths": {path: system.kind_of(path) for path in given["paths"]},
-        "obstacles": in_the_way(given) if systemd["running"] else {},
+        "obstacles": obstacles.of_all(teams, given["leaving"], *places) if systemd["running"] else {},
+        "teams": host_teams.of_all(teams, *places),
     }
 
 

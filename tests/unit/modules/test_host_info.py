@@ -87,3 +87,22 @@ def test_nothing_is_run_of_what_others_could_exchange(look, tmp_path):
 
 def test_without_environments(look, tmp_path):
     assert look(install_dir=str(tmp_path / "none"))["environments"] == {}
+
+
+def test_no_password_is_told(look, tmp_path):
+    declared = {"listen_address": "127.0.0.1", "port": 5001, "admin_username": "admin"}
+    passwords = {"vision": "canary of vision", "nlp": "canary of nlp"}
+    for name in passwords:
+        (tmp_path / "etc" / name).mkdir(parents=True)
+        (tmp_path / "etc" / name / "admin_password").write_text("canary of vision")
+    found = look(
+        config_dir=str(tmp_path / "etc"),
+        state_dir=str(tmp_path / "var"),
+        teams=[{**declared, "name": name, "admin_password": word} for name, word in {**passwords, "new": "x"}.items()],
+    )
+    assert {name: team["password"] for name, team in found["teams"].items()} == {
+        "vision": "declared",
+        "nlp": "other",
+        "new": "none",
+    }
+    assert "canary" not in str(found)
