@@ -181,11 +181,11 @@ teams:
 import subprocess
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlops.mlflow.plugins.module_utils import _host_environments as environments
 from ansible_collections.mlops.mlflow.plugins.module_utils import _host_obstacles as obstacles
 from ansible_collections.mlops.mlflow.plugins.module_utils import _host_system as system
 from ansible_collections.mlops.mlflow.plugins.module_utils import _host_teams as host_teams
+from ansible_collections.mlops.mlflow.plugins.module_utils._unlogged import UnloggedModule
 
 TEAM = {
     "name": {"type": "str", "required": True},
@@ -218,7 +218,7 @@ def look(given: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = UnloggedModule(
         argument_spec={
             "python": {"type": "path", "default": "/usr/bin/python3"},
             "install_dir": {"type": "path", "default": "/opt/mlflow"},
