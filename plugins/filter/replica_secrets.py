@@ -22,8 +22,8 @@ options:
     required: true
   looks:
     description:
-      - The lines that each host of the run has said of what it has, by host. Of interest are those of the form
-        C(keys SUM - SUM - TEAM), with the sums of the keys of encryption and of all keys.
+      - What M(mlops.mlflow.host_info) returned as C(teams) of each host of the run, by host. Of interest are the sums
+        of the keys of encryption and of all keys.
     type: dict
     required: true
   failed:
@@ -52,21 +52,20 @@ _value:
 
 import typing as t
 
-Looks = t.Mapping[str, t.Sequence[str]]
+Looks = t.Mapping[str, t.Mapping[str, t.Mapping[str, t.Any]]]
 # The sums of a host's keys: of those of encryption, and of all.
-Sums = t.Tuple[str, str]
+Sums = t.Tuple[str, ...]
 
 
-def sums_of(lines: t.Sequence[str]) -> dict[str, Sums]:
+def sums_of(teams: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, Sums]:
     """The sums that a host has said, by team."""
-    words = [line.split() for line in lines if line.startswith("keys ")]
-    return {name: (keys, everything) for _keys, keys, _dash, everything, _other, name in words}
+    return {name: tuple(seen["keys"]) for name, seen in teams.items() if seen["keys"]}
 
 
 def replica_secrets(
     teams: t.Iterable[dict[str, t.Any]], looks: Looks, failed: t.Mapping[str, t.Mapping[str, t.Any]], here: str
 ) -> dict[str, t.Any]:
-    found = {host: sums_of(lines) for host, lines in looks.items()}
+    found = {host: sums_of(teams_there) for host, teams_there in looks.items()}
     result: dict[str, t.Any] = {"problems": {}, "makes": [], "gives": [], "wants": {}}
     for team in teams:
         name, leader = team["name"], team["leader"]

@@ -77,17 +77,16 @@ failure:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlops.mlflow.plugins.module_utils._access_arguments import access_spec
 from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import client_from, connection_spec
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import MlflowError
 from ansible_collections.mlops.mlflow.plugins.module_utils._reconcile import reconcile
 from ansible_collections.mlops.mlflow.plugins.module_utils._text import shown
+from ansible_collections.mlops.mlflow.plugins.module_utils._unlogged import UnloggedModule
 
 
 def main() -> None:
-    # The target's journal would get the users as one text, in which quotes hide a password from being masked.
-    module = AnsibleModule(argument_spec={**connection_spec(), **access_spec()}, supports_check_mode=True, no_log=True)
+    module = UnloggedModule(argument_spec={**connection_spec(), **access_spec()}, supports_check_mode=True)
     try:
         done = reconcile(client_from(module.params, read_only=module.check_mode), module.params)
     except MlflowError as error:

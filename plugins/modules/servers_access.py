@@ -112,13 +112,13 @@ failures:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlops.mlflow.plugins.module_utils._access_arguments import access_spec
 from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import client_from
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import RequestRefused, TransportError
 from ansible_collections.mlops.mlflow.plugins.module_utils._receipt import Receipt, receipts_of
 from ansible_collections.mlops.mlflow.plugins.module_utils._reconcile import reconcile
 from ansible_collections.mlops.mlflow.plugins.module_utils._servers import result, several_spec, work_on_servers
+from ansible_collections.mlops.mlflow.plugins.module_utils._unlogged import UnloggedModule
 
 
 def manage(server: dict[str, t.Any], receipt: Receipt, check_mode: bool) -> dict[str, t.Any]:
@@ -148,14 +148,12 @@ def noted(receipt: Receipt) -> list[str]:
 
 
 def main() -> None:
-    # The target's journal would get the users as one text, in which quotes hide a password from being masked.
-    module = AnsibleModule(
+    module = UnloggedModule(
         argument_spec={
             **several_spec({**access_spec(), "receipt": {"type": "path"}}),
             "state_command": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
-        no_log=True,
     )
     receipts = receipts_of(module.params["servers"], module.params["state_command"])
     work_on_servers(module, lambda server: manage(server, receipts[server["name"]], module.check_mode))

@@ -114,7 +114,6 @@ failures:
 import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import client_from
 from ansible_collections.mlops.mlflow.plugins.module_utils._credentials import password_problem, username_problem
 from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import set_password
@@ -125,6 +124,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._private_files import
     write_private,
 )
 from ansible_collections.mlops.mlflow.plugins.module_utils._servers import result, several_spec, work_on_servers
+from ansible_collections.mlops.mlflow.plugins.module_utils._unlogged import UnloggedModule
 
 
 def manage(server: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
@@ -183,7 +183,7 @@ def refuse_what_cannot_work(name: str, password: str) -> None:
 
 def main() -> None:
     options = {"kept_in": {"type": "path", "required": True}, "bootstrap_file": {"type": "path"}}
-    module = AnsibleModule(argument_spec=several_spec(options), supports_check_mode=True, no_log=True)
+    module = UnloggedModule(argument_spec=several_spec(options), supports_check_mode=True)
     work_on_servers(module, lambda server: manage(server, module.check_mode))
 
 

@@ -19,7 +19,7 @@ PLAYBOOK = """
         that: __mlflow_server_problems | length == 0
         fail_msg: "{{ __mlflow_server_problems | join(' AND ') }}"
     - ansible.builtin.include_role: {name: mlops.mlflow.mlflow_server, tasks_from: "{{ item }}"}
-      loop: [install.yml, remove_unused.yml]
+      loop: [look.yml, install.yml, remove_unused.yml]
   vars_files: [VARS/vars/main.yml, VARS/defaults/main.yml]
 """
 
@@ -41,7 +41,6 @@ def play(builder, request):
             "mlflow_server_python": "/usr/bin/python3",
             "mlflow_server_extra_packages": ["needed"],
             "__mlflow_server_config_dir": str(builder.home / "etc"),
-            "__mlflow_server_versions": {"stdout_lines": ["3.11", "yes"]},
             **variables,
         }
         command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(given), *options, str(file)]

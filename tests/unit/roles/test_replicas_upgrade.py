@@ -13,7 +13,6 @@ PLAYBOOK = """
   vars_files: [VARS/vars/main.yml, VARS/defaults/main.yml]
   environment: {HOST: "{{ inventory_hostname }}", PATH: "HOME/bin:{{ lookup('ansible.builtin.env', 'PATH') }}"}
   tasks:
-    - ansible.builtin.set_fact: {os_family: another, cacheable: true}
     - ansible.builtin.set_fact:
         __mlflow_server_declared: "{{ query('mlops.mlflow.teams', resolve=true) | first }}"
       no_log: true
@@ -23,6 +22,14 @@ PLAYBOOK = """
     - ansible.builtin.include_role: {name: mlops.mlflow.mlflow_server, tasks_from: upgrade.yml}
 """
 TEAM = {**declared("nlp", BOTH, 0), "version": "3.17.2"}
+SEEN = {
+    "account": True,
+    "password": "declared",
+    "version": "3.15.2",
+    "retired": False,
+    "leader": "a",
+    "keys": ["1", "2"],
+}
 UNITS = "mlflow-listen@nlp.socket mlflow-listen@nlp.service mlflow@nlp.service"
 STOPPED, STARTED = f"b systemctl stop {UNITS}", "b systemctl start mlflow-listen@nlp.socket"
 UPGRADED = {"upgraded": {"nlp": "3.15.2 -> 3.17.2"}, "failures": {}}
@@ -45,7 +52,7 @@ def play(home, root, leader):
         "ansible_connection": "local",
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         "mlflow_teams": [TEAM],
-        "__mlflow_server_kept": {"stdout_lines": ["0  nlp/admin_password", "3.15.2 nlp/venv"]},
+        "__mlflow_server_look": {"families": ["another"], "teams": {"nlp": SEEN}},
         # What would be written then is another story.
         "__mlflow_server_upgraded": {},
     }

@@ -1,7 +1,9 @@
-"""What on this host stands in the way of the teams that an argument holds as JSON, by team. Changes nothing.
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What on a host stands in the way of a team."""
 
-The last argument names teams that are about to be gone: their ports are no obstacle.
-"""
+from __future__ import annotations
 
 import configparser
 import errno
@@ -13,22 +15,44 @@ import re
 import socket
 import stat
 import subprocess
-import sys
+import typing as t
+
+# Seconds that systemd may take to answer.
+PATIENCE = 120
+
+Team = t.Dict[str, t.Any]
 
 
-def sockets_held(names):
+def of_all(teams: list[Team], leaving: list[str], config_dir: str, state_dir: str) -> dict[str, str]:
+    """What is in the way of the teams of which anything is, by name."""
+    held = sockets_held([team["name"] for team in teams] + leaving) if teams else {}
+    found = {team["name"]: obstacles(team, held, leaving, config_dir, state_dir) for team in teams}
+    return {name: text for name, text in found.items() if text}
+
+
+def sockets_held(names: t.Sequence[str]) -> dict[str, str]:
     """What systemd says of the teams' sockets that listen, by team; one call asks about them all."""
+    if not names:
+        return {}
     shown = ["systemctl", "show", "--property=Id,ActiveState,Listen"]
     shown += [f"mlflow-listen@{name}.socket" for name in names]
-    found = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
-    blocks = {
-        re.search(r"^Id=mlflow-listen@(.*)\.socket$", block, re.MULTILINE)[1]: block for block in found.split("\n\n")
-    }
-    return {name: block for name, block in blocks.items() if "ActiveState=active" in block.splitlines()}
+    ran = subprocess.run(shown, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=PATIENCE)
+    found = {}
+    for block in ran.stdout.decode("utf-8", "replace").split("\n\n"):
+        name = re.search(r"^Id=mlflow-listen@(.*)\.socket$", block, re.MULTILINE)
+        if name and "ActiveState=active" in block.splitlines():
+            found[name[1]] = block
+    return found
 
 
-def port_obstacles(team, held, leaving):
-    """Somebody else has the port; the team's own socket may hold it already."""
+def obstacles(team: Team, held: t.Mapping[str, str], leaving: t.Sequence[str], config_dir: str, state_dir: str) -> str:
+    """All that is in the way of one team, and nothing where nothing is."""
+    running = _of_port(team, held, leaving) if team["state"] == "present" else ()
+    return "; ".join((*running, *_of_storage(team, state_dir), *_of_admin(team, config_dir)))
+
+
+def _of_port(team: Team, held: t.Mapping[str, str], leaving: t.Sequence[str]) -> t.Iterator[str]:
+    """Somebody else has the port; the team's own socket may hold it already, or that of one about to be gone."""
     address, port = team["listen_address"], team["port"]
     if any(f":{port} (" in held.get(name, "") for name in (team["name"], *leaving)):
         return
@@ -41,13 +65,13 @@ def port_obstacles(team, held, leaving):
             yield f"port: {port} is in use at {address}; choose another, or stop what listens there (see ss -ltnp)"
 
 
-def storage_obstacles(team):
+def _of_storage(team: Team, state_dir: str) -> t.Iterator[str]:
     """A directory that the team is to have alone is somebody else's, with whatever is in it."""
     account = f"mlflow-{team['name']}"
-    retired = kept_of(team["name"])
+    retired = _kept_of(team["name"], state_dir)
     for path in team["storage_dirs"]:
         # What was kept for it is given back to it.
-        for way in [way for way in impassable(path, account) if way not in retired][:1]:
+        for way in [way for way in _impassable(path, account) if way not in retired][:1]:
             yield f"'{path}': {account} may not pass '{way}'; let others pass it (chmod o+x), or name another place"
         try:
             found = os.lstat(path)
@@ -56,22 +80,24 @@ def storage_obstacles(team):
         except NotADirectoryError:
             yield f"'{path}' is below a file"
             continue
-        owner = name_of(found.st_uid)
+        owner = _name_of(found.st_uid)
         if not stat.S_ISDIR(found.st_mode):
             yield f"'{path}' is no directory; name one, or one that the role is to make"
         elif owner != account and not (owner == "root" and path in retired):
             yield f"'{path}' belongs to {owner}; name a directory that is not there yet, or chown it to {account}"
 
 
-def impassable(path, account):
+def _impassable(path: str, account: str) -> t.Iterator[str]:
     """Yield the directories on the way there that an account may not pass; those to come will let it."""
+    uid: int | None = None
+    groups: list[int] = []
     try:
         entry = pwd.getpwnam(account)
-        uid, groups = entry.pw_uid, os.getgrouplist(account, entry.pw_gid)
     except KeyError:
-        uid, groups = None, []
-    parts = path.strip("/").split("/")[:-1]
-    for way in itertools.accumulate(parts, os.path.join, initial="/"):
+        pass
+    else:
+        uid, groups = entry.pw_uid, os.getgrouplist(account, entry.pw_gid)
+    for way in itertools.accumulate(["/", *path.strip("/").split("/")[:-1]], os.path.join):
         try:
             found = os.stat(way)
         except OSError:
@@ -82,16 +108,16 @@ def impassable(path, account):
             yield way
 
 
-def kept_of(name):
+def _kept_of(name: str, state_dir: str) -> list[str]:
     """What was kept for a team that was retired: see retire.py."""
     try:
-        with open(f"/var/lib/mlflow/.retired/{name}.json", encoding="utf-8") as record:
-            return json.load(record)["data"]
+        with open(os.path.join(state_dir, ".retired", f"{name}.json"), encoding="utf-8") as record:
+            return list(json.load(record)["data"])
     except FileNotFoundError:
         return []
 
 
-def name_of(uid):
+def _name_of(uid: int) -> str:
     """The account's name, or its number where it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
@@ -99,7 +125,7 @@ def name_of(uid):
         return str(uid)
 
 
-def admin_obstacles(team, config_dir):
+def _of_admin(team: Team, config_dir: str) -> t.Iterator[str]:
     """MLflow asks for this account at every start, so that another name would keep it from starting."""
     directory = os.path.join(config_dir, team["name"])
     if not os.path.exists(os.path.join(directory, "admin_password")):
@@ -112,15 +138,3 @@ def admin_obstacles(team, config_dir):
             f"admin_username: the team was set up with '{former}', which MLflow wants at every start; "
             "put it back, and declare further admins among the users"
         )
-
-
-def main(config_dir, teams, leaving):
-    held = sockets_held([team["name"] for team in teams] + leaving) if teams else {}
-    found = {}
-    for team in teams:
-        running = port_obstacles(team, held, leaving) if team["state"] == "present" else ()
-        found[team["name"]] = "; ".join((*running, *storage_obstacles(team), *admin_obstacles(team, config_dir)))
-    print(json.dumps({name: obstacles for name, obstacles in found.items() if obstacles}))
-
-
-main(sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3]))
