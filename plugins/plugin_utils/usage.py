@@ -53,7 +53,7 @@ def usage_rows(reports: Reports) -> list[list[t.Any]]:
     return found
 
 
-def usage_page(reports: Reports, now: float) -> str:
+def usage_page(reports: Reports, now: float, title: str = "MLflow teams") -> str:
     """All of it as one page that needs nothing beside itself."""
     teams = _teams(reports)
     when = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
@@ -64,7 +64,7 @@ def usage_page(reports: Reports, now: float) -> str:
     rows = "".join(_row(host, team, it, now, order) for order, (host, team, it) in enumerate(teams))
     parts = "".join(_section(host, team, it, order) for order, (host, team, it) in enumerate(teams))
     return (
-        f"{HEAD}<header><h1>MLflow teams</h1>"
+        f"{HEAD}<title>{escaped(title)}</title></head><body><header><h1>{escaped(title)}</h1>"
         f"<p>{escaped(when)}. Sizes of artifacts are those of the last daily count.</p></header>"
         f"<main><dl class=tiles>{_tiles(teams)}</dl>"
         f"<div class=wide tabindex=0 role=region aria-label=Teams><table class=sorts><caption>Every team</caption>"
