@@ -44,5 +44,5 @@ def texts(reports: Reports, team: str) -> dict[str, str]:
     return {
         "html": usage_page(reports, at, f"MLflow team {team}"),
         "csv": csv_table(usage_rows(reports)),
-        "json": json.dumps(reports, indent=1, sort_keys=True) + "\n",
+        "json": json.dumps(reports, sort_keys=True, separators=(",", ":")) + "\n",
     }

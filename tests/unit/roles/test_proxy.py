@@ -406,14 +406,13 @@ def sites(request, tmp_path_factory):
         "hosts": "localhost",
         "gather_facts": False,
         "vars_files": [str(role / "defaults" / "main.yml"), str(role / "vars" / "main.yml")],
-        "vars": given,
         "tasks": [
             {
                 "ansible.builtin.template": {
                     "src": str(role / "templates" / "mlflow.conf.j2"),
                     "dest": str(tmp_path / str(shown)),
                 },
-                "vars": {"mlflow_proxy_usage_for_admins": shown},
+                "vars": {**given, "mlflow_proxy_usage_for_admins": shown},
             }
             for shown in (False, True)
         ],
