@@ -42,7 +42,7 @@ def texts(reports: Reports, team: str) -> dict[str, str]:
     """The page, the table and the data, by their kinds."""
     at = max(report["at"] for report in reports.values())
     return {
-        "html": usage_page(reports, at, f"MLflow team {team}"),
+        "html": usage_page(reports, at, team),
         "csv": csv_table(usage_rows(reports)),
         "json": json.dumps(reports, sort_keys=True, separators=(",", ":")) + "\n",
     }
