@@ -71,7 +71,7 @@ bench-access: toolchain-mlflow build ## Measure managing access (ARGS=users)
 bench-audit: toolchain-mlflow ## Measure what the audit lines cost a server
 	@$(RUN) python bench/audit.py
 
-bench-hosts: toolchain-mlflow build ## Measure a host with many teams (ARGS="server site onboard many --keep")
+bench-hosts: toolchain-mlflow build ## Measure a host with many teams (ARGS="server site onboard many wakes --keep")
 	@$(RUN) python bench/hosts.py $(ARGS)
 
 build: toolchain ## Build the collection and install it in build/collections

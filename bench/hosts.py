@@ -1,7 +1,7 @@
 """Measure a host with many teams, beside MLflow as it ships and a playbook as one writes it first.
 
-make bench-hosts [ARGS="server worker site onboard many --keep"]: all parts in this order unless some are named. --keep
-leaves the host and takes the one that was left. Each part has a time it may take; what was measured stands in
+make bench-hosts [ARGS="server worker site onboard many wakes --keep"]: all parts in this order unless some are named.
+--keep leaves the host and takes the one that was left. Each part has a time it may take; what was measured stands in
 build/bench-hosts.json, and with ARGS=report only the report is made of it again. Writes docs/benchmarks-hosts.md and
 docs/benchmarks-hosts.svg once every part was measured.
 """
@@ -36,6 +36,8 @@ CASE_SECONDS = 10
 WAKES = 5
 SIZES = (1, 10, stage.BESIDE)
 MANY, AWAKE, STEP = 100, 20, 5
+# Asked at the same moment; each of them takes so many MiB, and the host is to keep some.
+AT_ONCE, MIB_OF_ONE, MIB_TO_KEEP = 50, 250, 2048
 Found = dict[str, Any]
 
 
@@ -132,6 +134,20 @@ def measure_many(on: Stage) -> Found:
     return {**found, "teams": teams, "new": teams - there, "deploying": spent, "idle": idle}
 
 
+def measure_wakes(on: Stage) -> Found:
+    """Let the host boot with many teams that sleep, and ask half of them at the same moment."""
+    on.deploy(on.most)
+    on.ask("sleep")
+    on.reboot()
+    booted = on.ask("after_boot")
+    project.say(f"booted with {on.teams} teams: {booted['awake']} awake, {booted['processes']} processes")
+    fits = int((on.ask("available") - MIB_TO_KEEP) // MIB_OF_ONE)
+    asked = min(AT_ONCE, on.teams, fits)
+    people = [on.who(number) for number in range(1, asked + 1)]
+    found: Found = on.ask("wake_at_once", people=people, timeout=900)
+    return {**found, "teams": on.teams, "asked": asked, "wanted": min(AT_ONCE, on.teams), "booted": booted}
+
+
 # With the minutes that each may take, also when it has to deploy its teams first.
 PARTS: dict[str, tuple[Callable[[Stage], Found], int]] = {
     "server": (measure_server, 15),
@@ -139,6 +155,7 @@ PARTS: dict[str, tuple[Callable[[Stage], Found], int]] = {
     "site": (measure_site, 45),
     "onboard": (measure_onboarding, 20),
     "many": (measure_many, 35),
+    "wakes": (measure_wakes, 45),
 }
 
 
@@ -189,7 +206,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}, report; all when none is named")
     parser.add_argument("--keep", action="store_true", help="leave the host, and use one that was left")
-    parser.add_argument("--teams", type=int, default=MANY, help="how many teams the part many has on the host")
+    teams = "how many teams the parts many and wakes have on the host"
+    parser.add_argument("--teams", type=int, default=MANY, help=teams)
     options = parser.parse_args()
     unknown = [part for part in options.parts if part not in [*PARTS, "report"]]
     if unknown:

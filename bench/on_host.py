@@ -3,6 +3,7 @@
 import base64
 import collections
 import concurrent.futures
+import contextlib
 import glob
 import http.client
 import json
@@ -17,15 +18,20 @@ import time
 API = "/api/2.0/mlflow"
 WHO = f"{API}/users/current"
 PATIENCE = 180
+# MLflow's client gives up an answer after so many (MLFLOW_HTTP_REQUEST_TIMEOUT), and asks again.
+CLIENT_PATIENCE, CLIENT_TRIES = 120, 8
+EVERY = r"mlflow(?:-listen)?@[^/]+\.service"
+# A server's own start, its turn having come; before, it waits in start-pre.
+STARTING = ("start", "start-post")
 
 
 class Door:
     """One person's connection to one server, kept open as MLflow's client does."""
 
-    def __init__(self, port, user, password):
+    def __init__(self, port, user, password, patience=PATIENCE):
         word = base64.b64encode(f"{user}:{password}".encode()).decode()
         self.headers = {"Authorization": f"Basic {word}", "Content-Type": "application/json"}
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience)
 
     def ask(self, path, **body):
         """Ask once; return the seconds it took and the answer."""
@@ -125,7 +131,7 @@ def total(units):
 
 def states(pattern):
     """What systemd says of the units, by unit."""
-    names = "--property=Id,ActiveState,InactiveExitTimestampMonotonic"
+    names = "--property=Id,ActiveState,SubState,InactiveExitTimestampMonotonic"
     shown = subprocess.run(["systemctl", "show", names, pattern], capture_output=True, text=True, check=True).stdout
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.split("\n\n") if block.strip()]
     return {block["Id"]: block for block in blocks}
@@ -169,17 +175,69 @@ def wake_many(people, step):
             for who in list(woken):
                 first_answer(who)
 
-    growth, taken = [{"awake": 0, **total(r"mlflow(?:-listen)?@[^/]+\.service")}], []
+    growth, taken = [{"awake": 0, **total(EVERY)}], []
     keeper = threading.Thread(target=keep_awake, daemon=True)
     keeper.start()
     for who in people:
         taken.append(first_answer(who))
         woken.append(who)
         if len(woken) % step == 0:
-            growth.append({"awake": awake(), **total(r"mlflow(?:-listen)?@[^/]+\.service")})
+            growth.append({"awake": awake(), **total(EVERY)})
     again = [first_answer(who) for who in people]
     ended.set()
     return {"growth": growth, "wakes": taken, "answers": again, "awake": awake()}
+
+
+def after_boot():
+    """What teams take once the host has booted and nobody has asked."""
+    sockets = states("mlflow-listen@*.socket").values()
+    return {
+        **total(EVERY),
+        "awake": awake(),
+        "listening": sum(unit["ActiveState"] == "active" for unit in sockets),
+        "started": sum(re.fullmatch(EVERY, unit) is not None for unit in started_since(0)),
+    }
+
+
+def wake_at_once(people):
+    """Ask as many sleeping teams at the same moment, by one request each, and hold what all of them answer on."""
+    sleep()
+    before, gate, ended = available(), threading.Barrier(len(people)), threading.Event()
+    doors = [Door(**who, patience=CLIENT_PATIENCE) for who in people]
+    seen = []
+
+    def ask(door):
+        gate.wait()
+        started = time.monotonic()
+        for tries in range(1, CLIENT_TRIES + 1):
+            # It begins a new connection where the former came to nothing.
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                door.ask(WHO)
+                return time.monotonic() - started, tries
+        raise SystemExit(f"no answer after {time.monotonic() - started:.0f} s")
+
+    def look():
+        while not ended.wait(1):
+            subs = [unit["SubState"] for unit in states("mlflow@*.service").values()]
+            seen.append((sum(sub in STARTING for sub in subs), available()))
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    with concurrent.futures.ThreadPoolExecutor(len(people)) as pool:
+        taken = list(pool.map(ask, doors))
+    ended.set()
+    watcher.join()
+    found = {
+        "waited": sorted(seconds for seconds, _tries in taken),
+        "again": sum(tries > 1 for _seconds, tries in taken),
+        "at_once": max(starting for starting, _left in seen),
+        "less_available": before - min(left for _starting, left in seen),
+        **total(EVERY),
+        "awake": awake(),
+    }
+    for door in doors:
+        door.connection.close()
+    return found
 
 
 def started_since(moment):
@@ -195,7 +253,10 @@ def built(path):
     return os.stat(path).st_ctime
 
 
-WAYS = [first_answer, answers, logging, total, awake, sleep, wakes, wake_many, started_since, built]
+WAYS = [
+    *(first_answer, answers, logging, total, available, awake, sleep, wakes, wake_many, wake_at_once),
+    *(after_boot, started_since, built),
+]
 
 if __name__ == "__main__":
     asked = json.load(sys.stdin)

@@ -124,6 +124,13 @@ class Stage:
             self.play("mlops.mlflow.site", teams)
             self.teams = teams
 
+    def reboot(self) -> None:
+        """Cut the host off its power, and let it boot again; it may have another address then."""
+        testhosts.podman("kill", self.host.container)
+        testhosts.podman("start", self.host.container)
+        testhosts.wait_until_booted(self.host.name)
+        self.host = testhosts.running()[self.host.name]
+
     def ask(self, do: str, timeout: float = 600, **given: Any) -> Any:
         """Run one of the functions of on_host.py on the host."""
         code = (HERE / "on_host.py").read_text()

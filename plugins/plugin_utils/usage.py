@@ -55,9 +55,10 @@ def usage_rows(reports: Reports) -> list[list[t.Any]]:
     return found
 
 
-def usage_page(reports: Reports, now: float) -> str:
-    """All of it as one page that needs nothing beside itself."""
+def usage_page(reports: Reports, now: float, only: str = "") -> str:
+    """All of it as one page that needs nothing beside itself; or of one team, where there is only this one."""
     teams = _teams(reports)
+    title, caption = (f"MLflow team {escaped(only)}", "In figures") if only else ("MLflow teams", "Every team")
     when = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     heads = "".join(
         f'<th scope="col"{" class=n" if numeric else ""}><button type="button">{escaped(name)}</button></th>'
@@ -66,10 +67,10 @@ def usage_page(reports: Reports, now: float) -> str:
     rows = "".join(_row(host, team, it, now, order) for order, (host, team, it) in enumerate(teams))
     parts = "".join(_section(host, team, it, now, order) for order, (host, team, it) in enumerate(teams))
     return (
-        f"{HEAD}<header><h1>MLflow teams</h1>"
+        f"{HEAD}<title>{title}</title></head><body><header><h1>{title}</h1>"
         f"<p>{escaped(when)}. Sizes of artifacts are those of the last daily count.</p></header>"
-        f"<main><dl class=tiles>{_tiles(teams)}</dl>"
-        f"<div class=wide tabindex=0 role=region aria-label=Teams><table class=sorts><caption>Every team</caption>"
+        f"<main><dl class=tiles>{_tiles(teams, {'Teams', 'Not measured'} if only else set())}</dl>"
+        f"<div class=wide tabindex=0 role=region aria-label=Teams><table class=sorts><caption>{caption}</caption>"
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{parts}</main>{FOOT}"
     )
 
@@ -101,7 +102,7 @@ def _awake(it: Team) -> float:
     return sum(day.get("awake_seconds") or 0 for day in it["days"][-MONTH:]) / 3600
 
 
-def _tiles(teams: t.Sequence[tuple[str, str, Team]]) -> str:
+def _tiles(teams: t.Sequence[tuple[str, str, Team]], without: t.Container[str]) -> str:
     everybody = [it for _host, _team, it in teams]
     tiles = {
         "Teams": number(len(teams)),
@@ -110,7 +111,8 @@ def _tiles(teams: t.Sequence[tuple[str, str, Team]]) -> str:
         "Runs": number(sum(_last(it, "runs") or 0 for it in everybody)),
         "Not measured": number(sum(bool(it.get("error")) for it in everybody)),
     }
-    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in tiles.items())
+    shown = {name: value for name, value in tiles.items() if name not in without}
+    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in shown.items())
 
 
 def _of_limit(it: Team) -> tuple[float | None, str]:

@@ -61,6 +61,6 @@ HEAD = (
     '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
     f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">'
-    f"<title>MLflow teams</title><style>{STYLE}</style></head><body>"
+    f"<style>{STYLE}</style>"
 )
 FOOT = f"<script>{SCRIPT}</script></body></html>\n"

@@ -53,6 +53,7 @@ from e2e.strangers import (
 
 ALICE = "alice:alice-try-out-only"
 ADMIN = "admin:vision-admin-try-out"
+NLP_ADMIN = "admin:nlp-admin-try-out"
 HOSTS = ["proxy", "notebook"]
 LARGE = 600 * 1024**2
 HALF = 8 * 1024**2
@@ -740,7 +741,8 @@ def test_who_is_offboarded_has_nothing_left(doors: Doors) -> None:
 def readers(doors: Doors) -> dict[str, object]:
     """Say who may read what the teams use."""
     addresses = list(doors.notebook.host.addresses)
-    return {"mlflow_proxy_usage_networks": addresses, "mlflow_proxy_usage_password_file": READERS}
+    named = {"mlflow_proxy_usage_networks": addresses, "mlflow_proxy_usage_password_file": READERS}
+    return {**named, "mlflow_proxy_usage_for_admins": True}
 
 
 @pytest.fixture(scope="module")
@@ -787,19 +789,27 @@ def test_prometheus_asks_from_where_it_may(changed_over: ChangedOver) -> None:
         assert doors.notebook.sh(f"{says} --user {ADMIN} {url}") == "403"
 
 
-def test_what_the_teams_use_is_read_by_whom_the_operator_names(changed_over: ChangedOver, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def reported(changed_over: ChangedOver, tmp_path_factory: pytest.TempPathFactory) -> tuple[Doors, Path]:
+    """Report what the teams use, to a directory here and to the proxy."""
     doors, _run, _key = changed_over
     run = doors.play("site", "--limit=mlflow1", mlflow_monitoring_state="present")
     assert run.code == 0, run.output[-5000:]
-    run = doors.play("report_usage", mlflow_monitoring_report_dir=str(tmp_path), **readers(doors))
+    folder = tmp_path_factory.mktemp("reported")
+    run = doors.play("report_usage", mlflow_monitoring_report_dir=str(folder), **readers(doors))
     assert run.code == 0, run.output[-5000:]
+    return doors, folder
+
+
+def test_what_the_teams_use_is_read_by_whom_the_operator_names(reported: tuple[Doors, Path]) -> None:
+    doors, folder = reported
     for kind in ("html", "csv", "json"):
         page = f"/mlflow_usage/usage.{kind}"
         assert doors.ask(page, name=DOMAIN).status == 401
         assert doors.ask(page, "head:guessed", name=DOMAIN).status == 401
         # A log-in of the team's is none here.
         assert doors.ask(page, ADMIN, name=DOMAIN).status == 401
-        assert doors.ask(page, "head:seen-try-out", name=DOMAIN).text == (tmp_path / f"usage.{kind}").read_text()
+        assert doors.ask(page, "head:seen-try-out", name=DOMAIN).text == (folder / f"usage.{kind}").read_text()
     assert "Every team" in doors.ask("/mlflow_usage/", "head:seen-try-out", name=DOMAIN).text
     assert doors.ask("/mlflow_usage/..%2fmlflow/index.html", "head:seen-try-out", name=DOMAIN).status == 400
     says = f"curl --silent --output /dev/null --write-out %{{http_code}} https://{DOMAIN}/mlflow_usage/"
@@ -807,6 +817,55 @@ def test_what_the_teams_use_is_read_by_whom_the_operator_names(changed_over: Cha
     # Nobody tries one password after the other.
     told = [doors.ask("/mlflow_usage/", "head:guessed", name=DOMAIN).status for _time in range(60)]
     assert told[-1] == 429
+
+
+def test_what_a_team_uses_is_read_by_its_own_admins(reported: tuple[Doors, Path]) -> None:
+    doors, folder = reported
+    assert {"vision", "nlp"} <= set(json.loads((folder / "usage.json").read_text())["mlflow1"]["teams"])
+    assert soon(lambda: asleep(doors))
+    for name, path in both_ways("/mlflow_usage/usage.json"):
+        assert doors.ask(path, name=name).status == 401
+    # Nobody is woken for who has no log-in.
+    assert sleeps(doors)
+    for kind in ("", "usage.html", "usage.csv", "usage.json"):
+        for name, path in both_ways(f"/mlflow_usage/{kind}"):
+            found = doors.ask(path, ADMIN, name=name)
+            assert (path, found.status, "vision" in found.text) == (path, 200, True), found.text
+            assert "nlp" not in found.text
+            for user, status in ((ALICE, 403), (NLP_ADMIN, 401), ("", 401)):
+                refused = doors.ask(path, user, name=name)
+                assert (path, user, refused.status) == (path, user, status), refused.text
+                # Who is known is not asked to be somebody else.
+                assert ("www-authenticate" in refused.headers) is (status == 401)
+    assert "default-src 'none'" in doors.ask("/mlflow_usage/", ADMIN).headers["content-security-policy"]
+    theirs = doors.ask("/mlflow_usage/usage.json", NLP_ADMIN, name=NLP)
+    assert (theirs.status, list(json.loads(theirs.text)["mlflow1"]["teams"])) == (200, ["nlp"])
+
+
+def test_what_a_team_uses_is_kept_from_others_however_it_is_spelled(reported: tuple[Doors, Path]) -> None:
+    doors, _folder = reported
+    who = stranger(doors)
+    place = "/mlflow_usage/usage.json"
+    for name, path in (way for form in spelled(place, ODD) for way in both_ways(form)):
+        for user in (ADMIN, ALICE):
+            status, answer = who.ask(path, login(user), name=name)
+            assert (path, user, status in (0, 400, 414)) == (path, user, True), answer
+    # As nginx reads it, it is judged.
+    others = ("/%6dlflow_usage/usage.json", "/mlflow%5Fusage/%75sage.json", f"{place}?x=/health")
+    for name, path in (way for form in others for way in both_ways(form)):
+        for user, status in ((ADMIN, 200), (ALICE, 403), (NLP_ADMIN, 401)):
+            assert (path, user, who.ask(path, login(user), name=name)[0]) == (path, user, status)
+        assert who.ask(path, name=name)[0] == 401
+    nowhere = [f"/mlflow_usage/{rest}" for rest in ("nlp/usage.json", "vision/usage.json", "x")]
+    for name, path in (way for form in nowhere for way in both_ways(form)):
+        assert (path, who.ask(path, login(ADMIN), name=name)[0]) == (path, 404)
+    # Another spelling of the team is nobody's.
+    assert who.ask(f"/%76ision{place}", login(ADMIN), name=DOMAIN)[0] == 400
+    for method in ("POST", "PUT", "DELETE", "PATCH", "PROPFIND"):
+        assert (method, who.ask(place, login(ADMIN), method=method)[0]) == (method, 403)
+    guesses = [doors.ask(place, f"admin:a wrong one {number}").status for number in range(12)]
+    assert (set(guesses) <= {401, 429}, guesses[-1]) == (True, 429)
+    assert doors.ask(place, ADMIN).status == 200
 
 
 def test_files_on_the_proxy_are_served_and_renewed(doors: Doors, tmp_path: Path) -> None:
@@ -818,6 +877,8 @@ def test_files_on_the_proxy_are_served_and_renewed(doors: Doors, tmp_path: Path)
         run = doors.play("open_doors", "--limit=proxy1", **SITE)
         assert run.code == 0, run.output[-5000:]
         assert doors.shows(certificate.read_text())
+    # Without readers, nothing is there to be read.
+    assert doors.proxy.sh("ls -A /var/www/mlflow-usage /var/www/mlflow-usage-of-teams | grep -v :", check=False) == "\n"
     # Nothing stays of what came from the controller before.
     assert sorted(doors.proxy.sh("ls /etc/mlflow-proxy").split()) == ["ca.key", "ca.pem", "server.key", "server.pem"]
     doors.proxy.sh(f"rm {' '.join(SITE.values())}")

@@ -77,7 +77,18 @@ def look(role, tmp_path):
         (tmp_path / "nginx").chmod(0o755)
         program, others = ((role / "files" / name).read_text() for name in ("look.sh", "others.awk"))
         done = subprocess.run(
-            ["sh", "-c", program, "look", others, "/no/sites", "/no/limits", str(tmp_path), *files],
+            [
+                "sh",
+                "-c",
+                program,
+                "look",
+                others,
+                "/no/sites",
+                "/no/limits",
+                str(tmp_path),
+                f"{tmp_path}/of teams",
+                *files,
+            ],
             env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
             capture_output=True,
             text=True,
@@ -108,6 +119,13 @@ def test_sees_copies_and_what_is_missing(look, tmp_path):
     own.touch()
     found = look("", str(own), "/no/such.pem", str(own))
     assert found == ["nginx 1.26.3", f"copy {copy}", "missing /no/such.pem", f"expires {own}"]
+
+
+def test_sees_of_which_teams_it_shows_what_they_use(look, tmp_path):
+    for name in ("nlp", "vision"):
+        (tmp_path / "of teams" / name).mkdir(parents=True)
+    (tmp_path / "of teams" / "usage.html").touch()
+    assert sorted(look("")) == ["nginx 1.26.3", "part nlp", "part vision"]
 
 
 MAIN = "# configuration file /etc/nginx/nginx.conf:"
@@ -364,3 +382,77 @@ def test_what_older_versions_do_not_check_is_closed(written):
     ):
         for begins in ("/api/2.0/", "/ajax-api/2.0/", "/vision/api/2.0/"):
             assert (path, closed_by(requests, "mlflow_presigned", begins + path)) == (path, kind)
+
+
+VERSIONS = {"vision": "3.17.2", "nlp": "3.12.0", "audio": "3.11.1"}
+
+
+@pytest.fixture(scope="module")
+def sites(request, tmp_path_factory):
+    """What the role writes for nginx, with and without what teams use for their admins."""
+    role, tmp_path = request.config.rootpath / "roles" / "mlflow_proxy", tmp_path_factory.mktemp("sites")
+    teams = [
+        {"name": name, "state": "present", "version": version, "genai": False, "cors_allowed_origins": []}
+        for name, version in VERSIONS.items()
+    ]
+    given = {
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "mlflow_proxy_domain": "mlflow.example.org",
+        "mlflow_proxy_by": ["name", "path"],
+        "__mlflow_proxy_seen": {"stdout": "nginx 1.26.3", "stdout_lines": ["nginx 1.26.3"]},
+        "__mlflow_proxy_known": [{**team, "addresses": ["127.0.0.1:5001"]} for team in teams],
+    }
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars_files": [str(role / "defaults" / "main.yml"), str(role / "vars" / "main.yml")],
+        "tasks": [
+            {
+                "ansible.builtin.template": {
+                    "src": str(role / "templates" / "mlflow.conf.j2"),
+                    "dest": str(tmp_path / str(shown)),
+                },
+                "vars": {**given, "mlflow_proxy_usage_for_admins": shown},
+            }
+            for shown in (False, True)
+        ],
+    }
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.yml")],
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [(tmp_path / str(shown)).read_text() for shown in (False, True)]
+
+
+def test_nobody_is_shown_what_a_team_uses_unless_asked_for(sites):
+    without, _with = sites
+    assert [word for word in ("/mlflow_usage/", "admins_only", "webhooks") if word in without] == []
+
+
+def test_what_a_team_uses_is_for_those_whom_mlflow_takes_for_its_admins(sites):
+    _without, text = sites
+    found = re.findall(r"(?s)\n    location (\S*/mlflow_usage/) \{\n(.*?)\n    \}", text)
+    # By path and by name. No older version is known to keep it from others.
+    assert sorted(where for where, _block in found) == sorted(
+        ["/vision/mlflow_usage/", "/nlp/mlflow_usage/", *["/mlflow_usage/"] * 2]
+    )
+    for where, block in found:
+        (team,) = re.findall(r"alias /var/www/mlflow-usage-of-teams/(.*?)/;", block)
+        assert where in (f"/{team}/mlflow_usage/", "/mlflow_usage/")
+        assert f"auth_request /.mlflow-admin/{team};" in block
+        assert "proxy_pass" not in block
+        assert (f"if ($mlflow_first != {team})" in block) is (where != "/mlflow_usage/")
+    for team in ("vision", "nlp"):
+        asked = f"http://mlflow_{team}/api/2.0/mlflow/webhooks?max_results=1;"
+        assert re.search(rf"(?s)location = /{team}/admin \{{[^}}]*proxy_pass {re.escape(asked)}", text)
+    assert "location = /audio/admin" not in text
+    # What was known once is asked again, and each answer is of one team, and of this question.
+    kept = re.findall(
+        r'(?s)location = /\.mlflow-admin/(\w+) \{.*?proxy_cache_key "(.*?)";.*?proxy_cache_use_stale (.*?);', text
+    )
+    assert set(kept) == {(team, f"admin:{team} $mlflow_network $mlflow_login", "off") for team in ("vision", "nlp")}
