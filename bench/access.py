@@ -15,12 +15,12 @@ from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
+import managed
 import measure
-import people
 import project
 import report
+from managed import Size
 from measure import Run, Server
-from people import Size
 from report import Row
 
 HERE = Path(__file__).parent
@@ -35,7 +35,7 @@ Command = Callable[[Path], list[str]]
 
 def declared(size: Size, *, changed: bool = False) -> Path:
     """Return a file of the declaration."""
-    return people.write(measure.HOME / "declaration.json", size, changed=changed)
+    return managed.write(measure.HOME / "declaration.json", size, changed=changed)
 
 
 def playbook(name: str, **variables: str) -> Command:
@@ -73,7 +73,7 @@ def other(way: str, command: Command, server: Server, size: Size, blind: Command
     runs = [("from empty", command, declared(size), 2), ("nothing to change", command, declared(size), 1)]
     if blind:
         # Of other names, so that nothing of it is there.
-        runs.append(("writes only", blind, people.write(measure.HOME / "others.json", size, prefix="new"), 1))
+        runs.append(("writes only", blind, managed.write(measure.HOME / "others.json", size, prefix="new"), 1))
     for what, run_with, wanted, times in runs:
         run = server.measure(f"{way}, {what}", run_with(wanted))
         if run.requests != times * size.things:

@@ -9,21 +9,19 @@ docs/benchmarks-hosts.svg once every part was measured.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import json
-import signal
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
 import hosts_report
+import measure
 import project
 import stage
 from stage import Stage
@@ -159,25 +157,6 @@ PARTS: dict[str, tuple[Callable[[Stage], Found], int]] = {
 }
 
 
-class TooLateError(Exception):
-    """Nothing that only expects a tool to fail takes this for it."""
-
-
-@contextlib.contextmanager
-def at_most(minutes: int) -> Iterator[None]:
-    """End what takes longer, with what it started."""
-
-    def too_late(number: int, frame: FrameType | None) -> NoReturn:
-        raise TooLateError(f"not done after {minutes} minutes")
-
-    signal.signal(signal.SIGALRM, too_late)
-    signal.alarm(minutes * 60)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-
-
 def measure_parts(parts: list[str], keep: bool, most: int) -> list[str]:
     """Measure the parts, and keep each as soon as it is done; return what went wrong."""
     run, problems = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes"), []
@@ -189,9 +168,9 @@ def measure_parts(parts: list[str], keep: bool, most: int) -> list[str]:
             work, minutes = PARTS[part]
             project.say(f"{part}, {minutes} minutes at most")
             try:
-                with at_most(minutes):
+                with measure.at_most(minutes):
                     kept[part] = {"run": run, **work(on)}
-            except (project.ToolError, TooLateError) as error:
+            except (project.ToolError, measure.TooLateError) as error:
                 problems.append(f"{part}: {error}")
                 project.say(f"NOT measured: {error}")
             RESULT.write_text(json.dumps(kept, indent=2) + "\n")

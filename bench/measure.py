@@ -7,11 +7,14 @@ import contextlib
 import http.client
 import secrets
 import shutil
+import signal
 import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import project
@@ -93,3 +96,22 @@ def server(name: str, *, stock: bool = False) -> Iterator[Server]:
             yield Server(uri, password, home / "server.log")
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+class TooLateError(Exception):
+    """Nothing that only expects a tool to fail takes this for it."""
+
+
+@contextlib.contextmanager
+def at_most(minutes: int) -> Iterator[None]:
+    """End what takes longer, with what it started."""
+
+    def too_late(number: int, frame: FrameType | None) -> NoReturn:
+        raise TooLateError(f"not done after {minutes} minutes")
+
+    signal.signal(signal.SIGALRM, too_late)
+    signal.alarm(minutes * 60)
+    try:
+        yield
+    finally:
+        signal.alarm(0)

@@ -8,8 +8,8 @@ import platform
 from dataclasses import dataclass
 
 import project
+from managed import Size
 from measure import Run
-from people import Size
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ def test_each_command_is_there_and_says_what_it_takes():
         (("upgrade", "nobody-here", "1.0"), 1, "team: this host has no team 'nobody-here'"),
         (("before", "server", "nobody-here"), 1, "nobody-here: team: this host has no team 'nobody-here'"),
         (("reinstate", "nobody-here"), 1, "nobody-here was not retired from this host"),
+        (("mounts", "look"), 2, "usage: mlflowctl mounts"),
+        (("mounts", "status"), 1, "nobody's artifacts are mounted on this host"),
     ],
 )
 def test_what_it_ends_with(words, code, said, tmp_path):
@@ -43,6 +45,15 @@ def test_what_it_ends_with(words, code, said, tmp_path):
     assert done.returncode == code
     assert done.stderr.startswith(said)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("ended", "code"), [(0, 0), (1, 1), (3, 1)])
+def test_what_mounts_is_asked_where_it_is(tmp_path, capfd, ended, code):
+    paths.HERE.mounts = tmp_path / "mlflow-mounts"
+    paths.HERE.mounts.write_text(f'#!/bin/sh\necho "asked: $*"; exit {ended}\n')
+    paths.HERE.mounts.chmod(0o755)
+    assert cli.main(["mounts", "doctor"]) == code
+    assert capfd.readouterr().out == "asked: doctor\n"
 
 
 def test_what_is_noted_on_disk_leads_to_whatever_version_there_is_by_then(tmp_path, monkeypatch):

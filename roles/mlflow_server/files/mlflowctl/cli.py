@@ -28,6 +28,7 @@ FOR_PEOPLE = {
     "retire": ("people:take_off", "take teams off this host: --archive-dir DIRECTORY [--remove-data] TEAM..."),
     "reinstate": ("people:give_back", "give retired teams what was kept of them: TEAM..."),
     "gc": ("people:collect_garbage", "remove for good what teams deleted long enough ago: TEAM..."),
+    "mounts": ("people:mounts", "whose artifacts are mounted here, or what is wrong with that: status|doctor"),
 }
 # What units, roles and this program itself run; it may be another in any version.
 FOR_PROGRAMS = {

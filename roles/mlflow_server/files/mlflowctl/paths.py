@@ -37,6 +37,8 @@ class Paths:
         # Where every account gets to what it has there, and what is not memory.
         self.looks = root / "var/tmp"
         self.library = root / "usr/local/lib/mlflow"
+        # Another role's program.
+        self.mounts = root / "usr/local/bin/mlflow-mounts"
 
 
 # This host's.

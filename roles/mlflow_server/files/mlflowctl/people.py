@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from mlflowctl import causes, commands
+from mlflowctl import causes, commands, paths
 from mlflowctl import team as teams
 from mlflowctl import upgrade as upgrades
 from mlflowctl.errors import Problem
@@ -79,3 +79,14 @@ def give_back(first: str, *more: str) -> None:
         if not find.is_account(f"mlflow-{name}"):
             raise Problem(f"{name} has no account; declare it as present, and run mlops.mlflow.site, which does it all")
     answered(reinstate.reinstate_all(names))
+
+
+def mounts(*words: str) -> int:
+    """Ask what mounts people's artifacts, where the role mlflow_mounts has put it."""
+    parser = argparse.ArgumentParser("mlflowctl mounts", description=mounts.__doc__)
+    parser.add_argument("what", choices=("status", "doctor"))
+    given = parser.parse_args(list(words))
+    program = paths.HERE.mounts
+    if not program.exists():
+        raise Problem("nobody's artifacts are mounted on this host; mlflow_mounts: true has that done")
+    return int(commands.run([program, given.what], stdout=None, stderr=None).returncode != 0)
