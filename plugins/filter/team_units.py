@@ -36,6 +36,11 @@ options:
     type: list
     elements: str
     default: []
+  drained:
+    description: Names of the teams that others serve meanwhile, and that are neither to run here nor to listen.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -85,6 +90,7 @@ def team_units(
     config_dir: str,
     unit_dir: str,
     new: t.Sequence[str] = (),
+    drained: t.Sequence[str] = (),
 ) -> list[dict[str, t.Any]]:
     changed = newest(files, config_dir, unit_dir)
 
@@ -98,7 +104,7 @@ def team_units(
     for team in teams:
         name = team["name"]
         socket, server, door = f"mlflow-listen@{name}.socket", f"mlflow@{name}.service", f"mlflow-listen@{name}.service"
-        present = team["state"] == "present"
+        present = team["state"] == "present" and name not in drained
         wanted = "started" if present else "stopped"
         units.append(
             {

@@ -11,8 +11,10 @@ def team(name="vision", state="present", sleeps=True, gc_older_than="never", lea
     return {"name": name, "state": state, "sleeps": sleeps, "gc_older_than": gc_older_than, "leads": leads}
 
 
-def team_units(teams, files=(), new=()):
-    found = FilterModule().filters()["team_units"](teams, list(files), "/etc/mlflow", "/etc/systemd/system", new)
+def team_units(teams, files=(), new=(), drained=()):
+    found = FilterModule().filters()["team_units"](
+        teams, list(files), "/etc/mlflow", "/etc/systemd/system", new, drained
+    )
     return {unit["name"]: unit for unit in found}
 
 
@@ -48,6 +50,12 @@ def test_states(given, socket, service):
 def test_timers_of_those_who_want_to_be_rid_of_what_they_deleted(given, timer):
     units = team_units([team(**given)])
     assert (units[TIMER]["state"], units[TIMER]["enabled"]) == timer
+
+
+def test_one_that_is_drained_stays_so():
+    units = team_units([team(sleeps=False, gc_older_than="30d"), team("nlp")], drained=["vision"])
+    assert {(units[name]["state"], units[name]["enabled"]) for name in (SOCKET, SERVICE, TIMER)} == {("stopped", False)}
+    assert units["mlflow-listen@nlp.socket"]["state"] == "started"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ FOR_PEOPLE = {
     "restore": ("backup.restore", "replace a team by a snapshot: TEAM [--into TEAM] [--snapshot ID | --at TIME] ..."),
     "upgrade": ("people:upgrade", "bring a team to a version that is installed: TEAM VERSION"),
     "retire": ("people:take_off", "take teams off this host: --archive-dir DIRECTORY [--remove-data] TEAM..."),
+    "drain": ("drained:drain", "let a team's other hosts answer, for work on this one: [--seconds SECONDS] TEAM"),
+    "undrain": ("drained:undrain", "put a drained replica back: TEAM"),
     "reinstate": ("people:give_back", "give retired teams what was kept of them: TEAM..."),
     "gc": ("people:collect_garbage", "remove for good what teams deleted long enough ago: TEAM..."),
 }
@@ -45,7 +47,7 @@ FOR_PROGRAMS = {
     "beside-postgresql": ("backup.drill_postgresql", "run a command beside a PostgreSQL made of dumps"),
     "contents": ("backup.contents", "say what is in a copy or a directory of artifacts: ACTION PATH"),
     "database": ("databases", "do something to a database as a file: ACTION PATH..."),
-    "drain": ("drain", "let a server finish what it is answering: TEAM"),
+    "finish": ("finish", "let a server finish what it is answering: TEAM"),
     "forget-former": ("former", "remove the programs of before this one, once nothing knows of them"),
     "locations": ("locations", "say which artifacts a copy of a database has elsewhere: PATH KNOWN"),
     "put-back": ("backup.places", "undo a restore: PLAN"),
