@@ -153,13 +153,13 @@ def undrain(name: str) -> None:
     team, known = teams.load(name), noted(name)
     if known is None:
         raise Problem(f"{name} is not drained on this host")
-    try:
-        systemctl("start", team.server)
-    except Problem as error:
+    # Its port is opened when it answers, and not before.
+    opens = transaction.beside(team.server, ["systemctl", "start", f"mlflow-listen@{name}.service"])
+    tried = commands.run(opens, commands.DO_SECONDS)
+    if not tried.stdout.endswith(f"{transaction.TRIED}\n"):
         # It would be tried for ever.
         commands.run(["systemctl", "stop", team.server], commands.DO_SECONDS)
-        where = causes.where(team.server)
-        raise Problem(f"{name} stays drained, since its server does not start: {error}; {where}") from None
+        raise Problem(f"{name} stays drained, since its server does not start; {causes.where(team.server)}")
     # Where a drain was cut off.
     admit(team)
     systemctl("enable", "--quiet", *known["units"])
