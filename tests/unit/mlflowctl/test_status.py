@@ -188,7 +188,7 @@ def test_a_port_that_is_closed_since_the_server_died_is_not_to_be_opened(host, u
     (paths.HERE.closed / "vision").touch()
     (found,) = json.loads(ask(capsys, "doctor", "--json")[1])
     assert found["problem"] == "its server died, and mlflow-listen@vision.socket refuses until it answers"
-    assert found["cure"] == "see journalctl -u mlflow@vision.service"
+    assert found["cure"] == "see journalctl -u mlflow@vision.service; systemctl start mlflow@vision.service"
 
 
 def test_a_change_that_somebody_is_at_is_nothing_wrong(host, capsys):

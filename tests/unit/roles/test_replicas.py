@@ -49,7 +49,7 @@ TEAMS = {
 }
 
 # Where somebody has drained one.
-DRAINED = ("a/rotated", "b/same", "b/left-alone")
+DRAINED = ("a/rotated", "b/own", "b/same")
 
 
 def keys(word):
@@ -174,11 +174,11 @@ def test_who_is_no_longer_named_leaves_once_another_has_it_all(told):
 
 
 def test_what_is_drained_stays_so_and_nothing_is_done_where_its_leader_is(told):
-    assert (told["a"]["drained"], told["b"]["drained"]) == (["rotated"], ["left-alone", "same"])
+    assert (told["a"]["drained"], told["b"]["drained"]) == (["rotated"], ["own", "same"])
     why = "is drained on {}, which {}, so that nothing is done with it; run mlflowctl undrain {} there"
     of_both = {"rotated": why.format("a", "leads it", "rotated") + ", or name another leader"}
     assert told["a"]["refused"] == of_both
-    assert told["b"]["refused"] == {**of_both, "left-alone": why.format("b", "alone serves it", "left-alone")}
+    assert told["b"]["refused"] == {**of_both, "own": why.format("b", "alone serves it", "own")}
 
 
 def test_a_port_refuses_for_a_dead_server_where_another_one_may_answer(told):

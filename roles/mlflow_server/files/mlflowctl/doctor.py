@@ -35,7 +35,11 @@ def of_units(name: str, shown: dict[str, dict[str, str]]) -> Iterator[Finding]:
     about = shown.get(socket, {})
     if about.get("UnitFileState") == "enabled" and about.get("ActiveState") not in ("active", "failed"):
         if (paths.HERE.closed / name).exists():
-            yield finding(name, f"its server died, and {socket} refuses until it answers", causes.where(server))
+            yield finding(
+                name,
+                f"its server died, and {socket} refuses until it answers",
+                f"{causes.where(server)}; systemctl start {server}",
+            )
         else:
             yield finding(name, f"{socket} is enabled, and does not listen", f"systemctl start {socket}")
     if drained.since(name) is not None:
