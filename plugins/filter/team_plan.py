@@ -34,9 +34,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Names of teams in C(missing_accounts); C(kept), those whose server has had an admin, declared or not; C(upgrade),
-      with C(steps_up) in the same order; C(returning), those that were retired; C(bootstrap), those that never had an
-      admin; and C(rotate), those whose admin has another password than the declared one.
+    - Names of teams in C(missing_accounts); C(drained), whose server stays down; C(kept), those whose server has had an
+      admin, declared or not; C(upgrade), with C(steps_up) in the same order; C(returning), those that were retired;
+      C(bootstrap), those that never had an admin; and C(rotate), those whose admin has another password than the
+      declared one.
     - By team, C(versions), which are served, and C(downgrades), which are refused.
   type: dict
 """

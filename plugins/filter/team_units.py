@@ -36,6 +36,11 @@ options:
     type: list
     elements: str
     default: []
+  drained:
+    description: Names of the teams that others serve meanwhile, and that are neither to run here nor to listen.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -85,6 +90,7 @@ def team_units(
     config_dir: str,
     unit_dir: str,
     new: t.Sequence[str] = (),
+    drained: t.Sequence[str] = (),
 ) -> list[dict[str, t.Any]]:
     changed = newest(files, config_dir, unit_dir)
 
@@ -98,7 +104,7 @@ def team_units(
     for team in teams:
         name = team["name"]
         socket, server, door = f"mlflow-listen@{name}.socket", f"mlflow@{name}.service", f"mlflow-listen@{name}.service"
-        present = team["state"] == "present"
+        present = team["state"] == "present" and name not in drained
         wanted = "started" if present else "stopped"
         units.append(
             {
@@ -116,6 +122,8 @@ def team_units(
                 "changed_at": changed_at("mlflow@.service", server, "mlflow-listen@.service", door, name),
                 # With somebody to pass connections on to it, it stays up for the first of them.
                 "together_with": [door] if name in new else [],
+                # Of a replica that is dead the port is closed until it runs, so that nobody could wake it.
+                "tries_on": bool(team["replicas"]),
             }
         )
         timer, gc = f"mlflow-gc@{name}.timer", present and team["leads"] and team["gc_older_than"] != "never"

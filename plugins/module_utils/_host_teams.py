@@ -47,6 +47,7 @@ def seen(name: str, password: str | None, replicated: bool, config_dir: str, sta
         "account": _has_account(name),
         "password": _kept_password(os.path.join(directory, "admin_password"), password),
         "version": _version(os.path.join(directory, "venv")),
+        "drained": os.path.exists(os.path.join(directory, "drained")),
         "retired": os.path.exists(os.path.join(state_dir, RETIRED, f"{name}.json")),
         "leader": _leader(os.path.join(directory, "team.json")),
         "keys": _sums(os.path.join(directory, "secrets.env")) if replicated else [],

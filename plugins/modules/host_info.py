@@ -166,6 +166,9 @@ teams:
     version:
       description: The version that it has; nothing where it has none yet.
       type: str
+    drained:
+      description: Whether somebody has drained it, for work on the host.
+      type: bool
     retired:
       description: Whether it was retired, with what was kept of it.
       type: bool

@@ -36,7 +36,7 @@ options:
           - V(started) runs, and V(stopped) does not.
           - V(on_demand) may run or not, as something else decides. It is only started to show that it can,
             when its configuration is newer than its last start or than the host's, or when it failed the last
-            time. It is stopped again if it fails.
+            time. It is stopped again if it fails, unless it O(units[].tries_on).
         type: str
         choices: [started, on_demand, stopped]
         default: started
@@ -53,6 +53,10 @@ options:
         type: list
         elements: str
         default: []
+      tries_on:
+        description: Whether systemd is to go on starting it though it failed, since something else waits for it to run.
+        type: bool
+        default: false
   parallel:
     description: Most units that are started at the same time. As many as the host has processors by default.
     type: int
@@ -221,7 +225,7 @@ class Systemd:
             self.failures[name] = f"{name} did not start: {cause(self.last_words(names) or error)}"
             storage = self.module.run_command(["sh", "-c", "systemd-analyze cat-config systemd/journald.conf"])[1]
             self.failures[name] += f"; {where(name, storage)}"
-            if unit["state"] == "on_demand":
+            if unit["state"] == "on_demand" and not unit["tries_on"]:
                 # It would be tried for ever, though nobody is waiting for it.
                 self.run("stop", *names)
 
@@ -252,6 +256,7 @@ def main() -> None:
                     "enabled": {"type": "bool", "required": True},
                     "changed_at": {"type": "float", "default": 0},
                     "together_with": {"type": "list", "elements": "str", "default": []},
+                    "tries_on": {"type": "bool", "default": False},
                 },
             },
             "parallel": {"type": "int"},

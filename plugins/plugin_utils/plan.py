@@ -18,6 +18,8 @@ class Seen(t.TypedDict):
     # none, declared or other
     password: str
     version: str
+    # By mlflowctl, for work on the host
+    drained: bool
     retired: bool
     leader: str
     keys: t.List[str]
@@ -27,6 +29,7 @@ class Plan(t.TypedDict):
     """Names of teams, or what there is to say of each by its name."""
 
     missing_accounts: t.List[str]
+    drained: t.List[str]
     kept: t.List[str]
     versions: t.Dict[str, str]
     upgrade: t.List[str]
@@ -40,13 +43,15 @@ class Plan(t.TypedDict):
 def plan(teams: t.Sequence[Team], seen: t.Mapping[str, Seen]) -> Plan:
     """What becomes of the teams that are declared, and are not to be gone."""
     declared = {team["name"]: team["version"] for team in teams}
-    running = [team["name"] for team in teams if team["state"] == "present"]
+    drained = [name for name, found in seen.items() if found["drained"]]
+    running = [team["name"] for team in teams if team["state"] == "present" and team["name"] not in drained]
     versions = {name: found["version"] for name, found in seen.items() if found["version"]}
     kept = [name for name, found in seen.items() if found["password"] != "none"]
     returning = [name for name in declared if name in seen and seen[name]["retired"]]
     upgrade = [name for name, version in versions.items() if declared.get(name, version) != version]
     return {
         "missing_accounts": [name for name in declared if name not in seen or not seen[name]["account"]],
+        "drained": drained,
         "kept": kept,
         "versions": versions,
         "upgrade": upgrade,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 import testhosts
 from e2e import stage
 from e2e.stage import ALICE, Stage, example, soon, write_private
+from lives import through_proxy
 
 DAVE = {"name": "dave", "password": "dave-try-out-only"}
 PASSWORD = "canary of a shared repository"
@@ -22,6 +25,8 @@ OTHER = "lives2"
 OLD, NEW = "3.15.2", "3.17.2"
 # Served by both hosts, with its database on the third. Nobody gets to its artifacts here.
 SHARED, DATABASE_PASSWORD = 5309, "canary-of-a-shared-database"
+DOMAIN = "mlflow.example.org"
+SHARED_NAME = f"shared.{DOMAIN}"
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,7 @@ def shared(pair: Pair) -> Iterator[dict[str, Any]]:
         "admin_password": "canary of the shared admin",
         "backend_store_uri": f"postgresql+psycopg://shared:{DATABASE_PASSWORD}@{address}/shared",
         "artifacts": {"destination": "s3://shared"},
+        "allowed_hosts": [SHARED_NAME],
         "gc_older_than": "30d",
         "environment": {"MLFLOW_S3_ENDPOINT_URL": f"http://{address}:9000"},
         "users": [DAVE],
@@ -227,6 +233,89 @@ def test_a_host_that_was_away_during_it_does_not_serve_until_the_next_run(pair: 
     assert "shared: leader: mlflow1, which leads this team, is not in this run" in alone.output
     run = play_shared(pair, shared, version=NEW)
     assert run.code == 0, run.output[-5000:]
+    both_serve(pair, NEW)
+
+
+@pytest.fixture(scope="module")
+def seen(pair: Pair, shared: dict[str, Any]) -> through_proxy.Seen:
+    """Let eight people log through a proxy while a server dies, stays so for a while, and is drained later."""
+    addresses = {
+        name: {"mlflow_server_address": it.host.address}
+        for name, it in (("mlflow1", pair.first), ("mlflow2", pair.second))
+    }
+    proxies = {"hosts": {"proxy1": testhosts.connection(pair.store.host)}}
+    inventory = stage.WORK / "proxies.json"
+    write_private(inventory, json.dumps({"mlflow_servers": {"hosts": addresses}, "mlflow_proxies": proxies}))
+    given = {"mlflow_proxy_domain": DOMAIN, "mlflow_proxy_teams": ["shared"], "mlflow_team_shared": shared}
+    run = pair.play("open_doors", f"--inventory={inventory}", nlp="mlflow2", **given)
+    assert run.code == 0, run.output[-5000:]
+    pair.first.sh("cat > /root/proxy.pem", pair.store.sh("cat /etc/mlflow-proxy/ca.pem"))
+    pair.first.sh("cat >> /etc/hosts", f"{pair.store.host.address} {SHARED_NAME}\n")
+    variables = {
+        "MLFLOW_TRACKING_URI": f"https://{SHARED_NAME}",
+        "MLFLOW_TRACKING_USERNAME": DAVE["name"],
+        "MLFLOW_TRACKING_PASSWORD": DAVE["password"],
+        "MLFLOW_TRACKING_SERVER_CERT_PATH": "/root/proxy.pem",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "NO_PROXY": "*",
+    }
+    host, link = pair.second, "/etc/mlflow/shared/venv"
+
+    def happen() -> dict[str, float]:
+        found = {"killed": time.time()}
+        host.sh(f"ln -sfn /nowhere {link}; systemctl kill --signal=KILL mlflow@shared.service")
+        time.sleep(20)
+        assert host.login(SHARED, **DAVE) == 0
+        found["mended"] = time.time()
+        host.sh(f"ln -sfn /opt/mlflow/{NEW} {link}")
+        assert soon(lambda: host.login(SHARED, **DAVE) == 200)
+        time.sleep(10)
+        found["drained"] = time.time()
+        host.sh("mlflowctl drain shared")
+        assert host.login(SHARED, **DAVE) == 0
+        time.sleep(10)
+        found["undrained"] = time.time()
+        host.sh("mlflowctl undrain shared")
+        assert host.login(SHARED, **DAVE) == 200
+        time.sleep(10)
+        return found
+
+    found = through_proxy.seen_by_many(pair.first, f"/opt/mlflow/{NEW}/bin/python", variables, "together", happen)
+    for first, last in itertools.pairwise([*found.moments][1:]):
+        print(found.told(first, last))
+    return found
+
+
+def test_only_what_a_dead_server_was_answering_is_an_error(seen: through_proxy.Seen) -> None:
+    failed = seen.failed("killed", "mended")
+    assert len(failed) <= through_proxy.PEOPLE, failed
+    assert all(began < seen.moments["killed"] + 3 for began, _took, _ended in failed), failed
+    # It comes back without one.
+    assert seen.failed("mended", "drained") == []
+
+
+def test_nobody_sees_an_error_when_a_host_is_drained_and_comes_back(seen: through_proxy.Seen) -> None:
+    assert seen.failed("drained", "end") == []
+
+
+def test_nothing_that_was_acknowledged_is_lost_and_nothing_is_there_twice(seen: through_proxy.Seen) -> None:
+    assert (seen.lost, seen.twice) == ([], [])
+
+
+def test_a_run_leaves_what_is_drained_as_it_is(pair: Pair, shared: dict[str, Any]) -> None:
+    pair.second.sh("mlflowctl drain shared")
+    run = play_shared(pair, shared, version=NEW)
+    assert (run.code, changes(run)) == (0, {"mlflow1": 0, "mlflow2": 0}), run.output[-5000:]
+    assert "shared is drained on mlflow2 and stays so" in run.output
+    # Nor does it come back with the host.
+    units = "mlflow-listen@shared.socket mlflow@shared.service"
+    assert set(pair.second.sh(f"systemctl is-enabled {units}; systemctl is-active {units}", check=False).split()) == {
+        "disabled",
+        "inactive",
+    }
+    assert json.loads(pair.second.sh("mlflowctl list --json shared"))[0]["state"] == "drained"
+    assert "mlflowctl undrain shared" in pair.second.sh("mlflowctl doctor shared", check=False)
+    pair.second.sh("mlflowctl undrain shared")
     both_serve(pair, NEW)
 
 

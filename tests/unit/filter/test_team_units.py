@@ -7,12 +7,15 @@ CHANGED = 1_000_000.5
 SOCKET, SERVICE, TIMER = "mlflow-listen@vision.socket", "mlflow@vision.service", "mlflow-gc@vision.timer"
 
 
-def team(name="vision", state="present", sleeps=True, gc_older_than="never", leads=True):
-    return {"name": name, "state": state, "sleeps": sleeps, "gc_older_than": gc_older_than, "leads": leads}
+def team(name="vision", state="present", sleeps=True, gc_older_than="never", leads=True, replicas=()):
+    given = {"sleeps": sleeps, "gc_older_than": gc_older_than, "leads": leads, "replicas": list(replicas)}
+    return {"name": name, "state": state, **given}
 
 
-def team_units(teams, files=(), new=()):
-    found = FilterModule().filters()["team_units"](teams, list(files), "/etc/mlflow", "/etc/systemd/system", new)
+def team_units(teams, files=(), new=(), drained=()):
+    found = FilterModule().filters()["team_units"](
+        teams, list(files), "/etc/mlflow", "/etc/systemd/system", new, drained
+    )
     return {unit["name"]: unit for unit in found}
 
 
@@ -48,6 +51,17 @@ def test_states(given, socket, service):
 def test_timers_of_those_who_want_to_be_rid_of_what_they_deleted(given, timer):
     units = team_units([team(**given)])
     assert (units[TIMER]["state"], units[TIMER]["enabled"]) == timer
+
+
+def test_a_replica_that_failed_is_tried_on_since_nobody_can_wake_it():
+    assert team_units([team(replicas=["a", "b"])])[SERVICE]["tries_on"] is True
+    assert team_units([team()])[SERVICE]["tries_on"] is False
+
+
+def test_one_that_is_drained_stays_so():
+    units = team_units([team(sleeps=False, gc_older_than="30d"), team("nlp")], drained=["vision"])
+    assert {(units[name]["state"], units[name]["enabled"]) for name in (SOCKET, SERVICE, TIMER)} == {("stopped", False)}
+    assert units["mlflow-listen@nlp.socket"]["state"] == "started"
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,30 @@ def test_what_is_wrong_is_named_with_its_cure(host, units, capsys, harm, problem
     assert cure in found["cure"]
 
 
+def test_one_that_is_drained_says_so(host, units, capsys):
+    (paths.HERE.config / "vision" / "drained").write_text('{"units": []}')
+    units["mlflow-listen@vision.socket"] = {"ActiveState": "inactive", "UnitFileState": "disabled"}
+    for command in ("status", "list"):
+        assert json.loads(ask(capsys, command, "--json")[1])[0]["state"] == "drained"
+    (found,) = json.loads(ask(capsys, "doctor", "--json")[1])
+    assert found["problem"] == "it is drained, and other hosts of the team answer"
+    assert found["cure"] == "mlflowctl undrain vision, when the work on this host is done"
+    # Whoever drained it did not come to its end.
+    units["mlflow-listen@vision.socket"]["ActiveState"] = "active"
+    (found,) = json.loads(ask(capsys, "doctor", "--json")[1])
+    assert found["problem"] == "to drain it was cut off"
+    assert found["cure"].startswith("mlflowctl drain vision, or mlflowctl undrain vision")
+
+
+def test_a_port_that_is_closed_since_the_server_died_is_not_to_be_opened(host, units, capsys):
+    socket_closed(host, units)
+    paths.HERE.closed.mkdir(parents=True)
+    (paths.HERE.closed / "vision").touch()
+    (found,) = json.loads(ask(capsys, "doctor", "--json")[1])
+    assert found["problem"] == "its server died, and mlflow-listen@vision.socket refuses until it answers"
+    assert found["cure"] == "see journalctl -u mlflow@vision.service; systemctl start mlflow@vision.service"
+
+
 def test_a_change_that_somebody_is_at_is_nothing_wrong(host, capsys):
     change_cut_off(host, None)
     handle = transaction.lock("vision", "clients")

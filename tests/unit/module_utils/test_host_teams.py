@@ -5,7 +5,15 @@ import json
 import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils._host_teams import names_of, seen
 
-NOTHING = {"account": False, "password": "none", "version": "", "retired": False, "leader": "", "keys": []}
+NOTHING = {
+    "account": False,
+    "password": "none",
+    "version": "",
+    "drained": False,
+    "retired": False,
+    "leader": "",
+    "keys": [],
+}
 PASSWORD = "correct horse battery"
 KEYS = (
     "# Managed\nMLFLOW_FLASK_SERVER_SECRET_KEY={}\nMLFLOW_CRYPTO_KEK_PASSPHRASE={}\n"
@@ -93,6 +101,11 @@ def test_which_version_it_has(host):
 def test_who_led_it(host, text, leader):
     host.write("team.json", text)
     assert host.seen()["leader"] == leader
+
+
+def test_a_team_that_was_drained(host):
+    host.write("drained", "")
+    assert host.seen() == {**NOTHING, "drained": True}
 
 
 def test_a_team_that_was_retired(host):

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.modules.units import began, plan
+from ansible_collections.mlops.mlflow.plugins.modules.units import Systemd, began, plan
 
 BOOTED, STARTED = 500_000, 1_000_000
 
@@ -155,3 +155,19 @@ def test_the_time_of_the_boot_is_that_of_the_clock_as_it_is():
     said["UserspaceTimestamp"] = f"@{int(now) - 60}"
     assert began(said, "UserspaceTimestamp", now, uptime) == pytest.approx(now - 60, abs=0.1)
     assert began({}, "UserspaceTimestamp", now, uptime) == 0
+
+
+@pytest.mark.parametrize(("tries_on", "stopped"), [(False, ["stop a.service"]), (True, [])])
+def test_what_nobody_waits_for_is_not_tried_for_ever(tries_on, stopped):
+    done = []
+
+    class Module:
+        def run_command(self, command):
+            done.append(" ".join(command[1:]))
+            return command[0] == "systemctl", "it says why", ""
+
+    wanted = {**unit("a.service", "on_demand"), "together_with": [], "tries_on": tries_on}
+    systemd = Systemd(Module(), [wanted], {})
+    systemd.start("restart", "a.service")
+    assert list(systemd.failures) == ["a.service"]
+    assert [it for it in done if it.startswith("stop")] == stopped

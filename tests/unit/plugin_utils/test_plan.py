@@ -7,6 +7,7 @@ NEW = {
     "account": False,
     "password": "none",
     "version": "",
+    "drained": False,
     "retired": False,
     "leader": "",
     "keys": [],
@@ -14,6 +15,7 @@ NEW = {
 SERVED = {**NEW, "account": True, "password": "declared", "version": "3.17.2"}
 NOTHING = {
     "missing_accounts": [],
+    "drained": [],
     "kept": [],
     "versions": {},
     "upgrade": [],
@@ -59,6 +61,11 @@ def test_another_password():
     seen = {"vision": {**SERVED, "password": "other"}}
     assert planned(seen, team())["rotate"] == ["vision"]
     assert "rotate" not in planned(seen, team(state="stopped"))
+
+
+def test_a_team_that_is_drained_stays_so():
+    found = planned({"vision": {**SERVED, "password": "other", "drained": True}}, team())
+    assert found == {"drained": ["vision"], "kept": ["vision"], "versions": {"vision": "3.17.2"}}
 
 
 def test_a_team_that_was_retired_is_no_new_one():

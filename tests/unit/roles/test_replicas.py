@@ -30,6 +30,8 @@ PLAYBOOK = """
           texts: "{{ texts }}"
           files: "{{ lookup('ansible.builtin.template', 'VARS/templates/files.yml.j2') | from_yaml }}"
           leaving: "{{ __mlflow_server_leaving }}"
+          drained: "{{ __mlflow_server_drained }}"
+          refused: "{{ __mlflow_server_drained_leaders }}"
           failed: "{{ mlflow_server_failed_teams | default({}) }}"
 """
 KEYS = ("MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")
@@ -45,6 +47,9 @@ TEAMS = {
     "left-alone": (["b"], "1-2", None),
     "own": (["b"], "1-2", "1-2"),
 }
+
+# Where somebody has drained one.
+DRAINED = ("a/rotated", "b/own", "b/same")
 
 
 def keys(word):
@@ -82,6 +87,8 @@ def told(tmp_path_factory, request):
                 write(home / host / name / "secrets.env", keys(word))
                 write(home / host / name / "admin_password", "it works")
         write(home / "a" / name / "team.json", json.dumps({"name": name, "leader": "" if name == "own" else "a"}))
+    for place in DRAINED:
+        write(home / place / "drained", "{}")
     (home / "play.yml").write_text(PLAYBOOK.replace("VARS/templates/", "").replace("VARS", str(role)))
     # Where a task that is none of the role's looks for them.
     for name in ("templates", "files"):
@@ -164,3 +171,21 @@ def test_who_follows_does_nothing_alone(told):
 def test_who_is_no_longer_named_leaves_once_another_has_it_all(told):
     """But neither with the only secrets there are, nor with a team that was never one of several hosts."""
     assert (told["a"]["leaving"], told["b"]["leaving"]) == (["left"], [])
+
+
+def test_what_is_drained_stays_so_and_nothing_is_done_where_its_leader_is(told):
+    assert (told["a"]["drained"], told["b"]["drained"]) == (["rotated"], ["own", "same"])
+    why = "is drained on {}, which {}, so that nothing is done with it; run mlflowctl undrain {} there"
+    of_both = {"rotated": why.format("a", "leads it", "rotated") + ", or name another leader"}
+    assert told["a"]["refused"] == of_both
+    assert told["b"]["refused"] == {**of_both, "own": why.format("b", "alone serves it", "own")}
+
+
+def test_a_port_refuses_for_a_dead_server_where_another_one_may_answer(told):
+    units = {file["path"]: file.get("content") for file in told["a"]["files"] if "/replica.conf" in file["path"]}
+    of_several = units["/etc/systemd/system/mlflow@same.service.d/replica.conf"]
+    assert "systemctl stop --no-block mlflow-listen@%i.socket" in of_several
+    alone = {file["path"]: file for file in told["b"]["files"]}[
+        "/etc/systemd/system/mlflow@left.service.d/replica.conf"
+    ]
+    assert alone["state"] == "absent"

@@ -26,6 +26,7 @@ SEEN = {
     "account": True,
     "password": "declared",
     "version": "3.15.2",
+    "drained": False,
     "retired": False,
     "leader": "a",
     "keys": ["1", "2"],

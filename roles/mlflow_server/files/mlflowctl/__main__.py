@@ -8,7 +8,7 @@ import fcntl
 import os
 import sys
 
-# Out of the way of the descriptors that other programs hand over, or that drain.py has to have.
+# Out of the way of the descriptors that other programs hand over, or that finish.py has to have.
 HIGH = 100
 
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlflowctl import causes, former, paths, systemd, transaction
+from mlflowctl import causes, drained, former, paths, systemd, transaction
 from mlflowctl import team as teams
 from mlflowctl.backup import age, repository
 from mlflowctl.cli import WELL, WRONG
@@ -31,10 +31,22 @@ def of_units(name: str, shown: dict[str, dict[str, str]]) -> Iterator[Finding]:
     for unit in watched(name):
         if shown.get(unit, {}).get("ActiveState") == "failed":
             yield finding(name, f"{unit} has failed", causes.where(unit))
-    socket = units_of(name)[1]
+    server, socket = units_of(name)
     about = shown.get(socket, {})
     if about.get("UnitFileState") == "enabled" and about.get("ActiveState") not in ("active", "failed"):
-        yield finding(name, f"{socket} is enabled, and does not listen", f"systemctl start {socket}")
+        if (paths.HERE.closed / name).exists():
+            yield finding(
+                name,
+                f"its server died, and {socket} refuses until it answers",
+                f"{causes.where(server)}; systemctl start {server}",
+            )
+        else:
+            yield finding(name, f"{socket} is enabled, and does not listen", f"systemctl start {socket}")
+    if drained.since(name) is not None:
+        listens = about.get("ActiveState") == "active"
+        problem = "to drain it was cut off" if listens else "it is drained, and other hosts of the team answer"
+        again = f"mlflowctl drain {name}, or " if listens else ""
+        yield finding(name, problem, f"{again}mlflowctl undrain {name}, when the work on this host is done")
 
 
 def watched(name: str) -> list[str]:

@@ -19,6 +19,8 @@ class Paths:
         # Locks of who changes a team, and below them who was let in to start; of who backs up, and what came of it.
         self.locks = root / "run/mlflow-changes"
         self.turns = root / "run/mlflow-backup"
+        # Replicas whose port is closed since their server died, a file for each: see replica.conf of mlflow@.
+        self.closed = root / "run/mlflow-closed"
         # What is to be undone, a file for each team, beside a directory of its account's for what that needs.
         self.changes = root / "var/lib/mlflow-changes"
         # Plans of restores, and what PostgreSQL's databases held.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlflowctl import databases, systemd, transaction, turns
+from mlflowctl import databases, drained, systemd, transaction, turns
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.team import Team
@@ -52,6 +52,9 @@ def sizes(team: Team) -> list[dict[str, Any]]:
 def brief(team: Team, shown: dict[str, dict[str, str]]) -> dict[str, Any]:
     """Return what there is to say of one without looking at its databases."""
     state, since = state_of(*(shown.get(unit, {}) for unit in units_of(team.name)))
+    moment = drained.since(team.name)
+    if moment is not None:
+        state, since = "drained", moment
     port = urlsplit(team.tracking_uri).port
     return {"team": team.name, "version": team.version, "state": state, "since": since, "port": port}
 

@@ -187,12 +187,7 @@ class Change:
         entry = read_journal(self.team.name) or {}
         write_journal(self.team.name, {**entry, "trying": True})
         os.close(self.locks.pop("server"))
-        # A unit that needs the server, since one that nobody needs would stop at once.
-        needs = [f"--property={word}={self.team.server}" for word in ("Requires", "After")]
-        unit = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", *needs]
-        # Where the server does not start, systemd runs nothing, and calls that a success: the program has to say so.
-        tried = ["/bin/sh", "-c", f'"$@" && echo {TRIED}', "sh"]
-        command = [*unit, *tried, *PROGRAM, program, self.team.name]
+        command = beside(self.team.server, [*PROGRAM, program, self.team.name])
         if not commands.printed(command, ChangeError, TRY_SECONDS, input=feed).endswith(f"{TRIED}\n"):
             raise NotStartedError(f"{self.team.server} did not start; {causes.where(self.team.server)}")
 
@@ -207,6 +202,15 @@ class Change:
             lambda said: ChangeError(f"systemctl {' '.join(words)}: {said}"),
             commands.DO_SECONDS,
         )
+
+
+def beside(server: str, command: list[str]) -> list[str]:
+    """Return what runs a command beside a server, which is started for it, and prints TRIED once that went well."""
+    # A unit that needs the server, since one that nobody needs would stop at once.
+    needs = [f"--property={word}={server}" for word in ("Requires", "After")]
+    unit = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", *needs]
+    # Where the server does not start, systemd runs nothing, and calls that a success: the command has to say so.
+    return [*unit, "/bin/sh", "-c", f'"$@" && echo {TRIED}', "sh", *command]
 
 
 def is_active(unit: str) -> bool:

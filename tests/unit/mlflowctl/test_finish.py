@@ -73,7 +73,7 @@ def passing_on(tmp_path, door):
 
 def accept_nobody(process):
     """Do what ExecStop does, in a process of its own too."""
-    code = f"from mlflowctl import drain; drain.accept_nobody({process.pid})"
+    code = f"from mlflowctl import finish; finish.accept_nobody({process.pid})"
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30, env=environment)
 

@@ -131,7 +131,7 @@ def waits_for(process: int, queue: int, numbers: Iterable[int]) -> bool:
     return any(line.startswith("tfd:") and int(line.split()[1]) in numbers for line in lines)
 
 
-def drain(name: str) -> None:
+def finish(name: str) -> None:
     """Tell the server what systemd is about to tell it, and wait until it is gone."""
     team = teams.load(name)
     process = main_process(team)
@@ -152,4 +152,4 @@ def drain(name: str) -> None:
 
 def main(name: str) -> None:
     """Do it, for systemd."""
-    drain(name)
+    finish(name)
