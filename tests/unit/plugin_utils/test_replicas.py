@@ -37,8 +37,8 @@ def test_what_several_hosts_can_serve():
     [
         (
             {"servers": [f"{LONG}-1", f"{LONG}-2"]},
-            f"servers: '{LONG}-1' and '{LONG}-2' begin alike for so long that they have one name to PostgreSQL, which keeps "
-            "63 letters with mlflow@vision@ before; give one a shorter name",
+            f"servers: '{LONG}-1' and '{LONG}-2' begin alike for so long that they have one name to PostgreSQL, which "
+            "keeps 63 letters with mlflow@vision@ before; give one a shorter name",
         ),
         (
             {"servers": ["one", "zwölf"]},
