@@ -1,4 +1,4 @@
-"""Whoever names a team for which nothing can be done is told so: a run that ends well has done what it was asked for."""
+"""Who names a team for which nothing can be done is told so: a run that ends well has done what it was asked for."""
 
 import os
 import subprocess
