@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ._arguments import grant_list_spec
+from ._errors import InvalidRequest
 from ._kinds import WORDS
 from ._webhooks import EVENTS
 
@@ -143,3 +144,10 @@ def access_spec() -> dict[str, t.Any]:
         },
         "kept_in": {"type": "path"},
     }
+
+
+def refuse_empty(declared: dict[str, t.Any]) -> None:
+    """Raise for what is there with nothing behind it: a list of nobody is something else than one that is left out."""
+    for name, option in access_spec().items():
+        if option.get("default") is not None and name in declared and declared[name] is None:
+            raise InvalidRequest(f"{name}: is empty; leave it out, or give it a value")

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.module_utils.basic import env_fallback
 
-from ._client import Client
+from ._client import TIMEOUT, Client
 from ._dialect import LEVELS, Resource
 from ._errors import InvalidRequest
 from ._kinds import WORDS
@@ -37,7 +37,7 @@ def connection_spec() -> dict[str, t.Any]:
         },
         "ca_path": {"type": "path"},
         "validate_certs": {"type": "bool", "default": True},
-        "timeout": {"type": "int", "default": 30},
+        "timeout": {"type": "int", "default": TIMEOUT},
     }
 
 

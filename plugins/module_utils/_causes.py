@@ -18,6 +18,12 @@ NOISE = re.compile(
 COMPLAINT = re.compile(r"(?i)(error|exception)\b|\b(fatal|failed|denied|cannot|could not|unable|refused|full|killed)\b")
 # What stands between a user's name and the host in a URI. A password may have any character in it, @ and / too.
 IN_URI = re.compile(r"://([^:/@\s'\"]*):\S*@")
+# As connection strings, variables of the environment and HTTP say it; mlflowctl/redaction.py has the same.
+IN_PAIR = re.compile(
+    r"(?i)(password|passwd|pwd|passphrase|secret|token|(?:access|account|api)[_-]?key)(['\"]?\s*[=:]\s*)"
+    r"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,;&]+)"
+)
+IN_HEADER = re.compile(r"(?i)\b(authorization['\"]?\s*[=:]\s*['\"]?[a-z]+)\s+[^\s,'\"]+")
 
 # As systemd reads it: the last word counts.
 STORAGE = re.compile(r"(?mi)^\s*Storage\s*=\s*(\w+)")
@@ -30,7 +36,12 @@ def cause(text: str) -> str:
     if not said:
         told = [line for line in lines if not NOISE.match(line)] or lines
         said = ([line for line in told if COMPLAINT.search(line)] or told or ["it ended without a word"])[-1]
-    return cut(IN_URI.sub(r"://\1:***@", " ".join(said.split())), LONGEST)
+    return cut(hidden(" ".join(said.split())), LONGEST)
+
+
+def hidden(text: str) -> str:
+    """A text without what stands where a password does."""
+    return IN_HEADER.sub(r"\1 ***", IN_PAIR.sub(r"\1\2***", IN_URI.sub(r"://\1:***@", text)))
 
 
 def where(unit: str, storage: str) -> str:

@@ -32,6 +32,10 @@ SAID = 500
 # before 3.13 is asked about each user that it names.
 WHOLE_ANSWER = 4
 PATIENCE = 3600
+# Seconds, where nobody says it.
+TIMEOUT = 30
+# A host and its port, and nobody who logs in there.
+AUTHORITY = re.compile(r"([^@:\[\]]*|\[[^@\[\]]*\])(:[0-9]*)?")
 # As MLflow tells it. It is written into files, so that nothing else is a version.
 VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}((a|b|rc)[0-9]{1,4})?(\.(dev|post)[0-9]{1,4})?")
 ERROR_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
@@ -89,24 +93,28 @@ class Client:
         password: str,
         unix_socket: str | None = None,
         ca_path: str | None = None,
-        validate_certs: bool = True,
-        timeout: int = 30,
+        validate_certs: bool | None = True,
+        timeout: int | None = None,
         read_only: bool = False,
     ) -> None:
-        if not tracking_uri.startswith(("http://", "https://")):
-            raise InvalidRequest(f"tracking_uri: '{tracking_uri}' does not begin with http:// or https://")
-        if "@" in tracking_uri.split("/")[2]:
+        is_address = tracking_uri.startswith(("http://", "https://"))
+        if "@" in tracking_uri and not (is_address and AUTHORITY.fullmatch(tracking_uri.split("/")[2])):
             # Not shown: every later message would show the password in it.
             raise InvalidRequest("tracking_uri: give the account as username and password, not in the address")
+        if not is_address:
+            raise InvalidRequest(f"tracking_uri: '{tracking_uri}' does not begin with http:// or https://")
+        if timeout is not None and timeout < 1:
+            raise InvalidRequest(f"timeout: {timeout} is no number of seconds above 0")
         self.tracking_uri = tracking_uri.rstrip("/")
         self.username = username
         self.password = password
         self.read_only = read_only
         self._version: str | None = None
         self._ca_path = ca_path
-        self._validate_certs = validate_certs
-        self._options = {"unix_socket": unix_socket, "timeout": timeout}
-        self._timeout = timeout
+        # Nothing, as a variable that is empty leaves it, is no word for going without.
+        self._validate_certs = validate_certs is not False
+        self._timeout = timeout or TIMEOUT
+        self._options = {"unix_socket": unix_socket, "timeout": self._timeout}
         self._left = ALTOGETHER
         self._patience: float = PATIENCE
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ._access import Declaration, access_steps, access_warnings, left_grants
+from ._access_arguments import refuse_empty
 from ._client import Client
 from ._errors import RequestRefused
 from ._server import Server
@@ -29,6 +30,7 @@ class Done(t.NamedTuple):
 
 def reconcile(client: Client, declared: Declaration) -> Done:
     """Do what differs; after a refusal look again, since somebody else may have done it."""
+    refuse_empty(declared)
     done = Done([], [], {})
     for attempt in range(OBSERVATIONS):
         server = Server(client, [user["name"] for user in declared["users"]])

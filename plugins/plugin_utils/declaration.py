@@ -52,7 +52,7 @@ PINNED_VERSION = re.compile(r"\d+\.\d+\.\d+(rc\d+)?")
 VALUE = re.compile(r"(?<=unable to convert to )(?P<type>\w+): .*|(?<=^Value )'.*'(?= in the sub parameter)", re.DOTALL)
 # Up to 2.18 it names types as Python does, and wants no null where a text is wanted, which form_problems has said.
 CLASS = re.compile(r"<class '(\w+)'>")
-OF_A_NULL = "is of type NoneType"
+OF_A_NULL = re.compile(r"is of type NoneType|, got: (None)?( found in .*)?$")
 # The permission API that the modules speak begins here.
 OLDEST_VERSION = ROLES_ONLY_SINCE
 
@@ -120,7 +120,7 @@ def _spec_problems(errors: t.Iterable[t.Any]) -> t.Iterator[str]:
             yield f"unknown key: {error.msg}"
             continue
         said = VALUE.sub(r"\g<type>", CLASS.sub(r"\1", error.msg))
-        if OF_A_NULL not in said:
+        if not OF_A_NULL.search(said):
             yield said
 
 

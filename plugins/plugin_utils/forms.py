@@ -16,6 +16,7 @@ Schema = t.Dict[str, t.Any]
 # Names that a number would change, and texts that a page shows in a line.
 TEXTS = ("name", "rename_from", "admin_username", "owner", "description")
 ON_THE_PAGE = ("description", "owner")
+EMPTY = "is empty; leave it out, or give it a value"
 # What ends a text, or turns the rest of a page around.
 UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 # Python counts to these for hours, or breaks off.
@@ -54,6 +55,9 @@ def form_problems(declared: t.Any, schema: Schema, where: str = "") -> Problems:
         value, place = declared[name], f"{where}{name}"
         if value is None and option.get("required"):
             yield f"{place}: is empty, and has to be given"
+        elif value is None and option.get("default") is not None:
+            # Ansible puts no default in its place, and nothing may be the opposite of what is meant.
+            yield f"{place}: {EMPTY}"
         elif value is not None:
             yield from _value_problems(value, option, place)
 

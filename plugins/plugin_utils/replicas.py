@@ -17,6 +17,8 @@ Team = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
 
 POSTGRESQL = "postgresql"
+# What PostgreSQL keeps of what a server calls itself.
+NAME_AT_POSTGRESQL = 63
 
 
 def replicas_of(team: Team) -> list[str]:
@@ -42,6 +44,7 @@ def replica_problems(team: Team) -> Problems:
     if not replicas or team["state"] == "absent":
         return
     hosts = " and ".join([", ".join(replicas[:-1]), replicas[-1]])
+    yield from _name_problems(team, replicas)
     for option in ("backend_store_uri", "auth_database_uri"):
         if option == "backend_store_uri" or team[option] != team["backend_store_uri"]:
             yield from _database_problems(option, team[option], hosts)
@@ -51,6 +54,20 @@ def replica_problems(team: Team) -> Problems:
 
 
 ONE = "name one host in servers"
+
+
+def _name_problems(team: Team, replicas: list[str]) -> Problems:
+    """Hosts that PostgreSQL could not tell apart: it is how one of them sees that another is still at work."""
+    known: dict[str, str] = {}
+    for host in replicas:
+        if not (host.isascii() and host.isprintable()):
+            yield f"servers: '{host}' has letters that PostgreSQL keeps no name with; call the host by another one"
+        first = known.setdefault(f"mlflow@{team['name']}@{host}"[:NAME_AT_POSTGRESQL], host)
+        if first != host:
+            yield (
+                f"servers: '{first}' and '{host}' begin alike for so long that they have one name to PostgreSQL, which "
+                f"keeps {NAME_AT_POSTGRESQL} letters with mlflow@{team['name']}@ before; give one a shorter name"
+            )
 
 
 def _database_problems(option: str, uri: str, hosts: str) -> Problems:

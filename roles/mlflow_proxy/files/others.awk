@@ -4,6 +4,7 @@
 /^# configuration file .*:$/ {
     file = substr($0, 22, length($0) - 22)
     count = depth = 0
+    open_quote = ""
     # What is included is shown after what includes it.
     block[0] = ""
     for (pattern in included)
@@ -12,8 +13,7 @@
     next
 }
 {
-    if (match($0, /(^|[ \t;{}])#/))
-        $0 = substr($0, 1, RSTART + RLENGTH - 2)
+    $0 = plain($0)
     gsub(/[;{}]/, " & ")
     words = split($0, word)
     for (number = 1; number <= words; number++)
@@ -28,6 +28,33 @@
             count = 0
         } else
             said[++count] = word[number]
+}
+
+# A line without its comment, in which what stands in quotes is one word and ends nothing.
+function plain(line,    found, at, sign, begins) {
+    found = ""
+    begins = 1
+    for (at = 1; at <= length(line); at++) {
+        sign = substr(line, at, 1)
+        if (open_quote != "") {
+            if (sign == "\\") {
+                at++
+                sign = "_"
+            } else if (sign == open_quote)
+                open_quote = ""
+            else if (sign ~ /[#;{} \t]/)
+                sign = "_"
+            begins = 0
+        } else {
+            if (begins && sign == "#")
+                break
+            if (begins && (sign == "\"" || sign == "'"))
+                open_quote = sign
+            begins = sign ~ /[ \t;{}]/
+        }
+        found = found sign
+    }
+    return found
 }
 
 function tell(    rest, each, address, first, last) {

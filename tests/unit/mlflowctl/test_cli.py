@@ -1,7 +1,9 @@
 """What the command line takes, and what it ends with."""
 
+import io
 import json
 import subprocess
+import sys
 
 import pytest
 from mlflowctl import cli, former, paths, transaction
@@ -144,3 +146,15 @@ def test_programs_of_before_stay_while_one_runs(library):
 def test_the_answer_for_programs_is_json():
     done = run("list", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (0, [])
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1"])
+def test_whatever_a_terminal_can_show_is_shown(tmp_path, monkeypatch, encoding):
+    paths.HERE = paths.Paths(tmp_path)
+    (paths.HERE.config / "torn").mkdir(parents=True)
+    (paths.HERE.config / "torn" / "team.json").write_text(json.dumps({"…é\ud800": 1}))
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    assert cli.main(["status"]) == 0
+    sys.stdout.flush()
+    assert rb"\u2026" in written.getvalue()

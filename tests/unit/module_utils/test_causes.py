@@ -1,7 +1,9 @@
 """What went wrong, in one line of all that a program has said."""
 
 import pytest
+from ansible_collections.mlops.mlflow.plugins.module_utils import _causes
 from ansible_collections.mlops.mlflow.plugins.module_utils._causes import cause, where
+from mlflowctl import redaction
 
 TRACEBACK = """\
 2026/11/26 10:00:00 INFO mlflow.store.db.utils: Creating tables
@@ -71,3 +73,22 @@ def test_says_where_the_journal_keeps_nothing(configuration, keeps):
     said = where("a.service", configuration)
     assert (said == KEEPS) is keeps
     assert ("keeps nothing: say Storage=auto in /etc/systemd/journald.conf" in said) is not keeps
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error: cannot connect with user=ann password='it\\'s hush3d' host=db",
+        "PGPASSWORD=hush3d pg_dump failed",
+        "error: DRIVER=X;UID=a;PWD=hush3d;SERVER=b",
+        "failed: AccountName=x;AccountKey=hush3d==",
+        "error: {'Authorization': 'Basic hush3d=='}",
+    ],
+)
+def test_no_secret_of_a_last_line_is_shown(said):
+    assert "hush3d" not in cause(said)
+
+
+def test_a_host_hides_the_same():
+    for name in ("IN_URI", "IN_PAIR", "IN_HEADER"):
+        assert getattr(_causes, name).pattern == getattr(redaction, name).pattern

@@ -4,6 +4,7 @@ import base64
 import json
 
 import pytest
+from ansible_collections.mlops.mlflow.plugins.module_utils import _client as client_module
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest, RequestRefused, TransportError
 
@@ -60,6 +61,43 @@ def test_an_address_with_a_path_and_a_slash(server):
 def test_addresses_that_are_none(uri):
     with pytest.raises(InvalidRequest, match=r"^tracking_uri: '.*' does not begin with http:// or https://$"):
         Client(tracking_uri=uri, username="a", password="b")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://admin:canary@h:5000",
+        # Without a scheme, with another and with one that is none.
+        "admin:canary@h:5000",
+        "HTTPS://admin:canary@h",
+        "file://admin:canary@h",
+        "https:/admin:canary@h",
+        "https://admin:can/ary@h",
+        "http://[::1:canary@h",
+    ],
+)
+def test_an_address_with_an_account_in_it_is_not_shown(uri):
+    with pytest.raises(InvalidRequest) as refused:
+        Client(tracking_uri=uri, username="a", password="b")
+    assert str(refused.value) == "tracking_uri: give the account as username and password, not in the address"
+
+
+@pytest.mark.parametrize("uri", ["http://h/a@b", "https://[fd00::1]:443/x?y=@", "http://h:5000"])
+def test_an_address_may_have_that_sign_elsewhere(uri):
+    assert Client(tracking_uri=uri, username="a", password="b").tracking_uri == uri
+
+
+def test_nothing_is_no_word_for_going_without(server, monkeypatch):
+    asked, make = [], client_module.make_context
+    monkeypatch.setattr(client_module, "make_context", lambda **options: asked.append(options) or make(**options))
+    assert client_of(server, validate_certs=None, timeout=None).get("/api/x") == {}
+    assert asked == [{"cafile": None, "validate_certs": True}]
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_timeout_that_is_none_is_named(timeout):
+    with pytest.raises(InvalidRequest, match=rf"^timeout: {timeout} is no number of seconds above 0$"):
+        Client(tracking_uri="http://h", username="a", password="b", timeout=timeout)
 
 
 def test_an_empty_answer_is_an_empty_mapping(server):

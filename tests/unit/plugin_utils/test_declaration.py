@@ -206,3 +206,36 @@ def test_all_faults_are_told_at_once():
         ["mlflow_teams", "Vision", "port"],
         ["mlflow_teams", "nlp", "version"],
     ]
+
+
+def emptied(spec, make, where=""):
+    """Each option that has a default, as somebody leaves it who has taken out all that stood below it."""
+    for name, option in spec.items():
+        if option.get("default") is not None:
+            yield f"{where}{name}", make({name: None})
+        if "options" in option:
+            needed = {key: inner for key, inner in option["options"].items() if inner.get("required")}
+            given = {key: {"list": [], "dict": {}}.get(inner["type"], "x") for key, inner in needed.items()}
+            is_list = option["type"] == "list"
+            label = f"{where}{name}: {('x: ' if 'name' in given else 'number 1: ') if is_list else ''}"
+            yield from emptied(
+                option["options"],
+                lambda it, name=name, given=given, is_list=is_list: make(
+                    {name: [{**given, **it}] if is_list else {**given, **it}}
+                ),
+                label,
+            )
+
+
+EMPTIED = list(emptied(SCHEMA, lambda it: team(**it)))
+
+
+def test_many_can_be_left_empty():
+    named = {place for place, _declared in EMPTIED}
+    assert {"users", "environment", "servers", "creators: users", "experiments: x: tags", "workers"} <= named
+
+
+@pytest.mark.parametrize(("place", "declared"), EMPTIED)
+def test_what_is_left_empty_is_named_and_nothing_else_made_of_it(place, declared):
+    found = [line for line in problems(declared) if place.rpartition(": ")[2] in line]
+    assert found == [f"mlflow_teams: vision: {place}: is empty; leave it out, or give it a value"]

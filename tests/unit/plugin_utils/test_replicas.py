@@ -13,6 +13,8 @@ SHARED = {
     "artifacts": {"destination": "s3://bucket/x"},
 }
 ONE = "or name one host in servers"
+# With what stands before it, as many letters as PostgreSQL keeps.
+LONG = "x" * (63 - len("mlflow@vision@"))
 
 
 def shared(**settings):
@@ -23,6 +25,7 @@ def test_what_several_hosts_can_serve():
     assert faults(team(**SHARED)) == []
     assert faults(team(**shared(leader="two"))) == []
     assert faults(team(**shared(artifacts={"serve": False, "root": "s3://bucket/x"}))) == []
+    assert faults(team(**shared(servers=[f"{LONG[:-1]}1", f"{LONG[:-1]}2"]))) == []
     # One host may have all of it on its disk.
     assert faults(team(servers=["one", "one"], leader="one")) == []
     # And a team can always go.
@@ -32,6 +35,15 @@ def test_what_several_hosts_can_serve():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
+        (
+            {"servers": [f"{LONG}-1", f"{LONG}-2"]},
+            f"servers: '{LONG}-1' and '{LONG}-2' begin alike for so long that they have one name to PostgreSQL, which "
+            "keeps 63 letters with mlflow@vision@ before; give one a shorter name",
+        ),
+        (
+            {"servers": ["one", "zwölf"]},
+            "servers: 'zwölf' has letters that PostgreSQL keeps no name with; call the host by another one",
+        ),
         (
             {"backend_store_uri": None},
             "backend_store_uri: one and two (servers) would each have an SQLite of their own; give the team a database "

@@ -145,6 +145,14 @@ SITE = "/etc/nginx/sites-enabled/intranet"
             f"http {{ include x; }}\n# configuration file {SITE}:\nserver_names_hash_bucket_size 64;",
             [f"sets server_names_hash_bucket_size {SITE} 64"],
         ),
+        # What is in quotes ends nothing, and is no comment.
+        ('server {\nadd_header X "a #b"; listen 443 ssl; # a "b\n}', ["listens *:443 /etc/nginx/nginx.conf ssl"]),
+        ("stream {\nmap $x $y { '~}' 1; }\nserver { listen 443; }\n}", ["takes *:443 /etc/nginx/nginx.conf"]),
+        (
+            "http { log_format j escape=json '{'\n'a \\'; {'; }\nstream { server { listen \"443\"; } }",
+            ["takes *:443 /etc/nginx/nginx.conf"],
+        ),
+        ('http { log_format x "a\nlisten 81; b"; server { listen 82; } }', ["listens *:82 /etc/nginx/nginx.conf"]),
         (
             f"# configuration file {SITE}:\nserver {{listen 443 ssl default_server;listen [::]:443 ssl ipv6only=off;}}",
             [f"listens *:443 {SITE} ssl default_server", f"listens [::]:443 {SITE} ssl ipv6only=off"],

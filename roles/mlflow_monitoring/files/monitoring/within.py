@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from typing import Any
 
+from mlflowctl.backup.contents import levels
 from mlflowctl.databases import reading
 from mlflowctl.databases.sqlite import files
 
@@ -43,11 +44,11 @@ def walk(directory: str) -> dict[str, Any]:
     No link is followed, and what goes meanwhile is none of it.
     """
     found: dict[str, Any] = {"files": 0, "bytes": 0, "within": {}}
-    for folder, _folders, names, handle in os.fwalk(directory, follow_symlinks=False):
+    for folder, _folders, names in levels(directory):
         first = os.path.relpath(folder, directory).split(os.sep)[0]
         for name in names:
             try:
-                facts = os.lstat(name, dir_fd=handle)
+                facts = os.lstat(os.path.join(folder, name))
             except FileNotFoundError:
                 continue
             found["files"] += 1

@@ -235,8 +235,6 @@ def main(*words: str) -> int:
     if options.json:
         print(json.dumps(found, indent=2))
         return WELL
-    # Whatever a terminal can show.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     print(table([HEADS, *map(row, found)]) if found else "the journal has nothing of it")
     missed = sum(it["missed"] for it in found if isinstance(it.get("missed"), int))
     if missed:

@@ -85,6 +85,8 @@ def takes(do: Callable[..., object], number: int) -> bool:
 
 def main(words: list[str]) -> int:
     """Do what the words say."""
+    # Whatever a terminal can show: names, paths and errors are of any letters.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if words[:1] in (["--help"], ["-h"], ["help"]):
         print(usage())
         return WELL

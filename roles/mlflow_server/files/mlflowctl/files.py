@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
+
+from mlflowctl import trees
 
 
 def sync(path: str) -> None:
@@ -37,8 +38,8 @@ def fresh(path: Path, mode: int = 0o700) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove what is there, and no more: a link is not followed."""
+    """Remove what is there, and no more: a link is not followed. What people have made may be of any depth."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():
-        shutil.rmtree(path)
+        trees.remove(path, [])

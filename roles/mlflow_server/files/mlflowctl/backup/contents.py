@@ -13,7 +13,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +87,40 @@ def refuse(error: OSError) -> None:
         raise error
 
 
+def levels(
+    directory: str, onerror: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield what os.walk does, in the order of names and however deep that is.
+
+    Before Python 3.12 os.walk goes down by calls, which end at a thousand; any member can upload to such a place.
+    """
+    waiting = [directory]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            if onerror is not None:
+                onerror(error)
+            continue
+        folders = {entry.name for entry in found if is_folder(entry)}
+        yield folder, sorted(folders), [it.name for it in found if it.name not in folders]
+        waiting += [it.path for it in reversed(found) if it.name in folders and not it.is_symlink()]
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Say whether it is a directory, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def artifacts(directory: str, known: dict[str, File]) -> Iterator[File]:
     """Describe each file below a directory; one that has not changed is not read again."""
-    for folder, subfolders, names in os.walk(directory, onerror=refuse):
-        subfolders.sort()
-        for name in sorted(name for name in names if not name.startswith(UNFINISHED)):
+    for folder, _subfolders, names in levels(directory, onerror=refuse):
+        for name in (name for name in names if not name.startswith(UNFINISHED)):
             path = os.path.join(folder, name)
             yield from described(path, None, os.path.relpath(path, directory), known)
 

@@ -99,7 +99,7 @@ def drop_what_is_others(directory: Path, listed: dict[str, contents.File], clien
     who are anybody, only what was listed. No artifact is a device, a pipe or a socket. Return what is gone of the list.
     """
     owner, gone = None if clients else os.lstat(directory).st_uid, []
-    for folder, _folders, names in os.walk(directory):
+    for folder, _folders, names in contents.levels(str(directory)):
         for path in (Path(folder, name) for name in names):
             name = os.path.relpath(path, directory)
             facts, known = os.lstat(path), listed.get(name, {})
@@ -123,6 +123,6 @@ def drop_what_is_others(directory: Path, listed: dict[str, contents.File], clien
 def give(path: Path, owner: pwd.struct_passwd) -> None:
     """Make it the team's, whoever had it on the host that it comes from."""
     os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
-    for folder, subfolders, names in os.walk(path):
+    for folder, subfolders, names in contents.levels(str(path)):
         for name in (*subfolders, *names):
             os.chown(os.path.join(folder, name), owner.pw_uid, owner.pw_gid, follow_symlinks=False)

@@ -291,7 +291,7 @@ def together(first: Any, second: Any) -> Any:
 
 
 def shown(value: Any) -> Any:
-    """Return a value, or a few of them, no longer than it needs to be; MLflow takes 5.9 for the number of a role, too."""
+    """Return a value, or a few of them, no longer than need be; MLflow takes 5.9 for the number of a role, too."""
     if isinstance(value, list):
         more = [f"and {len(value) - MOST_NAMES} more"] if len(value) > MOST_NAMES else []
         return [*(shown(it) if not isinstance(it, list) else OTHER for it in value[:MOST_NAMES]), *more]

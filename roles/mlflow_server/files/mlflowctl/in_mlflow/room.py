@@ -195,13 +195,17 @@ def free(directory: str) -> int:
 
 
 def bytes_below(directory: str) -> int:
-    """Return how many bytes its files have; what goes meanwhile is none of it, and no link is followed."""
-    found = 0
-    with contextlib.suppress(OSError):
-        for _folder, _folders, names, handle in os.fwalk(directory, follow_symlinks=False):
-            for name in names:
+    """Return how many bytes its files have, however deep they are; what goes meanwhile is none of it, and no link is
+    followed."""
+    found, waiting = 0, [directory]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
                 with contextlib.suppress(OSError):
-                    found += os.stat(name, dir_fd=handle, follow_symlinks=False).st_size
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        found += entry.stat(follow_symlinks=False).st_size
     return found
 
 

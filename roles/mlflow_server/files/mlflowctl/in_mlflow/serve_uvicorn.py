@@ -10,7 +10,7 @@ A server that ends gives a connection on which nothing is asked the time for one
 that it was the last. From 3.18 on MLflow's client repeats none that makes something, and it may just have sent one.
 
 What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
-Who may make what has a name of its own is in creators.py, how no job is begun in jobs.py, and which path is read by nobody
+Who may make what has a name of its own is in creators.py, how no job is begun in jobs.py, and which paths nobody reads
 in plain.py.
 """
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from mlflowctl import client_root, commands, databases, locations, paths, transaction, trees
+from mlflowctl.backup import contents
 from mlflowctl.databases import sqlite
 from mlflowctl.errors import Problem
 from mlflowctl.files import sync
@@ -50,7 +51,7 @@ def prepare(directory: Path) -> None:
 
 def tree_size(path: Path) -> int:
     """Return how many bytes the files below a directory have."""
-    found = (os.path.join(folder, name) for folder, _folders, names in os.walk(path) for name in names)
+    found = (os.path.join(folder, name) for folder, _folders, names in contents.levels(str(path)) for name in names)
     # Its server may still be running.
     return sum(os.lstat(file).st_size for file in found if os.path.lexists(file))
 

@@ -21,6 +21,7 @@ from typing import Any
 from mlflowctl import commands, databases, locks, processes, replicas, transaction, trees
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
+from mlflowctl.files import remove as remove_files
 from mlflowctl.files import write_private
 from mlflowctl.retirement import archive, here
 from mlflowctl.retirement.find import (
@@ -180,10 +181,7 @@ def retire(name: str, directory: Path, remove: bool, places: Places, leaves: boo
     run("systemctl", "daemon-reload")
     commands.run(["systemctl", "reset-failed", f"mlflow*@{name}.*"])
     for path in (places.config / name, places.changes / name, *left_by_backups(name, places)):
-        if path.is_symlink() or path.is_file():
-            path.unlink()
-        elif path.exists():
-            shutil.rmtree(path)
+        remove_files(path)
     lines += settle_data(name, record, remove or bool(record.get("replica")), places)
     remove_account(name)
     return [*lines, "it is gone from this host"]

@@ -1,0 +1,97 @@
+"""Whoever may log can upload to a place of any depth: nothing that looks at artifacts goes down by calls."""
+
+import importlib
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflowctl import files
+from mlflowctl.backup import contents, fetched
+from mlflowctl.in_mlflow import room
+from mlflowctl.program import PACKAGE
+from mlflowctl.retirement import archive
+
+# More than Python's calls.
+DEPTH = 1010
+PATH = "/".join(["a"] * DEPTH + ["file"])
+CONTENT = b"x" * 1000
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory):
+    """A directory with one file far down, and one beside it; for all tests, since it takes a while."""
+    above = tmp_path_factory.mktemp("deep")
+    place = above / "artifacts"
+    # Going there would end as it did in what is tested.
+    folder = os.open(above, os.O_RDONLY)
+    for name in ["artifacts"] + ["a"] * DEPTH:
+        os.mkdir(name, dir_fd=folder)
+        below = os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    with open(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=folder), "wb") as file:
+        file.write(CONTENT)
+    os.close(folder)
+    (place / "z").write_bytes(CONTENT)
+    yield place
+    subprocess.run(["rm", "-rf", place], check=True)
+
+
+def test_all_of_it_is_in_a_backups_list(deep):
+    assert [file["path"] for file in contents.artifacts(str(deep), {})] == ["z", PATH]
+
+
+def test_all_of_it_counts_for_disk_max(deep):
+    assert room.bytes_below(str(deep)) == 2 * len(CONTENT)
+
+
+def test_an_archive_has_room_for_all_of_it(deep):
+    assert archive.tree_size(deep) == 2 * len(CONTENT)
+
+
+def test_a_restored_one_is_looked_through_and_given(deep):
+    assert fetched.drop_what_is_others(deep, {}) == []
+    fetched.give(deep, pwd.getpwuid(os.geteuid()))
+    assert (deep / PATH).read_bytes() == CONTENT
+
+
+def test_it_is_measured(deep, monkeypatch):
+    monkeypatch.syspath_prepend(PACKAGE.parents[2] / "mlflow_monitoring" / "files")
+    within = importlib.import_module("monitoring.within")
+    assert within.walk(str(deep)) == {"files": 2, "bytes": 2 * len(CONTENT), "within": {"a": len(CONTENT)}}
+
+
+# The last of them.
+def test_it_is_removed(deep):
+    files.remove(deep)
+    assert not deep.exists()
+
+
+def test_levels_are_those_of_the_library(tmp_path):
+    for name in ("b/c", "a", "d"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("b/2", "b/1", "b/c/3", "0"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "link").symlink_to("b")
+    (tmp_path / "loop").symlink_to("loop")
+    found = list(contents.levels(str(tmp_path)))
+    wanted = []
+    for folder, folders, names in os.walk(tmp_path):
+        folders.sort()
+        wanted.append((folder, list(folders), sorted(names)))
+    assert found == wanted
+    assert found[0] == (str(tmp_path), ["a", "b", "d", "link"], ["0", "loop"])
+    assert [Path(folder).name for folder, *_rest in found[1:]] == ["a", "b", "c", "d"]
+
+
+def test_what_cannot_be_read_is_said(tmp_path):
+    said = []
+    assert list(contents.levels(str(tmp_path / "none"), said.append)) == []
+    assert [type(error) for error in said] == [FileNotFoundError]
+    assert list(contents.levels(str(tmp_path / "none"))) == []
+
+
+assert sys.getrecursionlimit() <= DEPTH, "this would show nothing"
