@@ -5,6 +5,7 @@ import os
 import sys
 
 import pytest
+from ansible_collections.mlops.mlflow.plugins.module_utils import _host_environments
 
 WORKS = 'works() { "$1/bin/python"; }'
 
@@ -106,3 +107,10 @@ def test_no_password_is_told(look, tmp_path):
         "new": "none",
     }
     assert "canary" not in str(found)
+
+
+def test_an_environment_that_does_not_answer_is_not_taken_for_a_broken_one(tmp_path, monkeypatch):
+    environment(tmp_path, "3.17.2")
+    monkeypatch.setattr(_host_environments, "PATIENCE", 0.1)
+    with pytest.raises(ValueError, match=r"3\.17\.2/bin/python: does not come to its end within"):
+        _host_environments.complete(str(tmp_path / "opt"), "requirements.txt", "works() { sleep 60; }")
