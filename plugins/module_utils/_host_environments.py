@@ -56,8 +56,9 @@ def _works(environment: str, works: str) -> bool:
             timeout=PATIENCE,
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        return False
+    except subprocess.TimeoutExpired as error:
+        # Whether it works is not known then, and one that does would be built again.
+        raise ValueError(f"{environment}/bin/python: does not come to its end within {PATIENCE} seconds") from error
     return ran.returncode == 0
 
 

@@ -14,11 +14,9 @@ import pwd
 import re
 import socket
 import stat
-import subprocess
 import typing as t
 
-# Seconds that systemd may take to answer.
-PATIENCE = 120
+from ._host_system import answer_of
 
 Team = t.Dict[str, t.Any]
 
@@ -36,9 +34,8 @@ def sockets_held(names: t.Sequence[str]) -> dict[str, str]:
         return {}
     shown = ["systemctl", "show", "--property=Id,ActiveState,Listen"]
     shown += [f"mlflow-listen@{name}.socket" for name in names]
-    ran = subprocess.run(shown, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=PATIENCE)
     found = {}
-    for block in ran.stdout.decode("utf-8", "replace").split("\n\n"):
+    for block in answer_of(*shown).split("\n\n"):
         name = re.search(r"^Id=mlflow-listen@(.*)\.socket$", block, re.MULTILINE)
         if name and "ActiveState=active" in block.splitlines():
             found[name[1]] = block

@@ -41,6 +41,12 @@ def lines_of(*command: str) -> list[str]:
     return ran.stdout.decode("utf-8", "replace").splitlines()
 
 
+def answer_of(*command: str) -> str:
+    """What a program prints that has to succeed."""
+    ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=True)
+    return ran.stdout.decode("utf-8", "replace")
+
+
 def python(interpreter: str) -> dict[str, t.Any]:
     """Its version, V(0) where it does not run, and whether it can put pip into an environment."""
     said = lines_of(interpreter, "-Ic", PYTHON)

@@ -14,6 +14,8 @@ import os
 import pwd
 import typing as t
 
+from ._host_system import answer_of
+
 # What databases were encrypted with.
 ENCRYPTION = (b"MLFLOW_CRYPTO_KEK_PASSPHRASE=", b"MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY=")
 EVERYTHING = (b"MLFLOW_",)
@@ -29,6 +31,14 @@ def of_all(teams: list[dict[str, t.Any]], config_dir: str, state_dir: str) -> di
         asked = team["admin_password"], bool(team["replicas"])
         found[team["name"]] = seen(team["name"], *asked, config_dir, state_dir)
     return found
+
+
+def left(python: str, find: str, names: list[str], remove_data: bool) -> dict[str, t.Any]:
+    """What there is of teams that are to be gone, as a program says it that hosts have, too."""
+    if not find or not names:
+        return {}
+    command = [python, "-Ic", find, "remove" if remove_data else "keep", json.dumps(names)]
+    return dict(json.loads(answer_of(*command)))
 
 
 def names_of(config_dir: str, state_dir: str) -> list[str]:

@@ -87,11 +87,21 @@ options:
         type: list
         elements: str
         default: []
-  leaving:
-    description: Names of teams that are about to be gone. Their ports are in nobody's way.
+  absent:
+    description: Names of teams that are to be gone. In check mode their ports are in nobody's way.
     type: list
     elements: str
     default: []
+  remove_data:
+    description: Whether the data of these are to be gone, too.
+    type: bool
+    default: false
+  find:
+    description:
+      - Text of a program for O(python) that says as JSON what there is of teams that are to be gone. It is told V(keep)
+        or V(remove), and O(absent) as JSON.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -152,6 +162,10 @@ obstacles:
   description: What is in the way of teams, by their names. None of a host that systemd has not started.
   returned: success
   type: dict
+left:
+  description: What is to be done about teams that are to be gone, by their names, as O(find) says it.
+  returned: success
+  type: dict
 teams:
   description: What there is of each team by its name, of O(teams), and of all others that the host has or had.
   returned: success
@@ -202,20 +216,25 @@ TEAM = {
 }
 
 
-def look(given: dict[str, t.Any]) -> dict[str, t.Any]:
+def look(given: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """All that is asked."""
     systemd = system.systemd()
+    python = system.python(given["python"])
     teams, places = given["teams"], (given["config_dir"], given["state_dir"])
+    leaving = given["absent"] if check_mode else []
+    # A host without a Python is refused, and has no answer.
+    gone = [] if python["version"] == "0" else given["absent"]
     exposed = environments.exposed(given["install_dir"])
     return {
-        "python": system.python(given["python"]),
+        "python": python,
         "systemd": systemd,
         "first_process": system.first_process(),
         "families": system.families(),
         "exposed": exposed,
         "environments": {} if exposed else environments.complete(given["install_dir"], given["marker"], given["works"]),
         "paths": {path: system.kind_of(path) for path in given["paths"]},
-        "obstacles": obstacles.of_all(teams, given["leaving"], *places) if systemd["running"] else {},
+        "obstacles": obstacles.of_all(teams, leaving, *places) if systemd["running"] else {},
+        "left": host_teams.left(given["python"], given["find"], gone, given["remove_data"]),
         "teams": host_teams.of_all(teams, *places),
     }
 
@@ -231,14 +250,16 @@ def main() -> None:
             "config_dir": {"type": "path", "default": "/etc/mlflow"},
             "state_dir": {"type": "path", "default": "/var/lib/mlflow"},
             "teams": {"type": "list", "elements": "dict", "default": [], "options": TEAM},
-            "leaving": {"type": "list", "elements": "str", "default": []},
+            "absent": {"type": "list", "elements": "str", "default": []},
+            "remove_data": {"type": "bool", "default": False},
+            "find": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
     try:
-        found = look(module.params)
+        found = look(module.params, module.check_mode)
     except subprocess.CalledProcessError as error:
-        module.fail_json(msg=f"systemctl: {error.stderr.decode('utf-8', 'replace').strip()}")
+        module.fail_json(msg=f"{error.cmd[0]}: {error.stderr.decode('utf-8', 'replace').strip()}")
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **found)

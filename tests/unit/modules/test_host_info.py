@@ -5,6 +5,7 @@ import os
 import sys
 
 import pytest
+from ansible_collections.mlops.mlflow.plugins.module_utils import _host_environments
 
 WORKS = 'works() { "$1/bin/python"; }'
 
@@ -106,3 +107,30 @@ def test_no_password_is_told(look, tmp_path):
         "new": "none",
     }
     assert "canary" not in str(found)
+
+
+def test_an_environment_that_does_not_answer_is_not_taken_for_a_broken_one(tmp_path, monkeypatch):
+    environment(tmp_path, "3.17.2")
+    monkeypatch.setattr(_host_environments, "PATIENCE", 0.1)
+    with pytest.raises(ValueError, match=r"3\.17\.2/bin/python: does not come to its end within"):
+        _host_environments.complete(str(tmp_path / "opt"), "requirements.txt", "works() { sleep 60; }")
+
+
+FIND = "import json, sys; print(json.dumps({name: [sys.argv[1]] for name in json.loads(sys.argv[2])}))"
+
+
+def test_what_is_left_of_teams_that_are_to_be_gone(look):
+    assert look(absent=["old"], find=FIND)["left"] == {"old": ["keep"]}
+    assert look(absent=["old"], find=FIND, remove_data=True)["left"] == {"old": ["remove"]}
+    assert look(absent=[], find=FIND)["left"] == {}
+    # Such a host is refused.
+    assert look(absent=["old"], find=FIND, python="/no/such")["left"] == {}
+
+
+@pytest.mark.parametrize(
+    ("find", "said"), [("import sys; sys.exit('cannot be said')", "cannot be said"), ("print('no json')", "Expecting")]
+)
+def test_what_cannot_be_said_is_not_taken_for_nothing(run_module, find, said):
+    answer = run_module("host_info", {"python": sys.executable, "absent": ["old"], "find": find})
+    assert answer.failed
+    assert said in answer.result["msg"]
