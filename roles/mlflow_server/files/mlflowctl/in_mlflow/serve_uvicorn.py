@@ -15,6 +15,7 @@ Who may make what has a name of its own is in creators.py, and how no job is beg
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -157,7 +158,11 @@ def watch_the_application() -> None:
     load = config.load
 
     def load_watched(self: Any) -> None:
+        gc.disable()
         load(self)
+        # All of it is there for good, and is not looked at again.
+        gc.freeze()
+        gc.enable()
         inner = jobs.around(room.around(self.loaded_app))
         watched = audit.around(creators.around(inner))
         if watched is not inner:
