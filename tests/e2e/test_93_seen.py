@@ -117,6 +117,9 @@ def test_alarms_go_off_and_out_again_while_others_sleep(watched: Stage) -> None:
     assert soon(lambda: firing(stage) == set()), firing(stage)
     assert holds(stage, 'mlflow_team_starts_total{team="vision"} > 0')
 
+    assert stage.login(5001, ALICE["name"], "a wrong one") == 401
+    assert soon(lambda: holds(stage, 'mlflow_team_requests_refused_total{team="vision",status="401"} > 0'))
+
     assert holds(stage, asleep)
     assert stage.starts("nlp") == before
     assert stage.sh("systemctl show --property=InvocationID,NRestarts mlflow@nlp.service") == life

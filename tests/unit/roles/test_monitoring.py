@@ -285,6 +285,48 @@ def test_a_line_of_the_team_own_is_no_word_of_systemd(lab):
     assert found["mlflow_team_connections_refused_total", 'team="vision"'] == 1
 
 
+def refusal(lab, status="401", told='{"status": 401}', **more):
+    return entry(lab, "START", 1, _SYSTEMD_UNIT="mlflow@vision.service", MLFLOW_STATUS=status, MESSAGE=told, **more)
+
+
+def test_counts_who_was_refused_and_once_for_each(lab):
+    lab.add("vision")
+    assert lab.look()["mlflow_team_requests_refused_total", 'team="vision",status="401"'] == 0
+    # As written down by who did not count them yet.
+    state = lab.store.state()
+    del state["teams"]["vision"]["noted"]["refusals"]
+    lab.store.write(lab.store.HOME / "state.json", state)
+    told = [
+        '{"count": 20}',
+        '{"count": "9"}',
+        '{"count": -1}',
+        '{"count": 1e99}',
+        "[1]",
+        "no line",
+        "[" * 10**5,
+        [7],
+        None,
+    ]
+    lab.entries = [refusal(lab), refusal(lab, "403"), refusal(lab, "200"), refusal(lab, None)]
+    lab.entries += [refusal(lab, told=each) for each in told]
+    found = lab.look()
+    assert found["mlflow_team_requests_refused_total", 'team="vision",status="401"'] == 1 + 20 + len(told) - 1
+    assert found["mlflow_team_requests_refused_total", 'team="vision",status="403"'] == 1
+
+
+def test_what_a_server_says_is_of_its_own_team_whatever_it_names(lab):
+    for name in ("vision", "nlp"):
+        lab.add(name)
+    lab.entries = [
+        refusal(lab, told="{}", UNIT="mlflow@nlp.service"),
+        entry(lab, "STARTED", 2, _SYSTEMD_UNIT="mlflow@vision.service", UNIT="mlflow@nlp.service"),
+    ]
+    found = lab.look()
+    assert found["mlflow_team_requests_refused_total", 'team="nlp",status="401"'] == 0
+    assert found["mlflow_team_requests_refused_total", 'team="vision",status="401"'] == 1
+    assert found["mlflow_team_starts_total", 'team="nlp"'] == found["mlflow_team_starts_total", 'team="vision"'] == 0
+
+
 def test_a_host_without_a_journal_has_all_other_figures(lab, monkeypatch):
     lab.add("vision")
 

@@ -95,6 +95,8 @@ def of_server(seen: Seen) -> Iterator[Figure]:
     yield kinds.MEMORY_MAX, {}, units.amount(server.get("MemoryMax"))
     yield kinds.WAITING, {}, units.waiting(seen.unit("mlflow-listen", "socket"))
     yield kinds.REFUSED, {}, noted["refused"]
+    for status, number in sorted(noted.get("refusals", {}).items()):
+        yield kinds.REFUSALS, {"status": status}, number
 
 
 def of_databases(seen: Seen) -> Iterator[Figure]:

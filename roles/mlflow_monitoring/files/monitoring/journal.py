@@ -15,10 +15,14 @@ STARTED = "39f53479d3a045ac8e11786248231fbf"
 RESTART = "5eb03494b6584870a536b337290809b3"
 FAILURE = "d9b373ed55a64feb8242e02dbe79a49c"
 RESOURCES = "ae8f7b866b0347b9af31fe1c80b127c0"
-FIELDS = "MESSAGE_ID,UNIT,INVOCATION_ID,UNIT_RESULT,CPU_USAGE_NSEC,MESSAGE,_SYSTEMD_UNIT"
+FIELDS = "MESSAGE_ID,UNIT,INVOCATION_ID,UNIT_RESULT,CPU_USAGE_NSEC,MESSAGE,MLFLOW_STATUS,_SYSTEMD_UNIT"
 # What systemd-socket-proxyd says of a connection more than it takes.
 REFUSED = "Hit connection limit"
+# And what a server's audit lines say of who is not logged in, or may not.
+AUDIT, REFUSALS = "mlflow-audit", ("401", "403")
 SECONDS = 30
+# More than a server is asked in a minute, for which one line may stand.
+MOST_AT_ONCE = 10**6
 
 Entry = dict[str, Any]
 Noted = dict[str, Any]
@@ -39,10 +43,13 @@ def entries(names: Iterable[str], cursor: str, since: float) -> list[Entry]:
     units = [f"UNIT={unit}@{name}.service" for name in teams for unit in ("mlflow", "mlflow-listen")]
     messages = [f"MESSAGE_ID={it}" for it in (START, STARTED, RESTART, FAILURE, RESOURCES)]
     passing = [f"_SYSTEMD_UNIT=mlflow-listen@{name}.service" for name in teams]
+    refusing = [f"_SYSTEMD_UNIT=mlflow@{name}.service" for name in teams]
+    refusing += [f"SYSLOG_IDENTIFIER={AUDIT}", *(f"MLFLOW_STATUS={status}" for status in REFUSALS)]
     since = since or time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     begin = f"--after-cursor={cursor}" if cursor else f"--since=@{since:.0f}"
     command = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--output-fields={FIELDS}", begin]
-    told = commands.printed([*command, "_PID=1", *units, *messages, "+", *passing], JournalError, SECONDS)
+    matches = ["_PID=1", *units, *messages, "+", *passing, "+", *refusing]
+    told = commands.printed([*command, *matches], JournalError, SECONDS)
     return [json.loads(line) for line in told.split("\n") if line.startswith("{")]
 
 
@@ -56,6 +63,7 @@ def fresh() -> Noted:
         "failures": {},
         "failed_starts": 0,
         "refused": 0,
+        "refusals": dict.fromkeys(REFUSALS, 0),
         # Of what has ended, and with what runs now.
         "cpu_seconds": 0.0,
         "cpu_total": 0.0,
@@ -72,6 +80,9 @@ def note(noted: Noted, name: str, entry: Entry) -> None:
         said = entry.get("MESSAGE")
         noted["refused"] += isinstance(said, str) and REFUSED in said
         # The rest of it is not systemd's word.
+        return
+    if entry.get("_SYSTEMD_UNIT") == f"mlflow@{name}.service":
+        count_refusals(noted, entry)
         return
     if message == RESOURCES:
         # Of both units; it is said when one ends, and those that run are asked.
@@ -98,7 +109,20 @@ def note(noted: Noted, name: str, entry: Entry) -> None:
         noted["begun"] = None
 
 
+def count_refusals(noted: Noted, entry: Entry) -> None:
+    """Add what a team's own server says: one line may be of many, and is no more than that team's word."""
+    status, refusals = str(entry.get("MLFLOW_STATUS")), noted.setdefault("refusals", dict.fromkeys(REFUSALS, 0))
+    if status not in REFUSALS:
+        return
+    try:
+        count = json.loads(entry["MESSAGE"]).get("count", 1)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        count = 1
+    refusals[status] += count if type(count) is int and 0 < count < MOST_AT_ONCE else 1
+
+
 def team_of(entry: Entry) -> str:
-    """Return whose unit it is about."""
-    unit = entry.get("UNIT") or entry.get("_SYSTEMD_UNIT") or ""
+    """Return whose unit it is about: what a team's own process says is of that team, whatever it names."""
+    own = str(entry.get("_SYSTEMD_UNIT") or "")
+    unit = own if own.startswith(("mlflow@", "mlflow-listen@")) else entry.get("UNIT") or ""
     return str(unit).partition("@")[2].removesuffix(".service")

@@ -22,6 +22,11 @@ MEMORY_PEAK = Kind("mlflow_team_memory_peak_bytes", "The most memory that a team
 MEMORY_MAX = Kind("mlflow_team_memory_max_bytes", "The most memory that a team's server may have.")
 WAITING = Kind("mlflow_team_connections_waiting", "Connections that wait in a team's socket.")
 REFUSED = Kind("mlflow_team_connections_refused_total", "Connections that were more than a team may have.", True)
+REFUSALS = Kind(
+    "mlflow_team_requests_refused_total",
+    "Requests that a team's server answered with 401, since nobody was logged in, or with 403, since they may not.",
+    True,
+)
 DATABASE = Kind("mlflow_team_database_bytes", "Size of a team's database.")
 DATABASE_READ = Kind("mlflow_team_database_read_timestamp_seconds", "When a team's databases were last read.")
 EXPERIMENTS = Kind("mlflow_team_experiments", "Experiments, active and deleted.")

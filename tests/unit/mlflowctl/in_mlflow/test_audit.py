@@ -243,9 +243,9 @@ def test_a_line_is_one_whatever_things_are_called(ask, tmp_path):
         with contextlib.closing(audit.Journal(str(tmp_path / "socket"))) as journal:
             journal.write(line)
         fields = journald.recv(65536).decode("ascii").splitlines()
-    assert fields[:2] == ["SYSLOG_IDENTIFIER=mlflow-audit", "PRIORITY=6"]
-    assert json.loads(fields[2].removeprefix("MESSAGE="))["resource"]["name"] == name[:250]
-    assert len(fields) == 3
+    assert fields[:3] == ["SYSLOG_IDENTIFIER=mlflow-audit", "PRIORITY=6", f"MLFLOW_STATUS={line['status']}"]
+    assert json.loads(fields[3].removeprefix("MESSAGE="))["resource"]["name"] == name[:250]
+    assert len(fields) == 4
 
 
 def test_nobody_waits_for_the_journal(tmp_path):

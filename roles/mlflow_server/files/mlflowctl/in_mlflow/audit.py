@@ -74,7 +74,9 @@ class Journal:
     def write(self, told: Told) -> None:
         """Write a line. json.dumps leaves nothing in it that a terminal or a reader of lines would act on."""
         told = {**told, "missed": self.missed} if self.missed else told
-        line = f"SYSLOG_IDENTIFIER={IDENTIFIER}\nPRIORITY=6\nMESSAGE={json.dumps(told)}\n"
+        # For those who count what was refused, and do not read all the rest.
+        status = f"MLFLOW_STATUS={told['status']}\n" if isinstance(told.get("status"), int) else ""
+        line = f"SYSLOG_IDENTIFIER={IDENTIFIER}\nPRIORITY=6\n{status}MESSAGE={json.dumps(told)}\n"
         try:
             self.socket.sendto(line.encode(), self.path)
             self.missed = 0

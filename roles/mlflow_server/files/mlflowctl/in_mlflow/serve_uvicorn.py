@@ -16,6 +16,7 @@ in plain.py.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -158,7 +159,11 @@ def watch_the_application() -> None:
     load = config.load
 
     def load_watched(self: Any) -> None:
+        gc.disable()
         load(self)
+        # All of it is there for good, and is not looked at again.
+        gc.freeze()
+        gc.enable()
         inner = plain.Plain(jobs.around(room.around(self.loaded_app)))
         watched = audit.around(creators.around(inner))
         if watched is not inner:
