@@ -8,7 +8,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(file.stem for file in (ROOT / "plugins" / "modules").glob("*.py"))
 # Modules that do not speak with a server.
-LOCAL = {"credentials", "files", "home_links", "units"}
+LOCAL = {"credentials", "files", "home_links", "host_info", "units"}
 # Modules that need a host with systemd, or with people on it: tests/e2e is where they are tried.
 ON_HOSTS = {"credentials", "home_links", "units"}
 # Modules that speak with several servers, and so cannot have one address and account for all their tasks.

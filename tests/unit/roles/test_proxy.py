@@ -313,7 +313,8 @@ TEMPLATE = """
 LOOKS = """{% import 'locations.j2' as locations with context %}{% include 'requests.j2' %}
 {% for version in ['3.12.0', '3.14.1', '3.15.2', '3.16.0', '3.17.2'] %}
 VERSION {{ version }}
-{{ locations.team({'name': 'vision', 'version': version, 'genai': version == '3.17.2'}, '') }}
+{% set team = {'name': 'vision', 'addresses': ['192.0.2.1:5001'], 'version': version, 'genai': version == '3.17.2'} %}
+{{ locations.team(team, '') }}
 {% endfor %}
 """
 
