@@ -794,6 +794,8 @@ def reported(changed_over: ChangedOver, tmp_path_factory: pytest.TempPathFactory
     doors, _run, _key = changed_over
     run = doors.play("site", "--limit=mlflow1", mlflow_monitoring_state="present")
     assert run.code == 0, run.output[-5000:]
+    # So that there is something of this day.
+    doors.server.sh("systemctl start mlflow-monitoring.service")
     folder = tmp_path_factory.mktemp("reported")
     run = doors.play("report_usage", mlflow_monitoring_report_dir=str(folder), **readers(doors))
     assert run.code == 0, run.output[-5000:]
