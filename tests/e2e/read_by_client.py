@@ -1,7 +1,11 @@
-"""Reads all that a user may, with MLflow's own client; prints a line for each file, as md5sum would in the mount."""
+"""Reads all that a user may, with MLflow's own client; prints a line for each file, as md5sum would in the mount.
+
+read_by_client.py [EXPERIMENT …]: of all experiments, unless some are named.
+"""
 
 import hashlib
 import pathlib
+import sys
 import tempfile
 
 import mlflow
@@ -20,6 +24,8 @@ def show(where, uri):
 
 
 for experiment in client.search_experiments():
+    if sys.argv[1:] and experiment.name not in sys.argv[1:]:
+        continue
     top = experiment.name.replace("/", "%2F")
     for run in client.search_runs([experiment.experiment_id]):
         if client.list_artifacts(run.info.run_id):

@@ -6,10 +6,13 @@ Run there as a script, it does what it is told by lines of JSON, and answers wit
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import runpy
 import subprocess
 import sys
+import tempfile
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +116,35 @@ def transfer(client: t.Any, experiment_id: str) -> str:
     return mlflow.artifacts.load_text(f"runs:/{run}/a/word.txt")
 
 
+def fill(client: t.Any, experiment_id: str, word: str) -> None:
+    """Log what there is to see as files: two runs of one name, one of which has none, and a model."""
+    for text in (word, ""):
+        run = client.create_run(experiment_id, run_name="a/run").info.run_id
+        if text:
+            client.log_text(run, text, "deep/100% of it, a+b=c.txt")
+    model = client.create_logged_model(experiment_id, name="model")
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "MLmodel").write_text(f"of: {word}")
+        client.log_model_artifacts(model.model_id, folder)
+    client.finalize_logged_model(model.model_id, "READY")
+
+
+def experiments(client: t.Any) -> list[str]:
+    """What somebody finds."""
+    return [found.name for found in client.search_experiments()]
+
+
+def script(_client: t.Any, path: str, arguments: list[str]) -> str:
+    """Run a program as this person; give what it prints."""
+    before, sys.argv = sys.argv, [path, *arguments]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            runpy.run_path(path)
+    finally:
+        sys.argv = before
+    return said.getvalue()
+
+
 def register(client: t.Any, name: str, text: str) -> int:
     """Register a prompt."""
     return int(client.register_prompt(name, text).version)
@@ -161,6 +193,7 @@ def main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr
     tasks = {"level": level, "transfer": transfer, "register": register, "load": load}
     tasks |= {"judge": judge, "trace": trace, "scores": scores}
+    tasks |= {"fill": fill, "experiments": experiments, "script": script}
     for line in sys.stdin:
         order = json.loads(line)
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = order["who"]
