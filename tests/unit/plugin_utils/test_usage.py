@@ -2,6 +2,7 @@
 
 import datetime
 import html.parser
+import math
 import random
 import re
 
@@ -111,7 +112,7 @@ def test_takes_no_name_for_more_than_text():
 @pytest.mark.parametrize("moment", [2**63 - 1, -(2**63), 10**15, -(10**14), float("nan"), float("inf")])
 def test_a_moment_of_somebodys_choice_keeps_nobodys_figures_out(moment):
     runs = [{"id": 1, "name": "resnet", "stage": "active", "runs": 1, "last": moment * 1000, "bytes": None}]
-    weeks = [] if moment != moment or moment == float("inf") else [[moment, 1]]
+    weeks = [] if not math.isfinite(moment) else [[moment, 1]]
     evil = team(1, experiments=runs, quiet=[["dora", moment]], weeks=[*weeks, [NOW // 604800 * 604800, 3]])
     words = " ".join(Reader(usage_page({"h": {"at": NOW, "teams": {"a": evil, "b": team(2)}}}, NOW)).words)
     assert "dora: on no day" in words

@@ -118,7 +118,7 @@ def count_refusals(noted: Noted, entry: Entry) -> None:
         count = json.loads(entry["MESSAGE"]).get("count", 1)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         count = 1
-    refusals[status] += count if type(count) is int and 0 < count < MOST_AT_ONCE else 1
+    refusals[status] += count if isinstance(count, int) and 0 < count < MOST_AT_ONCE else 1
 
 
 def team_of(entry: Entry) -> str:
