@@ -22,17 +22,24 @@ def held(
     connections: list[ssl.SSLSocket] = []
     ended = threading.Event()
 
-    def begin(_number: int) -> None:
+    def begun() -> ssl.SSLSocket:
         connection = connect()
         connection.sendall(begins)
-        connections.append(connection)
+        return connection
+
+    def begin(_number: int) -> None:
+        connections.append(begun())
 
     def keep() -> None:
         while not ended.wait(BEATS):
-            for connection in list(connections):
-                # Whoever was refused is cut off.
-                with contextlib.suppress(OSError):
+            for number, connection in enumerate(list(connections)):
+                try:
                     connection.sendall(more)
+                except OSError:
+                    # Whoever was refused is cut off, and tries again: on a busy machine that may be a log-in's fault.
+                    with contextlib.suppress(OSError):
+                        connections[number] = begun()
+                    connection.close()
 
     keeper = threading.Thread(target=keep, daemon=True)
     keeper.start()
