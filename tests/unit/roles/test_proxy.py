@@ -278,6 +278,18 @@ def decide(role, tmp_path, number, seen):
     }
 
 
+def played(play, *more):
+    """Run a play on this machine to its good end."""
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "localhost,", "-c", "local", *more, str(play)],
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_shares_nginx_with_others(role, tmp_path):
     tables = [[*([] if "nginx 1.22.1" in seen else ["nginx 1.26.3"]), *seen] for seen, _decided in NEIGHBOURS]
     play = {
@@ -287,14 +299,7 @@ def test_shares_nginx_with_others(role, tmp_path):
         "tasks": [decide(role, tmp_path, number, seen) for number, seen in enumerate(tables)],
     }
     (tmp_path / "play.yml").write_text(json.dumps([play]))
-    done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.yml")],
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    played(tmp_path / "play.yml")
     usual = {"https_addresses": ["*:443"], "http_addresses": ["*:80"], "has_files": False}
     for number, (seen, decided) in enumerate(NEIGHBOURS):
         expected = {name: decided.get(name, usual.get(name, [])) for name in DECISIONS}
@@ -328,14 +333,7 @@ def written(request, tmp_path_factory):
     for template in ("requests.j2", "locations.j2"):
         (tmp_path / template).symlink_to(role / "templates" / template)
     given = {"__mlflow_proxy_teams": [{"name": "vision", "cors_allowed_origins": []}]}
-    done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(given), str(tmp_path / "play.yml")],
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    played(tmp_path / "play.yml", "-e", json.dumps(given))
     return (tmp_path / "out").read_text().split("VERSION ")
 
 
@@ -427,14 +425,7 @@ def sites(request, tmp_path_factory):
         ],
     }
     (tmp_path / "play.yml").write_text(json.dumps([play]))
-    done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.yml")],
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    played(tmp_path / "play.yml")
     return [(tmp_path / str(shown)).read_text() for shown in (False, True)]
 
 
