@@ -54,9 +54,7 @@ def shared(process: int) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
     """Yield what another process waits with, and what connections come in at: descriptors of our own by its numbers."""
     queues: dict[int, int] = {}
     doors: dict[int, int] = {}
-    low = os.pidfd_open(process)
-    handle = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, HIGH)
-    os.close(low)
+    handle = out_of_the_way(os.pidfd_open(process))
     try:
         for number in map(int, os.listdir(f"/proc/{process}/fd")):
             what = kind(process, number)
@@ -86,9 +84,14 @@ def taken(handle: int, number: int) -> int:
     theirs = LIBC.syscall(PIDFD_GETFD, handle, number, 0)
     if theirs < 0:
         raise OSError(ctypes.get_errno(), "a descriptor of what passes connections on cannot be had")
-    ours = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, HIGH)
-    os.close(theirs)
-    return ours
+    return out_of_the_way(theirs)
+
+
+def out_of_the_way(low: int) -> int:
+    """Give a descriptor of our own a high number."""
+    high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, HIGH)
+    os.close(low)
+    return high
 
 
 def accept_nobody(process: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -24,9 +23,7 @@ TABLES = ("/proc/self/net/tcp", "/proc/self/net/tcp6")
 def listening(port: int, process: int) -> Iterator[list[socket.socket]]:
     """Yield the sockets with which a process listens at a port, shared with it."""
     with contextlib.ExitStack() as open_ones:
-        low = os.pidfd_open(process)
-        handle = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, finish.HIGH)
-        os.close(low)
+        handle = finish.out_of_the_way(os.pidfd_open(process))
         open_ones.callback(os.close, handle)
         found = []
         for number in map(int, os.listdir(f"/proc/{process}/fd")):
