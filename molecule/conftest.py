@@ -67,12 +67,10 @@ class Server:
         """Who manages it."""
         return self.team["admin_username"], self.team["admin_password"]
 
-    def feed(self, text: str, *command: str) -> str:
-        """Run a command on the host with this input, and return its output."""
+    def feed(self, text: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on the host with this input, and return how it ended."""
         run = [*testhosts.inside(self.machine.container), *command]
-        return subprocess.run(
-            run, input=text, env=project.environment(), text=True, check=False, capture_output=True
-        ).stdout
+        return subprocess.run(run, input=text, env=project.environment(), text=True, check=False, capture_output=True)
 
     def ask(
         self, path: str, login: tuple[str, str] | None = None, method: str = "GET", body: Any = None, **headers: str
@@ -82,7 +80,9 @@ class Server:
             headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
         headers = {"Content-Type": "application/json", **headers}
         asked = {"url": self.team["tracking_uri"] + path, "method": method, "headers": headers, "body": body}
-        return Answer(*json.loads(self.feed(json.dumps(asked), "python3", "-c", ASK)))
+        done = self.feed(json.dumps(asked), "python3", "-c", ASK)
+        assert done.returncode == 0, done.stderr
+        return Answer(*json.loads(done.stdout))
 
     def show(self, unit: str, *names: str) -> list[str]:
         """Return properties of a unit."""

@@ -100,7 +100,7 @@ def test_no_secret_can_be_read_by_others(server: Any) -> None:
     patterns = "\n".join([*server.secrets(), "root:x:0:0"])
     nobody = "setpriv --reuid=nobody --regid=nogroup --clear-groups"
     search = f"{nobody} grep -rlFs --exclude-dir=site-packages --devices=skip -f - {TREES}"
-    found = server.feed(patterns + "\n", "sh", "-c", search).splitlines()
+    found = server.feed(patterns + "\n", "sh", "-c", search).stdout.splitlines()
     assert "/etc/passwd" in found
     assert [file for file in found if not file.startswith("/etc/passwd")] == []
 

@@ -189,23 +189,22 @@ NOT_BEFORE = "nothing was changed: "
 WRONG_KEYS = {
     "of_the_role": (
         {**VERSION_2, "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": OLD_KEYS["MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"]},
-        "MLFLOW_CRYPTO_KEK_PASSPHRASE: none of the 2 gateway secrets in the database can be read with the one in ",
+        "MLFLOW_CRYPTO_KEK_PASSPHRASE in {file} reads none of the 2 gateway secrets in the database; ",
         "put the old server's there",
     ),
     "of_another_version": (
         {name: OLD_KEYS[name] for name in ("MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")},
-        "MLFLOW_CRYPTO_KEK_PASSPHRASE: none of the 2 gateway secrets in the database can be read with the one in ",
+        "MLFLOW_CRYPTO_KEK_PASSPHRASE in {file} reads none of the 2 gateway secrets in the database; ",
         "they are of version 2, which goes into the team's environment as MLFLOW_CRYPTO_KEK_VERSION",
     ),
     "of_webhooks": (
         {**VERSION_2, "MLFLOW_CRYPTO_KEK_PASSPHRASE": OLD_KEYS["MLFLOW_CRYPTO_KEK_PASSPHRASE"]},
-        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: none of the 1 secrets of webhooks in the database can be read "
-        "with the one in ",
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY in {file} reads none of the 1 secrets of webhooks in the database; ",
         "where it had none nobody can read them, so empty that column of webhooks",
     ),
     "none": (
         {"MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "", "MLFLOW_FLASK_SERVER_SECRET_KEY": ""},
-        "MLFLOW_FLASK_SERVER_SECRET_KEY, MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: are not in ",
+        "MLFLOW_FLASK_SERVER_SECRET_KEY, MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY are not in {file}; ",
         "add what the role makes, or the old server's",
     ),
 }
@@ -221,7 +220,7 @@ def test_what_a_server_has_encrypted_needs_its_keys(host: Host, encrypted: Path)
     assert found["failures"].keys() == WRONG_KEYS.keys()
     for name, (_keys, said, cure) in WRONG_KEYS.items():
         line = found["failures"][name]
-        assert f"{NOT_BEFORE}{said}{host.home}/etc/{name}/secrets.env" in line, line
+        assert NOT_BEFORE + said.format(file=f"{host.home}/etc/{name}/secrets.env") in line, line
         assert cure in line
         assert "o" * 40 not in line
         assert (host.home / f"{name}.db").read_bytes() == encrypted.read_bytes()

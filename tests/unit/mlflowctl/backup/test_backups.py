@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+from mlflowctl import redaction
 from unit.mlflowctl.backup_lab import PASSWORD, SECRETS, Lab, Writers
 
 
@@ -159,9 +160,11 @@ def test_a_full_disk_is_said_to_be_full(lab, monkeypatch):
 
 def test_a_wrong_password_and_a_missing_repository_are_named(lab):
     lab.set(password="another canary")
-    with pytest.raises(lab.repository.BackupError, match="mlflow_backup_password: is not the password") as error:
+    with pytest.raises(lab.repository.BackupError, match="mlflow_backup_password is not the password") as error:
         lab.back_up()
     assert "canary" not in str(error.value)
+    # As whoever started the backup is told.
+    assert redaction.hidden(str(error.value)) == str(error.value)
     with pytest.raises(lab.repository.BackupError, match="mlflow_backup_password"):
         lab.repo().make()
     lab.set(repository="sftp:keeper@127.0.0.1:nowhere")

@@ -117,7 +117,7 @@ class Repository:
     def reason(self, error: str) -> str:
         """Say what to do about it, where that is known."""
         if "wrong password" in error:
-            return f"mlflow_backup_password: is not the password of the repository {self.shown()}"
+            return f"mlflow_backup_password is not the password of the repository {self.shown()}"
         # restic may end before it has passed on what ssh said of it.
         if "unable to start the sftp session" in error:
             return (

@@ -65,16 +65,19 @@ def any_webhook(texts: list[str]) -> bool:
 
 
 def problem(directory: Path, known: dict[str, str], found: dict[str, Any]) -> str | None:
-    """Say what is wrong with the keys of a team that is about to start for the first time; None where nothing is."""
+    """Say what is wrong with the keys of a team that is about to start for the first time; None where nothing is.
+
+    No variable's name is followed by a colon: what stands after one is hidden, as a secret that somebody printed.
+    """
     file = directory / "secrets.env"
     missing = [name for name in NEEDED if not known.get(name)]
     if missing:
         are = "is" if len(missing) == 1 else "are"
-        return f"{', '.join(missing)}: {are} not in {file}; add what the role makes, or the old server's"
+        return f"{', '.join(missing)} {are} not in {file}; add what the role makes, or the old server's"
     if PASSPHRASE in found:
         count, versions = found[PASSPHRASE]["count"], found[PASSPHRASE]["versions"]
         said = (
-            f"{PASSPHRASE}: none of the {count} gateway secrets in the database can be read with the one in {file}; "
+            f"{PASSPHRASE} in {file} reads none of the {count} gateway secrets in the database; "
             "put the old server's there, or MLflow's own default where it had none"
         )
         if versions == [int(known.get(VERSION, "1"))]:
@@ -83,6 +86,6 @@ def problem(directory: Path, known: dict[str, str], found: dict[str, Any]) -> st
     if WEBHOOKS in found:
         cure = "put the old server's there; where it had none nobody can read them, so empty that column of webhooks"
         count = found[WEBHOOKS]["count"]
-        said = f"{WEBHOOKS}: none of the {count} secrets of webhooks in the database can be read with the one in {file}"
+        said = f"{WEBHOOKS} in {file} reads none of the {count} secrets of webhooks in the database"
         return f"{said}; {cure}"
     return None

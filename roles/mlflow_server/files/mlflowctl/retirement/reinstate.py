@@ -44,7 +44,7 @@ def restore_secrets(archive: Path, target: Path) -> None:
             texts = {name: file.read() for name, file in files.items() if file}
     except (OSError, tarfile.TarError) as error:
         raise ReinstateError(
-            f"its data are there, but not the archive with its keys and its admin's password: {archive}: {error}. "
+            f"its data are there, but not {archive}, the archive with its keys and its admin's password: {error}. "
             "Put the archive back"
         ) from None
     target.mkdir(mode=0o700, exist_ok=True)
