@@ -22,16 +22,16 @@ MOLECULE_HOSTS = ("debian12", "debian13")
 SCENARIO = os.environ.get("MOLECULE_SCENARIO_NAME", "default")
 INVENTORIES = [project.INVENTORY, project.ROOT / "molecule" / SCENARIO / "inventory"]
 
-# Runs on the host: most servers listen there only. Reads what to ask, so that no password is in `ps`.
+# Runs on the host: most servers listen there only. Reads what to ask, so that no password is in `ps`. As MLflow's client
+# it does not ask for the connection to end: who is refused before a body was read could lose the answer with it.
 ASK = """
-import json, sys, urllib.error, urllib.request
+import http.client, json, sys, urllib.parse
 asked = json.load(sys.stdin)
-body = asked.pop("body")
-request = urllib.request.Request(data=None if body is None else json.dumps(body).encode(), **asked)
-try:
-    answer = urllib.request.urlopen(request, timeout=180)
-except urllib.error.HTTPError as error:
-    answer = error
+body, url = asked.pop("body"), urllib.parse.urlsplit(asked.pop("url"))
+connection = http.client.HTTPConnection(url.hostname, url.port, timeout=180)
+target = urllib.parse.urlunsplit(("", "", *url[2:]))
+connection.request(asked["method"], target, None if body is None else json.dumps(body).encode(), asked["headers"])
+answer = connection.getresponse()
 print(json.dumps([answer.status, answer.read().decode("utf-8", "replace")]))
 """
 

@@ -65,7 +65,6 @@ def test_takes_posts_from_pages_of_its_origins_only(alpha: Any) -> None:
         return int(alpha.ask(f"{API}/experiments/search", alpha.admin, "POST", body, Origin=origin).status)
 
     assert post("https://mlflow.example.org", {"max_results": 1}) == 200
-    # With a body, who is refused before it was read could lose the answer.
     assert post("https://other.example.org") == 403
     assert post("https://mlflow.example.org") != 403
 
