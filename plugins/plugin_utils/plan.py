@@ -81,6 +81,33 @@ def to_leave(elsewhere: t.Sequence[Team], host: str, seen_by_host: t.Mapping[str
     ]
 
 
+def leaderless(followed: t.Sequence[Team], failed_by_host: t.Mapping[str, t.Container[str]]) -> dict[str, str]:
+    """The teams that other hosts lead and that cannot go on, since those have not, with why. No word of one is no go."""
+    return {
+        team[
+            "name"
+        ]: f"leader: {team['leader']}, which leads this team, did not get so far; see what is said of that host"
+        for team in followed
+        if team["leader"] not in failed_by_host or team["name"] in failed_by_host[team["leader"]]
+    }
+
+
+def drained_leaders(
+    teams: t.Sequence[Team], host: str, seen_by_host: t.Mapping[str, t.Mapping[str, Seen]]
+) -> dict[str, str]:
+    """The teams that are drained where all that happens once would have to happen, with what to do about it."""
+    found = {}
+    for team in teams:
+        leader = team["leader"] or host
+        if seen_by_host.get(leader, {}).get(team["name"], {}).get("drained"):
+            found[team["name"]] = (
+                f"is drained on {leader}, which {'leads it' if team['leader'] else 'alone serves it'}, so that nothing "
+                f"is done with it; run mlflowctl undrain {team['name']} there"
+                f"{', or name another leader' if team['leader'] else ''}"
+            )
+    return found
+
+
 def _of(seen_by_host: t.Mapping[str, t.Mapping[str, Seen]], host: str, name: str, key: str) -> str:
     """What was seen on a host of a team; nothing where it was not looked at."""
     found: t.Mapping[str, t.Any] = seen_by_host.get(host, {}).get(name, {})

@@ -1,7 +1,7 @@
 """What is to be done for the teams of a host, by what is declared and what was seen there."""
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.plan import plan, to_leave
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.plan import drained_leaders, leaderless, plan, to_leave
 
 NEW = {
     "account": False,
@@ -130,3 +130,47 @@ def test_which_teams_are_left_to_others(seen, left):
     elsewhere = [{**team(), "servers": ["b"]}]
     assert to_leave(elsewhere, "a", seen) == left
     assert to_leave([{**elsewhere[0], "state": "absent"}], "a", seen) == []
+
+
+@pytest.mark.parametrize(
+    ("failed", "waits"),
+    [
+        ({"a": {}, "b": {}}, False),
+        ({"a": {"vision": "no room"}, "b": {"speech": "no room"}}, False),
+        ({"a": {}, "b": {"vision": "no room"}}, True),
+        # Its leader is not in the run any more.
+        ({"a": {}}, True),
+    ],
+)
+def test_who_waits_for_a_leader(failed, waits):
+    followed = [{**team(), "leader": "b"}]
+    said = "leader: b, which leads this team, did not get so far; see what is said of that host"
+    assert leaderless(followed, failed) == ({"vision": said} if waits else {})
+
+
+DRAINED = {**SERVED, "drained": True}
+
+
+@pytest.mark.parametrize(
+    ("leader", "seen", "said"),
+    [
+        ("", {"a": {"vision": SERVED}}, None),
+        ("", {"a": {}}, None),
+        ("b", {"a": {"vision": DRAINED}, "b": {"vision": SERVED}}, None),
+        ("b", {"a": {"vision": DRAINED}}, None),
+        (
+            "",
+            {"a": {"vision": DRAINED}},
+            "is drained on a, which alone serves it, so that nothing is done with it; "
+            "run mlflowctl undrain vision there",
+        ),
+        (
+            "b",
+            {"a": {"vision": SERVED}, "b": {"vision": DRAINED}},
+            "is drained on b, which leads it, so that nothing is "
+            "done with it; run mlflowctl undrain vision there, or name another leader",
+        ),
+    ],
+)
+def test_a_drained_leader_ends_what_happens_once(leader, seen, said):
+    assert drained_leaders([{**team(), "leader": leader}], "a", seen) == ({"vision": said} if said else {})
