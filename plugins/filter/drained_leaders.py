@@ -10,8 +10,8 @@ short_description: Which teams are drained on the host that leads them
 version_added: 0.1.0
 author: The mlops.mlflow authors (@mlops-mlflow)
 description:
-  - What somebody has drained with C(mlflowctl drain) is left as it is. Where this is the host that leads the team, or the
-    only one that serves it, nothing can be done with the team.
+  - What somebody has drained with C(mlflowctl drain) is left as it is. Where this is the host that leads the team, or
+    the only one that serves it, nothing can be done with the team.
 options:
   _input:
     description: The teams that the host serves.

@@ -10,8 +10,8 @@ short_description: Which teams of a host cannot go on without the host that lead
 version_added: 0.1.0
 author: The mlops.mlflow authors (@mlops-mlflow)
 description:
-  - What happens once to a team of several hosts, the one that leads it does first. Where it has failed with the team, or is
-    not in the run any more, the others do not go on with it.
+  - What happens once to a team of several hosts, the one that leads it does first. Where it has failed with the team,
+    or is not in the run any more, the others do not go on with it.
 options:
   _input:
     description: The teams that other hosts lead.

@@ -82,7 +82,7 @@ def to_leave(elsewhere: t.Sequence[Team], host: str, seen_by_host: t.Mapping[str
 
 
 def leaderless(followed: t.Sequence[Team], failed_by_host: t.Mapping[str, t.Container[str]]) -> dict[str, str]:
-    """The teams that other hosts lead and that cannot go on, since those have not, with why. No word of one is no go."""
+    """The teams that other hosts lead and that cannot go on, since those have not, and why. No word of one is no go."""
     return {
         team[
             "name"
@@ -99,7 +99,7 @@ def drained_leaders(
     found = {}
     for team in teams:
         leader = team["leader"] or host
-        if seen_by_host.get(leader, {}).get(team["name"], {}).get("drained"):
+        if _of(seen_by_host, leader, team["name"], "drained"):
             found[team["name"]] = (
                 f"is drained on {leader}, which {'leads it' if team['leader'] else 'alone serves it'}, so that nothing "
                 f"is done with it; run mlflowctl undrain {team['name']} there"
@@ -108,10 +108,10 @@ def drained_leaders(
     return found
 
 
-def _of(seen_by_host: t.Mapping[str, t.Mapping[str, Seen]], host: str, name: str, key: str) -> str:
+def _of(seen_by_host: t.Mapping[str, t.Mapping[str, Seen]], host: str, name: str, key: str) -> t.Any:
     """What was seen on a host of a team; nothing where it was not looked at."""
     found: t.Mapping[str, t.Any] = seen_by_host.get(host, {}).get(name, {})
-    return str(found.get(key, ""))
+    return found.get(key, "")
 
 
 def _order(version: str) -> tuple[float, ...]:
