@@ -22,7 +22,7 @@ MOLECULE_HOSTS = ("debian12", "debian13")
 SCENARIO = os.environ.get("MOLECULE_SCENARIO_NAME", "default")
 INVENTORIES = [project.INVENTORY, project.ROOT / "molecule" / SCENARIO / "inventory"]
 
-# Runs on the host: most servers listen there only. Reads what to ask, so that no password is in `ps`. Like MLflow's client
+# Runs on the host: most servers listen there only. Reads what to ask, so that no password is in `ps`. As MLflow does,
 # it keeps the connection: who is refused before a body was read could lose the answer with it.
 ASK = """
 import http.client, json, sys, urllib.parse
