@@ -34,8 +34,8 @@ CASE_SECONDS = 10
 WAKES = 5
 SIZES = (1, 10, stage.BESIDE)
 MANY, AWAKE, STEP = 100, 20, 5
-# Asked at the same moment; each of them takes so many MiB, and the host is to keep some.
-AT_ONCE, MIB_OF_ONE, MIB_TO_KEEP = 50, 250, 2048
+# Half of them are asked at the same moment; each of these takes so many MiB, and the host is to keep some.
+MIB_OF_ONE, MIB_TO_KEEP = 250, 2048
 Found = dict[str, Any]
 
 
@@ -140,10 +140,11 @@ def measure_wakes(on: Stage) -> Found:
     booted = on.ask("after_boot")
     project.say(f"booted with {on.teams} teams: {booted['awake']} awake, {booted['processes']} processes")
     fits = int((on.ask("available") - MIB_TO_KEEP) // MIB_OF_ONE)
-    asked = min(AT_ONCE, on.teams, fits)
+    wanted = on.most // 2
+    asked = min(wanted, fits)
     people = [on.who(number) for number in range(1, asked + 1)]
     found: Found = on.ask("wake_at_once", people=people, timeout=900)
-    return {**found, "teams": on.teams, "asked": asked, "wanted": min(AT_ONCE, on.teams), "booted": booted}
+    return {**found, "teams": on.teams, "asked": asked, "wanted": wanted, "booted": booted}
 
 
 # With the minutes that each may take, also when it has to deploy its teams first.

@@ -10,6 +10,7 @@ change before it is in the answers.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -62,6 +63,15 @@ class Receipt:
         noted = {"format": FORMAT, "salt": salt, "state": self._state}
         noted["fingerprint"] = fingerprint_of(self._declared, salt)
         write_private(self._path, json.dumps(noted) + "\n")
+
+    def outdate(self) -> None:
+        """Take away what was noted of another declaration, now that the server was changed to be as this one.
+
+        What was noted of this very declaration stays: the server is to be so again, and who watches it compares.
+        """
+        if self._path is not None and self.noted is None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
 
     def _read(self) -> dict[str, t.Any]:
         try:

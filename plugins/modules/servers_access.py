@@ -124,7 +124,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._unlogged import Unlo
 def manage(server: dict[str, t.Any], receipt: Receipt, check_mode: bool) -> dict[str, t.Any]:
     """Bring one server into its state, unless its receipt says that it is."""
     if receipt.holds:
-        return result(asked=False, warnings=[] if check_mode else noted(receipt))
+        return result(asked=False, warnings=[] if check_mode else kept(receipt.write))
     try:
         done = reconcile(client_from(server, read_only=check_mode), server)
     except (TransportError, RequestRefused) as error:
@@ -133,15 +133,15 @@ def manage(server: dict[str, t.Any], receipt: Receipt, check_mode: bool) -> dict
         return result(changed=True, msg=f"would be managed once its server runs: {error}")
     warnings = list(done.warnings)
     # What was not wholly seen is no reason not to look again.
-    if not (check_mode or done.changes or warnings):
-        warnings += noted(receipt)
+    if not check_mode and (done.changes or not warnings):
+        warnings += kept(receipt.outdate if done.changes else receipt.write)
     return result(done.changes, warnings=warnings, left=done.left)
 
 
-def noted(receipt: Receipt) -> list[str]:
-    """Note that all is as declared; return what a person should know of it."""
+def kept(keep: t.Callable[[], None]) -> list[str]:
+    """Keep the receipt as it is to be; return what a person should know of it."""
     try:
-        receipt.write()
+        keep()
     except OSError as error:
         return [f"receipt: {error}; the server will be asked again"]
     return []

@@ -77,6 +77,15 @@ CASES: dict[str, tuple[int, dict[str, str], dict[str, str]]] = {
         {'mlflow_certificate_error{instance="h",path="/c"}': "1x3000"},
         {'mlflow_certificate_error{instance="h",path="/c"}': "0x3000"},
     ),
+    "MlflowAccessDrifted": (
+        2,
+        {f"mlflow_team_grants_as_declared{TEAM}": "0x3000"},
+        {
+            f"mlflow_team_grants_as_declared{TEAM}": "1x3000",
+            # Somebody has made an experiment.
+            f"mlflow_team_access_as_declared{TEAM}": "0x3000",
+        },
+    ),
     "MlflowTeamNotMeasured": (
         2,
         {f"mlflow_team_scrape_error{TEAM}": "1x3000"},

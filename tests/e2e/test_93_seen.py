@@ -10,12 +10,35 @@ from urllib.parse import quote
 
 import project
 import pytest
-from e2e import alerts
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.usage import usage_page
+from e2e import alerts, history
 from e2e.browser import browser
 from e2e.stage import ALICE, Stage, soon
+from unit.plugin_utils.usage_month import NOW, reports
 
 FIGURES = "/var/lib/prometheus/node-exporter/mlflow.prom"
 RULES = "/etc/prometheus/mlflow_rules.yml"
+DASHBOARD = project.ROOT / "roles" / "mlflow_monitoring" / "files" / "dashboard.json"
+# Every metric, as the program on the host knows it.
+KINDS = """
+import json, sys
+sys.path.insert(0, "/usr/local/lib/mlflow")
+from monitoring import exposition, kinds
+found = [it for it in vars(kinds).values() if isinstance(it, exposition.Kind)]
+print(json.dumps({it.name: "counter" if it.counter else "gauge" for it in found}))
+"""
+# A month that was, in a Prometheus of its own. Between two looks it has what the last one saw.
+MONTH = "/srv/month"
+PORT = 9091
+LATER_PROMETHEUS = f"""
+set -e
+cd {MONTH}
+promtool tsdb create-blocks-from --max-block-duration=1440h openmetrics history data >/dev/null
+echo 'global: {{}}' > prometheus.yml
+systemd-run --quiet --collect --unit=month prometheus --config.file={MONTH}/prometheus.yml \
+  --storage.tsdb.path={MONTH}/data --storage.tsdb.retention.time=90d \
+  --web.listen-address=127.0.0.1:{PORT} --query.lookback-delta=4h
+"""
 # Kept, to be looked at.
 PICTURES = project.BUILD / "usage"
 CERTIFICATE = "/etc/ssl/of-the-proxy.crt"
@@ -35,6 +58,8 @@ scrape_configs:
   - job_name: node
     static_configs: [{{targets: ["127.0.0.1:9100"]}}]
 """
+ADMIN = {"name": "admin", "password": "vision-admin-try-out"}
+BOB = {"name": "bob", "password": "bob-try-out-only"}
 ALARMS = {("MlflowTeamCannotStart", "vision"), ("MlflowTeamNotMeasured", "vision"), ("MlflowCertificateEnds", "")}
 
 
@@ -44,10 +69,15 @@ def certify(stage: Stage, days: int) -> None:
     )
 
 
+def answer(stage: Stage, path: str, port: int = 9090) -> dict[str, Any]:
+    """Return what Prometheus answers, an error among it; nothing while it starts."""
+    said = stage.sh(f"curl --silent --max-time 30 'http://127.0.0.1:{port}/api/v1/{path}'", check=False)
+    return dict(json.loads(said)) if said.startswith("{") else {}
+
+
 def ask(stage: Stage, path: str) -> dict[str, Any]:
-    """Return what Prometheus answers; nothing while it starts."""
-    answer = stage.sh(f"curl --silent --max-time 10 'http://127.0.0.1:9090/api/v1/{path}'", check=False)
-    return dict(json.loads(answer)["data"]) if answer.startswith("{") else {}
+    """Return what it has to say."""
+    return dict(answer(stage, path).get("data", {}))
 
 
 def firing(stage: Stage) -> set[tuple[str, str]]:
@@ -149,3 +179,94 @@ def test_a_page_says_what_the_teams_use(watched: Stage, tmp_path: Path) -> None:
         for expected in ("vision", "nlp"):
             page.run("document.querySelector('thead button').click()")
             assert page.run(first) == expected
+
+
+def start(stage: Stage) -> None:
+    """Let Prometheus look at the rules as they are, with nothing that would set one of them off."""
+    stage.sh("systemctl restart prometheus prometheus-node-exporter")
+    assert soon(lambda: holds(stage, 'mlflow_team_state{team="vision"}'))
+    assert soon(lambda: firing(stage) == set()), firing(stage)
+
+
+def test_a_grant_by_hand_is_told_until_the_next_run(watched: Stage) -> None:
+    stage = watched
+    start(stage)
+    as_declared = 'mlflow_team_grants_as_declared{team="vision"} == 1'
+    assert soon(lambda: holds(stage, as_declared))
+    # What people make for themselves is no such thing.
+    made = stage.answer(5001, *BOB.values(), "/api/2.0/mlflow/experiments/create", {"name": "of bob"})
+    assert made[0] == 200, made
+    assert soon(lambda: holds(stage, 'mlflow_team_access_as_declared{team="vision"} == 0')), made
+    assert holds(stage, as_declared)
+
+    found = stage.answer(5001, *ALICE.values(), "/api/2.0/mlflow/experiments/get-by-name?experiment_name=segmentation")
+    grant = {
+        "username": "carol",
+        "resource_type": "experiment",
+        "resource_id": json.loads(found[1])["experiment"]["experiment_id"],
+        "permission": "MANAGE",
+    }
+    # She may read it, as one of a group.
+    given = stage.answer(5001, *ADMIN.values(), "/api/3.0/mlflow/users/permissions/grant", grant)
+    assert given[0] == 200, given
+    assert soon(lambda: firing(stage) == {("MlflowAccessDrifted", "vision")}), firing(stage)
+
+    run = stage.play("site", **QUICK)
+    assert run.code == 0, run.output
+    assert run.changed > 0, run.output
+    assert soon(lambda: firing(stage) == set()), firing(stage)
+    assert holds(stage, as_declared)
+
+
+def test_a_page_of_thirty_teams_and_a_month_fits_a_desk_and_a_phone(tmp_path: Path) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    (PICTURES / "month.html").write_text(usage_page(reports(30), NOW))
+    with browser(tmp_path, {}, "none") as page:
+        page.open((PICTURES / "month.html").as_uri())
+        page.wait_for("Every team")
+        assert page.run("document.querySelectorAll('svg').length") == 30 * 4
+        for size in ("desktop", "phone"):
+            page.look(PICTURES / f"month-{size}.png", size)
+            page.run("document.querySelectorAll('h2')[7].scrollIntoView()")
+            page.look(PICTURES / f"month-{size}-team.png", size)
+            assert page.run("document.documentElement.scrollWidth <= innerWidth")
+            # No chart is wider than what it stands in.
+            widest = "Math.max(...[...document.querySelectorAll('svg')].map(e => e.getBoundingClientRect().right))"
+            assert page.run(f"{widest} <= innerWidth")
+        page.look(PICTURES / "month-dark.png", dark=True)
+
+
+@pytest.fixture
+def month(watched: Stage) -> Iterator[tuple[str, int]]:
+    """Give Prometheus a month of thirty teams; return that as text, and when it ended."""
+    end = int(watched.sh("date +%s"))
+    text = history.openmetrics(json.loads(watched.sh("/usr/bin/python3 -", feed=KINDS)), end)
+    watched.sh(f"mkdir {MONTH} && cat > {MONTH}/history", feed=text)
+    watched.sh(LATER_PROMETHEUS)
+    yield text, end
+    watched.sh(f"systemctl stop month; rm -rf {MONTH}", check=False)
+
+
+def test_every_panel_of_the_dashboard_shows_something_of_a_month(watched: Stage, month: tuple[str, int]) -> None:
+    text, end = month
+    # It is made of what the host says of its teams.
+    assert history.shapes(watched.sh(f"cat {FIGURES}")) <= history.shapes(text)
+    assert soon(lambda: answer(watched, "query?query=1", PORT).get("status") == "success")
+    board = json.loads(DASHBOARD.read_text())
+    choices = {}
+    for variable in board["templating"]["list"]:
+        if variable["type"] == "query":
+            metric, label = history.LABEL_VALUES.fullmatch(variable["query"]["query"]).groups()
+            wanted = quote(metric.replace("$instance", ".*"))
+            choices[variable["name"]] = answer(watched, f"label/{label}/values?match%5B%5D={wanted}", PORT)["data"]
+    assert {name: len(values) for name, values in choices.items()} == {"instance": 1, "team": history.TEAMS}
+
+    begin, seen = end - history.DAYS * history.DAY, set()
+    for title, question, of_one_moment in history.asked(board, instance=".*", team="team-07"):
+        when = f"time={end}" if of_one_moment else f"start={begin}&end={end}&step=1800"
+        path = f"{'query' if of_one_moment else 'query_range'}?query={quote(question)}&{when}"
+        said = answer(watched, path, PORT)
+        assert said["status"] == "success", (title, question, said)
+        assert said["data"]["result"], (title, question)
+        seen.add(title)
+    assert seen == {it["title"] for it in board["panels"] if it["type"] != "row"}

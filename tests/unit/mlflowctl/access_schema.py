@@ -87,6 +87,47 @@ BY_HAND = [
     "INSERT INTO endpoints VALUES ('f', 'other')",
     "INSERT INTO scorers VALUES (1, 'judge')",
 ]
+# What people do without anybody's leave: their own passwords, and things that they make and have by a first grant.
+OF_PEOPLE = [
+    "UPDATE users SET password_hash = 'scrypt:of her own' WHERE username = 'ann'",
+    "INSERT INTO experiments VALUES (2, 'mine', 'active', 1)",
+    "INSERT INTO role_permissions VALUES (7, 1, 'experiment', '2', 'MANAGE')",
+    "INSERT INTO users VALUES (3, 'bob', 'scrypt:hash of bob', FALSE)",
+    "INSERT INTO roles VALUES (3, '__user_3__', NULL)",
+    "INSERT INTO user_role_assignments VALUES (3, 3, 3)",
+    "INSERT INTO role_permissions VALUES (8, 3, 'registered_model', 'mine', 'MANAGE')",
+    "DELETE FROM users WHERE username = 'bob'",
+    "DELETE FROM role_permissions WHERE id = 7",
+]
+# What is a grant to somebody, or lets somebody in, and what takes it back.
+GRANTED = [
+    ("UPDATE users SET is_admin = TRUE WHERE username = 'ann'", "UPDATE users SET is_admin = FALSE WHERE id = 2"),
+    ("INSERT INTO users VALUES (3, 'intruder', 'scrypt:hash', FALSE)", "DELETE FROM users WHERE id = 3"),
+    ("UPDATE role_permissions SET permission = 'READ'", "UPDATE role_permissions SET permission = 'EDIT'"),
+    (
+        "INSERT INTO role_permissions VALUES (9, 2, 'experiment', '*', 'READ')",
+        "DELETE FROM role_permissions WHERE id = 9",
+    ),
+    (
+        "INSERT INTO role_permissions VALUES (9, 1, 'experiment', '*', 'MANAGE')",
+        "DELETE FROM role_permissions WHERE id = 9",
+    ),
+    # Not the first on it: whoever manages it has not made it.
+    (
+        "INSERT INTO role_permissions VALUES (9, 4, 'experiment', '1', 'MANAGE'); "
+        "INSERT INTO roles VALUES (4, '__user_1__', NULL)",
+        "DELETE FROM role_permissions WHERE id = 9; DELETE FROM roles WHERE id = 4",
+    ),
+    # One that is of a group.
+    (
+        "INSERT INTO role_permissions VALUES (9, 2, 'experiment', '5', 'MANAGE')",
+        "DELETE FROM role_permissions WHERE id = 9",
+    ),
+    ("INSERT INTO user_role_assignments VALUES (2, 2, 2)", "DELETE FROM user_role_assignments WHERE id = 2"),
+    # What is another's own.
+    ("INSERT INTO user_role_assignments VALUES (2, 1, 1)", "DELETE FROM user_role_assignments WHERE id = 2"),
+    ("INSERT INTO roles VALUES (5, 'more', '')", "DELETE FROM roles WHERE id = 5"),
+]
 # What makes it a database of an MLflow that nobody knows.
 UNKNOWN = [
     "UPDATE alembic_version SET version_num = 'f00000000000'",

@@ -16,7 +16,7 @@ from mlflowctl import access_contents, access_state, databases, paths
 from mlflowctl import team as teams
 from mlflowctl.databases import reading, sqlite
 from mlflowctl.program import PACKAGE
-from unit.mlflowctl.access_schema import BY_HAND, DECLARED, OF_WORK, SCHEMA, UNKNOWN
+from unit.mlflowctl.access_schema import BY_HAND, DECLARED, GRANTED, OF_PEOPLE, OF_WORK, SCHEMA, UNKNOWN
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +113,33 @@ def test_whatever_else_does(team, database):
         for path in sqlite.files(str(database))[1:]:
             assert not os.path.exists(path)
     assert access_state.unchanged(team, state)
+
+
+def test_grants_are_as_noted_whatever_people_make_for_themselves(team, database):
+    state = {**noted(team), "files": None}
+    do(database, *OF_WORK, *OF_PEOPLE[:3])
+    assert access_state.compared(team, state) == (False, True)
+    do(database, *OF_PEOPLE[3:])
+    assert access_state.compared(team, state) == (False, True)
+
+
+@pytest.mark.parametrize(("granted", "taken"), GRANTED)
+def test_a_grant_by_hand_is_none_that_was_noted_until_it_is_taken_back(team, database, granted, taken):
+    state = {**noted(team), "files": None}
+    do(database, granted)
+    assert access_state.compared(team, state) == (False, False)
+    do(database, taken)
+    assert access_state.compared(team, state)[1] is True
+
+
+def test_who_cannot_tell_grants_does_not(team, database):
+    state = {**noted(team), "files": None}
+    assert access_state.compared(team, {**state, "grants": None}) == (True, None)
+    assert access_state.compared(team, None) == (False, None)
+    # Of an MLflow that notes grants of users elsewhere.
+    do(database, "UPDATE alembic_version_auth SET version_num = 'c3d4e5f6a7b8'")
+    assert access_state.compared(team, state) == (False, None)
+    assert noted(team)["grants"] is None
 
 
 def test_a_table_that_nobody_knows_counts(team, database):

@@ -164,3 +164,13 @@ def test_two_receipts_of_the_same_have_nothing_in_common(noted, host):
     second = json.loads(noted.read_text())
     assert first["salt"] != second["salt"]
     assert first["fingerprint"] != second["fingerprint"]
+
+
+def test_what_was_noted_of_another_declaration_goes_once_the_server_is_of_this_one(host, noted):
+    # Of this very declaration: the server is to be so again.
+    host.receipt().outdate()
+    assert host.receipt().holds
+    host.receipt(users=[]).outdate()
+    assert not noted.exists()
+    host.receipt(users=[]).outdate()
+    _receipt.Receipt({**DECLARED, "receipt": None}).outdate()

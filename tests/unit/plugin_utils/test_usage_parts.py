@@ -4,7 +4,8 @@ import json
 
 import pytest
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.usage_parts import part_of, usage_parts
-from unit.plugin_utils.test_usage import NOW, Reader, reports, team
+from unit.plugin_utils.test_usage import Reader
+from unit.plugin_utils.usage_month import NOW, reports, team
 
 HOME = "/srv/usage"
 

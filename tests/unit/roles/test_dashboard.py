@@ -35,3 +35,13 @@ def test_the_dashboard_is_of_many_teams_and_of_one():
     assert below
     asked = [(it["title"], target["expr"]) for it in below for target in it["targets"]]
     assert [title for title, question in asked if 'team="$team"' not in question] == []
+
+
+def test_no_panel_lies_on_another():
+    board = json.loads((ROLE / "files" / "dashboard.json").read_text())
+    cells = []
+    for place in (it["gridPos"] for it in board["panels"]):
+        assert place["x"] + place["w"] <= 24
+        cells += [(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])]
+    assert len(cells) == len(set(cells))
+    assert len({it["id"] for it in board["panels"]}) == len(board["panels"])

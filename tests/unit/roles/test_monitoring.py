@@ -456,7 +456,8 @@ def test_access_is_as_declared_until_somebody_changes_it(lab, monkeypatch):
     config = lab.home / "etc" / "vision"
     (config / "venv").symlink_to("/opt/mlflow/3.17.2")
     figure = "mlflow_team_access_as_declared", 'team="vision"'
-    assert figure not in lab.look()
+    grants = "mlflow_team_grants_as_declared", 'team="vision"'
+    assert {figure, grants} & set(lab.look()) == set()
 
     def do(statement):
         with contextlib.closing(sqlite3.connect(file / "mlflow.db")) as connection:
@@ -473,8 +474,12 @@ def test_access_is_as_declared_until_somebody_changes_it(lab, monkeypatch):
     assert found["mlflow_team_access_verified_timestamp_seconds", 'team="vision"'] == 7
     do("INSERT INTO model_versions VALUES ('churn', 2, 'None', 2)")
     assert lab.look()[figure] == 1
-    do("UPDATE role_permissions SET permission = 'MANAGE'")
-    assert lab.look()[figure] == 0
+    do("INSERT INTO experiments VALUES (9, 'of ann', 'active', 1)")
+    found = lab.look()
+    assert (found[figure], found[grants]) == (0, 1)
+    do("UPDATE role_permissions SET permission = 'MANAGE', resource_pattern = '*'")
+    found = lab.look()
+    assert (found[figure], found[grants]) == (0, 0)
     # Of a note from after the last look, only another look can tell.
     lab.settings["read_every"] = 3600
     later = {**access_state.Look(teams.load("vision"), access_schema.DECLARED).state, "files": None}
@@ -483,4 +488,6 @@ def test_access_is_as_declared_until_somebody_changes_it(lab, monkeypatch):
     lab.settings["read_every"] = 0
     assert lab.look()[figure] == 1
     (file / "mlflow.db").write_text("no database")
-    assert lab.look()[figure] == 0
+    found = lab.look()
+    assert found[figure] == 0
+    assert grants not in found

@@ -185,8 +185,10 @@ def of_access(seen: Seen) -> Iterator[Figure]:
         return
     yield kinds.VERIFIED, {}, verified
     # What was read before that says nothing about it.
-    read = bool(seen.read.get("as_declared")) and seen.read.get("tried", 0) >= verified
-    yield kinds.AS_DECLARED, {}, read or access_state.same_files(seen.team, noted)
+    read = seen.read if seen.read.get("tried", 0) >= verified else {}
+    as_declared = bool(read.get("as_declared")) or access_state.same_files(seen.team, noted)
+    yield kinds.AS_DECLARED, {}, as_declared
+    yield kinds.GRANTS_AS_DECLARED, {}, as_declared or read.get("grants_as_declared")
 
 
 def daily(seen: Seen) -> dict[str, Any]:

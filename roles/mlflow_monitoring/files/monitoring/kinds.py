@@ -57,6 +57,10 @@ VERIFIED = Kind("mlflow_team_access_verified_timestamp_seconds", "When access wa
 AS_DECLARED = Kind(
     "mlflow_team_access_as_declared", "1 while nobody has changed anything of it in the databases since; 0: not known."
 )
+GRANTS_AS_DECLARED = Kind(
+    "mlflow_team_grants_as_declared",
+    "1 while users, groups and grants are as then, but for what creators have of their own; 0: somebody changed them.",
+)
 ERROR = Kind("mlflow_team_scrape_error", "1 where figures of a team could not be had; the journal says why.")
 CERTIFICATE = Kind("mlflow_certificate_expiry_timestamp_seconds", "When a certificate of the proxy ends.")
 CERTIFICATE_ERROR = Kind("mlflow_certificate_error", "1 where a certificate of the proxy cannot be read.")

@@ -116,12 +116,12 @@ class Look:
                 raise TimeoutError(f"others were still being read after {TURN_SECONDS} s")
             try:
                 told = {**databases_of.asked(team, "quick"), "read": self.now, "error": False}
-                told["as_declared"] = access_state.unchanged(team, noted)
+                told["as_declared"], told["grants_as_declared"] = access_state.compared(team, noted)
             finally:
                 self.turns.release()
         except FAILURES as error:
             say(team.name, error)
-            told = {**former, "error": True, "as_declared": False}
+            told = {**former, "error": True, "as_declared": False, "grants_as_declared": None}
         told.update(tried=self.now, state=state)
         store.write(path, told)
         return told

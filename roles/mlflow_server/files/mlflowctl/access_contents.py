@@ -6,13 +6,12 @@ has heard of counts, too. What a table is for was looked up in some versions of 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from mlflowctl import databases
+from mlflowctl import access_grants, databases
 from mlflowctl.databases import own_tables, reading
 from mlflowctl.databases.sqlite import quoted
 from mlflowctl.errors import Problem
@@ -137,6 +136,12 @@ def refuse_unknown(name: str, told: dict[str, Any]) -> None:
             raise UnknownContentsError(f"the database {name} has no {', '.join(sorted(missing))}")
 
 
+def tells_grants(told: dict[str, Any]) -> bool:
+    """Say whether what is granted to users is told from what they have of things that they made."""
+    (revision,) = {it["revisions"].get(own_tables.PLACES["auth"][1]) for it in told.values()} - {None}
+    return revision in access_grants.REVISIONS
+
+
 def of_postgresql(team: Team, database: dict[str, Any], names: str) -> dict[str, Any]:
     """Return the same of a database in PostgreSQL, which digests it itself."""
     parts = {
@@ -151,8 +156,10 @@ def of_postgresql(team: Team, database: dict[str, Any], names: str) -> dict[str,
     script = IN_POSTGRESQL
     for word, text in parts.items():
         script = script.replace(f"{{{word}}}", text)
+    if database["name"] != "tracking":
+        script = f"{script}\n{access_grants.IN_POSTGRESQL}"
     script = own_tables.statement(script, own_tables.names(team, database["name"]))
-    found: dict[str, Any] = {"standby": {}, "tables": {}, "revisions": {}}
+    found: dict[str, Any] = {"standby": {}, "tables": {}, "revisions": {}, "grants": {}}
     for what, name, value in (json.loads(line) for line in reading.psql(team, database, script) if line):
         found[what][name] = value
     if found.pop("standby") != {"": False}:
@@ -181,7 +188,7 @@ def of_sqlite(file: str, names: list[str]) -> dict[str, Any]:
         # All of it as it is at one moment.
         connection.execute("BEGIN")
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        found: dict[str, Any] = {"tables": {}, "revisions": {}}
+        found: dict[str, Any] = {"tables": {}, "revisions": {}, "grants": {}}
         for table in REVISIONS:
             if table in tables:
                 rows = connection.execute(f"SELECT version_num FROM {table}")  # noqa: S608 - one of two
@@ -191,6 +198,8 @@ def of_sqlite(file: str, names: list[str]) -> dict[str, Any]:
         for table in tables:
             if table not in WORK and table not in REVISIONS and not table.startswith("sqlite_"):
                 found["tables"][table] = digest(connection, table, names)
+        if KNOWN["auth"][1].issubset(tables):
+            found["grants"] = access_grants.of_sqlite(connection)
     finally:
         connection.close()
     return found
@@ -201,13 +210,11 @@ def digest(connection: sqlite3.Connection, table: str, names: list[str]) -> str:
     facts = connection.execute("SELECT name FROM pragma_table_info(?)", [table])
     columns = [column for (name,) in facts for column in [name.decode()] if (table, column) not in MOMENTS]
     statement = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table)}"  # noqa: S608 - quoted
+    rows: Iterable[tuple[Any, ...]]
     if table in VERSIONS:
-        rows = [row for name in names for row in connection.execute(f"{statement} WHERE name = ?", [name])]
+        rows = (row for name in names for row in connection.execute(f"{statement} WHERE name = ?", [name]))
     elif table == PROGRESS:
-        rows = list(connection.execute(f"{statement} WHERE key NOT IN ({', '.join('?' * len(NOTES))})", NOTES))
+        rows = connection.execute(f"{statement} WHERE key NOT IN ({', '.join('?' * len(NOTES))})", NOTES)
     else:
-        rows = list(connection.execute(statement))
-    whole = hashlib.sha256()
-    for line in sorted(hashlib.sha256(repr(row).encode()).digest() for row in rows):
-        whole.update(line)
-    return whole.hexdigest()
+        rows = connection.execute(statement)
+    return access_grants.digest(rows)

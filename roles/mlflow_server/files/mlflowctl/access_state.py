@@ -41,8 +41,12 @@ class Look:
         now, files = time.time_ns(), of_files(team)
         self.files = files if files and sqlite.settled(files, now) else None
         self.contents: str | None = None
+        self.grants: str | None = None
         with contextlib.suppress(*FAILURES):
-            self.contents = json.dumps([team.version, access_contents.of_team(team, self.names)], sort_keys=True)
+            told = access_contents.of_team(team, self.names)
+            grants = [it.pop("grants") for it in told.values()]
+            self.contents = json.dumps([team.version, told], sort_keys=True)
+            self.grants = json.dumps(grants) if access_contents.tells_grants(told) else None
 
     @property
     def state(self) -> State | None:
@@ -50,28 +54,45 @@ class Look:
         if self.files is None and self.contents is None:
             return None
         salt = secrets.token_hex(16)
-        return {"files": self.files, "names": self.names, "salt": salt, "digest": self.digest(salt)}
-
-    def digest(self, salt: str) -> str | None:
-        """Return one of all contents, which says nothing to who has no salt."""
-        if self.contents is None:
-            return None
-        return hmac.new(salt.encode(), self.contents.encode(), hashlib.sha256).hexdigest()
+        digests = {"digest": digest(self.contents, salt), "grants": digest(self.grants, salt)}
+        return {"files": self.files, "names": self.names, "salt": salt, **digests}
 
     def is_as(self, noted: State) -> bool:
         """Say whether the contents are as they were when a state was noted."""
-        known, now = noted.get("digest"), self.digest(str(noted.get("salt")))
-        if not isinstance(known, str) or now is None or noted.get("names") != self.names:
-            return False
-        return hmac.compare_digest(known.encode(), now.encode())
+        return noted.get("names") == self.names and same(noted, "digest", self.contents) is True
+
+    def grants_are_as(self, noted: State) -> bool | None:
+        """Say the same of who is there and what they were granted; None where nobody can tell."""
+        return same(noted, "grants", self.grants)
+
+
+def digest(text: str | None, salt: str) -> str | None:
+    """Return one that says nothing to who has no salt."""
+    return None if text is None else hmac.new(salt.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def same(noted: State, which: str, text: str | None) -> bool | None:
+    """Say whether this is what was noted; None where one of both is not known."""
+    known, now = noted.get(which), digest(text, str(noted.get("salt")))
+    return hmac.compare_digest(known.encode(), now.encode()) if isinstance(known, str) and now is not None else None
 
 
 def unchanged(team: Team, noted: object) -> bool:
     """Say whether all is as it was when a state was noted."""
+    return compared(team, noted)[0]
+
+
+def compared(team: Team, noted: object) -> tuple[bool, bool | None]:
+    """Say whether all is as it was when a state was noted, and whether grants are, where that can be told."""
+    names = noted.get("names") if isinstance(noted, dict) else None
     if not isinstance(noted, dict):
-        return False
-    names = noted.get("names")
-    return same_files(team, noted) or (isinstance(names, list) and Look(team, map(str, names)).is_as(noted))
+        return False, None
+    if same_files(team, noted):
+        return True, True
+    if not isinstance(names, list):
+        return False, None
+    look = Look(team, map(str, names))
+    return look.is_as(noted), look.grants_are_as(noted)
 
 
 def same_files(team: Team, noted: State) -> bool:

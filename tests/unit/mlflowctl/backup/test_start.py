@@ -35,7 +35,7 @@ def _turns(tmp_path):
 
 
 def shown(result):
-    return f"LoadState=loaded\nConditionResult=yes\nResult={result}\nInvocationID={INVOCATION}"
+    return f"Id={UNIT}\nLoadState=loaded\nConditionResult=yes\nResult={result}\nInvocationID={INVOCATION}"
 
 
 @pytest.mark.parametrize(("configuration", "keeps"), [(NONE, False), (AUTO, True), ("", True)])

@@ -15,7 +15,7 @@ from mlflowctl import access_state, audit, databases, replicas
 from mlflowctl.databases import own_tables
 from mlflowctl.program import PACKAGE, PROGRAM
 from mlflowctl.team import Team
-from unit.mlflowctl.access_schema import BY_HAND, DECLARED, OF_WORK, SCHEMA, TABLES, UNKNOWN
+from unit.mlflowctl.access_schema import BY_HAND, DECLARED, GRANTED, OF_PEOPLE, OF_WORK, SCHEMA, TABLES, UNKNOWN
 
 PROGRAMS = Path("/usr/lib/postgresql")
 ACCOUNT = "nobody"
@@ -521,6 +521,17 @@ def test_access_is_as_noted_after_work_and_not_after_anything_else(people, place
     assert not access_state.unchanged(people, state)
     do(place, UNKNOWN[0])
     assert access_state.Look(people, DECLARED).contents is None
+
+
+def test_grants_are_as_noted_until_one_is_given_by_hand(people, place):
+    state = access_state.Look(people, DECLARED).state
+    for granted, taken in GRANTED:
+        do(place, granted)
+        assert access_state.compared(people, state) == (False, False), granted
+        do(place, taken)
+        assert access_state.compared(people, state)[1] is True, taken
+    do(place, *OF_WORK, *OF_PEOPLE)
+    assert access_state.compared(people, state) == (False, True)
 
 
 def test_nobody_who_holds_a_table_is_waited_for(people, place, database):

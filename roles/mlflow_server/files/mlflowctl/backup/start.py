@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlflowctl import causes, commands, redaction
+from mlflowctl import causes, commands, redaction, systemd
 from mlflowctl.turns import told_by
 
 JOURNAL_LINES = 20
@@ -20,8 +20,8 @@ def run(*words: str) -> str:
 def result(name: str) -> dict[str, Any]:
     """Say what a team's last backup came to."""
     unit = f"mlflow-backup@{name}.service"
-    asked = "--property=Result,InvocationID,ConditionResult,LoadState"
-    shown = dict(line.split("=", 1) for line in run("systemctl", "show", asked, unit).splitlines() if "=" in line)
+    asked = ("Result", "InvocationID", "ConditionResult", "LoadState")
+    shown = systemd.show([unit], asked).get(unit, {})
     if shown.get("LoadState") != "loaded":
         return {"team": name, "failure": "no backup is set up; run the role mlflow_backup for the team"}
     if shown.get("ConditionResult") != "yes":
