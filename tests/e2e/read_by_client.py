@@ -13,6 +13,10 @@ import mlflow
 client = mlflow.MlflowClient()
 
 
+def in_tree(name):
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
 def show(where, uri):
     with tempfile.TemporaryDirectory() as folder:
         place = pathlib.Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
@@ -26,10 +30,10 @@ def show(where, uri):
 for experiment in client.search_experiments():
     if sys.argv[1:] and experiment.name not in sys.argv[1:]:
         continue
-    top = experiment.name.replace("/", "%2F")
+    top = in_tree(experiment.name)
     for run in client.search_runs([experiment.experiment_id]):
         if client.list_artifacts(run.info.run_id):
-            name = (run.info.run_name or "").replace("/", "%2F")
+            name = in_tree(run.info.run_name or "")
             show(f"{top}/{name}@{run.info.run_id[:8]}", f"runs:/{run.info.run_id}/")
     for model in client.search_logged_models([experiment.experiment_id]):
         show(f"{top}/models/{model.name}@{model.model_id[2:10]}", f"models:/{model.model_id}")
