@@ -157,7 +157,8 @@ def test_files_that_are_no_names_are_not_shown(mine, lab):
 
 
 @pytest.mark.parametrize(
-    ("status", "meaning"), [(401, "EACCES"), (403, "EACCES"), (404, "ENOENT"), (504, "ETIMEDOUT"), (418, "EIO")]
+    ("status", "meaning"),
+    [(401, "EACCES"), (403, "EACCES"), (404, "ENOENT"), (504, "ETIMEDOUT"), (418, "EIO"), (302, "EIO")],
 )
 def test_a_refusal_is_what_it_means(mine, lab, status, meaning):
     lab.answers[f"{API}/experiments/search"] = status
