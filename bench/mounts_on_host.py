@@ -64,9 +64,9 @@ def log(who, experiment, name):
 
 def put(store, experiment, run, name, pieces):
     """Put an artifact where the server has it: sending it is not what is measured."""
-    owner = os.stat(store)
-    folder = store
-    for part in (experiment, run, "artifacts"):
+    folder, own = os.path.split(store)
+    owner = os.stat(folder)
+    for part in (own, experiment, run, "artifacts"):
         folder = os.path.join(folder, part)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         os.chown(folder, owner.st_uid, owner.st_gid)
