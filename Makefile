@@ -14,7 +14,7 @@ VERSION ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all matrix check bench bench-access bench-audit bench-hosts between $(STAGES) toolchain toolchain-mlflow toolchain-between toolchain-servers build hosts format release lock clean
+.PHONY: help demo test test-all matrix check bench bench-access bench-audit bench-hosts bench-mounts between $(STAGES) toolchain toolchain-mlflow toolchain-between toolchain-servers build hosts format release lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,7 +63,7 @@ docs: build ## The documentation as a site, in build/docs/html
 	@$(RUN) python tools/website.py
 
 bench: ## Measure everything, side by side with the ways it replaces
-	@$(MAKE) bench-access bench-audit bench-hosts ARGS=
+	@$(MAKE) bench-access bench-audit bench-hosts bench-mounts ARGS=
 
 bench-access: toolchain-mlflow build ## Measure managing access (ARGS=users)
 	@$(RUN) python bench/access.py $(ARGS)
@@ -73,6 +73,9 @@ bench-audit: toolchain-mlflow ## Measure what the audit lines cost a server
 
 bench-hosts: toolchain-mlflow build ## Measure a host with many teams (ARGS="server site onboard many wakes --keep")
 	@$(RUN) python bench/hosts.py $(ARGS)
+
+bench-mounts: toolchain-mlflow build ## Measure artifacts as files (ARGS="--mib 512 --runs 200 --users 10")
+	@$(RUN) python bench/mounts.py $(ARGS)
 
 build: toolchain ## Build the collection and install it in build/collections
 	@$(RUN) python tools/build.py

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import project
 import testhosts
 from e2e import stage
-from e2e.doors import DOMAIN, NLP, VISION, Connection, Doors
-from e2e.stage import Stage
+from e2e.doors import DOMAIN, NLP, VISION, Connection, Doors, quoted
+from e2e.stage import Stage, soon
 
 HOST = "notebook"
 ADMIN = "admin:vision-admin-try-out"
@@ -32,6 +35,7 @@ MAIN = f"$(systemctl show --value -p MainPID {SERVICE})"
 LOG = Path(__file__).parent / "log_for_mounts.py"
 # What the real client says that a user can read: a line for each file, as md5sum prints them.
 READ = Path(__file__).parent / "read_by_client.py"
+RUN_NOTEBOOK = Path(__file__).parent / "run_notebook.py"
 NOTEBOOK = project.ROOT / "examples" / "notebooks" / "quickstart.ipynb"
 
 
@@ -107,3 +111,31 @@ def asleep(notebook: Doors) -> bool:
 def processes(notebook: Doors) -> list[str]:
     """Return who has a process that answers for their directory."""
     return sorted(notebook.notebook.sh(f"ps --no-headers -o user:32 --ppid {MAIN}", check=False).split())
+
+
+def mounts(notebook: Doors) -> list[str]:
+    """Return what is mounted, each with the number that it has for as long as it is."""
+    return [line for line in notebook.notebook.sh("cat /proc/self/mountinfo").splitlines() if " fuse.mlflow " in line]
+
+
+def reading(path: str, size: int, name: str) -> str:
+    """Return what reads so much of a file, says so, waits until it is told to go on, and gives the whole checksum."""
+    waits = f"touch ~/{name}.half; until [ -e ~/{name}.on ]; do sleep 0.2; done"
+    return f"{{ head -c {size}; {waits}; cat; }} < {quoted(path)} | md5sum"
+
+
+@contextlib.contextmanager
+def holding(notebook: Doors, user: str, path: str, size: int) -> Iterator[Future[str]]:
+    """Let somebody have read a part of a file while something happens, and read the rest of it afterwards."""
+    name = f"reading-{user}"
+    host = notebook.notebook
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(look, notebook, user, reading(path, size, name))
+        try:
+            assert soon(lambda: read.done() or host.sh(f"ls /home/{user}/{name}.half", check=False) != "")
+            assert not read.done(), read.result()
+            yield read
+        finally:
+            host.sh(f"touch /home/{user}/{name}.on")
+            wait([read])
+            host.sh(f"rm -f /home/{user}/{name}.*")

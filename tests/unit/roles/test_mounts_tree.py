@@ -9,6 +9,7 @@ import time
 import pytest
 from mlflow_mounts import patience
 from mlflow_mounts.artifacts import asking, reading, server, tree
+from mlflow_mounts.fuse import wire
 from unit.roles import mounts_lab
 
 API = "/api/2.0/mlflow"
@@ -156,7 +157,8 @@ def test_files_that_are_no_names_are_not_shown(mine, lab):
 
 
 @pytest.mark.parametrize(
-    ("status", "meaning"), [(401, "EACCES"), (403, "EACCES"), (404, "ENOENT"), (504, "ETIMEDOUT"), (418, "EIO")]
+    ("status", "meaning"),
+    [(401, "EACCES"), (403, "EACCES"), (404, "ENOENT"), (504, "ETIMEDOUT"), (418, "EIO"), (302, "EIO")],
 )
 def test_a_refusal_is_what_it_means(mine, lab, status, meaning):
     lab.answers[f"{API}/experiments/search"] = status
@@ -293,6 +295,17 @@ def test_each_open_is_asked_for(mine, lab):
     assert error_of(mine.open, (*TOP, "big")) == "ENOENT"
     assert error_of(mine.open, (*TOP, "d")) == "EISDIR"
     assert error_of(mine.open, ("vision", "a")) == "EISDIR"
+
+
+def test_what_is_revoked_has_no_name_for_longer_than_that(mine, lab, monkeypatch):
+    # What the kernel may keep of an answer, and what of the server's: promised are 16 seconds.
+    assert wire.KERNEL_SECONDS + tree.FRESH <= 16
+    assert "a" in mine.children(("vision",))
+    lab.answers[f"{API}/experiments/search"] = {"experiments": []}
+    assert "a" in mine.children(("vision",))
+    now = time.monotonic()
+    monkeypatch.setattr(tree.time, "monotonic", lambda: now + tree.FRESH)
+    assert mine.children(("vision",)) == {}
 
 
 def test_what_nobody_uses_is_closed(mine, lab, monkeypatch):
