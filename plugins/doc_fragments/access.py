@@ -390,7 +390,7 @@ webhooks:
   default: []
   suboptions:
     name:
-      description: Name of the webhook, lower case letters, digits, C(.), C(_) and C(-).
+      description: Name of the webhook, letters, digits, C(.), C(_) and C(-).
       type: str
       required: true
     url:

@@ -13,6 +13,7 @@ from ._claims import declared_things, foreign_locations, kept_creators
 from ._declared import access_problems
 from ._dialect import RANKS, Grant, Holder, Resource, refuse_denial
 from ._errors import InvalidRequest
+from ._gateway import DEFINITION, ENDPOINT, wanted_models
 from ._kinds import ALWAYS, DECLARED
 from ._making import thing_steps
 from ._people import (
@@ -218,7 +219,10 @@ def refuse_missing_things(server: Server, declared: Declaration) -> None:
 
 
 def _missing_things(server: Server, declared: Declaration) -> t.Iterator[str]:
-    made = {(kind, thing["name"]) for kind in DECLARED for thing in declared[f"{kind}s"] if thing["state"] == "present"}
+    there = [(kind, thing) for kind in DECLARED for thing in declared[f"{kind}s"] if thing["state"] == "present"]
+    made = {(kind, thing["name"]) for kind, thing in there}
+    # An endpoint makes its models.
+    made |= {(DEFINITION, model["name"]) for kind, thing in there if kind == ENDPOINT for model in wanted_models(thing)}
     for key in ("users", "groups"):
         for holder in declared[key]:
             for resource in wanted_grants(holder["grants"] or []):

@@ -19,7 +19,7 @@ from ._kinds import DECLARED, EVERY, WORDS, name_problem
 from ._registry import alias_problem
 from ._text import shown
 
-WEBHOOK_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+WEBHOOK_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 Declared = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
@@ -86,7 +86,7 @@ def _name_problems(key: str, things: list[Declared]) -> Problems:
         elif name == EVERY:
             yield f"{key}: '{EVERY}' is no name; in a grant it means all"
         elif key == "webhooks" and not WEBHOOK_NAME.fullmatch(name):
-            yield f"{key}: '{name}' is no name that MLflow takes; use up to 63 of a-z, 0-9, . _ and - as in my-hook.1"
+            yield f"{key}: '{name}' is no name that MLflow takes; use up to 63 of A-Z a-z 0-9 . _ - as in my-hook.1"
         elif key == "groups" and HIDDEN_ROLE.fullmatch(name):
             yield f"{key}: '{name}' is a name that MLflow keeps for itself"
         elif key in ("registered_models", "prompts") and set(name) & set("/:"):

@@ -21,7 +21,7 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Name of the webhook, of up to 63 lower case letters, digits, C(.), C(_) and C(-), beginning and ending with a
+      - Name of the webhook, of up to 63 letters, digits, C(.), C(_) and C(-), beginning and ending with a
         letter or a digit.
       - MLflow lets several have the same. Then it is an error.
     type: str

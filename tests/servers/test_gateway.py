@@ -122,6 +122,9 @@ def test_a_gateway_of_a_declaration_is_there_for_those_who_were_granted_it(gatew
     wanted = {"name": name, "provider": "openai", "auth_config": {"api_base": "https://127.0.0.1:9/v1"}}
     declared = {"users": people, "kept_in": str(tmp_path / "kept.json")}
     declared["gateway_endpoints"] = [{"name": endpoint, "models": [model("gpt-4o", name)], "grants": grants}]
+    # Its model is only made with it.
+    given = [{"gateway_model_definition": endpoint, "permission": "USE"}]
+    declared["groups"] = [{"name": some("makers"), "members": [bob[0]], "grants": given}]
 
     def may_ask(who):
         messages = [{"role": "user", "content": "hi"}]
@@ -135,7 +138,10 @@ def test_a_gateway_of_a_declaration_is_there_for_those_who_were_granted_it(gatew
     assert secret_of(lab, name)["auth_config"] == wanted["auth_config"]
     if grants:
         assert [may_ask(who) for who in (ann, bob)] == [True, False]
-    gone = {"state": "absent"}
+    assert lab.reader.role(some("makers"))["grants"] == {
+        ("gateway_model_definition", definitions(lab)[endpoint]["model_definition_id"]): "USE"
+    }
+    gone, declared["groups"] = {"state": "absent"}, []
     declared["gateway_endpoints"], declared["gateway_secrets"] = [{"name": endpoint, **gone}], [{"name": name, **gone}]
     lab.converge("access", **declared)
     assert endpoint_of(lab, endpoint) is secret_of(lab, name) is None

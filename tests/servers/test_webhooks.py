@@ -112,7 +112,7 @@ def test_without_a_note_a_secret_is_given_once(hooked, some, secret, listener):
 
 
 def test_webhooks_of_a_declaration_are_delivered(hooked, some, secret, listener, tmp_path):
-    lab, name, model, key = hooked, some("hook"), some("模型"), secret()
+    lab, name, model, key = hooked, some("Hook_of.ours"), some("模型"), secret()
     wanted = {"name": name, "url": listener.uri, "events": EVENTS, "secret": key}
     declared = {"webhooks": [wanted], "kept_in": str(tmp_path / "kept.json")}
     done = lab.converge("access", **declared)

@@ -324,6 +324,21 @@ def test_a_declared_prompt_is_what_its_declaration_says():
     ]
 
 
+def test_a_model_that_a_declared_endpoint_makes_can_be_granted_on_at_once():
+    spare = {"name": "spare", "provider": "openai", "model": "gpt", "secret": "key"}
+    options = {
+        "gateway_secrets": [{"name": "key", "values": {"api_key": "sk-1"}}],
+        "gateway_endpoints": [{"name": "judge", "models": [{**spare, "name": None}, spare]}],
+    }
+    for name in ("judge", "spare"):
+        grants = [{"gateway_model_definition": name, "permission": "USE"}]
+        steps = plan(server(), groups=[{"name": "g", "grants": grants}], **options)
+        assert f"+ group g USE gateway_model_definition {name}" in steps
+    grants = [{"gateway_model_definition": "other", "permission": "USE"}]
+    with pytest.raises(InvalidRequest, match="gateway_model_definition other does not exist on the server"):
+        plan(server(), groups=[{"name": "g", "grants": grants}], **options)
+
+
 @pytest.mark.parametrize(("key", "kind"), [("prompts", "registered_model"), ("registered_models", "prompt")])
 def test_a_name_is_one_of_a_model_or_of_a_prompt(key, kind):
     observed = server(models=["taken"]) if kind == "registered_model" else server(prompts={"taken": {}})
