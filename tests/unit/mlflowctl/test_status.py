@@ -197,6 +197,12 @@ def test_a_port_that_is_closed_since_the_server_died_is_not_to_be_opened(host, u
     assert found["cure"] == "see journalctl -u mlflow@vision.service; systemctl start mlflow@vision.service"
 
 
+def test_looking_for_a_change_that_was_cut_off_leaves_no_lock(host, capsys):
+    change_cut_off(host, None)
+    assert ask(capsys, "doctor")[0] == 1
+    assert list(paths.HERE.locks.iterdir()) == []
+
+
 def test_a_change_that_somebody_is_at_is_nothing_wrong(host, capsys):
     change_cut_off(host, None)
     handle = transaction.lock("vision", "clients")

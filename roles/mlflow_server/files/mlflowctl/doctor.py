@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlflowctl import causes, drained, former, paths, systemd, transaction
+from mlflowctl import causes, drained, former, locks, paths, systemd, transaction
 from mlflowctl import team as teams
 from mlflowctl.backup import age, repository
 from mlflowctl.cli import WELL, WRONG
@@ -58,9 +58,7 @@ def watched(name: str) -> list[str]:
 def of_change(name: str) -> Iterator[Finding]:
     """Say whether a change was cut off: nobody is at it, and it is noted."""
     left = transaction.read_journal(name)
-    handle = transaction.lock(name, "clients", wait=False) if left else None
-    if left and handle is not None:
-        os.close(handle)
+    if left and not locks.is_held(paths.HERE.locks / f"{name}.clients"):
         server = units_of(name)[0]
         yield finding(
             name,

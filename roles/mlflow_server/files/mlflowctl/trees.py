@@ -61,12 +61,14 @@ def open_file(folder: int, name: str) -> IO[bytes]:
     return os.fdopen(handle, "rb")
 
 
-def walk(root: int, changing: bool = False) -> Iterator[tuple[int, os.stat_result, tuple[str, ...]]]:
+def walk(
+    root: int, changing: bool = False, but: tuple[type[OSError], ...] = ()
+) -> Iterator[tuple[int, os.stat_result, tuple[str, ...]]]:
     """Yield all below a directory, however deep: each with the directory it is in, and the parts of its path.
 
-    Where people go on changing it, what has gone meanwhile is none of it.
+    Where people go on changing it, what has gone meanwhile is none of it, and neither is what fails by one of these.
     """
-    gone = (FileNotFoundError, NotADirectoryError) if changing else ()
+    gone: tuple[type[OSError], ...] = (FileNotFoundError, NotADirectoryError, *but) if changing else but
     waiting: list[tuple[str, ...]] = [()]
     while waiting:
         above = waiting.pop()
