@@ -52,7 +52,7 @@ def walk(directory: str) -> dict[str, Any]:
         return found
     try:
         for _folder, facts, parts in trees.walk(root, changing=True, but=(PermissionError,)):
-            if stat.S_ISDIR(facts.st_mode):
+            if not stat.S_ISREG(facts.st_mode):
                 continue
             found["files"] += 1
             found["bytes"] += facts.st_size
