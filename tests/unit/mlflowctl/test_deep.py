@@ -89,6 +89,13 @@ def test_a_path_longer_than_any_that_can_be_opened_ends_no_measuring(tmp_path, w
     assert within.walk(str(tmp_path / "none")) == {"files": 0, "bytes": 0, "within": {}}
 
 
+def test_what_is_deeper_than_any_path_keeps_nobody_waiting(deep, within, monkeypatch):
+    monkeypatch.setattr(within, "DEEPEST", DEPTH)
+    assert within.walk(str(deep))["files"] == 2
+    monkeypatch.setattr(within, "DEEPEST", DEPTH - 1)
+    assert within.walk(str(deep)) == {"files": 1, "bytes": len(CONTENT), "within": {}}
+
+
 # The last of them.
 def test_it_is_removed(deep):
     files.remove(deep)

@@ -8,12 +8,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlflowctl import causes, drained, former, locks, paths, systemd, transaction
+from mlflowctl import causes, commands, drained, former, locks, paths, patience, systemd, transaction
 from mlflowctl import team as teams
 from mlflowctl.backup import age, repository
 from mlflowctl.cli import WELL, WRONG
 from mlflowctl.errors import Problem
-from mlflowctl.status import parse, table, units_of
+from mlflowctl.status import DISK_SECONDS, parse, table, units_of
 from mlflowctl.team import Team
 
 # Below this a database or an upgrade soon has no room.
@@ -92,6 +92,15 @@ def of_places(team: Team) -> Iterator[Finding]:
             )
 
 
+def disks_of(team: Team) -> list[Finding]:
+    """Say the same, with an end, and that a disk has not answered by then."""
+    try:
+        return list(patience.waited_for(DISK_SECONDS, lambda: list(of_places(team))))
+    except commands.LateError as error:
+        places = " or ".join(sorted({team.state_dir, *team.storage_dirs}))
+        return [finding(team.name, f"{places} {error}", "see whether its disk is there: dmesg, findmnt")]
+
+
 def of_backups(names: list[str]) -> Iterator[Finding]:
     """Say whose newest snapshot is too old."""
     try:
@@ -124,7 +133,7 @@ def look(names: list[str]) -> list[Finding]:
     for name in names:
         found += [*of_units(name, shown), *of_change(name)]
         try:
-            found += of_places(teams.load(name))
+            found += disks_of(teams.load(name))
         except (OSError, TypeError, ValueError) as error:
             found.append(finding(name, f"what is written down of it cannot be read: {error}", "run mlops.mlflow.site"))
     return [*found, *of_backups(names)]
