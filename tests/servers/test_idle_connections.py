@@ -71,7 +71,7 @@ def running(home: Path, settings: str = "") -> Iterator[tuple[Path, subprocess.P
     program = PROGRAM.replace("SETTINGS", settings)
     command = [str(project.MLFLOW / "bin" / "python"), "-c", program, str(path), str(home)]
     with (home / "server.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=FILES, stderr=log)
+        process = subprocess.Popen(command, cwd=FILES, stdout=log, stderr=log)
     try:
         end = time.monotonic() + 120
         while not path.exists():
@@ -85,9 +85,9 @@ def running(home: Path, settings: str = "") -> Iterator[tuple[Path, subprocess.P
 
 
 @contextlib.contextmanager
-def serving(home: Path) -> Iterator[Path]:
+def serving(home: Path, settings: str = "") -> Iterator[Path]:
     """Run it; give its socket."""
-    with running(home) as (path, _process):
+    with running(home, settings) as (path, _process):
         yield path
 
 
@@ -155,6 +155,27 @@ def test_who_asks_nothing_goes_for_who_comes(tmp_path: Path) -> None:
         for connection, rest in ((uploads, b"123456"), (asks, b"\r\n")):
             connection.sendall(rest)
             assert b"200 OK" in whole(connection)
+
+
+def test_what_strangers_do_is_few_short_lines(tmp_path: Path) -> None:
+    settings = "serve_uvicorn.lines.MOST = 8; serve_uvicorn.lines.TOGETHER = 2"
+    with serving(tmp_path, settings) as address:
+        log = tmp_path / "server.log"
+        long = b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: here\r\n"
+        login = b"Authorization: Basic eDp5\r\n"
+        began = log.read_text()
+        for said in (long + b"\r\n", b"no request\r\n\r\n", long.replace(b"/", b"/full?", 1) + login + b"\r\n") * 20:
+            assert ask(address, said)
+        found = log.read_text()[len(began) :]
+        assert len(found.splitlines()) == 8
+        assert max(map(len, found.splitlines())) < 1200
+        # Whoever has a log-in has all of theirs.
+        for _time in range(10):
+            assert b"200" in ask(address, GET + login + b"\r\n")
+        assert log.read_text().count('"GET / HTTP/1.1" 200') == 10
+        time.sleep(2)
+        assert ask(address, b"no request\r\n\r\n")
+        assert "52 more requests were refused, or came without a log-in" in log.read_text()
 
 
 def test_what_is_no_longer_needed_goes_again_once_everything_is_loaded(address: Path) -> None:

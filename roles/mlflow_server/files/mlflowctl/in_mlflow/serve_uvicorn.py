@@ -12,7 +12,7 @@ that it was the last. From 3.18 on MLflow's client repeats none that makes somet
 
 What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
 Who may make what has a name of its own is in creators.py, how no job is begun in jobs.py, and which paths nobody reads
-in plain.py.
+in plain.py. What strangers make it say is little (lines.py).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import uvicorn.config
 # As a program of its own, or read again by one, it does not stand in its package.
 if not __package__:
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
-from mlflowctl.in_mlflow import asking, audit, creators, jobs, plain, room
+from mlflowctl.in_mlflow import asking, audit, creators, jobs, lines, plain, room
 
 PROTOCOLS = {
     "uvicorn.protocols.http.h11_impl": "H11Protocol",
@@ -157,6 +157,7 @@ def begin_with_the_body(kind: Any) -> None:
             return
         head = self.__dict__.pop("head", None)
         if head is not None:
+            self.access_log = self.access_log and lines.is_written(head["status"], has_login(self.scope["headers"]))
             # uvicorn with h11 only closes: who sends the next request at once would lose it.
             last = [] if self.keep_alive else [(b"connection", b"close")]
             await send(self, {**head, "headers": [*head.get("headers", ()), *last]})
@@ -207,6 +208,7 @@ def watch_the_application() -> None:
         if watched is not inner:
             asking.follow()
         self.loaded_app = watched
+        lines.watch()
 
     config.load = load_watched
 
