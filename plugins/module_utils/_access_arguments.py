@@ -10,6 +10,7 @@ import typing as t
 from ._arguments import grant_list_spec
 from ._errors import InvalidRequest
 from ._kinds import WORDS
+from ._secret_text import EMPTY
 from ._webhooks import EVENTS
 
 STATE = {"type": "str", "choices": ["present", "absent"], "default": "present"}
@@ -150,4 +151,4 @@ def refuse_empty(declared: dict[str, t.Any]) -> None:
     """Raise for what is there with nothing behind it: a list of nobody is something else than one that is left out."""
     for name, option in access_spec().items():
         if option.get("default") is not None and name in declared and declared[name] is None:
-            raise InvalidRequest(f"{name}: is empty; leave it out, or give it a value")
+            raise InvalidRequest(f"{name}: {EMPTY}")

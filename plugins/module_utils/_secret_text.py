@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the mlops.mlflow authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text that cannot be the secret that was meant, whatever takes it. No secret is ever shown."""
+"""What somebody wrote, in a word, and text that cannot be the secret that was meant. No secret is ever shown."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import datetime
 import re
 import typing as t
 
+EMPTY = "is empty; leave it out, or give it a value"
 # Both ends, or a beginning: a password may have two braces somewhere in it.
 TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\A\s*\{[{%]", re.DOTALL)
 VAULT = "$ANSIBLE_VAULT;"

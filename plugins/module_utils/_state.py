@@ -19,6 +19,7 @@ Shown = t.Optional[t.Dict[str, t.Any]]
 Observe = t.Callable[[Client, t.Dict[str, t.Any]], t.Any]
 Show = t.Callable[[Client, t.Dict[str, t.Any], t.Any], Shown]
 Warn = t.Callable[[Client, t.Dict[str, t.Any], t.Any], t.List[str]]
+Veil = t.Callable[[Shown, Shown], t.Tuple[Shown, Shown]]
 Plan = t.Callable[[Client, t.Dict[str, t.Any], t.Any], t.Tuple[Shown, t.List[Step]]]
 
 
@@ -29,13 +30,15 @@ def ensure_module(
     plan: Plan,
     show: Show,
     warn: Warn = lambda *_observed: [],
+    veil: Veil = lambda before, after: (before, after),
     **options: t.Any,
 ) -> None:
     """Bring one thing into its wanted state and return it under its noun.
 
     C(observe) reads the server. C(plan) returns what will be shown afterwards and the steps that
     lead there: no steps, no change. Check mode stops before the steps, so both modes show the
-    same diff. C(warn) says what a person should know.
+    same diff. C(warn) says what a person should know, C(veil) what a diff, which goes to screens and
+    logs, shows of both.
     """
     module = AnsibleModule(argument_spec={**connection_spec(), **argument_spec}, supports_check_mode=True, **options)
     params = module.params
@@ -54,6 +57,7 @@ def ensure_module(
         module.fail_json(msg=str(error), failure=error.failure)
     for warning in warnings:
         module.warn(shown(warning))
+    before, after = veil(before, after)
     module.exit_json(
         changed=bool(steps),
         diff=all_shown({"before": before or {}, "after": after or {}}),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from functools import partial
 from urllib.parse import quote
@@ -35,6 +36,12 @@ EVENTS = (
     "prompt_alias.deleted",
     "budget_policy.exceeded",
 )
+# Where an address leads: who logs in stands before that, and a path or a query may be what opens the door there.
+LEADS_TO = re.compile(
+    r"(?P<where>[a-z][a-z0-9+.-]*://)(?P<login>[^/?#]*@)?"
+    r"(?P<host>(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]+)?)(?P<rest>[/?#].*)?",
+    re.IGNORECASE | re.DOTALL,
+)
 SHAPE = {
     "webhook_id": str,
     "name": str,
@@ -62,6 +69,22 @@ def webhook_facts(webhook: Facts) -> Facts:
 def shown_webhook(facts: Facts | None) -> Facts | None:
     """What a person is shown of it."""
     return facts and {key: value for key, value in facts.items() if key not in ("changed", "webhook_id")}
+
+
+def veiled_webhook(before: Facts | None, after: Facts | None) -> tuple[Facts | None, Facts | None]:
+    """Both as a diff shows them: of an address only where it leads, and whether it becomes another."""
+    first, second = ({**facts, "url": _leads_to(facts["url"])} if facts else facts for facts in (before, after))
+    if before and after and first and second and first["url"] == second["url"] and before["url"] != after["url"]:
+        second["url"] += " (another)"
+    return first, second
+
+
+def _leads_to(url: str) -> str:
+    found = LEADS_TO.fullmatch(url)
+    if not found:
+        return "***" if url else ""
+    is_all = not found["login"] and found["rest"] in (None, "", "/")
+    return url if is_all else f"{found['where']}{found['host']}/***"
 
 
 def webhooks(client: Client) -> list[Facts]:

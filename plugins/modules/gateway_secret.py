@@ -26,8 +26,8 @@ options:
     description:
       - The secret itself, such as C(api_key), by the names that MLflow has for the provider's parts. Needed for a new
         one.
-      - MLflow never tells it. It is replaced when O(kept_in) does not say that these values were given, and that
-        nothing of the secret was changed since.
+      - MLflow never tells it, and a diff shows nothing of it. It is replaced when O(kept_in) does not say
+        that these values were given, and that nothing of the secret was changed since.
       - Without O(kept_in) it is replaced when what MLflow shows of it differs, the first three and the last four
         characters of each value. Other characters are not compared then.
     type: dict
@@ -98,6 +98,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._gateway import (
     secret_after,
     secret_facts,
     secret_steps,
+    veiled_secret,
 )
 from ansible_collections.mlops.mlflow.plugins.module_utils._kept import Kept
 from ansible_collections.mlops.mlflow.plugins.module_utils._resources import Directory
@@ -137,6 +138,7 @@ def main() -> None:
         observe,
         plan,
         show,
+        veil=veiled_secret,
     )
 
 

@@ -31,7 +31,8 @@ options:
       - Where MLflow posts to. Needed for a new webhook.
       - MLflow refuses other schemes than C(https), and from 3.17 on addresses that are not public, unless the server's
         environment allows them.
-      - It is shown, so that nothing secret may be in it.
+      - Of an address with a path, a query or a log-in, a diff shows only where it leads, since that may be a token. The
+        module returns all of it, and MLflow shows it to its admins.
     type: str
   events:
     description: What it is told of. Needed for a new webhook.
@@ -132,6 +133,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._webhooks import (
     find_webhook,
     has_another_secret,
     shown_webhook,
+    veiled_webhook,
     webhook_after,
     webhook_steps,
     webhooks,
@@ -169,6 +171,7 @@ def main() -> None:
         observe,
         plan,
         show,
+        veil=veiled_webhook,
     )
 
 

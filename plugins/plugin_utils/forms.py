@@ -10,13 +10,12 @@ import math
 import re
 import typing as t
 
-from ..module_utils._secret_text import kind_of, secret_problem
+from ..module_utils._secret_text import EMPTY, kind_of, secret_problem
 
 Schema = t.Dict[str, t.Any]
 # Names that a number would change, and texts that a page shows in a line.
 TEXTS = ("name", "rename_from", "admin_username", "owner", "description")
 ON_THE_PAGE = ("description", "owner")
-EMPTY = "is empty; leave it out, or give it a value"
 # What ends a text, or turns the rest of a page around.
 UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 # Python counts to these for hours, or breaks off.

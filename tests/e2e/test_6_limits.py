@@ -164,6 +164,8 @@ def test_as_many_as_promised_may_be_connected_and_one_more_is_answered(converged
             time.sleep(5)
             assert processor_seconds(converged, "vision") - before < 1
             assert converged.lives("vision")
+            # Whoever holds connections and asks nothing keeps nobody out, however many they are.
+            assert converged.login(5001, **ALICE) == 200
     assert journal_lines(converged, since) < 200
     assert converged.login(5001, **ALICE) == 200
     assert converged.login(5002, **DAVE) == 200

@@ -51,6 +51,7 @@ def test_a_secret_comes_changes_and_goes(gateway, some, tmp_path):
     done = lab.converge("gateway_secret", **kept, provider="openai", values={"api_key": first})
     facts = {"name": name, "provider": "openai", "auth_config": {}, "masked_values": {"api_key": "sk-...9xyZ"}}
     assert done["gateway_secret"] == facts
+    assert done["diff"]["after"] == {**facts, "masked_values": {"api_key": "***"}}
     assert lab.ok("gateway_secret_info", name=name)["gateway_secrets"] == [facts]
     # What MLflow shows of both is the same.
     before = secret_of(lab, name)

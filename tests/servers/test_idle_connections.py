@@ -25,6 +25,7 @@ serve_uvicorn.SECONDS.update(head=3, body=3)
 serve_uvicorn.SECONDS_BETWEEN_LOOKS = 1
 serve_uvicorn.SECONDS_TO_ASK = 15
 serve_uvicorn.LEFT_OUT.add("left_out")
+SETTINGS
 from uvicorn.main import main
 main(["--uds", sys.argv[1], "--app-dir", sys.argv[2], "answer:app"])
 """
@@ -63,13 +64,14 @@ POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 7\r\n\r\n"
 
 
 @contextlib.contextmanager
-def running(home: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+def running(home: Path, settings: str = "") -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
     """Run the role's worker with the uvicorn that MLflow brings; give its socket, and the process."""
     (home / "answer.py").write_text(ANSWER)
     path = home / "http.sock"
-    command = [str(project.MLFLOW / "bin" / "python"), "-c", PROGRAM, str(path), str(home)]
+    program = PROGRAM.replace("SETTINGS", settings)
+    command = [str(project.MLFLOW / "bin" / "python"), "-c", program, str(path), str(home)]
     with (home / "server.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=FILES, stderr=log)
+        process = subprocess.Popen(command, cwd=FILES, stdout=log, stderr=log)
     try:
         end = time.monotonic() + 120
         while not path.exists():
@@ -83,9 +85,9 @@ def running(home: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
 
 
 @contextlib.contextmanager
-def serving(home: Path) -> Iterator[Path]:
+def serving(home: Path, settings: str = "") -> Iterator[Path]:
     """Run it; give its socket."""
-    with running(home) as (path, _process):
+    with running(home, settings) as (path, _process):
         yield path
 
 
@@ -126,6 +128,54 @@ def test_connections_end_where_nothing_comes_and_only_there(address: Path) -> No
         assert [future.result() for future in ended] == [b""] * 4
         assert all(future.result().startswith(b"HTTP/1.1 200") for future in served)
         assert refused.result().startswith(b"HTTP/1.1 507")
+
+
+def test_who_asks_nothing_goes_for_who_comes(tmp_path: Path) -> None:
+    """However many a stranger holds, and whatever they have begun."""
+    settings = "serve_uvicorn.PROMISED = 9; serve_uvicorn.SECONDS.update(head=600, body=600)"
+    with running(tmp_path, settings) as (address, _process), contextlib.ExitStack() as stack:
+        asks, uploads, first = (kept(stack, address) for _number in range(3))
+        login = b"Authorization: Basic eDp5\r\n"
+        uploads.sendall(POST.replace(b"\r\n\r\n", b"\r\n" + login + b"\r\n") + b"x")
+        others = [kept(stack, address) for _number in range(3)]
+        for connection, said in zip(others, (GET, POST + b"x", POST), strict=True):
+            connection.sendall(said)
+        for _number in range(20):
+            assert b"200 OK" in ask(address, GET + b"\r\n")
+        # Who has asked is not first in the row any more.
+        asks.sendall(GET + b"\r\n")
+        assert b"200 OK" in whole(asks)
+        asks.sendall(GET)
+        held = [kept(stack, address) for _number in range(2)]
+        # With each of these who asks is one too many.
+        for number, gone in enumerate((first, *others)):
+            held.append(kept(stack, address))
+            assert b"200 OK" in ask(address, GET + b"\r\n"), number
+            assert gone.recv(1) == b"", number
+        for connection, rest in ((uploads, b"123456"), (asks, b"\r\n")):
+            connection.sendall(rest)
+            assert b"200 OK" in whole(connection)
+
+
+def test_what_strangers_do_is_few_short_lines(tmp_path: Path) -> None:
+    settings = "serve_uvicorn.lines.MOST = 8; serve_uvicorn.lines.TOGETHER = 2"
+    with serving(tmp_path, settings) as address:
+        log = tmp_path / "server.log"
+        long = b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: here\r\n"
+        login = b"Authorization: Basic eDp5\r\n"
+        began = log.read_text()
+        for said in (long + b"\r\n", b"no request\r\n\r\n", long.replace(b"/", b"/full?", 1) + login + b"\r\n") * 20:
+            assert ask(address, said)
+        found = log.read_text()[len(began) :]
+        assert len(found.splitlines()) == 8
+        assert max(map(len, found.splitlines())) < 1200
+        # Whoever has a log-in has all of theirs.
+        for _time in range(10):
+            assert b"200" in ask(address, GET + login + b"\r\n")
+        assert log.read_text().count('"GET / HTTP/1.1" 200') == 10
+        time.sleep(2)
+        assert ask(address, b"no request\r\n\r\n")
+        assert "52 more requests were refused, or came without a log-in" in log.read_text()
 
 
 def test_what_is_no_longer_needed_goes_again_once_everything_is_loaded(address: Path) -> None:

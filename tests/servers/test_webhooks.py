@@ -78,6 +78,7 @@ def test_a_webhook_comes_changes_and_goes(hooked, some, secret, listener, tmp_pa
     done = lab.converge("webhook", **wanted, secret=first)
     facts = {"name": name, "url": listener.uri, "events": sorted(EVENTS), "status": "active"}
     assert done["webhook"] == {**facts, "description": wanted["description"]}
+    assert done["diff"]["after"] == {**done["webhook"], "url": listener.uri.replace("hook?x='\"%20", "***")}
     assert signed_with(lab, listener, name)(first)
     # Another secret is seen though the server does not tell it; nobody can read it out of the note.
     lab.converge("webhook", **wanted, secret=second)

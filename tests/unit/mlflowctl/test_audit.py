@@ -18,6 +18,9 @@ options = dict(it[2:].partition("=")[::2] for it in sys.argv[1:] if it[0] == "-"
 for option in ("since", "until"):
     if not options.get(option, "0").isdecimal():
         sys.exit("Failed to parse timestamp: " + options[option])
+if os.path.exists(sys.path[0] + "/slow"):
+    import time
+    time.sleep(60)
 if os.path.exists(sys.path[0] + "/torn"):
     sys.exit("Failed to open files: \\x1b[2JInput/output error")
 for line in open(sys.path[0] + "/entries"):
@@ -217,6 +220,13 @@ def test_lines_that_the_journal_did_not_take_are_counted(host, ask):
 def test_a_time_that_is_none_was_asked_for_wrongly(host, ask):
     assert ask("--since=soon", code=2).err == "Failed to parse timestamp: soon\n"
     assert ask("--until=soon", code=2).err == "Failed to parse timestamp: soon\n"
+
+
+def test_a_journal_that_is_not_read_in_time_is_an_error_with_what_to_do(host, ask, monkeypatch):
+    (host.entries.parent / "slow").touch()
+    monkeypatch.setattr(audit, "READ_SECONDS", 1)
+    said = "journalctl was still not done after 1 s; ask for less, with --since and --until\n"
+    assert ask(code=1).err == said
 
 
 def test_a_journal_that_cannot_be_read_is_an_error(host, ask, monkeypatch):

@@ -58,10 +58,42 @@ def test_a_restored_one_is_looked_through_and_given(deep):
     assert (deep / PATH).read_bytes() == CONTENT
 
 
-def test_it_is_measured(deep, monkeypatch):
+@pytest.fixture
+def within(monkeypatch):
+    """What measures it."""
     monkeypatch.syspath_prepend(PACKAGE.parents[2] / "mlflow_monitoring" / "files")
-    within = importlib.import_module("monitoring.within")
+    return importlib.import_module("monitoring.within")
+
+
+def test_it_is_measured(deep, within):
     assert within.walk(str(deep)) == {"files": 2, "bytes": 2 * len(CONTENT), "within": {"a": len(CONTENT)}}
+
+
+def test_a_path_longer_than_any_that_can_be_opened_ends_no_measuring(tmp_path, within):
+    # What the team's own code can make, one step after the other.
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _level in range(21):
+        os.mkdir("a" * 200, dir_fd=folder)
+        below = os.open("a" * 200, os.O_RDONLY, dir_fd=folder)
+        with open(os.open("b" * 200, os.O_WRONLY | os.O_CREAT, dir_fd=below), "wb") as file:
+            file.write(CONTENT)
+        os.close(folder)
+        folder = below
+    os.close(folder)
+    (tmp_path / "z").write_bytes(CONTENT)
+    total = {"files": 22, "bytes": 22 * len(CONTENT), "within": {"a" * 200: 21 * len(CONTENT)}}
+    try:
+        assert within.walk(str(tmp_path)) == total
+    finally:
+        subprocess.run(["rm", "-rf", tmp_path / ("a" * 200)], check=True)
+    assert within.walk(str(tmp_path / "none")) == {"files": 0, "bytes": 0, "within": {}}
+
+
+def test_what_is_deeper_than_any_path_keeps_nobody_waiting(deep, within, monkeypatch):
+    monkeypatch.setattr(within, "DEEPEST", DEPTH)
+    assert within.walk(str(deep))["files"] == 2
+    monkeypatch.setattr(within, "DEEPEST", DEPTH - 1)
+    assert within.walk(str(deep)) == {"files": 1, "bytes": len(CONTENT), "within": {}}
 
 
 # The last of them.

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+import threading
 
 import pytest
 from mlflowctl import cli, doctor, paths, status, transaction, turns
@@ -195,6 +196,39 @@ def test_a_port_that_is_closed_since_the_server_died_is_not_to_be_opened(host, u
     (found,) = json.loads(ask(capsys, "doctor", "--json")[1])
     assert found["problem"] == "its server died, and mlflow-listen@vision.socket refuses until it answers"
     assert found["cure"] == "see journalctl -u mlflow@vision.service; systemctl start mlflow@vision.service"
+
+
+def test_a_disk_that_does_not_answer_is_one_teams(host, monkeypatch, capsys):
+    directory = paths.HERE.config / "nlp"
+    shutil.copytree(paths.HERE.config / "vision", directory, symlinks=True)
+    known = json.loads((directory / "team.json").read_text())
+    (directory / "team.json").write_text(json.dumps({**known, "name": "nlp", "storage_dirs": ["/srv/away"]}))
+    real, over = shutil.disk_usage, threading.Event()
+
+    def away(place):
+        if place == "/srv/away":
+            over.wait(60)
+        return real(place)
+
+    monkeypatch.setattr(shutil, "disk_usage", away)
+    for module in (status, doctor):
+        monkeypatch.setattr(module, "DISK_SECONDS", 0.5)
+    try:
+        found = {it["team"]: it for it in json.loads(ask(capsys, "status", "--json")[1])}
+        assert found["vision"]["state"] == "asleep"
+        why = "its disk does not answer within 0.5 s"
+        assert found["nlp"] == {"team": "nlp", "state": "unreadable", "problem": why}
+        assert "its disk does not answer" in ask(capsys, "status")[1]
+        (wrong,) = json.loads(ask(capsys, "doctor", "--json")[1])
+        assert (wrong["team"], wrong["problem"]) == ("nlp", f"/srv/away or {host}/state does not answer within 0.5 s")
+    finally:
+        over.set()
+
+
+def test_looking_for_a_change_that_was_cut_off_leaves_no_lock(host, capsys):
+    change_cut_off(host, None)
+    assert ask(capsys, "doctor")[0] == 1
+    assert list(paths.HERE.locks.iterdir()) == []
 
 
 def test_a_change_that_somebody_is_at_is_nothing_wrong(host, capsys):

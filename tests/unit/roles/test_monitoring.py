@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from mlflowctl import access_state, paths
 from mlflowctl import team as teams
 from mlflowctl.access_contents import WORK
@@ -115,6 +116,12 @@ def lab(tmp_path, monkeypatch):
     module = importlib.import_module("monitoring.databases_of")
     monkeypatch.setattr(module, "PROGRAM", [*module.PROGRAM[:2], str(run / "monitoring")])
     return found
+
+
+def test_all_of_the_program_is_brought():
+    role = ROLES / "mlflow_monitoring"
+    known = yaml.safe_load((role / "vars" / "main.yml").read_text())["__mlflow_monitoring_programs"]
+    assert known == sorted(path.name for path in (role / "files" / "monitoring").glob("*.py"))
 
 
 def test_counts_what_is_in_a_database_and_leaves_nothing_beside_it(lab):
@@ -353,6 +360,46 @@ def test_counts_artifacts_by_experiment_and_follows_no_link(lab):
     assert (first["name"], first["bytes"], first["runs"]) == ("resnet", 1000, 2)
     assert told["deleted"] == {"experiments": 1, "runs": 1, "bytes": 50}
     assert told["quiet"] == [["admin", None], ["alice", 5000.5]]
+
+
+# What no client can write, and the team's own code can.
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE runs SET start_time = 'soon'",
+        "UPDATE runs SET start_time = 9e999",
+        "UPDATE experiments SET name = x'00ff'",
+        "UPDATE users SET username = x'00ff'",
+    ],
+)
+def test_what_a_teams_own_code_writes_into_its_database_keeps_no_other_out(lab, sql):
+    lab.add("vision")
+    lab.add("nlp")
+    lab.look()
+    lab.main.main("walk")
+    database = sqlite3.connect(lab.home / "state" / "vision" / "mlflow.db")
+    database.execute(sql)
+    database.commit()
+    database.close()
+    found = lab.look()
+    assert found["mlflow_team_users", 'team="nlp"'] == 2
+    lab.main.main("walk")
+    told = lab.reporting.report()["teams"]
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert (told["vision"]["error"], told["nlp"]["error"]) == (True, False)
+    assert told["nlp"]["experiments"][0]["name"] == "resnet"
+
+
+def test_what_was_kept_of_one_team_and_cannot_be_read_keeps_no_other_out_of_a_report(lab):
+    lab.add("vision")
+    lab.add("nlp")
+    lab.main.main("walk")
+    walk = lab.home / "kept" / "walks" / "vision.json"
+    walk.write_text(json.dumps({"answers": {"weeks": [{"week": "soon", "number": 1}, {"week": 1, "number": 1}]}}))
+    (lab.home / "etc" / "vision" / "team.json").write_text("[]")
+    told = lab.reporting.report()["teams"]
+    assert told["vision"] == {**dict.fromkeys(told["nlp"]), **told["vision"], "error": True, "experiments": []}
+    assert told["nlp"]["error"] is False
 
 
 def test_weeks_that_nobody_lived_in_are_none(lab):

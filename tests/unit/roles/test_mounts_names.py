@@ -1,6 +1,10 @@
 """Names of MLflow's as names of files: they lead nowhere, hide nothing, and stay apart."""
 
+import subprocess
+import sys
+
 import pytest
+from mlflow_mounts import cli, report
 from mlflow_mounts.artifacts import login, names, server
 
 LONG = "a" * 500
@@ -142,3 +146,20 @@ def test_only_teams_have_files(tmp_path):
         (tmp_path / name).touch()
     assert login.names(str(tmp_path)) == ["nlp-2", "vision"]
     assert login.names(str(tmp_path / "nothing")) == []
+
+
+def test_what_is_printed_moves_no_cursor_and_turns_nothing_around(capsys):
+    # Anybody may mount something of this kind, at a place of their choice.
+    report.say("a\x1b[2J\u202eb\u200b\n\u2028\ud800c")
+    assert capsys.readouterr().out == "a?[2J?b????c\n"
+
+
+def test_systemd_is_not_waited_for_without_end(monkeypatch, capsys):
+    def late(*_command, timeout, **_options):
+        raise subprocess.TimeoutExpired("systemctl", timeout)
+
+    monkeypatch.setattr(report.subprocess, "run", late)
+    for command in ("status", "doctor"):
+        monkeypatch.setattr(sys, "argv", ["mlflow-mounts", command])
+        assert cli.main() == 1
+        assert capsys.readouterr().err.startswith("systemd does not answer")

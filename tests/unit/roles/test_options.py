@@ -19,6 +19,7 @@ ROLES = {
         "mlflow_proxy_max_request_size": "16m; deny all",
         "mlflow_proxy_connections_of_address": 0,
         "mlflow_proxy_connections_of_team": -1,
+        "mlflow_proxy_open_connections_of_address": -1,
         "mlflow_proxy_timeout": 0,
         "mlflow_proxy_logins_per_minute": 0,
         "mlflow_proxy_logins_per_minute_of_address": 0,

@@ -38,7 +38,7 @@ def team(name, port, *servers):
 def render(request, tmp_path):
     """Write what the role would, for these teams."""
 
-    def run(*teams):
+    def run(*teams, **more):
         root = request.config.rootpath
         play = PLAYBOOK.replace("ROLE", str(root / "roles" / "mlflow_proxy")).replace("OUT", str(tmp_path))
         (tmp_path / "play.yml").write_text(play)
@@ -52,6 +52,7 @@ def render(request, tmp_path):
             "mlflow_proxy_by": ["name", "path"],
             "mlflow_teams": teams,
             "__mlflow_proxy_seen": {"stdout": "nginx 1.22.1", "stdout_lines": ["nginx 1.22.1"]},
+            **more,
         }
         hosts = {"mlflow_servers": {"hosts": known}, "mlflow_proxies": {"hosts": {"proxy": {}}}}
         local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
@@ -102,3 +103,14 @@ def test_nothing_is_new_where_each_team_has_one_server(render):
     config, unit, files = render(team("nlp", 5002, "b"), team("vision", 5001, "a"))
     assert [it for it in OURS if it in config + unit] == []
     assert "{path: /etc/sysctl.d/60-mlflow-proxy.conf, state: absent}" in files
+    assert "nft" not in unit
+    assert "{path: /etc/mlflow-proxy/connections.nft, state: absent}" in files
+
+
+def test_open_connections_are_counted_where_that_is_asked_for(render):
+    _config, unit, files = render(team("nlp", 5002, "b"), mlflow_proxy_open_connections_of_address=1024)
+    reload = "ExecReload=/usr/sbin/nft --file /etc/mlflow-proxy/connections.nft\n"
+    assert unit.index("ExecReload=\n") < unit.index(reload) < unit.index("ExecReload=/bin/sh")
+    # What is read is noted, so that another number is a reason to reload.
+    assert unit.count("/etc/mlflow-proxy/connections.nft") == 4
+    assert "ip saddr ct count over 1024 }" in files

@@ -11,6 +11,7 @@ from mlflowctl import databases
 from mlflowctl.databases import own_tables, reading
 from mlflowctl.team import Team
 
+from monitoring import answers
 from monitoring.questions import SETS, Rows
 
 # As the team's account runs it, too.
@@ -31,6 +32,7 @@ def asked(team: Team, which: str) -> dict[str, Any]:
         else:
             # Its own exporter knows more.
             continue
+        told = answers.of_databases(told)
         found["sizes"][database["name"]] = told["size"]
         found["answers"].update(told["answers"])
     return found
@@ -59,4 +61,4 @@ def walked(team: Team) -> dict[str, Any] | None:
     """Return how much is in the server's own directory of artifacts; None where it has none on this host."""
     if not team.artifacts:
         return None
-    return dict(json.loads(within(team, WALK_SECONDS, "walk", team.artifacts)))
+    return answers.of_walk(json.loads(within(team, WALK_SECONDS, "walk", team.artifacts)))

@@ -9,6 +9,7 @@ from mlflowctl import team as teams
 
 from monitoring import store
 from monitoring.figures import count, disk_max, disk_used
+from monitoring.looking import FAILURES, say
 
 QUIET_DAYS = 90
 # So that a report of many teams stays small.
@@ -21,7 +22,17 @@ WEEK = 7 * 86400
 def report() -> dict[str, Any]:
     """Return it for all teams of the host."""
     state = store.state()
-    return {"at": time.time(), "teams": {name: of_team(name, state) for name in teams.names()}}
+    return {"at": time.time(), "teams": {name: one(name, state) for name in teams.names()}}
+
+
+def one(name: str, state: dict[str, Any]) -> dict[str, Any]:
+    """Return it for one; one that cannot be read keeps no other out."""
+    try:
+        return of_team(name, state)
+    except FAILURES as error:
+        say(name, error)
+        nothing: dict[str, Any] = {"days": [], "weeks": [], "experiments": [], "deleted": {"bytes": 0}}
+        return {**nothing, "version": "", "disk": {}, "error": True, "walked_at": None, "quiet": None}
 
 
 def of_team(name: str, state: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,10 @@ def main() -> int:
     if command in ("status", "doctor"):
         from mlflow_mounts import report  # noqa: PLC0415
 
-        return report.status() if command == "status" else report.doctor(path)
+        try:
+            return report.status() if command == "status" else report.doctor(path)
+        except report.LateError as error:
+            print(f"systemd does not answer: {error}", file=sys.stderr)
+            return 1
     print((__doc__ or "").rstrip(), file=sys.stderr)
     return 2

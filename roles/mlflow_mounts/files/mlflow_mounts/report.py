@@ -13,11 +13,16 @@ from typing import NamedTuple
 from mlflow_mounts import patience
 from mlflow_mounts.artifacts import login
 from mlflow_mounts.artifacts.asking import Team, text_of
+from mlflow_mounts.artifacts.names import UNSEEN
 
+LateError = subprocess.TimeoutExpired
 UNIT = "mlflow-mounts.service"
 KIND = "fuse.mlflow"
 WHO_AM_I = "/api/2.0/mlflow/users/current"
-UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Whoever may mount something chooses where: nothing of it moves a cursor, or turns what follows around.
+UNSHOWN = re.compile(f"[{UNSEEN}\u200b-\u200d\u2060]")
+# Of systemd, which answers at once or not at all.
+SECONDS = 60
 CAUSES = {
     "EACCES": "the log-in was refused: is the password in the file still the right one?",
     "EINVAL": "",
@@ -49,7 +54,7 @@ def processes() -> dict[int, tuple[int, int]]:
     """Return the processes of the unit by their users' numbers, each with its KiB of memory."""
     asked = ["systemctl", "show", "--value", "--property=MainPID", UNIT]
     main = subprocess.run(
-        asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+        asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False, timeout=SECONDS
     ).stdout.strip()
     found = {}
     for name in os.listdir("/proc") if main not in ("", "0") else []:
@@ -102,7 +107,7 @@ def service_problems(path: str) -> list[str]:
     problems = []
     if not os.path.exists("/dev/fuse"):
         problems.append("/dev/fuse is not there: modprobe fuse, or give the container the device")
-    state = subprocess.run(["systemctl", "is-active", "--quiet", UNIT], check=False).returncode
+    state = subprocess.run(["systemctl", "is-active", "--quiet", UNIT], check=False, timeout=SECONDS).returncode
     if state:
         problems.append(f"{UNIT} does not run: systemctl status {UNIT}")
         return problems

@@ -61,15 +61,16 @@ def lines(team: Team, *span: str) -> Iterator[Told]:
     options = ["--quiet", "--no-pager", "--all", "--output=json", "--output-fields=MESSAGE", *span]
     trusted = [f"_SYSTEMD_UNIT={team.server}", f"_UID={account_of(team)}", "_TRANSPORT=journal"]
     command = ["journalctl", *options, *trusted, f"SYSLOG_IDENTIFIER={IDENTIFIER}"]
-    for line in commands.lines(command, unread, READ_SECONDS):
-        if told := read(line.decode(errors="replace")):
-            yield told
+    try:
+        for line in commands.lines(command, unread, READ_SECONDS):
+            if told := read(line.decode(errors="replace")):
+                yield told
+    except commands.LateError as error:
+        raise Problem(f"{error}; ask for less, with --since and --until") from None
 
 
 def unread(said: str) -> Problem:
     """Return why a journal was not read to its end."""
-    if "still not done" in said:
-        return Problem(f"{said}; ask for less, with --since and --until")
     return (SpanError if "parse timestamp" in said else Problem)(causes.shown(said))
 
 

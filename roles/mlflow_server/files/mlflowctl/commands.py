@@ -84,7 +84,10 @@ def printed(
 def lines(
     command: Sequence[str | Path], problem: Callable[[str], Exception], seconds: float = WORK_SECONDS
 ) -> Iterator[bytes]:
-    """Yield the lines that a program prints while it prints them, as they are; raise a problem as above."""
+    """Yield the lines that a program prints while it prints them, as they are; raise a problem as above.
+
+    That it is not done in time remains an error of its own, for whoever has other advice then.
+    """
     began = time.monotonic()
     with open(os.memfd_create("complained"), "w+b") as errors:
         words = bounded([os.fspath(word) for word in command], seconds)
@@ -99,7 +102,7 @@ def lines(
         errors.seek(0)
         complained = errors.read().decode("utf-8", "replace")
     if is_late(process.returncode, began, seconds):
-        raise problem(late(command, seconds))
+        raise LateError(late(command, seconds))
     if process.returncode != 0:
         raise problem(said(command, Done(words, process.returncode, None, complained)))
 

@@ -8,12 +8,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlflowctl import causes, drained, former, paths, systemd, transaction
+from mlflowctl import causes, commands, drained, former, locks, paths, patience, systemd, transaction
 from mlflowctl import team as teams
 from mlflowctl.backup import age, repository
 from mlflowctl.cli import WELL, WRONG
 from mlflowctl.errors import Problem
-from mlflowctl.status import parse, table, units_of
+from mlflowctl.status import DISK_SECONDS, parse, table, units_of
 from mlflowctl.team import Team
 
 # Below this a database or an upgrade soon has no room.
@@ -58,9 +58,7 @@ def watched(name: str) -> list[str]:
 def of_change(name: str) -> Iterator[Finding]:
     """Say whether a change was cut off: nobody is at it, and it is noted."""
     left = transaction.read_journal(name)
-    handle = transaction.lock(name, "clients", wait=False) if left else None
-    if left and handle is not None:
-        os.close(handle)
+    if left and not locks.is_held(paths.HERE.locks / f"{name}.clients"):
         server = units_of(name)[0]
         yield finding(
             name,
@@ -92,6 +90,15 @@ def of_places(team: Team) -> Iterator[Finding]:
                 f"its database {database['file']} is not there",
                 f"restore a backup: mlflowctl restore {team.name}",
             )
+
+
+def disks_of(team: Team) -> list[Finding]:
+    """Say the same, with an end, and that a disk has not answered by then."""
+    try:
+        return list(patience.waited_for(DISK_SECONDS, lambda: list(of_places(team))))
+    except commands.LateError as error:
+        places = " or ".join(sorted({team.state_dir, *team.storage_dirs}))
+        return [finding(team.name, f"{places} {error}", "see whether its disk is there: dmesg, findmnt")]
 
 
 def of_backups(names: list[str]) -> Iterator[Finding]:
@@ -126,7 +133,7 @@ def look(names: list[str]) -> list[Finding]:
     for name in names:
         found += [*of_units(name, shown), *of_change(name)]
         try:
-            found += of_places(teams.load(name))
+            found += disks_of(teams.load(name))
         except (OSError, TypeError, ValueError) as error:
             found.append(finding(name, f"what is written down of it cannot be read: {error}", "run mlops.mlflow.site"))
     return [*found, *of_backups(names)]

@@ -29,6 +29,18 @@ def take(path: Path, patience: float | None = None) -> int | None:
     return None
 
 
+def is_held(path: Path) -> bool:
+    """Say whether somebody has a lock. Makes none where there is none."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not is_taken(handle, 0)
+    finally:
+        os.close(handle)
+
+
 @contextlib.contextmanager
 def held(path: Path, patience: float | None = None) -> Iterator[bool]:
     """Hold a lock if it is to be had in time; yield whether it was."""

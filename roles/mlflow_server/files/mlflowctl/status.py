@@ -8,15 +8,18 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlflowctl import databases, drained, systemd, transaction, turns
+from mlflowctl import commands, databases, drained, patience, systemd, transaction, turns
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.team import Team
 
 Say = Callable[[Team, dict[str, dict[str, str]]], dict[str, Any]]
+# For all of a team's disks.
+DISK_SECONDS = 20
 PROPERTIES = ("ActiveState", "SubState", "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic")
 
 
@@ -59,12 +62,20 @@ def brief(team: Team, shown: dict[str, dict[str, str]]) -> dict[str, Any]:
     return {"team": team.name, "version": team.version, "state": state, "since": since, "port": port}
 
 
+def room(team: Team) -> int | None:
+    """Return how many bytes are free where a team's data are; its other disks have to answer, too."""
+    free = {}
+    for place in {team.state_dir, *team.storage_dirs}:
+        with contextlib.suppress(OSError):
+            free[place] = shutil.disk_usage(place).free
+    return free.get(team.state_dir)
+
+
 def of_team(team: Team, shown: dict[str, dict[str, str]]) -> dict[str, Any]:
     """Return all that there is to say of one."""
     left = transaction.read_journal(team.name)
-    free = None
-    with contextlib.suppress(OSError):
-        free = shutil.disk_usage(team.state_dir).free
+    # Of one that is away nothing else is asked.
+    free = patience.waited_for(DISK_SECONDS, partial(room, team))
     return {
         **brief(team, shown),
         "databases": sizes(team),
@@ -87,7 +98,10 @@ def of_teams(names: list[str], say: Say = of_team) -> list[dict[str, Any]]:
         except (OSError, TypeError, ValueError) as error:
             found.append({"team": name, "state": "unreadable", "problem": str(error)})
         else:
-            found.append(say(team, shown))
+            try:
+                found.append(say(team, shown))
+            except commands.LateError as error:
+                found.append({"team": name, "state": "unreadable", "problem": f"its disk {error}"})
     return found
 
 

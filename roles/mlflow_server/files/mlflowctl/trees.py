@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -61,12 +62,15 @@ def open_file(folder: int, name: str) -> IO[bytes]:
     return os.fdopen(handle, "rb")
 
 
-def walk(root: int, changing: bool = False) -> Iterator[tuple[int, os.stat_result, tuple[str, ...]]]:
+def walk(
+    root: int, changing: bool = False, but: tuple[type[OSError], ...] = (), deepest: int = sys.maxsize
+) -> Iterator[tuple[int, os.stat_result, tuple[str, ...]]]:
     """Yield all below a directory, however deep: each with the directory it is in, and the parts of its path.
 
-    Where people go on changing it, what has gone meanwhile is none of it.
+    Where people go on changing it, what has gone meanwhile is none of it, and neither is what fails by one of these, or
+    is deeper than that: each directory is opened from the first one on.
     """
-    gone = (FileNotFoundError, NotADirectoryError) if changing else ()
+    gone: tuple[type[OSError], ...] = (FileNotFoundError, NotADirectoryError, *but) if changing else but
     waiting: list[tuple[str, ...]] = [()]
     while waiting:
         above = waiting.pop()
@@ -79,7 +83,7 @@ def walk(root: int, changing: bool = False) -> Iterator[tuple[int, os.stat_resul
             for name in sorted(os.listdir(folder)):
                 with contextlib.suppress(*gone):
                     facts = os.lstat(name, dir_fd=folder)
-                    if stat.S_ISDIR(facts.st_mode):
+                    if stat.S_ISDIR(facts.st_mode) and len(above) < deepest:
                         waiting.append((*above, name))
                     yield folder, facts, (*above, name)
         except gone:

@@ -13,7 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from mlflowctl import paths
+from mlflowctl import doctor, paths
 from unit.mlflowctl.backup_lab import Lab
 
 
@@ -207,6 +207,15 @@ def test_an_old_snapshot_is_a_failure_and_a_new_team_has_time(lab):
     assert "vision: its newest snapshot is 40 hours old, and may be 36" in lab.age.too_old(
         lab.repository.settings(), "vision"
     )
+    # Who asks what is wrong leaves nothing behind, and waits for nobody who has the repository.
+    locks = lab.home / "repository" / "locks"
+    locks.rmdir()
+    locks.touch()
+    said = [it["problem"] for it in doctor.of_backups(["vision"])]
+    assert said == ["its newest snapshot is 40 hours old, and may be 36"]
+    locks.unlink()
+    locks.mkdir()
+    assert not paths.HERE.noted.exists()
     with pytest.raises(lab.repository.BackupError, match="40 hours old"):
         lab.age.main("vision")
     # Nobody had noted it: another host has made it, or an older version of this role.

@@ -198,9 +198,22 @@ def test_who_is_refused_is_told_once_and_then_counted(ask, method):
         lines = ask(method, API + "experiments/search", status=401)
     (line,) = lines
     assert (line["user"], line["claimed_user"], line["status"]) == (None, "alice", 401)
-    ask.watched.repeated.settle(end=True)
+    ask.watched.strangers.settle(end=True)
     assert [it.get("count") for it in lines] == [None, 2]
     assert ask("GET", API + "runs/get", status=403)[-1]["user"] == "alice"
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 405, None])
+def test_strangers_fill_no_journal_whatever_they_say_to_be_and_ask_for(ask, status):
+    for number in range(3 * audit.STRANGERS):
+        headers = [(b"x-forwarded-for", str(number).encode())]
+        lines = ask("POST", f"/{number}", status=status, user=None, headers=headers, proxied=False)
+    assert len(lines) == audit.STRANGERS + 1
+    # Who has a log-in is told of nevertheless.
+    assert ask("POST", API + "runs/delete", "{}")[-1]["route"] == "runs/delete"
+    ask.watched.strangers.settle(end=True)
+    assert len(lines) == audit.STRANGERS + 3
+    assert (lines[-1]["route"], lines[-1]["status"], lines[-1]["count"]) == ("others", status, 2 * audit.STRANGERS - 1)
 
 
 def test_what_training_says_all_the_time_is_summed_up_by_the_minute():

@@ -152,9 +152,10 @@ class Repository:
             raise BackupError(self.reason(made.stderr))
         return True
 
-    def snapshots(self) -> list[Snapshot]:
+    def snapshots(self, *words: str) -> list[Snapshot]:
         """Return the team's snapshots, of any host, the newest last."""
-        listed = json.loads(self.run("snapshots", "--json", "--tag", f"mlflow,team={self.team}").stdout or "[]")
+        tag = f"mlflow,team={self.team}"
+        listed = json.loads(self.run("snapshots", "--json", "--tag", tag, *words).stdout or "[]")
         return sorted(listed or [], key=lambda snapshot: moment(snapshot["time"]))
 
     def find(self, identity: str | None = None, at: str | None = None, host: str | None = None) -> Snapshot:
@@ -216,7 +217,8 @@ class Repository:
 
     def age(self, any_host: bool = False) -> float | None:
         """Return for how many seconds this host, or any, has made no snapshot of the team; None where it never has."""
-        found = [it for it in self.snapshots() if any_host or it["hostname"] == self.known.host]
+        # Who only looks leaves no lock there, and waits for nobody's.
+        found = [it for it in self.snapshots("--no-lock") if any_host or it["hostname"] == self.known.host]
         times = [moment(it["time"]) for it in found if it not in in_future(found)]
         return (now() - max(times)).total_seconds() if times else None
 

@@ -5,7 +5,8 @@ It stands around the application, where each request comes by: over a direct por
 Who somebody is, is what MLflow itself found out, and not what a request says. No body is kept, only what names things.
 
 What training says all the time (metrics, parameters, parts of traces), and what is refused, is told once and then
-summed up, so that nobody fills the journal by working or by guessing.
+summed up, so that nobody fills the journal by working or by guessing. Whoever has no log-in is in so many lines a
+minute, whatever they ask for and say to be; the rest of them is counted.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ SETTING = "MLOPS_MLFLOW_AUDIT"
 # Seconds in which the same is summed up, and how much of that is remembered at most.
 TOGETHER = 60
 REMEMBERED = 2000
+# How many lines there are of strangers in that time, and what the route is called of those that are only counted.
+STRANGERS, OTHERS = 120, "others"
 # A longer body is not looked into for what it names; a longer name is cut off, and so is a list of them.
 LONGEST_BODY, LONGEST_NAME, MOST_NAMES = 1 << 20, 250, 10
 # What stands for a value that names nothing.
@@ -91,14 +94,20 @@ class Journal:
 class Repeated:
     """Tells the first of what is said all the time, and how often it was said again when that time is over."""
 
-    def __init__(self, write: Callable[[Told], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self.write, self.clock = write, clock
+    def __init__(
+        self, write: Callable[[Told], None], clock: Callable[[], float] = time.monotonic, most: int | None = None
+    ) -> None:
+        self.write, self.clock, self.most = write, clock, most
         self.known: dict[str, dict[str, Any]] = {}
 
     def tell(self, told: Told) -> None:
         """Tell it, or count it."""
-        what = json.dumps({key: value for key, value in told.items() if key not in ("time", "ms")})
         self.settle()
+        what = key_of(told)
+        if self.most is not None and what not in self.known and len(self.known) >= self.most:
+            told = {key: told.get(key) for key in ("time", "team", "user", "status")}
+            told = {**told, "method": "*", "route": OTHERS, "resource": {}}
+            what = key_of(told)
         if what in self.known:
             first = self.known[what]
             first["count"] += 1
@@ -119,12 +128,17 @@ class Repeated:
                 self.write({**found["told"], "count": found["count"]})
 
 
+def key_of(told: Told) -> str:
+    """Return what is the same of all lines that are summed up."""
+    return json.dumps({key: value for key, value in told.items() if key not in ("time", "ms")})
+
+
 class Audit:
     """Watches an application."""
 
     def __init__(self, app: Any, team: str, proxied: bool, write: Callable[[Told], None]) -> None:
         self.app, self.team, self.proxied, self.write = app, team, proxied, write
-        self.repeated = Repeated(write)
+        self.repeated, self.strangers = Repeated(write), Repeated(write, most=STRANGERS)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -151,6 +165,7 @@ class Audit:
         async def say(message: Any) -> None:
             if message["type"].startswith("lifespan.shutdown"):
                 self.repeated.settle(end=True)
+                self.strangers.settle(end=True)
             await send(message)
 
         return say
@@ -170,10 +185,13 @@ class Audit:
             "ms": round(seconds * 1000),
             **({"agent": "mlops.mlflow"} if request.header(b"user-agent").startswith("mlops.mlflow") else {}),
         }
-        if ALL_THE_TIME.fullmatch(request.route) or request.status in (401, 403):
+        self.repeated.settle()
+        self.strangers.settle()
+        if request.user is None:
+            self.strangers.tell(told)
+        elif ALL_THE_TIME.fullmatch(request.route) or request.status in (401, 403):
             self.repeated.tell(told)
         else:
-            self.repeated.settle()
             self.write(told)
 
     def address(self, request: Request) -> Told:

@@ -1,7 +1,8 @@
 """Runs uvicorn with an end to connections on which nothing comes: it has one between two requests, and none before.
 
 Whoever only connects, leaves a request or its body unfinished or does not read the answer would otherwise hold a
-connection for ever, without any log-in. Who does what HTTP wants, however slowly, is served.
+connection for ever, without any log-in. Who does what HTTP wants, however slowly, is served; but once there are as many
+as a team is promised, who has waited longest without having asked anything goes for who comes.
 
 An answer begins when its body does: MLflow's client repeats a request that nothing is answered to, and fails where a
 server that dies leaves it the head alone.
@@ -11,7 +12,7 @@ that it was the last. From 3.18 on MLflow's client repeats none that makes somet
 
 What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
 Who may make what has a name of its own is in creators.py, how no job is begun in jobs.py, and which paths nobody reads
-in plain.py.
+in plain.py. What strangers make it say is little (lines.py).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import uvicorn.config
 # As a program of its own, or read again by one, it does not stand in its package.
 if not __package__:
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
-from mlflowctl.in_mlflow import asking, audit, creators, jobs, plain, room
+from mlflowctl.in_mlflow import asking, audit, creators, jobs, lines, plain, room
 
 PROTOCOLS = {
     "uvicorn.protocols.http.h11_impl": "H11Protocol",
@@ -38,6 +39,9 @@ CYCLE = "RequestResponseCycle"
 # How long a whole head of a request may take, and how long nothing may come of a body, or be taken of an answer.
 SECONDS = {"head": 60, "body": 60, "answer": 300}
 SECONDS_BETWEEN_LOOKS = 10
+# How many connections there may be before those go that ask nothing: what a team is promised, of which each worker has
+# a part. More are let in, so that who comes then is not turned away.
+PROMISED = 1024
 # How long who is connected may ask once more when the server ends.
 SECONDS_TO_ASK = 1
 # The packages that a lean environment leaves out, as they are imported.
@@ -61,6 +65,7 @@ def look(protocol: Any, before: tuple[str, Any] | None = None, seconds: int = 0)
     """Close a connection on which nothing has come for too long; look again later."""
     transport = protocol.transport
     if transport.is_closing() or transport.get_protocol() is not protocol:
+        opened.pop(protocol, None)
         return
     found = waits_for(protocol)
     seconds = seconds + SECONDS_BETWEEN_LOOKS if found and found == before else 0
@@ -68,6 +73,30 @@ def look(protocol: Any, before: tuple[str, Any] | None = None, seconds: int = 0)
         transport.abort()
     else:
         protocol.loop.call_later(SECONDS_BETWEEN_LOOKS, look, protocol, found, seconds)
+
+
+# All that are open; last who has asked last, or has come since.
+opened: dict[Any, None] = {}
+
+
+def make_room() -> None:
+    """Close the connection on which nothing was asked for longest where there are too many, and no other."""
+    if len(opened) > PROMISED // int(os.environ.get("MLFLOW_WORKERS") or 1):
+        idle = next(filter(asks_nothing, opened), None)
+        if idle is not None:
+            del opened[idle]
+            idle.transport.abort()
+
+
+def asks_nothing(protocol: Any) -> bool:
+    """Say whether no request is under way, or the body of one that comes without a log-in."""
+    what = (waits_for(protocol) or ("nothing",))[0]
+    return what == "head" or (what == "body" and not has_login(protocol.cycle.scope["headers"]))
+
+
+def has_login(headers: Any) -> bool:
+    """Say whether a request has what could be one; MLflow takes it from two headers."""
+    return any(name.endswith(b"authorization") for name, _value in headers)
 
 
 class Absent:
@@ -92,7 +121,7 @@ absent: Any = Absent()
 
 def give_an_end(kind: Any) -> None:
     """Let a kind of connection be looked at from its beginning."""
-    begin, receive = kind.connection_made, kind.data_received
+    begin, receive, lose = kind.connection_made, kind.data_received, kind.connection_lost
 
     def connection_made(self: Any, transport: Any) -> None:
         # MLflow is loaded by now; what it tries to import before that, it does without.
@@ -100,13 +129,22 @@ def give_an_end(kind: Any) -> None:
             sys.meta_path.append(absent)
         self.received = 0
         begin(self, transport)
+        opened[self] = None
+        make_room()
         look(self)
 
     def data_received(self: Any, data: bytes) -> None:
         self.received += len(data)
+        before = self.cycle
         receive(self, data)
+        if self.cycle is not before and self in opened:
+            opened[self] = opened.pop(self)
 
-    kind.connection_made, kind.data_received = connection_made, data_received
+    def connection_lost(self: Any, error: Exception | None) -> None:
+        opened.pop(self, None)
+        lose(self, error)
+
+    kind.connection_made, kind.data_received, kind.connection_lost = connection_made, data_received, connection_lost
 
 
 def begin_with_the_body(kind: Any) -> None:
@@ -119,6 +157,7 @@ def begin_with_the_body(kind: Any) -> None:
             return
         head = self.__dict__.pop("head", None)
         if head is not None:
+            self.access_log = self.access_log and lines.is_written(head["status"], has_login(self.scope["headers"]))
             # uvicorn with h11 only closes: who sends the next request at once would lose it.
             last = [] if self.keep_alive else [(b"connection", b"close")]
             await send(self, {**head, "headers": [*head.get("headers", ()), *last]})
@@ -169,6 +208,7 @@ def watch_the_application() -> None:
         if watched is not inner:
             asking.follow()
         self.loaded_app = watched
+        lines.watch()
 
     config.load = load_watched
 

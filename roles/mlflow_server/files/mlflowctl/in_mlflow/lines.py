@@ -1,0 +1,72 @@
+"""Keeps what strangers do from filling the journal: there are so many lines a minute of requests without a log-in, of
+those that are refused, and of what is no request, none of them long; the rest is counted.
+
+uvicorn writes a line for each request with all of its path, and MLflow one for each foreign host: both are as long as
+who asks wants. The journal has the lines of all teams of the host.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+# What strangers make these say: uvicorn of what is no request, MLflow of hosts and origins that are not its own.
+LOGGERS = ("uvicorn.error", "mlflow.server.fastapi_security", "mlflow.server.security")
+ACCESS = "uvicorn.access"
+# Lines and seconds; and how long what a line says of a request may be. MLflow's own paths are shorter.
+MOST, TOGETHER, LONGEST = 240, 60, 1000
+
+
+class Few:
+    """How many lines there were in the time that is under way."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock, self.since, self.said, self.more = clock, clock(), 0, 0
+
+    def may(self) -> bool:
+        """Say whether there may be one more, and count it."""
+        if self.clock() - self.since >= TOGETHER:
+            if self.more:
+                print(f"{self.more} more requests were refused, or came without a log-in", file=sys.stderr, flush=True)
+            self.since, self.said, self.more = self.clock(), 0, 0
+        if self.said < MOST:
+            self.said += 1
+            return True
+        self.more += 1
+        return False
+
+
+few = Few()
+
+
+def short(value: Any) -> Any:
+    """Return a text no longer than a line is to be."""
+    return f"{value[:LONGEST]}…" if isinstance(value, str) and len(value) > LONGEST else value
+
+
+def shorten(record: logging.LogRecord) -> bool:
+    """Let a record say no more than that."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(short(it) for it in record.args)
+    record.msg = short(record.msg)
+    return True
+
+
+def of_strangers(record: logging.LogRecord) -> bool:
+    """Say whether a complaint is written."""
+    return record.levelno < logging.WARNING or (shorten(record) and few.may())
+
+
+def watch() -> None:
+    """Let the loggers have it."""
+    logging.getLogger(ACCESS).addFilter(shorten)
+    for name in LOGGERS:
+        logging.getLogger(name).addFilter(of_strangers)
+
+
+def is_written(status: int, has_login: bool) -> bool:
+    """Say whether there is a line of a request."""
+    return (has_login and status < 400) or few.may()
