@@ -27,6 +27,7 @@ EXPERIMENTS = "/api/2.0/mlflow/experiments/"
 SCORERS = "/api/3.0/mlflow/scorers/"
 GATEWAY = "/api/3.0/mlflow/gateway/"
 MCP_SERVERS = "/api/3.0/mlflow/mcp-servers"
+SKILLS = "/api/3.0/mlflow/skills"
 
 EXPERIMENT = {
     "name": str,
@@ -79,6 +80,12 @@ def signed(at: str) -> t.Callable[[Facts], Origin]:
 def scorer_facts(scorer: Facts) -> Facts:
     """A scorer with the key of its grants; its name needs the name of its experiment."""
     return {"key": scorer_key(scorer["experiment_id"], scorer["scorer_name"])}
+
+
+def skill_facts(skill: Facts) -> Facts:
+    """A skill by the name that its grants and its address have, with that of its organization where it has one."""
+    organization = skill.get("organization")
+    return {"name": f"@{organization}/{skill['name']}" if organization else skill["name"]}
 
 
 def in_gateway(what: str, items: str, key: str, **more: t.Any) -> Listing:
@@ -209,6 +216,26 @@ KINDS: dict[str, Kind] = {
             ),
             since=(3, 15),
             groups_since=(3, 15),
+        ),
+        Kind(
+            "skill",
+            Listing(
+                path=SKILLS,
+                items="skills",
+                shape={
+                    "name": str,
+                    "organization": Maybe(str),
+                    "creation_timestamp": Maybe(int),
+                    "created_by": Maybe(str),
+                },
+                name="name",
+                key="name",
+                one=SKILLS,
+                facts=skill_facts,
+                origin=signed("creation_timestamp"),
+            ),
+            since=(3, 18),
+            groups_since=(3, 18),
         ),
         *(
             Kind(word, since=SUB_KINDS_SINCE, groups_since=SUB_KINDS_SINCE)

@@ -56,6 +56,7 @@ OWN_VARIABLES = {
     "MLFLOW_SERVE_ARTIFACTS": "use artifacts: serve",
     "MLFLOW_ARTIFACTS_ONLY": "a team is a whole server; leave it out",
     "MLFLOW_ARTIFACTS_DESTINATION": "use artifacts: destination",
+    "MLFLOW_ARTIFACTS_PRESIGNED_ONLY": "artifacts go through the server; use artifacts: serve",
     "MLFLOW_TRACE_ARCHIVAL_CONFIG": "traces are in backend_store_uri, where backups find them; leave it out",
     "MLFLOW_HOST": "use listen_address",
     "MLFLOW_PORT": "use port",

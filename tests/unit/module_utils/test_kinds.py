@@ -48,6 +48,7 @@ SCORER = {"key": "1/tox%2Fic"}
         ("gateway_endpoint", {"endpoint_id": "e-1", "name": "out"}, "out", "e-1"),
         ("gateway_model_definition", {"model_definition_id": "d-1", "name": "gpt"}, "gpt", "d-1"),
         ("mcp_server", {"name": "com.example/x"}, "com.example/x", "com.example/x"),
+        ("skill", {"name": "@acme/reviewer"}, "@acme/reviewer", "@acme/reviewer"),
         *((word, None, "*", "*") for word in ALL_ONLY),
     ],
 )
@@ -93,6 +94,7 @@ def test_whoever_made_a_thing_keeps_it_and_is_not_counted_but_nobody_made_all():
         ("2.22.4", "scorer", "a/b/c", "3.7"),
         ("3.12.0", "gateway_secret", "x", "3.13"),
         ("3.14.0", "mcp_server", "x/y", "3.15"),
+        ("3.17.2", "skill", "@x/y", "3.18"),
         ("3.16.1", "run", "*", "3.17"),
         ("2.22.4", "prompt", "*", "3.13"),
     ],

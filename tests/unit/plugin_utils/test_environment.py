@@ -42,6 +42,7 @@ def test_every_option_of_mlflow_server_is_said_in_another_way(venv):
     ("name", "instead"),
     [
         ("MLFLOW_ARTIFACTS_DESTINATION", "use artifacts: destination"),
+        ("MLFLOW_ARTIFACTS_PRESIGNED_ONLY", "artifacts go through the server; use artifacts: serve"),
         ("MLFLOW_AUTH_CONFIG_PATH", "use auth_database_uri, default_permission and the other options of the team"),
         ("MLFLOW_AUTH_ADMIN_PASSWORD", "use admin_password"),
         ("MLFLOW_SERVER_ALLOWED_HOSTS", "use allowed_hosts"),
