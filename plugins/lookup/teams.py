@@ -526,7 +526,8 @@ options:
       creators:
         description:
           - Who may make experiments, registered models, prompts, MCP servers, skills, and secrets, models and endpoints
-            of the gateway, beside the team's admins. Everybody who can log in by default; nobody else where it is V({}).
+            of the gateway, beside the team's admins. Everybody who can log in by default; nobody else where it is
+            V({}).
           - The role's own server refuses it to others, with 403, whichever way they come. What somebody may do with
             what is there is for grants to say.
         type: dict
