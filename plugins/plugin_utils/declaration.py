@@ -177,7 +177,7 @@ def _team_problems(team: Team, packages: Packages) -> t.Iterator[str]:
     yield from replica_problems(team)
     yield from location_problems(team, packages)
     yield from genai_problems(team, _release(team["version"]) if pinned else None)
-    yield from network_problems(team)
+    yield from network_problems(team, _release(team["version"]) if pinned else None)
     yield from client_problems(team)
     yield from resource_problems(team)
     yield from server_environment_problems(team["environment"], team["state_dir"])

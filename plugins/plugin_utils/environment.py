@@ -94,6 +94,8 @@ OWN_PREFIXES = {
     "UVICORN_": ONE_PROCESS,
     "FLASK_": "the server is MLflow's; leave it out",
 }
+# Where a store's client goes, which takes no name without a scheme.
+ENDPOINT = re.compile(r"(MLFLOW_S3|AWS)_ENDPOINT_URL(_[A-Z0-9_]+)?")
 # Has no setting of the team, and writes files: below what the team's account may write, and backups leave out.
 METRICS = "MLFLOW_EXPOSE_PROMETHEUS"
 
@@ -137,6 +139,8 @@ def environment_problems(name: t.Any, value: t.Any, where: str = "environment: "
         yield f"{where}{name} is set by systemd; leave it out"
     elif problem := _value_problem(value, bool(SECRET_NAME.search(name))):
         yield f"{where}{name} {problem}"
+    elif ENDPOINT.fullmatch(name) and not re.match(r"https?://[^/\s]", str(value)):
+        yield f"{where}{name} is no address with a scheme; begin it with https:// or http://"
 
 
 def _value_problem(value: t.Any, is_secret: bool) -> str | None:

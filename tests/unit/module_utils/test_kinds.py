@@ -126,6 +126,23 @@ def test_a_scorer_that_is_not_called_by_its_experiment_and_quoted_is_refused(nam
         steps(holding("ann"), "ann", ("scorer", name, "READ"))
 
 
+@pytest.mark.parametrize("name", ["acme/reviewer", "@acme", "@/reviewer", "@acme/", "a/b/c", "@a/b/c", "my reviewer"])
+def test_a_skill_that_is_not_called_by_its_organization_is_refused(name):
+    with pytest.raises(InvalidRequest, match=r"users: ann: grants: skill: .* use @ORGANIZATION/NAME"):
+        steps(holding("ann", version="3.18.0"), "ann", ("skill", name, "READ"))
+
+
+def test_a_level_that_mlflow_has_not_for_skills_is_refused():
+    with pytest.raises(InvalidRequest, match=r"users: ann: grants: skill: MLflow has no USE for it"):
+        steps(holding("ann", version="3.18.0"), "ann", ("skill", "*", "USE"))
+
+
+def test_a_skill_is_known_with_its_organization_and_without():
+    facts = KINDS["skill"].listing.facts
+    assert facts({"name": "reviewer", "organization": "acme"}) == {"name": "@acme/reviewer"}
+    assert facts({"name": "reviewer", "organization": ""}) == {"name": "reviewer"}
+
+
 @pytest.mark.parametrize("name", ["judge", "to/ch", "50% ä?", "%2F", "a\nb"])
 def test_any_scorer_is_found_again(name):
     assert scorer_of(scorer_key(7, name)) == ("7", name)

@@ -184,3 +184,11 @@ def test_what_restic_is_told_by_the_role(name):
     (line,) = restic_environment_problems({name: CANARY})
     assert line.startswith(f"{name} is set by the role; ")
     assert list(restic_environment_problems({"AWS_ACCESS_KEY_ID": "x", "RESTIC_PROGRESS_FPS": 1})) == []
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+@pytest.mark.parametrize("value", ["minio:9000", "minio.example.org", "s3://minio", "https://", "//minio:9000"])
+def test_a_store_s_address_without_a_scheme(name, value):
+    line = fault_of(**environment(**{name: value}))
+    assert line == f"environment: {name} is no address with a scheme; begin it with https:// or http://"
+    assert faults(team(**environment(**{name: "http://minio:9000"}))) == []
