@@ -274,6 +274,8 @@ def test_nothing_changed_is_seen_in_ten_requests_with_all_kinds_declared(newest,
     lab.ok("access", **declared)
     lab.unchanged("access", **declared)
     assert len(lab.proxy.requests) <= 10, lab.proxy.requests
+    # A kind that came later is listed, too.
+    most = 10 + (lab.version >= (3, 18))
     # Nor are there more where things of all kinds are declared themselves, and one more for what nothing is granted on.
     key, name = some("key"), some("judge")
     declared |= {
@@ -287,7 +289,7 @@ def test_nothing_changed_is_seen_in_ten_requests_with_all_kinds_declared(newest,
     }
     lab.ok("access", **declared)
     lab.unchanged("access", **declared)
-    assert len(lab.proxy.requests) <= 10, lab.proxy.requests
+    assert len(lab.proxy.requests) <= most, lab.proxy.requests
     asked = len(lab.proxy.requests)
     declared["webhooks"] = [{"name": some("hook"), "url": "https://127.0.0.1:9/x", "events": ["prompt.created"]}]
     lab.ok("access", **declared)

@@ -14,7 +14,8 @@ from unit.plugin_utils.refusals import CANARY, fault_of, faults, team
 
 # Options of a server that a team may still have: one without a setting of the team, with a check of its own.
 ALLOWED = {METRICS}
-ENVIRONMENTS = [project.MLFLOW, *(project.BUILD / name for name in project.OLDER_MLFLOWS)]
+OTHERS = [*project.OLDER_MLFLOWS, *project.next_mlflows()]
+ENVIRONMENTS = [project.MLFLOW, *(project.BUILD / name for name in OTHERS)]
 ASK = (
     "import json; from mlflow.cli import cli; print(json.dumps([name for each in cli.commands['server'].params "
     "for name in ([each.envvar] if isinstance(each.envvar, str) else each.envvar or [])]))"
