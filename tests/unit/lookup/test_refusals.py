@@ -62,11 +62,22 @@ OWN = "is read by nothing; a team's own variable begins with mlflow_team_, so ca
         ("mlflow_teamvision", team(), OWN),
         ("mlflow_Team_vision", team(), OWN),
         ("mlflow_team_s", team("s"), ""),
+        ("mlflow_server_version", "3.17.2", "is read by nothing; mlflow_version is what it is called"),
+        ("mlflow_idle_timeout", "1h", "is read by nothing; mlflow_server_idle_timeout is what it is called"),
+        ("mlflow_wheel_dir", "/srv", "is read by nothing; mlflow_server_wheel_dir is what it is called"),
+        ("mlflow_proxy_certificate", "/x", "is read by nothing; mlflow_proxy_tls_certificate is what it is called"),
+        ("mlflow_proxy_server_domain", "x", "is read by nothing; mlflow_proxy_domain is what it is called"),
+        ("mlflow_port", 5001, ""),
+        ("mlflow_client_version", "3.17.2", ""),
         ("mlflow_access_report_dirs", "/srv", "is read by nothing; mlflow_access_report_dir is what it is called"),
     ],
 )
 def test_variables_that_nothing_reads(name, value, said):
     assert problems(**{name: value}) == ([f"{name}: {said}"] if said else [])
+
+
+def test_what_fills_in_a_variable_of_ours_is_somebody_s_own():
+    assert problems(mlflow_idle_timeout="1h", mlflow_server_idle_timeout="{{ mlflow_idle_timeout }}") == []
 
 
 NAME = "is neither a name nor an IP address; leave out scheme, port, path, brackets and blanks"
