@@ -755,15 +755,15 @@ from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import (
     port_of,
 )
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.network import network_filters
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.replicas import roles_of
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.resolved import Declared, packed, unpacked
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.servers import hosts_of
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.sharing import replica_problem
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.stores import (
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.packages import (
     DEFAULT_PACKAGES,
     PACKAGES_VARIABLE,
     packages_of,
 )
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.replicas import roles_of
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.resolved import Declared, packed, unpacked
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.servers import hosts_of
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.sharing import replica_problem
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.templates import filled, reason
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.variables import (
     TEAM_PREFIX,
