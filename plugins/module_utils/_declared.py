@@ -50,21 +50,27 @@ def _access_problems(declared: Declared, known: t.Iterable[str]) -> Problems:
     yield from _version_problems(declared)
     for webhook in declared["webhooks"]:
         yield from _webhook_problems(webhook)
+    yield from _empty_problems(declared)
     for kind in DECLARED:
         for resource in declared[f"{kind}s"]:
             yield from _level_problems(f"{kind}s: {resource['name']}: grants", resource["grants"] or {}, present)
 
 
+def _empty_problems(declared: Declared) -> Problems:
+    for key, part in (("webhooks", "events"), ("gateway_secrets", "values"), ("gateway_endpoints", "models")):
+        for thing in declared[key]:
+            if thing.get(part) in ([], {}):
+                yield f"{key}: {thing['name']}: {part}: is empty, and MLflow wants one at least"
+
+
 def _webhook_problems(webhook: Declared) -> Problems:
     """The address is not shown: who knows it can post there, too."""
-    url, events = webhook.get("url"), webhook.get("events")
+    url = webhook.get("url")
     problem = None if url is None else secret_problem(url)
     if url is not None and not problem and not WEBHOOK_URL.fullmatch(url):
         problem = "is no address that MLflow could post to; use one like https://host.example.org/path"
     if problem:
         yield f"webhooks: {webhook['name']}: url: {problem}"
-    if events == []:
-        yield f"webhooks: {webhook['name']}: events: is empty; name one, or leave the webhook out"
 
 
 def _version_problems(declared: Declared) -> Problems:

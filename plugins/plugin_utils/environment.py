@@ -96,6 +96,7 @@ OWN_PREFIXES = {
 }
 # Where a store's client goes, which takes no name without a scheme.
 ENDPOINT = re.compile(r"(MLFLOW_S3|AWS)_ENDPOINT_URL(_[A-Z0-9_]+)?")
+PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 # Has no setting of the team, and writes files: below what the team's account may write, and backups leave out.
 METRICS = "MLFLOW_EXPOSE_PROMETHEUS"
 
@@ -114,9 +115,18 @@ OWN_OF_RESTIC = {
 
 def server_environment_problems(variables: Variables, state_dir: str) -> Problems:
     """Why a server could not get these, or would not be the declared one with them."""
+    yield from _contradictions(variables)
     for name, value in variables.items():
         problem = _own_problem(name) or (_metrics_problem(value, state_dir) if name == METRICS else None)
         yield from [f"environment: {name} {problem}"] if problem else environment_problems(name, value)
+
+
+def _contradictions(variables: Variables) -> Problems:
+    """Of the two ways to write these, some programs read one and some the other."""
+    for name in PROXIES:
+        small, capital = variables.get(name), variables.get(name.upper())
+        if small is not None and capital is not None and small != capital:
+            yield f"environment: {name} and {name.upper()} have different values; say one of them"
 
 
 def restic_environment_problems(variables: Variables) -> Problems:

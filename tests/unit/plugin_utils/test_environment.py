@@ -193,3 +193,10 @@ def test_a_store_s_address_without_a_scheme(name, value):
     line = fault_of(**environment(**{name: value}))
     assert line == f"environment: {name} is no address with a scheme; begin it with https:// or http://"
     assert faults(team(**environment(**{name: "http://minio:9000"}))) == []
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "https_proxy", "no_proxy", "all_proxy"])
+def test_one_proxy_said_twice(name):
+    line = fault_of(**environment(**{name: "http://canary", name.upper(): "http://proxy"}))
+    assert line == f"environment: {name} and {name.upper()} have different values; say one of them"
+    assert faults(team(**environment(**{name: "http://proxy", name.upper(): "http://proxy"}))) == []

@@ -272,9 +272,16 @@ def test_webhooks_that_can_be_delivered(settings):
     assert faults(team(**settings)) == []
 
 
-def test_a_webhook_that_is_told_nothing():
-    line = fault_of(**hook("https://hooks.example.org/h", events=()))
-    assert line == "webhooks: h: events: is empty; name one, or leave the webhook out"
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        (hook("https://hooks.example.org/h", events=()), "webhooks: h: events"),
+        ({"gateway_secrets": [{"name": "k", "values": {}}]}, "gateway_secrets: k: values"),
+        ({"gateway_endpoints": [{"name": "e", "models": []}]}, "gateway_endpoints: e: models"),
+    ],
+)
+def test_things_that_mlflow_makes_of_something_alone(settings, what):
+    assert fault_of(**settings) == f"{what}: is empty, and MLflow wants one at least"
 
 
 MYSQL = {"backend_store_uri": "mysql+pymysql://db/x"}
