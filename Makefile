@@ -14,7 +14,7 @@ VERSION ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all matrix check bench bench-access bench-audit bench-hosts bench-mounts between $(STAGES) toolchain toolchain-mlflow toolchain-between toolchain-servers build hosts format release lock clean
+.PHONY: help demo test test-all matrix check bench bench-access bench-audit bench-hosts bench-mounts between next $(STAGES) toolchain toolchain-mlflow toolchain-between toolchain-next toolchain-servers build hosts format release lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ integration: toolchain-servers build ## The modules and playbooks against real M
 
 between: toolchain-between build ## The modules against an MLflow between the older ones and the newest
 	@MLOPS_MLFLOW_BETWEEN=yes $(RUN) pytest tests/servers -k mlflow-3.15.2 $(ARGS)
+
+next: toolchain-next build ## The modules and the servers' program against the MLflow after the newest
+	@MLOPS_MLFLOW_NEWEST=mlflow-3.18.0 $(RUN) pytest tests/servers -k "not mlflow-2 and not mlflow-3.12" $(ARGS)
 
 molecule: build ## The roles on systemd hosts (SCENARIO=… for one)
 	@$(RUN) python tools/scenarios.py $(SCENARIO)
@@ -88,6 +91,9 @@ toolchain-mlflow:
 
 toolchain-between:
 	@$(PYTHON) tools/toolchain.py --between
+
+toolchain-next:
+	@$(PYTHON) tools/toolchain.py --next
 
 toolchain-servers:
 	@$(PYTHON) tools/toolchain.py --servers

@@ -22,7 +22,11 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 VENV = BUILD / "venv"
-MLFLOW = BUILD / "mlflow"
+# The newest MLflow that is supported. `make next` puts the one that comes after it in its place.
+MLFLOW = BUILD / os.environ.get("MLOPS_MLFLOW_NEWEST", "mlflow")
+NEXT_MLFLOW = "mlflow-3.18.0"
+# Written last: that there is one.
+NEXT_STAMP = BUILD / NEXT_MLFLOW / ".next"
 # Further servers that the modules are tested against, each in a directory of its name under build/.
 OLDER_MLFLOWS = ("mlflow-2.22.4", "mlflow-3.12.0")
 # And one that is only tried when somebody asks for it: `make between`, which sets this.
@@ -43,6 +47,11 @@ WARNINGS = ("[WARNING]", "[DEPRECATION WARNING]")
 
 class ToolError(Exception):
     """Something the caller can act on: shown without a traceback."""
+
+
+def next_mlflows() -> list[str]:
+    """Return the MLflow to try beside the newest; none where the index does not have it, or where it is the newest."""
+    return [NEXT_MLFLOW] if NEXT_STAMP.exists() and MLFLOW.name != NEXT_MLFLOW else []
 
 
 def say(text: str) -> None:

@@ -6,6 +6,7 @@ Safe to run again: what is complete is left alone. See also `make help`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
@@ -130,6 +131,27 @@ def uv_pip_install(where: Path, *arguments: str | Path) -> None:
     project.run([*into, *arguments], quiet=True)
 
 
+def make_next() -> None:
+    """Make the environment of the MLflow that comes after the newest: what that has, with another mlflow.
+
+    Where an index does not have its mlflow-skinny and mlflow-tracing, these stay as they are, and are overwritten: its
+    wheel has all that they have.
+    """
+    where = project.BUILD / project.NEXT_MLFLOW
+    version = project.NEXT_MLFLOW.removeprefix("mlflow-")
+
+    def work() -> None:
+        make_venv("mlflow", where)
+        project.say(f"installing MLflow {version} into {where.relative_to(project.ROOT)}")
+        try:
+            uv_pip_install(where, "--only-binary", ":all:", f"mlflow[auth]=={version}")
+        except project.ToolError:
+            uv_pip_install(where, "--only-binary", ":all:", "--no-deps", f"mlflow=={version}")
+
+    inputs = [Path(word).read_text() for word in locked("mlflow")[1::2]]
+    project.once(project.NEXT_STAMP, project.digest(version, *inputs), work)
+
+
 def lock() -> None:
     """Pin everything below the requirements, for every supported Python."""
     for name in ("dev", "galaxy-importer", "mlflow", *project.OLDER_MLFLOWS, *project.BETWEEN_MLFLOWS):
@@ -154,17 +176,24 @@ def main() -> None:
     parser.add_argument("--mlflow", action="store_true", help="also build/mlflow, a real MLflow")
     parser.add_argument("--servers", action="store_true", help="also every MLflow that the modules are tested against")
     parser.add_argument("--between", action="store_true", help="also the one between these, which `make between` tries")
+    parser.add_argument("--next", action="store_true", help="also the one after the newest, which `make next` tries")
     parser.add_argument("--lock", action="store_true", help="renew tools/locks/ instead")
     options = parser.parse_args()
     install_packages()
     with project.lock("toolchain"):
         make_venv("dev", project.VENV)
         if options.mlflow or options.servers:
-            make_venv("mlflow", project.MLFLOW)
+            make_venv("mlflow", project.BUILD / "mlflow")
         for name in project.OLDER_MLFLOWS if options.servers else ():
             make_venv(name, project.BUILD / name)
         for name in project.BETWEEN_MLFLOWS if options.between else ():
             make_venv(name, project.BUILD / name)
+        if options.next:
+            make_next()
+        elif options.servers:
+            # Some tests try it where the index has it, and are not there elsewhere.
+            with contextlib.suppress(project.ToolError):
+                make_next()
         if options.lock:
             lock()
 

@@ -37,6 +37,9 @@ GRANT = r"""        experiment:
         mcp_server:
           description: Name of an MCP server, or V(*) for all. From MLflow 3.15 on.
           type: str
+        skill:
+          description: Name of a skill, or C(@ORGANIZATION/NAME), or V(*) for all. From MLflow 3.18 on.
+          type: str
         run:
           description: V(*), all runs of the experiments that may be read. From MLflow 3.17 on, as all that follow.
           type: str
@@ -101,6 +104,7 @@ kinds:
     - gateway_endpoint
     - gateway_model_definition
     - mcp_server
+    - skill
     - run
     - trace
     - assessment

@@ -212,6 +212,9 @@ options:
               mcp_server:
                 description: Name of an MCP server, or V(*) for all. From MLflow 3.15 on.
                 type: str
+              skill:
+                description: Name of a skill, or C(@ORGANIZATION/NAME), or V(*) for all. From MLflow 3.18 on.
+                type: str
               run:
                 description:
                   - V(*), all runs of the experiments that may be read.
@@ -510,6 +513,7 @@ options:
           - gateway_endpoint
           - gateway_model_definition
           - mcp_server
+          - skill
           - run
           - trace
           - assessment
@@ -521,8 +525,9 @@ options:
           - mcp_server_version
       creators:
         description:
-          - Who may make experiments, registered models, prompts, MCP servers, and secrets, models and endpoints of the
-            gateway, beside the team's admins. Everybody who can log in by default; nobody else where it is V({}).
+          - Who may make experiments, registered models, prompts, MCP servers, skills, and secrets, models and endpoints
+            of the gateway, beside the team's admins. Everybody who can log in by default; nobody else where it is
+            V({}).
           - The role's own server refuses it to others, with 403, whichever way they come. What somebody may do with
             what is there is for grants to say.
         type: dict
@@ -750,15 +755,15 @@ from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import (
     port_of,
 )
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.network import network_filters
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.replicas import roles_of
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.resolved import Declared, packed, unpacked
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.servers import hosts_of
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.sharing import replica_problem
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.stores import (
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.packages import (
     DEFAULT_PACKAGES,
     PACKAGES_VARIABLE,
     packages_of,
 )
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.replicas import roles_of
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.resolved import Declared, packed, unpacked
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.servers import hosts_of
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.sharing import replica_problem
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.templates import filled, reason
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.variables import (
     TEAM_PREFIX,

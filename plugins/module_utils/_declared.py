@@ -15,11 +15,14 @@ from ._contradictions import contradictions
 from ._credentials import password_problem, username_problem
 from ._dialect import LEVELS
 from ._dialect_roles import HIDDEN_ROLE
-from ._kinds import DECLARED, EVERY, WORDS, name_problem
+from ._kinds import DECLARED, EVERY, WORDS, level_problem, name_problem
 from ._registry import alias_problem
+from ._secret_text import secret_problem
 from ._text import shown
 
 WEBHOOK_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+# Which schemes the server takes, its environment says.
+WEBHOOK_URL = re.compile(r"https?://([^\s/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?([/?#]\S*)?")
 
 Declared = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
@@ -45,9 +48,29 @@ def _access_problems(declared: Declared, known: t.Iterable[str]) -> Problems:
     yield from _member_problems(declared["groups"], present | set(known))
     yield from contradictions(declared)
     yield from _version_problems(declared)
+    for webhook in declared["webhooks"]:
+        yield from _webhook_problems(webhook)
+    yield from _empty_problems(declared)
     for kind in DECLARED:
         for resource in declared[f"{kind}s"]:
             yield from _level_problems(f"{kind}s: {resource['name']}: grants", resource["grants"] or {}, present)
+
+
+def _empty_problems(declared: Declared) -> Problems:
+    for key, part in (("webhooks", "events"), ("gateway_secrets", "values"), ("gateway_endpoints", "models")):
+        for thing in declared[key]:
+            if thing.get(part) in ([], {}):
+                yield f"{key}: {thing['name']}: {part}: is empty, and MLflow wants one at least"
+
+
+def _webhook_problems(webhook: Declared) -> Problems:
+    """The address is not shown: who knows it can post there, too."""
+    url = webhook.get("url")
+    problem = None if url is None else secret_problem(url)
+    if url is not None and not problem and not WEBHOOK_URL.fullmatch(url):
+        problem = "is no address that MLflow could post to; use one like https://host.example.org/path"
+    if problem:
+        yield f"webhooks: {webhook['name']}: url: {problem}"
 
 
 def _version_problems(declared: Declared) -> Problems:
@@ -98,10 +121,12 @@ def _grant_problems(where: str, grants: list[Declared]) -> Problems:
         if sum(grant.get(kind) is not None for kind in WORDS) != 1:
             yield f"{where}: grants: name one thing in each, such as an experiment"
         for kind in WORDS:
-            problem = name_problem(kind, grant[kind]) if grant.get(kind) is not None else None
+            if grant.get(kind) is None:
+                continue
+            problem = name_problem(kind, grant[kind]) or level_problem(kind, str(grant["permission"]))
             if problem:
                 yield f"{where}: grants: {problem}"
-            elif grant.get(kind) is not None and not str(grant[kind]).strip():
+            elif not str(grant[kind]).strip():
                 yield f"{where}: grants: {kind}: a name must not be empty; use '{EVERY}' for all"
         yield from _level_problem(f"{where}: grants", grant["permission"])
 

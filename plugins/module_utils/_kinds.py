@@ -22,11 +22,14 @@ SUB_KINDS_SINCE = (3, 17)
 EVERY = "*"
 # The name of an experiment may have anything in it; that of the scorer is quoted as MLflow does it.
 SCORER = re.compile(r".+/([A-Za-z0-9_.~-]|%[0-9A-F]{2})+", re.DOTALL)
+# Its organization and its name.
+SKILL = re.compile(r"(@[^@/\s]+/)?[^@/\s]+")
 
 EXPERIMENTS = "/api/2.0/mlflow/experiments/"
 SCORERS = "/api/3.0/mlflow/scorers/"
 GATEWAY = "/api/3.0/mlflow/gateway/"
 MCP_SERVERS = "/api/3.0/mlflow/mcp-servers"
+SKILLS = "/api/3.0/mlflow/skills"
 
 EXPERIMENT = {
     "name": str,
@@ -53,6 +56,8 @@ class Kind(t.NamedTuple):
     things: type[Things] = Things
     # As what MLflow kept the grants on them before it had a word for the kind.
     filed_as: str | None = None
+    # Levels that MLflow refuses for it.
+    without: tuple[str, ...] = ()
 
 
 def experiment_facts(experiment: Facts) -> Facts:
@@ -79,6 +84,12 @@ def signed(at: str) -> t.Callable[[Facts], Origin]:
 def scorer_facts(scorer: Facts) -> Facts:
     """A scorer with the key of its grants; its name needs the name of its experiment."""
     return {"key": scorer_key(scorer["experiment_id"], scorer["scorer_name"])}
+
+
+def skill_facts(skill: Facts) -> Facts:
+    """A skill by the name that its grants and its address have, with that of its organization where it has one."""
+    organization = skill.get("organization")
+    return {"name": f"@{organization}/{skill['name']}" if organization else skill["name"]}
 
 
 def in_gateway(what: str, items: str, key: str, **more: t.Any) -> Listing:
@@ -210,6 +221,27 @@ KINDS: dict[str, Kind] = {
             since=(3, 15),
             groups_since=(3, 15),
         ),
+        Kind(
+            "skill",
+            Listing(
+                path=SKILLS,
+                items="skills",
+                shape={
+                    "name": str,
+                    "organization": Maybe(str),
+                    "creation_timestamp": Maybe(int),
+                    "created_by": Maybe(str),
+                },
+                name="name",
+                key="name",
+                one=SKILLS,
+                facts=skill_facts,
+                origin=signed("creation_timestamp"),
+            ),
+            since=(3, 18),
+            groups_since=(3, 18),
+            without=("USE",),
+        ),
         *(
             Kind(word, since=SUB_KINDS_SINCE, groups_since=SUB_KINDS_SINCE)
             for word in (
@@ -240,6 +272,13 @@ def name_problem(kind: str, name: str) -> str | None:
         return None
     if not KINDS[kind].listing:
         return f"{kind}: '{name}': MLflow knows grants on all of them only; use '{EVERY}'"
+    if kind == "skill" and not SKILL.fullmatch(name):
+        return f"{kind}: '{name}': use @ORGANIZATION/NAME, or NAME where it has no organization"
     if kind == "scorer" and not SCORER.fullmatch(name):
         return f"{kind}: '{name}': use EXPERIMENT/NAME, the name as in an address: '/' is %2F in it, and a blank %20"
     return None
+
+
+def level_problem(kind: str, level: str) -> str | None:
+    """Why nobody can have this level of anything of the kind."""
+    return f"{kind}: MLflow has no {level} for it; use another level" if level in KINDS[kind].without else None

@@ -20,7 +20,7 @@ from ._dialect import (
     set_password,
 )
 from ._errors import InvalidRequest
-from ._kinds import ALWAYS, EVERY, KINDS, name_problem
+from ._kinds import ALWAYS, EVERY, KINDS, level_problem, name_problem
 from ._server import Server
 from ._steps import GIVE, JOIN, MAKE, OPEN, TAKE, Step
 from ._text import shown
@@ -133,6 +133,9 @@ def refuse_unknown_things(server: Server, holder: Holder, wanted: t.Iterable[Res
 def refuse_unknown_words(server: Server, holder: Holder, resource: Resource, level: str) -> None:
     """A word that this version does not have, or that means something else there, is an error."""
     where = f"{level} for {holder.kind} '{holder.name}' on {resource.kind} '{resource.key}'"
+    problem = level_problem(resource.kind, level)
+    if problem:
+        raise InvalidRequest(f"grants: {problem}")
     if level == "USE":
         server.require("use", where)
     if holder.kind == "user" and resource.key == EVERY:

@@ -13,6 +13,8 @@ EMPTY = "is empty; leave it out, or give it a value"
 # Both ends, or a beginning: a password may have two braces somewhere in it.
 TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\A\s*\{[{%]", re.DOTALL)
 VAULT = "$ANSIBLE_VAULT;"
+# What `omit` is where it stands within something, up to ansible-core 2.18; another one in each run.
+OMITTED = "__omit_place_holder__"
 # What ends a line for somebody who reads it: restic, systemd, an ini file, HTTP.
 LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 HOW_TO_PIPE = "which `echo` puts there in a pipe to ansible-vault; encrypt it again with `printf %s`"
@@ -24,6 +26,8 @@ def secret_problem(value: t.Any) -> str | None:
         return f"is {kind_of(value)}, where text is wanted{'' if value is None else '; put it in quotes'}"
     if value.lstrip().startswith(VAULT):
         return "is still encrypted; mark it with !vault in the inventory, or encrypt its file as a whole"
+    if value.startswith(OMITTED):
+        return "is what default(omit) leaves there, which is no value; leave the line out, or give one"
     if TEMPLATE.search(value):
         return (
             "is still a template, which nothing has filled in; give the value itself, or a variable that Ansible reads"

@@ -51,6 +51,9 @@ options:
   mcp_server:
     description: Name of an MCP server, or V(*) for all. From MLflow 3.15 on.
     type: str
+  skill:
+    description: Name of a skill, or C(@ORGANIZATION/NAME), or V(*) for all. From MLflow 3.18 on.
+    type: str
   run:
     description: V(*), all runs of the experiments that may be read. From MLflow 3.17 on, as all that follow.
     type: str

@@ -18,6 +18,8 @@ Problems = t.Iterator[str]
 # What a Host header can be; MLflow takes * for anything, and with it also ? and [ for patterns.
 HOST = re.compile(r"[A-Za-z0-9.*?_!-]+(:[0-9*]+)?|[\[\]0-9A-Fa-f:.*?!]+", re.ASCII)
 ORIGIN = re.compile(r"https?://(?P<host>[A-Za-z0-9._*-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]+|\*))?", re.ASCII)
+# Ports that no origin names.
+LEFT_OUT = (("http", "80"), ("https", "443"))
 
 # Who is asked under an address, and not under a name, was led there by no page of somebody else's: browsers take what
 # ends in a number, or begins with a bracket, for an address or for nothing. MLflow matches with fnmatch, to which a
@@ -37,7 +39,8 @@ def answered_hosts(team: Team, names: t.Iterable[str]) -> list[str]:
     found = [*LOCAL, *([] if address.is_unspecified else [str(address)])]
     found += [team["own_address"]] if team["own_address"] else []
     found += [name.lower() for name in names if is_address(name) or HOST.fullmatch(name)]
-    patterns = [pattern for host in [*found, *team["allowed_hosts"]] for pattern in _patterns(host)]
+    found += [host.lower() for host in team["allowed_hosts"]]
+    patterns = [pattern for host in found for pattern in _patterns(host)]
     if address.is_unspecified:
         patterns += [f"{pattern}:{team['port']}" for pattern in ANY_IPV4]
     if address.is_unspecified or address.version == 6:
@@ -74,7 +77,10 @@ def _listening_problem(address: str) -> str | None:
         found = ipaddress.ip_address(address)
     except ValueError:
         return f"{quoted(address)} is no IP address"
-    if "%" in address or found.is_multicast:
+    if found.version == 6 and found.ipv4_mapped:
+        return f"{quoted(address)} is an IPv4 address, which nobody asks for in this way; write {found.ipv4_mapped}"
+    beyond = found.is_link_local if found.version == 6 else found.is_reserved
+    if "%" in address or found.is_multicast or beyond:
         return f"{quoted(address)} is no address that a server can listen on"
     return None
 
@@ -93,6 +99,10 @@ def _host_problem(host: str) -> str | None:
 
 def _origin_problem(origin: str) -> str | None:
     found = ORIGIN.fullmatch(origin)
+    if found and origin != origin.lower():
+        return f"has capitals, which no browser sends; write {origin.lower()}"
+    if found and (origin.partition(":")[0], found["port"]) in LEFT_OUT:
+        return f"has the port that browsers leave out; write {origin.rpartition(':')[0]}"
     if origin == "*" or (found and _is_port(found["port"])):
         return None
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", origin):

@@ -30,6 +30,7 @@ from .limits import limit_problems
 from .locations import location_problems, signing_problems
 from .names import name_problems
 from .network import network_defaults, network_problems
+from .packages import DEFAULT_PACKAGES, Packages, installed
 from .replicas import replica_problems
 from .resources import resource_defaults, resource_problems
 from .sharing import shared_problems, twice_problems
@@ -44,7 +45,6 @@ from .storage import (
     storage_dirs,
     storage_problems,
 )
-from .stores import DEFAULT_PACKAGES, Packages, installed
 from .variables import TEAM_PREFIX
 
 PINNED_VERSION = re.compile(r"\d+\.\d+\.\d+(rc\d+)?")
@@ -177,7 +177,7 @@ def _team_problems(team: Team, packages: Packages) -> t.Iterator[str]:
     yield from replica_problems(team)
     yield from location_problems(team, packages)
     yield from genai_problems(team, _release(team["version"]) if pinned else None)
-    yield from network_problems(team)
+    yield from network_problems(team, _release(team["version"]) if pinned else None)
     yield from client_problems(team)
     yield from resource_problems(team)
     yield from server_environment_problems(team["environment"], team["state_dir"])

@@ -56,6 +56,7 @@ OWN_VARIABLES = {
     "MLFLOW_SERVE_ARTIFACTS": "use artifacts: serve",
     "MLFLOW_ARTIFACTS_ONLY": "a team is a whole server; leave it out",
     "MLFLOW_ARTIFACTS_DESTINATION": "use artifacts: destination",
+    "MLFLOW_ARTIFACTS_PRESIGNED_ONLY": "artifacts go through the server; use artifacts: serve",
     "MLFLOW_TRACE_ARCHIVAL_CONFIG": "traces are in backend_store_uri, where backups find them; leave it out",
     "MLFLOW_HOST": "use listen_address",
     "MLFLOW_PORT": "use port",
@@ -93,6 +94,9 @@ OWN_PREFIXES = {
     "UVICORN_": ONE_PROCESS,
     "FLASK_": "the server is MLflow's; leave it out",
 }
+# Where a store's client goes, which takes no name without a scheme.
+ENDPOINT = re.compile(r"(MLFLOW_S3|AWS)_ENDPOINT_URL(_[A-Z0-9_]+)?")
+PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 # Has no setting of the team, and writes files: below what the team's account may write, and backups leave out.
 METRICS = "MLFLOW_EXPOSE_PROMETHEUS"
 
@@ -111,9 +115,18 @@ OWN_OF_RESTIC = {
 
 def server_environment_problems(variables: Variables, state_dir: str) -> Problems:
     """Why a server could not get these, or would not be the declared one with them."""
+    yield from _contradictions(variables)
     for name, value in variables.items():
         problem = _own_problem(name) or (_metrics_problem(value, state_dir) if name == METRICS else None)
         yield from [f"environment: {name} {problem}"] if problem else environment_problems(name, value)
+
+
+def _contradictions(variables: Variables) -> Problems:
+    """Of the two ways to write these, some programs read one and some the other."""
+    for name in PROXIES:
+        small, capital = variables.get(name), variables.get(name.upper())
+        if small is not None and capital is not None and small != capital:
+            yield f"environment: {name} and {name.upper()} have different values; say one of them"
 
 
 def restic_environment_problems(variables: Variables) -> Problems:
@@ -136,6 +149,8 @@ def environment_problems(name: t.Any, value: t.Any, where: str = "environment: "
         yield f"{where}{name} is set by systemd; leave it out"
     elif problem := _value_problem(value, bool(SECRET_NAME.search(name))):
         yield f"{where}{name} {problem}"
+    elif ENDPOINT.fullmatch(name) and not re.match(r"https?://[^/\s]", str(value)):
+        yield f"{where}{name} is no address with a scheme; begin it with https:// or http://"
 
 
 def _value_problem(value: t.Any, is_secret: bool) -> str | None:

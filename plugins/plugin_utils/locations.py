@@ -9,8 +9,9 @@ import re
 import typing as t
 
 from .names import quoted
+from .packages import Packages
 from .storage import is_local
-from .stores import PLACE, Packages, plain_problem, store_problem
+from .stores import PLACE, plain_problem, store_problem
 
 Team = t.Dict[str, t.Any]
 Problems = t.Iterator[str]

@@ -20,6 +20,9 @@ EVERYTHING = ("0.0.0.0/0", "::/0")
 # What nobody means who lets a server talk to the world: services that trust the host they run on, and those of clouds
 # that hand out the host's own rights.
 NOT_MEANT = [LOCALHOST, "169.254.0.0/16", "fe80::/10", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200"]
+# Without these, a server refuses to post its events anywhere, and since then to such an address.
+PUBLIC_SINCE = (3, 17)
+SCHEMES, PRIVATE = "MLFLOW_WEBHOOK_ALLOWED_SCHEMES", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS"
 # Where systemd-resolved and container engines answer for names, and nothing else listens alone.
 RESOLVERS = ["127.0.0.53", "127.0.0.54", "127.0.0.11"]
 
@@ -59,15 +62,38 @@ def network_filters(team: Team) -> Team:
     return {"network_allow": named + RESOLVERS, "network_deny": NOT_MEANT + others}
 
 
-def network_problems(team: Team) -> t.Iterator[str]:
+def network_problems(team: Team, release: tuple[int, ...] | None) -> t.Iterator[str]:
     """Words that systemd would not take for a network, and two that contradict each other."""
     if team["private_network"] and team["allowed_networks"]:
         yield "allowed_networks: has no meaning with private_network: true, which allows none"
     if team["private_network"] and team["webhooks"]:
         yield "webhooks: could not be delivered with private_network: true; leave it out, or say false"
+    for webhook in team["webhooks"]:
+        if problem := _delivery_problem(team, str(webhook["url"]), release or PUBLIC_SINCE):
+            yield f"webhooks: {webhook['name']}: url: {problem}"
     for network in team["allowed_networks"]:
         if network != LOCALHOST and not is_network(network):
             yield f"allowed_networks: '{network}' is neither an IP address or network like 10.0.0.0/8 nor '{LOCALHOST}'"
+
+
+def _delivery_problem(team: Team, url: str, release: tuple[int, ...]) -> str | None:
+    """Why MLflow refuses to post there, as far as that can be seen. The address is not shown."""
+    environment = team["environment"]
+    if url.startswith("http://") and "http" not in str(environment.get(SCHEMES, "https")).split(","):
+        return f'MLflow posts by https alone; use https://, or set {SCHEMES}: "http,https" in environment'
+    allowed = release < PUBLIC_SINCE or str(environment.get(PRIVATE, "false")).lower() in ("true", "1")
+    if not allowed and _is_private(url):
+        return f'MLflow posts to public addresses alone; use another, or set {PRIVATE}: "true" in environment'
+    return None
+
+
+def _is_private(url: str) -> bool:
+    """Whether it is an address of the host or of a network; what a name is for, the server finds out."""
+    try:
+        host = urlsplit(url).hostname
+        return host == LOCALHOST or not ipaddress.ip_address(host or "").is_global
+    except ValueError:
+        return False
 
 
 def _written_out(network: str) -> str:

@@ -12,7 +12,8 @@ from urllib.parse import unquote
 
 from ..module_utils._secret_text import secret_problem
 from .names import quoted
-from .stores import Packages, database_problem, plain_problem, store_problem
+from .packages import Packages
+from .stores import database_problem, plain_problem, store_problem
 
 Team = t.Dict[str, t.Any]
 Problems = t.Iterator[str]

@@ -9,16 +9,12 @@ import re
 import typing as t
 from urllib.parse import parse_qs, unquote
 
-from ..module_utils._secret_text import kind_of, secret_problem
+from ..module_utils._secret_text import secret_problem
 from ..module_utils._text import is_plain
 from .names import quoted
+from .packages import PACKAGES_VARIABLE, Packages, spelled
 
-Packages = t.Collection[str]
 Problems = t.Iterator[str]
-
-PACKAGES_VARIABLE = "mlflow_server_extra_packages"
-# What the role installs beside MLflow when nobody says otherwise.
-DEFAULT_PACKAGES = ("psycopg[binary]", "PyMySQL", "boto3")
 
 # Any of the packages will do. Without a driver in the URI, SQLAlchemy takes one that is not installed.
 DRIVERS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -75,22 +71,6 @@ NAMED_AT = {
 AT = re.compile(r"[^@:\s]+@[^@:\s]+(:[0-9]+)?", re.ASCII)
 # What no file system takes for a name, and no program for a path.
 LONGEST_PART, LONGEST_PATH = 255, 4095
-
-
-def packages_of(declared: t.Any) -> tuple[list[t.Any], list[str]]:
-    """What is to be installed beside MLflow, as a list, and why it cannot be."""
-    found = declared.split(",") if isinstance(declared, str) else declared or []
-    if not isinstance(found, (list, tuple)):
-        return [], [f"{PACKAGES_VARIABLE}: is {kind_of(declared)}, where a list of packages is wanted"]
-    odd = [(number, each) for number, each in enumerate(found, 1) if not isinstance(each, str)]
-    problems = [f"{PACKAGES_VARIABLE}: number {n}: is {kind_of(each)}, where text is wanted" for n, each in odd]
-    return [each for each in found if isinstance(each, str)], problems
-
-
-def installed(requirements: t.Iterable[t.Any]) -> frozenset[str]:
-    """The names of packages in a list for pip, as indexes spell them."""
-    names = (re.match(r"\s*([A-Za-z0-9._-]+)", str(requirement)) for requirement in requirements)
-    return frozenset(_spelled(name[1]) for name in names if name)
 
 
 def database_problem(uri: str, packages: Packages) -> str | None:
@@ -232,8 +212,4 @@ def plain_problem(path: str) -> str | None:
 
 
 def _missing(needed: t.Sequence[str], packages: Packages) -> str | None:
-    return needed[0] if needed and not {_spelled(name) for name in needed} & set(packages) else None
-
-
-def _spelled(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return needed[0] if needed and not {spelled(name) for name in needed} & set(packages) else None

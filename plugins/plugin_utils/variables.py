@@ -40,7 +40,7 @@ def variable_problems(variables: Variables) -> Problems:
             continue
         if meant := _team_prefix(name, variables[name]):
             yield f"{name}: is read by nothing; a team's own variable begins with {TEAM_PREFIX}, so call it {meant}"
-        elif meant := _nearest(name, known, variables[name]):
+        elif meant := _nearest(name, known, variables[name]) or _of_other_words(name, known, variables):
             yield f"{name}: is read by nothing; {meant} is what it is called"
 
 
@@ -81,6 +81,21 @@ def _nearest(name: str, known: t.Iterable[str], value: t.Any) -> str | None:
     plain = _spelled(name)
     away, meant = min((distance(plain, _spelled(each)), each) for each in known)
     return meant if away <= (1 if len(name) < 16 else 2 if len(name) < 24 else 3) else None
+
+
+def _of_other_words(name: str, known: t.Iterable[str], variables: Variables) -> str | None:
+    """One with a word more or less; what fills in the one that is meant is somebody's own."""
+    given = name.split("_")
+    found = [each for each in sorted(known) if each not in variables and _differ_in_a_word(given, each.split("_"))]
+    return found[0] if found else None
+
+
+def _differ_in_a_word(given: list[str], meant: list[str]) -> bool:
+    if given == [*meant[:1], "server", *meant[1:]]:
+        return True
+    short, long = sorted((given, meant), key=len)
+    # Of two words alone, many names are somebody's own.
+    return len(short) > 2 and any(long[:at] + long[at + 1 :] == short for at in range(1, len(long) - 1))
 
 
 def _spelled(name: str) -> str:

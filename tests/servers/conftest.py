@@ -1,6 +1,6 @@
 """Three MLflow servers, started together; `lab` is one of them, `newest` the newest alone.
 
-`make between` tries a fourth.
+`make between` tries a fourth, and some tests the one after the newest, which `make next` gives to all of them instead.
 """
 
 from __future__ import annotations
@@ -28,13 +28,22 @@ from mlflow_reader import reader_for
 HOME = project.BUILD / "servers"
 NEWEST = project.MLFLOW.name
 VENVS = [*project.OLDER_MLFLOWS, *(project.BETWEEN_MLFLOWS if project.BETWEEN in os.environ else ()), NEWEST]
+# What is tried with the one after the newest, too: all that it could call by another name, or ask for in another way.
+WITH_NEXT = {"test_kinds"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each test the servers that it is for."""
+    if "lab" in metafunc.fixturenames:
+        more = project.next_mlflows() if metafunc.module.__name__.rpartition(".")[2] in WITH_NEXT else []
+        metafunc.parametrize("lab", [*VENVS, *more], indirect=True)
 
 
 def wanted(session: pytest.Session) -> list[str]:
     """The servers that the chosen tests need."""
     needed = {item.callspec.params.get("lab") for item in session.items if hasattr(item, "callspec")}
     needed |= {NEWEST for item in session.items if "newest" in getattr(item, "fixturenames", ())}
-    return [name for name in VENVS if name in needed]
+    return [name for name in [*VENVS, *project.next_mlflows()] if name in needed]
 
 
 @contextlib.contextmanager
@@ -84,7 +93,7 @@ def labs(request: pytest.FixtureRequest, modules: Path) -> Iterator[dict[str, La
         yield dict(zip(names, started, strict=True))
 
 
-@pytest.fixture(params=VENVS)
+@pytest.fixture
 def lab(request: pytest.FixtureRequest, labs: dict[str, Lab]) -> Lab:
     """Each server in turn, with nobody on it but the admin where users can be listed."""
     chosen = labs[request.param]

@@ -10,6 +10,7 @@ from mlflow_reader import V2, V3, Reader
 
 GATEWAY = V3 + "gateway/"
 MCP_SERVERS = V3 + "mcp-servers"
+SKILLS = V3 + "skills"
 
 
 class Thing(t.NamedTuple):
@@ -45,6 +46,8 @@ def make_all(reader: Reader, some: Callable[[str], str]) -> dict[str, Thing]:
         made |= gateway(reader, some)
     if reader.version >= (3, 15):
         made["mcp_server"] = mcp_server(reader, f"com.example/{some('server')}")
+    if reader.version >= (3, 18):
+        made["skill"] = skill(reader, some("acme"), some("reviewer"))
     return made
 
 
@@ -104,3 +107,11 @@ def mcp_server(reader: Reader, name: str) -> Thing:
     path = f"{MCP_SERVERS}/{name}"
     tag = {"key": "tried", "value": "yes"}
     return Thing(name, name, ("GET", path, {}), ("POST", path + "/tags", tag), ("DELETE", path, {}))
+
+
+def skill(reader: Reader, organization: str, name: str) -> Thing:
+    reader.ask("POST", SKILLS, name=name, organization=organization)
+    called = f"@{organization}/{name}"
+    path = f"{SKILLS}/{called}"
+    tag = {"key": "tried", "value": "yes"}
+    return Thing(called, called, ("GET", path, {}), ("POST", path + "/tags", tag), ("DELETE", path, {}))

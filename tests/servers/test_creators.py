@@ -16,14 +16,15 @@ import project
 import pytest
 import servers
 from mlflow_reader import V2, V3, Reader, reader_for
-from mlflow_things import GATEWAY, MCP_SERVERS, gateway
+from mlflow_things import GATEWAY, MCP_SERVERS, SKILLS, gateway
 
 SERVE = project.ROOT / "roles" / "mlflow_server" / "files" / "mlflowctl" / "in_mlflow"
 EVERY_ROUTE = Path(__file__).parent / "every_route.py"
 PASSWORD = "the admin's own word"
 ANN, BOB = ("ann", "a word of ann's"), ("bob o'b", "a word of bob's")
 # The role runs none that is older.
-VENVS = [*(project.BETWEEN_MLFLOWS if project.BETWEEN in os.environ else ()), project.MLFLOW.name]
+BETWEEN = project.BETWEEN_MLFLOWS if project.BETWEEN in os.environ else ()
+VENVS = [*BETWEEN, project.MLFLOW.name, *project.next_mlflows()]
 # Where what is made stands.
 TABLES = {
     "experiments": "experiment_id",
@@ -33,8 +34,11 @@ TABLES = {
     "model_definitions": "model_definition_id",
     "mcp_servers": "name",
 }
+# From 3.18 on.
+SKILL_TABLES = {"skills": "name"}
 AJAX = "/ajax-api/2.0/mlflow/"
 PROVIDER = {"provider": "openai", "model_name": "gpt-4"}
+GIT = "https://git.example.org/skills.git"
 PROMPT = [{"key": "mlflow.prompt.is_prompt", "value": "true"}]
 KINDS = ("experiment", "registered_model", "prompt", "gateway_secret", "gateway_endpoint", "gateway_model_definition")
 
@@ -50,11 +54,17 @@ class Place(t.NamedTuple):
         """Declare who may make things."""
         (self.home / "creators.json").write_text(json.dumps(names))
 
+    @property
+    def tables(self) -> dict[str, str]:
+        """Where things stand in its version."""
+        return {**TABLES, **(SKILL_TABLES if self.reader.version >= (3, 18) else {})}
+
     def things(self) -> set[tuple[str, str]]:
         """What there is, by where it stands and what it is called for ever."""
         with contextlib.closing(sqlite3.connect(self.home / "mlflow.db")) as connection:
             query = "SELECT {} FROM {}"
-            found = {table: connection.execute(query.format(key, table)).fetchall() for table, key in TABLES.items()}
+            tables = self.tables.items()
+            found = {table: connection.execute(query.format(key, table)).fetchall() for table, key in tables}
         return {(table, row[0]) for table, rows in found.items() for row in rows}
 
 
@@ -89,7 +99,7 @@ def serving(venv: Path, home: Path, workers: int, audit: str) -> Iterator[Place]
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A server on which ann may do everything with all that there is, and make nothing."""
     with serving(project.BUILD / request.param, tmp_path_factory.mktemp("creators") / "home", 1, "direct") as found:
-        for kind in (*KINDS, "mcp_server"):
+        for kind in (*KINDS, "mcp_server", *(["skill"] if found.reader.version >= (3, 18) else [])):
             grant = {"username": ANN[0], "resource_type": kind, "resource_id": "*", "permission": "MANAGE"}
             found.reader.ask("POST", V3 + "users/permissions/grant", **grant)
         yield found
@@ -120,6 +130,13 @@ def requests(reader: Reader, some: t.Callable[[str], str]) -> list[tuple[str, st
         # Makes an experiment for its traces.
         (GATEWAY + "endpoints/update", {"endpoint_id": untracked["endpoint_id"], "usage_tracking": True}),
     ]
+    if reader.version >= (3, 18):
+        registered = {"name": some("many"), "source_type": "git", "source": GIT, "digest": "a" * 64}
+        found += [
+            (SKILLS, {"name": some("skill")}),
+            (f"{SKILLS}/@acme/{some('by-version')}/versions", {"source_type": "git", "source": GIT}),
+            (f"{SKILLS}/bulk-register", {"skills": [registered]}),
+        ]
     return [("POST", path, body) for path, body in found]
 
 
@@ -143,7 +160,7 @@ def test_only_creators_and_admins_make_things_whichever_way_they_come(
     assert {status for status, _path in done} == {200}, done
     done = [(status_of(place, None, request), request[1]) for request in wanted if request not in own]
     assert {status for status, _path in done} == {200}, done
-    assert {table for table, _key in place.things() - before} == set(TABLES)
+    assert {table for table, _key in place.things() - before} == set(place.tables)
 
 
 def test_who_may_not_is_told_so_and_works_with_what_there_is(place: Place, some: t.Callable[[str], str]) -> None:

@@ -17,6 +17,7 @@ NAME = "mlflow_backup_password"
         (123456789012, "is a number"),
         (["canary"], "is a list"),
         (None, "is empty"),
+        ("__omit_place_holder__canary0123456789", "is what default(omit) leaves there"),
     ],
 )
 def test_what_is_no_secret(value, said):

@@ -62,11 +62,34 @@ OWN = "is read by nothing; a team's own variable begins with mlflow_team_, so ca
         ("mlflow_teamvision", team(), OWN),
         ("mlflow_Team_vision", team(), OWN),
         ("mlflow_team_s", team("s"), ""),
+        ("mlflow_server_version", "3.17.2", "is read by nothing; mlflow_version is what it is called"),
+        ("mlflow_idle_timeout", "1h", "is read by nothing; mlflow_server_idle_timeout is what it is called"),
+        ("mlflow_wheel_dir", "/srv", "is read by nothing; mlflow_server_wheel_dir is what it is called"),
+        ("mlflow_proxy_certificate", "/x", "is read by nothing; mlflow_proxy_tls_certificate is what it is called"),
+        ("mlflow_proxy_server_domain", "x", "is read by nothing; mlflow_proxy_domain is what it is called"),
+        ("mlflow_port", 5001, ""),
+        ("mlflow_client_version", "3.17.2", ""),
         ("mlflow_access_report_dirs", "/srv", "is read by nothing; mlflow_access_report_dir is what it is called"),
     ],
 )
 def test_variables_that_nothing_reads(name, value, said):
     assert problems(**{name: value}) == ([f"{name}: {said}"] if said else [])
+
+
+def test_packages_that_pip_takes():
+    some = [
+        "psycopg[binary]==3.2",
+        "PyMySQL",
+        "boto3 >= 1.3 ",
+        "x @ https://example.org/x.whl",
+        "mlflow-export-import",
+        "/srv/x.whl",
+    ]
+    assert problems(mlflow_team_vision=team(), mlflow_server_extra_packages=some) == []
+
+
+def test_what_fills_in_a_variable_of_ours_is_somebody_s_own():
+    assert problems(mlflow_idle_timeout="1h", mlflow_server_idle_timeout="{{ mlflow_idle_timeout }}") == []
 
 
 NAME = "is neither a name nor an IP address; leave out scheme, port, path, brackets and blanks"
@@ -109,6 +132,14 @@ TEXT = "where text is wanted"
         ("mlflow_server_extra_packages", 7, "is a number, where a list of packages is wanted"),
         ("mlflow_server_extra_packages", {"boto3": None}, "is a mapping, where a list of packages is wanted"),
         ("mlflow_server_extra_packages", ["boto3", None], f"number 2: is empty, {TEXT}"),
+        ("mlflow_server_extra_packages", ["--index-url https://x"], "number 1: is an option of pip; use mlflow"),
+        ("mlflow_server_extra_packages", ["boto3", "-r x"], "number 2: is an option of pip; use mlflow"),
+        ("mlflow_server_extra_packages", ["boto3\n"], "number 1: ends with a line break"),
+        ("mlflow_server_extra_packages", ["boto3\nPyMySQL"], "number 1: has line breaks in it"),
+        ("mlflow_server_extra_packages", [""], "number 1: is no package; use names as pip takes them"),
+        ("mlflow_server_extra_packages", ["./x.whl"], "number 1: is no package; use names as pip takes them"),
+        ("mlflow_server_extra_packages", ["mlflow==3.1"], "number 1: is mlflow, of which the teams' versions"),
+        ("mlflow_server_extra_packages", ["MLflow_skinny"], "number 1: is mlflow-skinny, of which the teams' versions"),
         ("mlflow_server_extra_packages", [["boto3"]], f"number 1: is a list, {TEXT}"),
         ("mlflow_server_address", "https://mlflow1.example.org", f"'https://mlflow1.example.org' {NAME}"),
         ("mlflow_server_address", "mlflow1.example.org:5001", f"'mlflow1.example.org:5001' {NAME}"),

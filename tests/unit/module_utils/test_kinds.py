@@ -48,6 +48,7 @@ SCORER = {"key": "1/tox%2Fic"}
         ("gateway_endpoint", {"endpoint_id": "e-1", "name": "out"}, "out", "e-1"),
         ("gateway_model_definition", {"model_definition_id": "d-1", "name": "gpt"}, "gpt", "d-1"),
         ("mcp_server", {"name": "com.example/x"}, "com.example/x", "com.example/x"),
+        ("skill", {"name": "@acme/reviewer"}, "@acme/reviewer", "@acme/reviewer"),
         *((word, None, "*", "*") for word in ALL_ONLY),
     ],
 )
@@ -93,6 +94,7 @@ def test_whoever_made_a_thing_keeps_it_and_is_not_counted_but_nobody_made_all():
         ("2.22.4", "scorer", "a/b/c", "3.7"),
         ("3.12.0", "gateway_secret", "x", "3.13"),
         ("3.14.0", "mcp_server", "x/y", "3.15"),
+        ("3.17.2", "skill", "@x/y", "3.18"),
         ("3.16.1", "run", "*", "3.17"),
         ("2.22.4", "prompt", "*", "3.13"),
     ],
@@ -122,6 +124,23 @@ def test_a_single_one_of_what_can_only_be_granted_as_a_whole_is_refused(kind):
 def test_a_scorer_that_is_not_called_by_its_experiment_and_quoted_is_refused(name):
     with pytest.raises(InvalidRequest, match=r"users: ann: grants: scorer: .* use EXPERIMENT/NAME"):
         steps(holding("ann"), "ann", ("scorer", name, "READ"))
+
+
+@pytest.mark.parametrize("name", ["acme/reviewer", "@acme", "@/reviewer", "@acme/", "a/b/c", "@a/b/c", "my reviewer"])
+def test_a_skill_that_is_not_called_by_its_organization_is_refused(name):
+    with pytest.raises(InvalidRequest, match=r"users: ann: grants: skill: .* use @ORGANIZATION/NAME"):
+        steps(holding("ann", version="3.18.0"), "ann", ("skill", name, "READ"))
+
+
+def test_a_level_that_mlflow_has_not_for_skills_is_refused():
+    with pytest.raises(InvalidRequest, match=r"users: ann: grants: skill: MLflow has no USE for it"):
+        steps(holding("ann", version="3.18.0"), "ann", ("skill", "*", "USE"))
+
+
+def test_a_skill_is_known_with_its_organization_and_without():
+    facts = KINDS["skill"].listing.facts
+    assert facts({"name": "reviewer", "organization": "acme"}) == {"name": "@acme/reviewer"}
+    assert facts({"name": "reviewer", "organization": ""}) == {"name": "reviewer"}
 
 
 @pytest.mark.parametrize("name", ["judge", "to/ch", "50% ä?", "%2F", "a\nb"])

@@ -72,6 +72,7 @@ def test_who_has_it_for_having_made_it_counts_more_than_what_it_says_itself():
         ("gateway_endpoint", "endpoints", {"endpoint_id": "e-1", "name": "key"}, "created_at"),
         ("gateway_model_definition", "model_definitions", {"model_definition_id": "d", "name": "key"}, "created_at"),
         ("mcp_server", "mcp_servers", {"name": "key"}, "creation_timestamp"),
+        ("skill", "skills", {"name": "key", "organization": ""}, "creation_timestamp"),
     ],
 )
 def test_what_things_of_other_kinds_say_of_themselves(kind, items, thing, at):

@@ -107,6 +107,9 @@ NO_ORIGIN = "is no origin; give scheme, host and port alone"
         ("https://mlflow.example.org:port", NO_ORIGIN),
         ("https://mlflow.example.org:99999", NO_ORIGIN),
         ("https://mlflow.example.org ", NO_ORIGIN),
+        ("https://mlflow.example.org:443", "the port that browsers leave out; write https://mlflow.example.org"),
+        ("http://[::1]:80", "the port that browsers leave out; write http://[::1]"),
+        ("https://MLflow.example.org", "has capitals, which no browser sends; write https://mlflow.example.org"),
         ("https://", NO_ORIGIN),
         ("https://mlflow.example.org\n", NO_ORIGIN),
     ],
@@ -132,9 +135,19 @@ def test_addresses_that_are_none(address):
     assert fault_of(**defaults) == f"listen_address: '{defaults['listen_address']}' is no IP address"
 
 
-@pytest.mark.parametrize("address", ["224.0.0.1", "ff02::1", "fe80::1%eth0"])
+@pytest.mark.parametrize("address", ["224.0.0.1", "ff02::1", "fe80::1%eth0", "fe80::1", "255.255.255.255", "240.0.0.1"])
 def test_addresses_that_no_server_has(address):
     assert fault_of(listen_address=address) == f"listen_address: '{address}' is no address that a server can listen on"
+
+
+def test_an_address_that_is_another_s():
+    line = fault_of(listen_address="::ffff:10.0.0.1")
+    assert line.endswith("is an IPv4 address, which nobody asks for in this way; write 10.0.0.1")
+
+
+@pytest.mark.parametrize("address", ["169.254.1.1", "100.64.0.5", "fd00::5", "::1", "0.0.0.0", "::"])
+def test_addresses_that_a_server_may_have(address):
+    assert faults(team(listen_address=address)) == []
 
 
 def answers(host, listens_on, allowed=()):
@@ -170,6 +183,8 @@ def answers(host, listens_on, allowed=()):
         # What is allowed besides; a name covers its ports.
         ("ml.example.org:5001", "127.0.0.1", ["ml.example.org"]),
         ("ml.example.org", "127.0.0.1", ["ml.example.org"]),
+        # Clients send it in lower case, whatever their users write.
+        ("ml.example.org:5001", "127.0.0.1", ["ML.example.org"]),
         ("ml.example.org:5001", "127.0.0.1", ["ml.example.org:5001"]),
         ("a.example.org:5001", "127.0.0.1", ["*.example.org"]),
         ("[2001:db8::7]:5001", "127.0.0.1", ["[2001:db8::7]"]),

@@ -14,7 +14,8 @@ from unit.plugin_utils.refusals import CANARY, fault_of, faults, team
 
 # Options of a server that a team may still have: one without a setting of the team, with a check of its own.
 ALLOWED = {METRICS}
-ENVIRONMENTS = [project.MLFLOW, *(project.BUILD / name for name in project.OLDER_MLFLOWS)]
+OTHERS = [*project.OLDER_MLFLOWS, *project.next_mlflows()]
+ENVIRONMENTS = [project.MLFLOW, *(project.BUILD / name for name in OTHERS)]
 ASK = (
     "import json; from mlflow.cli import cli; print(json.dumps([name for each in cli.commands['server'].params "
     "for name in ([each.envvar] if isinstance(each.envvar, str) else each.envvar or [])]))"
@@ -42,6 +43,7 @@ def test_every_option_of_mlflow_server_is_said_in_another_way(venv):
     ("name", "instead"),
     [
         ("MLFLOW_ARTIFACTS_DESTINATION", "use artifacts: destination"),
+        ("MLFLOW_ARTIFACTS_PRESIGNED_ONLY", "artifacts go through the server; use artifacts: serve"),
         ("MLFLOW_AUTH_CONFIG_PATH", "use auth_database_uri, default_permission and the other options of the team"),
         ("MLFLOW_AUTH_ADMIN_PASSWORD", "use admin_password"),
         ("MLFLOW_SERVER_ALLOWED_HOSTS", "use allowed_hosts"),
@@ -183,3 +185,18 @@ def test_what_restic_is_told_by_the_role(name):
     (line,) = restic_environment_problems({name: CANARY})
     assert line.startswith(f"{name} is set by the role; ")
     assert list(restic_environment_problems({"AWS_ACCESS_KEY_ID": "x", "RESTIC_PROGRESS_FPS": 1})) == []
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+@pytest.mark.parametrize("value", ["minio:9000", "minio.example.org", "s3://minio", "https://", "//minio:9000"])
+def test_a_store_s_address_without_a_scheme(name, value):
+    line = fault_of(**environment(**{name: value}))
+    assert line == f"environment: {name} is no address with a scheme; begin it with https:// or http://"
+    assert faults(team(**environment(**{name: "http://minio:9000"}))) == []
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "https_proxy", "no_proxy", "all_proxy"])
+def test_one_proxy_said_twice(name):
+    line = fault_of(**environment(**{name: "http://canary", name.upper(): "http://proxy"}))
+    assert line == f"environment: {name} and {name.upper()} have different values; say one of them"
+    assert faults(team(**environment(**{name: "http://proxy", name.upper(): "http://proxy"}))) == []

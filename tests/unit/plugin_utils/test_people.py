@@ -222,6 +222,68 @@ def test_grants_on_nothing(kind, name):
     assert line == f"groups: g: grants: {kind}: a name must not be empty; use '*' for all"
 
 
+def hook(url, events=("prompt.created",), **settings):
+    return {"webhooks": [{"name": "h", "url": url, "events": list(events)}], **settings}
+
+
+NO_ADDRESS = "is no address that MLflow could post to; use one like https://host.example.org/path"
+BY_HTTPS = "MLflow posts by https alone; use https://, or set MLFLOW_WEBHOOK_ALLOWED_SCHEMES: "
+TO_PUBLIC = "MLflow posts to public addresses alone; use another, or set MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS: "
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", NO_ADDRESS),
+        ("hooks.example.org/h", NO_ADDRESS),
+        ("ftp://hooks.example.org/h", NO_ADDRESS),
+        ("https://", NO_ADDRESS),
+        ("https:///h", NO_ADDRESS),
+        (" https://hooks.example.org/canary", NO_ADDRESS),
+        ("https://hooks example.org/canary", NO_ADDRESS),
+        ("https://hooks.example.org:port/", NO_ADDRESS),
+        ("https://hooks.example.org/canary\n", "ends with a line break, which `echo` puts there"),
+        ("{{ vault_hook }}", "is still a template"),
+        ("__omit_place_holder__canary", "is what default(omit) leaves there"),
+        ("http://hooks.example.org/canary", BY_HTTPS),
+        ("https://127.0.0.1/canary", TO_PUBLIC),
+        ("https://localhost:8443/canary", TO_PUBLIC),
+        ("https://10.0.0.5/canary", TO_PUBLIC),
+        ("https://[::1]/canary", TO_PUBLIC),
+        ("https://100.64.0.5/canary", TO_PUBLIC),
+    ],
+)
+def test_webhooks_that_could_not_be_delivered(url, said):
+    assert fault_of(**hook(url)).startswith(f"webhooks: h: url: {said}")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        hook("https://hooks.example.org/a?b=c#d"),
+        hook("https://user:word@hooks.example.org:8443"),
+        hook("https://bücher.example.org/h"),
+        hook("http://hooks.example.org/h", environment={"MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https"}),
+        hook("https://10.0.0.5/h", environment={"MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": True}),
+        hook("https://10.0.0.5/h", version="3.16.1"),
+    ],
+)
+def test_webhooks_that_can_be_delivered(settings):
+    assert faults(team(**settings)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        (hook("https://hooks.example.org/h", events=()), "webhooks: h: events"),
+        ({"gateway_secrets": [{"name": "k", "values": {}}]}, "gateway_secrets: k: values"),
+        ({"gateway_endpoints": [{"name": "e", "models": []}]}, "gateway_endpoints: e: models"),
+    ],
+)
+def test_things_that_mlflow_makes_of_something_alone(settings, what):
+    assert fault_of(**settings) == f"{what}: is empty, and MLflow wants one at least"
+
+
 MYSQL = {"backend_store_uri": "mysql+pymysql://db/x"}
 
 

@@ -345,6 +345,30 @@ def closed_by(requests, variable, path):
     return next((word for pattern, word in patterns if re.match(pattern, path, re.IGNORECASE)), None)
 
 
+def is_odd(requests, line):
+    """Whether a request is refused for how its path is written."""
+    (block,) = re.findall(r"(?s)map \$request \$mlflow_odd {(.*?)\n}", requests)
+    patterns = re.findall(r'"~\*(\S.*)" (\d);', block)
+    assert len(patterns) > 5, block
+    return next((word for pattern, word in patterns if re.match(pattern, line, re.IGNORECASE)), "1") == "1"
+
+
+@pytest.mark.parametrize("prefix", ["", "/vision"])
+def test_where_a_slash_may_be_encoded(written, prefix):
+    requests, *_versions = written
+    for path, odd in (
+        ("/api/3.0/mlflow/mcp-servers/com.example%2Fx", False),
+        ("/api/3.0/mlflow/skills/@acme/reviewer/tags/a%2Fb", False),
+        ("/api/3.0/mlflow/skills/%40acme%2Freviewer", False),
+        ("/api/3.0/mlflow/skills/%2e%2e%2fjobs", True),
+        ("/api/3.0/mlflow/skills/..%2fjobs", True),
+        ("/api/3.0/mlflow/skills/a%252Fb", True),
+        ("/api/3.0/mlflow/skillsets/a%2Fb", True),
+        ("/api/2.0/mlflow/runs%2Fget", True),
+    ):
+        assert is_odd(requests, f"GET {prefix}{path} HTTP/1.1") is odd, path
+
+
 def test_jobs_are_open_where_a_team_has_them_but_for_beginning_one(written):
     requests, *versions = written
     found = {each.split()[0]: re.findall(r"if \(\$mlflow_denied_job(.*?)\)", each) for each in versions}

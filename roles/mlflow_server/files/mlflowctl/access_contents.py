@@ -29,6 +29,7 @@ WORK = frozenset(
         "evaluation_datasets",
         "input_tags",
         "inputs",
+        "issue_categories",
         "issues",
         "job_locks",
         "jobs",
@@ -66,11 +67,11 @@ MOMENTS = (
     ("registered_models", "last_updated_time"),
     ("model_versions", "last_updated_time"),
 )
-# By what a database is for: revisions of its schema in MLflow 3.12, 3.15 and 3.17, and what has to be there.
+# By what a database is for: revisions of its schema in MLflow 3.12, 3.15, 3.17 and 3.18, and what has to be there.
 KNOWN = {
     "auth": ({"c3d4e5f6a7b8", "f1a2b3c4d5e6"}, {"users", "roles", "role_permissions", "user_role_assignments"}),
     "tracking": (
-        {"7d34483879f0", "6f8d9c3b2a1e", "dc11669786a5"},
+        {"7d34483879f0", "6f8d9c3b2a1e", "dc11669786a5", "f4a9b2c7d1e6"},
         {"experiments", "experiment_tags", "registered_models", "registered_model_tags", "registered_model_aliases"}
         | {*VERSIONS, "scorers", "secrets", "endpoints", "endpoint_model_mappings", "model_definitions"}
         | {"webhooks", "webhook_events"},

@@ -182,6 +182,8 @@ def test_those_that_are_under_way_have_their_room(lab):
         ("PUT", "/team/api/2.0/mlflow-artifacts/artifacts/a", 507),
         ("POST", "/api/2.0/mlflow-artifacts/mpu/create/a", 507),
         ("POST", "/ajax-api/2.0/mlflow/upload-artifact", 507),
+        ("POST", "/api/3.0/mlflow/skills/@acme/reviewer/versions", 507),
+        ("POST", "/api/3.0/mlflow/skills", 200),
         ("POST", "/api/2.0/mlflow/runs/log-metric", 200),
         ("GET", PATH, 200),
         ("DELETE", PATH, 200),

@@ -28,6 +28,7 @@ LATER = {
     (TRACKING, "SqlGatewayEndpoint"): "endpoints of the gateway",
     (TRACKING, "SqlGatewayModelDefinition"): "models of the gateway",
     (TRACKING, "SqlMCPServer"): "MCP servers",
+    (TRACKING, "SqlSkill"): "skills",
 }
 
 

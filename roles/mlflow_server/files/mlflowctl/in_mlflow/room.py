@@ -23,7 +23,7 @@ from typing import Any
 
 # Where artifacts and databases are, how many bytes all of it may take (or null), and how many are to be left free.
 SETTING = "MLOPS_MLFLOW_ROOM"
-UPLOAD = re.compile(r"/mlflow-artifacts/|/upload-artifact$")
+UPLOAD = re.compile(r"/mlflow-artifacts/|/upload-artifact$|/mlflow/skills/.+/versions$")
 # Seconds between the end of a count and the next: at least so many, and so many times what one takes; and for how long
 # who uploads waits for one.
 LEAST, TIMES, PATIENCE = 60, 20, 5
