@@ -170,8 +170,8 @@ def document(runs: dict[Size, list[Run]]) -> str:
             f"as many groups, with {grants} grants: on all of each of the {len(EVERY_KIND)} kinds, and on ten single "
             "things each of those that cannot be declared; and two grants more for each user. On a fresh MLflow server "
             "for each size; requests were counted in its log. They are the same on each machine, which seconds are "
-            "not: as time stands here how many times that of the second line, with Ansible's own start. Where a machine "
-            "does other work beside it, ratios near one say nothing.",
+            "not: as time stands here how many times that of the second line, with Ansible's own start. Where a "
+            "machine does other work beside it, ratios near one say nothing.",
             report.table(head, "|---|---|" + "---:|" * 2 * len(SIZES), lines),
             f"Nothing to change, with all kinds declared, in {MOST} requests at most: {report.verdict(most <= MOST)}; "
             f"{most} were asked. Webhooks, which nobody can be granted anything on, take one more.",
