@@ -14,7 +14,7 @@ VERSION ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all matrix check bench bench-access bench-audit bench-hosts bench-mounts between next $(STAGES) toolchain toolchain-mlflow toolchain-between toolchain-next toolchain-servers build hosts format release lock clean
+.PHONY: help demo test test-all matrix check bench bench-access bench-kinds bench-audit bench-hosts bench-mounts between next $(STAGES) toolchain toolchain-mlflow toolchain-between toolchain-next toolchain-servers build hosts format release lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,10 +66,13 @@ docs: build ## The documentation as a site, in build/docs/html
 	@$(RUN) python tools/website.py
 
 bench: ## Measure everything, side by side with the ways it replaces
-	@$(MAKE) bench-access bench-audit bench-hosts bench-mounts ARGS=
+	@$(MAKE) bench-access bench-kinds bench-audit bench-hosts bench-mounts ARGS=
 
 bench-access: toolchain-mlflow build ## Measure managing access (ARGS=users)
 	@$(RUN) python bench/access.py $(ARGS)
+
+bench-kinds: toolchain-mlflow build ## Measure managing every kind of thing (ARGS=users)
+	@$(RUN) python bench/kinds.py $(ARGS)
 
 bench-audit: toolchain-mlflow ## Measure what the audit lines cost a server
 	@$(RUN) python bench/audit.py

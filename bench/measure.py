@@ -85,13 +85,13 @@ def run_whole(command: Sequence[str | Path], environment: dict[str, str]) -> Non
 
 
 @contextlib.contextmanager
-def server(name: str, *, stock: bool = False) -> Iterator[Server]:
+def server(name: str, *, stock: bool = False, gateway: bool = False) -> Iterator[Server]:
     """Run a fresh server, lean as the role configures it, or stock as MLflow ships it; leave nothing of it."""
     home = HOME / name
     shutil.rmtree(home, ignore_errors=True)
     password = secrets.token_urlsafe(24)
     try:
-        with servers.serving(project.MLFLOW, home, password, stock=stock) as uri:
+        with servers.serving(project.MLFLOW, home, password, stock=stock, gateway=gateway) as uri:
             time.sleep(SETTLE if stock else 0)
             yield Server(uri, password, home / "server.log")
     finally:

@@ -16,8 +16,8 @@ class Provider(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
-        super().__init__((address, 0), Chat)
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__((address, port), Chat)
         self.address = address
         self.asked: list[dict[str, t.Any]] = []
         self.may_go_on = threading.Event()

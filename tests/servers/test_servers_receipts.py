@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from mlflow_things import make_all
 from mlflowctl import access_contents
 from mlflowctl.databases import sqlite
 from mlflowctl.program import PACKAGE, PROGRAM
@@ -173,6 +174,34 @@ def test_a_prompt_that_somebody_deleted_or_changed(newest, noted):
     newest.ok("prompt", name=name, state="absent")
     assert noted.asked()[0] is True
     assert newest.reader.texts(name) == ["hello"]
+
+
+def test_things_and_grants_of_all_kinds_behind_its_back(newest, team, some, tmp_path):
+    made, bob = make_all(newest.reader, some), team.server["users"][1]["name"]
+    hook, key, endpoint = some("hook"), some("key"), some("judge")
+    team.server["kept_in"] = str(tmp_path / "kept.json")
+    team.server["users"][0]["grants"] = [{kind: thing.name, "permission": "READ"} for kind, thing in made.items()]
+    url = "https://127.0.0.1:9/x"
+    team.server["webhooks"] = [{"name": hook, "url": url, "events": ["prompt.created"], "secret": "s" * 12}]
+    team.server["gateway_secrets"] = [{"name": key, "values": {"api_key": "sk-1234567890"}}]
+    model = {"provider": "openai", "model": "gpt-4o", "secret": key}
+    team.server["gateway_endpoints"] = [{"name": endpoint, "models": [model]}]
+    assert team.asked()[1]
+    assert [team.asked() for _time in range(2)] == [(True, []), (False, [])]
+    for kind, thing in made.items():
+        newest.reader.grant(bob, kind, thing.key, "EDIT")
+        assert team.asked() == (True, [f"- {bob} EDIT {kind} {thing.name}"])
+        # It may be as it was noted, and then is not even asked once more.
+        assert [team.asked()[1], team.asked()] == [[], (False, [])]
+    ask, base = newest.reader.ask, "/api/3.0/mlflow/gateway/"
+    webhook = next(each for each in ask("GET", "/api/2.0/mlflow/webhooks")["webhooks"] if each["name"] == hook)
+    secret = next(each for each in ask("GET", base + "secrets/list")["secrets"] if each["secret_name"] == key)
+    ask("PATCH", f"/api/2.0/mlflow/webhooks/{webhook['webhook_id']}", secret="t" * 12)
+    ask("POST", base + "secrets/update", secret_id=secret["secret_id"], secret_value={"api_key": "sk-123_567890"})
+    assert team.asked() == (True, [f"~ gateway_secret {key} values", f"~ webhook {hook} secret"])
+    newest.ok("gateway_endpoint", name=endpoint, state="absent")
+    assert f"+ gateway_endpoint {endpoint}" in team.asked()[1]
+    newest.ok("webhook", name=hook, state="absent")
 
 
 def test_another_declared_password(noted, secret):
