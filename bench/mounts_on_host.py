@@ -152,8 +152,10 @@ def reading(user, who, python, team, filled, times):
     for _time in range(times):
         one = {"curl": as_user(user, curl, login)[0]}
         forget()
-        for key in ("mount", "again"):
-            one[key] = as_user(user, ["sh", "-c", f"exec cat '{path}' > /dev/null"])[0]
+        read = ["sh", "-c", f"exec cat '{path}' > /dev/null"]
+        one["mount"] = as_user(user, read)[0]
+        one["kept"] = int(as_user(user, ["fincore", "-nb", "-o", "RES", path])[1])
+        one["again"] = as_user(user, read)[0]
         rounds.append(one)
     one = client(user, who, python, "read", f"runs:/{run}/model.bin")[1]
     return {"rounds": rounds, "client": one, "bytes": os.stat(filled["file"]).st_size}

@@ -71,9 +71,9 @@ access_info:
       type: str
     effective:
       description:
-        - One entry for each user and each active experiment, registered model, prompt, scorer, MCP server, and secret,
-          endpoint and model of the gateway, as far as the server knows the kind. Up to MLflow 3.12, which has no list
-          of all scorers, one for those in experiments where somebody has a grant on one.
+        - One entry for each user and each active experiment, registered model, prompt, scorer, MCP server, skill, and
+          secret, endpoint and model of the gateway, as far as the server knows the kind. Up to MLflow 3.12, which has
+          no list of all scorers, one for those in experiments where somebody has a grant on one.
         - One for all of a kind of which single things cannot be granted on, such as C(run), for each user who has
           such a grant. For others the experiment decides, or whatever it belongs to.
       type: list

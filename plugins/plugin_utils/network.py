@@ -79,7 +79,8 @@ def network_problems(team: Team, release: tuple[int, ...] | None) -> t.Iterator[
 def _delivery_problem(team: Team, url: str, release: tuple[int, ...]) -> str | None:
     """Why MLflow refuses to post there, as far as that can be seen. The address is not shown."""
     environment = team["environment"]
-    if url.startswith("http://") and "http" not in str(environment.get(SCHEMES, "https")).split(","):
+    schemes = [scheme.strip() for scheme in str(environment.get(SCHEMES, "https")).split(",")]
+    if url.startswith("http://") and "http" not in schemes:
         return f'MLflow posts by https alone; use https://, or set {SCHEMES}: "http,https" in environment'
     allowed = release < PUBLIC_SINCE or str(environment.get(PRIVATE, "false")).lower() in ("true", "1")
     if not allowed and _is_private(url):

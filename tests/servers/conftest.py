@@ -33,8 +33,9 @@ WITH_NEXT = {"test_kinds"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give each test the servers that it is for."""
-    if "lab" in metafunc.fixturenames:
+    """Give each test the servers that it is for, unless it says so itself."""
+    said = any("lab" in mark.args[:1] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "lab" in metafunc.fixturenames and not said:
         more = project.next_mlflows() if metafunc.module.__name__.rpartition(".")[2] in WITH_NEXT else []
         metafunc.parametrize("lab", [*VENVS, *more], indirect=True)
 

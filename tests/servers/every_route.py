@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import sys
 import typing as t
@@ -31,22 +32,27 @@ DIFFERS = (
 )
 
 
-def routes() -> list[tuple[str, str]]:
-    """Return the method and the path of each, first those that look, last those that delete."""
-    from fastapi.routing import APIRoute  # noqa: PLC0415 - a server's packages
+def routes(everything: bool) -> list[tuple[str, str]]:
+    """Return the method and the path of each, first those that look, last those that delete.
+
+    Those that MLflow leaves to Flask; and with everything those that it answers itself.
+    """
+    if everything:
+        # As a server's worker has it: otherwise the application is Flask's part alone.
+        os.environ["_MLFLOW_SGI_NAME"] = "uvicorn"
+    from fastapi import routing  # noqa: PLC0415 - a server's packages
     from mlflow.server import app  # noqa: PLC0415
     from mlflow.server.auth import create_app  # noqa: PLC0415
 
     made = create_app(app)
     flask = {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods}
-    fast = {
-        (method, route.path)
-        for route in getattr(made, "routes", ())
-        if isinstance(route, APIRoute)
-        for method in route.methods
-    }
-    found = {(method, path) for method, path in flask | fast if method in METHODS and not path.endswith(LEFT_OUT)}
-    return sorted(found, key=lambda each: (METHODS.index(each[0]), each[1]))
+    # Where routers are included as they are, their routes are not among those of the application.
+    found = getattr(routing, "iter_route_contexts", list)(getattr(made, "routes", ()))
+    fast = {(method, route.path) for route in found for method in getattr(route, "methods", None) or ()}
+    if everything and not fast:
+        raise SystemExit("the routes that MLflow does not leave to Flask are not found")
+    asked = {(method, path) for method, path in flask | fast if method in METHODS and not path.endswith(LEFT_OUT)}
+    return sorted(asked, key=lambda each: (METHODS.index(each[0]), each[1]))
 
 
 class Server:
@@ -154,7 +160,7 @@ def main() -> None:
     somebody_else = len(sys.argv) > 3
     if somebody_else:
         server = Server(sys.argv[1], sys.argv[4], sys.argv[3])
-    for method, path in routes():
+    for method, path in routes(everything=somebody_else):
         if somebody_else and method not in MAKING:
             continue
         for given in [values] if somebody_else else [None, values]:

@@ -195,7 +195,7 @@ def test_a_server_with_grants_of_every_kind_is_declared_by_what_it_tells(lab, th
 
 @pytest.mark.parametrize("kind", LATER)
 def test_a_kind_that_the_server_does_not_know_names_the_version_it_needs(lab, zoe, kind):
-    name = "*" if kind == "run" else "some/thing"
+    name = {"run": "*", "skill": "@some/thing"}.get(kind, "some/thing")
     grant = {kind: name, "permission": "READ"}
     if lab.version >= LATER[kind]:
         return

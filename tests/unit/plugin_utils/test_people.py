@@ -264,6 +264,7 @@ def test_webhooks_that_could_not_be_delivered(url, said):
         hook("https://user:word@hooks.example.org:8443"),
         hook("https://bücher.example.org/h"),
         hook("http://hooks.example.org/h", environment={"MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https"}),
+        hook("http://hooks.example.org/h", environment={"MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "https, http"}),
         hook("https://10.0.0.5/h", environment={"MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": True}),
         hook("https://10.0.0.5/h", version="3.16.1"),
     ],
