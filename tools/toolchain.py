@@ -39,6 +39,7 @@ PACKAGES = [
     "strace",  # shows what a power cut would leave of an environment
     "chromium",  # tests/e2e signs in as a person would
     "sslscan",  # and lets somebody else say how good a proxy's TLS is
+    "nftables",  # counts the connections of an address
     "xfsprogs",  # tests/servers fill a disk of their own
 ]
 
