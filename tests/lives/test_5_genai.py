@@ -14,6 +14,7 @@ import mlflow_person
 import project
 import pytest
 from e2e.stage import ALICE, Stage, example, soon
+from lives import code_of_ones_own
 
 pytestmark = pytest.mark.on_request
 
@@ -21,13 +22,14 @@ WHO = (ALICE["name"], ALICE["password"])
 BOB = ("bob", "bob-try-out-only")
 JUDGES = {"name": "judges", "password": "judges-try-out-only"}
 SECONDS = 400
-# The providers are this test's, on the network of the hosts and without TLS; and nobody
-# waits for five minutes, nor long for whom the unit cannot reach.
+# The providers are this test's, on the network of the hosts and without TLS, and code of people's own is let in;
+# nobody waits for five minutes, nor long for whom the unit cannot reach.
 HERE = {
     "MLFLOW_GATEWAY_API_BASE_ALLOW_PRIVATE_IPS": "true",
     "MLFLOW_GATEWAY_API_BASE_ALLOWED_SCHEMES": "http",
     "MLFLOW_GATEWAY_ROUTE_TIMEOUT_SECONDS": "10",
     "MLFLOW_ONLINE_SCORING_DEFAULT_TRACE_COMPLETION_BUFFER_SECONDS": "0",
+    "MLFLOW_SERVER_ENABLE_CUSTOM_SCORERS": "true",
 }
 # One that the host runs itself, for everybody but the unit.
 PORT = 8001
@@ -48,14 +50,18 @@ class Place(NamedTuple):
         """Return the status that somebody's question to an endpoint is answered with."""
         return self.host.ask(5001, *who, f"/gateway/{endpoint}/mlflow/invocations", ASKED)
 
+    def post(self, path: str, **body: Any) -> dict[str, Any]:
+        """Return how the server answers Alice."""
+        return dict(json.loads(self.host.answer(5001, *WHO, path, body)[1]))
+
     def journal(self) -> str:
         """Return what the server wrote last."""
         return self.host.sh("journalctl --no-pager -n 60 -u mlflow@vision")
 
 
-def declared(host: Stage, provider: language_model.Provider) -> dict[str, Any]:
+def declared(host: Stage, provider: language_model.Provider, **changes: Any) -> dict[str, Any]:
     """Return the team with endpoints that Alice may ask, and judges; Bob may not."""
-    team = example("vision", genai=True, judge_username=JUDGES["name"], environment=HERE)
+    team = example("vision", genai=True, judge_username=JUDGES["name"], environment=HERE, **changes)
     team["users"].append(JUDGES)
     team["listen_address"] = host.host.address
     grants = {ALICE["name"]: "USE", JUDGES["name"]: "USE"}
@@ -115,3 +121,47 @@ def test_judges_score_under_the_hardened_unit(place: Place) -> None:
     assert place.host.leaks(language_model.KEY, JUDGES["password"]) == []
     exposure = place.host.sh("systemd-analyze security --no-pager mlflow@vision.service")
     assert float(exposure.rsplit("Overall exposure level", 1)[1].split(":")[1].split()[0]) <= 1.1
+
+
+def test_code_of_peoples_own_gets_no_further_than_the_team(place: Place) -> None:
+    provider = [place.provider.address, place.provider.server_port]
+    tries = {
+        ("read", "/var/lib/mlflow/vision/mlflow.db"): True,
+        ("connect", tuple(provider)): True,
+        ("read", "/etc/shadow"): False,
+        ("read", "/var/lib/mlflow/nlp/mlflow.db"): False,
+        ("read", "/etc/mlflow/vision/kept_secrets.json"): False,
+        ("write", "/etc/mlflow/vision/x"): False,
+        ("write", "/usr/local/x"): False,
+        ("connect", ("127.0.0.1", PORT)): False,
+        ("connect", ("127.0.0.1", 5002)): False,
+        ("execute", 4096): False,
+    }
+    question = json.dumps(list(tries))
+    trace = place.person.ask(WHO, "trace", experiment_id=place.experiment, question=question, answer="none")
+    assert isinstance(trace, str), trace
+    code = code_of_ones_own.serialized()
+    invoke = {"experiment_id": place.experiment, "serialized_scorer": code, "trace_ids": [trace]}
+    begun = place.post("/ajax-api/3.0/mlflow/scorer/invoke", **invoke)
+    assert "jobs" in begun, begun
+    job: dict[str, Any] = {}
+
+    def is_done() -> bool:
+        path = f"/ajax-api/3.0/jobs/{begun['jobs'][0]['job_id']}"
+        job.update(json.loads(place.host.answer(5001, *WHO, path)[1]))
+        return job["status"] not in ("PENDING", "RUNNING")
+
+    assert soon(is_done, SECONDS), place.journal()
+    result = job["result"][trace]
+    assert result["failures"] == [], result
+    found = json.loads(result["assessments"][0]["feedback"]["value"])
+    assert {each: word == "done" for each, word in zip(tries, found, strict=True)} == tries, found
+
+
+def test_with_networks_named_the_unit_reaches_those_alone(place: Place) -> None:
+    networks = [place.provider.address, "localhost"]
+    team = declared(place.host, place.provider, allowed_networks=networks)
+    run = place.host.play("site", mlflow_team_vision=team)
+    assert run.code == 0, run.output[-5000:]
+    assert [place.asks(endpoint) for endpoint in ("judge", "loopback")] == [200, 200], place.journal()
+    assert place.asks("beside") >= 500
