@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path("/usr/local/lib/mlflow/mlflowctl").resolve().parent))
-from mlflowctl import transaction, upgrade
+from mlflowctl import systemd, transaction, upgrade
 
 FATE, STEP, TEAM, VERSION = sys.argv[1:]
 
@@ -27,8 +27,19 @@ def befall():
         subprocess.run(FATE, shell=True, check=False)  # noqa: S602
 
 
+def befall_a_start():
+    """Wait until the new server has a process, and does not answer yet."""
+    unit = f"mlflow@{TEAM}.service"
+    while True:
+        shown = systemd.show([unit], ["ActiveState", "MainPID"])[unit]
+        if shown["ActiveState"] == "activating" and shown["MainPID"] != "0":
+            break
+        time.sleep(0.02)
+    befall()
+
+
 class Doomed(upgrade.Upgrade):
-    """Beside its own steps: "starting", three seconds after the new server was told to, and "commit"."""
+    """Beside its own steps: "starting", when the new server is about to, and "commit"."""
 
     @property
     def step(self):
@@ -40,7 +51,7 @@ class Doomed(upgrade.Upgrade):
         if value == STEP:
             befall()
         if value == "start" and STEP == "starting":
-            threading.Timer(3, befall).start()
+            threading.Thread(target=befall_a_start, daemon=True).start()
 
 
 if STEP == "commit":
