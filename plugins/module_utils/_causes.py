@@ -45,7 +45,7 @@ def hidden(text: str) -> str:
 
 
 def without_log_in(word: re.Match[str]) -> str:
-    """A word without the password of a URI in it, which may end with its last @; however long it is, it is read once."""
+    """A word without the password of a URI in it, which its last @ may end; however long it is, it is read once."""
     before, at, after = word[0].rpartition("@")
     begins = IN_URI.search(before) if at else None
     return f"{before[: begins.start()]}://{begins[1]}:***@{after}" if begins else word[0]

@@ -1,6 +1,5 @@
 """What a power cut may find at the end of an upgrade: the link to the new version, or how to undo it; never neither."""
 
-import json
 import os
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def happened(home, monkeypatch):
-    """What reached the disk, in its order: where the link led when its directory was synced, and when the journal went."""
+    """What happened, in its order: where the link led when its directory was synced, and when the journal went."""
     link, journal, told = home / "etc" / "vision" / "venv", home / "var" / "vision.json", []
     synced, gone = os.fsync, Path.unlink
 
@@ -59,12 +58,16 @@ def test_so_it_is_where_it_is_undone(home, happened, monkeypatch):
     monkeypatch.setattr(upgrade.Upgrade, "said_since", lambda _self, _moment: "")
     vision = team.Team("vision", "", str(home), "", "", "", [], None, [], home / "etc")
     steps = []
-    with pytest.raises(upgrade.UpgradeError), transaction.Change(vision, "upgrade to 3.17.2") as change:
-        going = upgrade.Upgrade(vision, "3.17.2", home, change, lambda: False)
-        try:
-            going.run()
-        finally:
-            steps += [it["command"] for it in json.loads((home / "var" / "vision.json").read_text())["undo"]]
+
+    def goes():
+        with transaction.Change(vision, "upgrade to 3.17.2") as change:
+            try:
+                upgrade.Upgrade(vision, "3.17.2", home, change, lambda: False).run()
+            finally:
+                steps.extend(it["command"] for it in transaction.read_journal("vision")["undo"])
+
+    with pytest.raises(upgrade.UpgradeError):
+        goes()
     link = home / "etc" / "vision" / "venv"
     assert vision.version == "3.15.2"
     # The order is the journal's: what is on another disk is synced before it goes.
