@@ -31,6 +31,7 @@ main(["--uds", sys.argv[1], "--app-dir", sys.argv[2], "answer:app"])
 """
 ANSWER = """
 import gc
+import logging
 import os
 from types import SimpleNamespace
 from mlflowctl.in_mlflow import asking
@@ -57,6 +58,11 @@ async def app(scope, receive, send):
         return
     while (message := await receive()).get("more_body"):
         pass
+    if scope["path"] == "/fails":
+        try:
+            raise ValueError
+        except ValueError:
+            logging.getLogger("mlflow.server").exception("Exception on /fails")
     login = dict(scope["headers"]).get(b"authorization")
     asking.learns(lambda: login == b"Basic eDp5" and SimpleNamespace(username="x"))()
     if message["type"] == "http.request":
@@ -233,6 +239,17 @@ def test_what_strangers_do_is_few_short_lines(tmp_path: Path) -> None:
         time.sleep(2)
         assert ask(address, b"no request\r\n\r\n")
         assert "72 more requests were refused, or came without a log-in" in log.read_text()
+
+
+def test_strangers_do_not_fill_it_by_what_fails_nor_hide_what_does(tmp_path: Path) -> None:
+    """MLflow says with a traceback that it could not decode a log-in."""
+    fails = GET.replace(b"/", b"/fails", 1)
+    with serving(tmp_path, "serve_uvicorn.lines.errors_of_strangers.most = 3") as address:
+        assert b"200" in ask(address, GET + LOGIN + b"\r\n")
+        for login in (MADE_UP, b"", LOGIN):
+            for _time in range(5):
+                assert b"200" in ask(address, fails + login + b"\r\n")
+        assert (tmp_path / "server.log").read_text().count("Exception on /fails") == 3 + 5
 
 
 def test_what_is_no_longer_needed_goes_again_once_everything_is_loaded(address: Path) -> None:

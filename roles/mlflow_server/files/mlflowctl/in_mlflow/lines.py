@@ -15,8 +15,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-# What strangers make these say: uvicorn of what is no request, MLflow of hosts and origins that are not its own.
-LOGGERS = ("uvicorn.error", "mlflow.server.fastapi_security", "mlflow.server.security")
+from mlflowctl.in_mlflow import logins
+
+# What strangers make these say: uvicorn of what is no request, MLflow of hosts and origins that are not its own, and of
+# log-ins that it cannot decode, each with a traceback.
+LOGGERS = ("uvicorn.error", "mlflow.server", "mlflow.server.fastapi_security", "mlflow.server.security")
 ACCESS = "uvicorn.access"
 # Seconds; how many lines there are in them of strangers, of people and of errors, which are long; and how long what a
 # line says of a request may be. MLflow's own paths are shorter. journald takes 10,000 in half a minute.
@@ -47,6 +50,7 @@ strangers = Few(STRANGERS, "more requests were refused, or came without a log-in
 # Each worker has a part.
 people = Few(PEOPLE // int(os.environ.get("MLFLOW_WORKERS") or 1), "more requests were answered")
 errors = Few(ERRORS, "more errors")
+errors_of_strangers = Few(ERRORS, "more errors with requests without a log-in")
 
 
 def short(value: Any) -> Any:
@@ -67,7 +71,9 @@ def of_strangers(record: logging.LogRecord) -> bool:
     if record.levelno < logging.WARNING:
         return True
     shorten(record)
-    return (errors if record.levelno >= logging.ERROR else strangers).may()
+    if record.levelno < logging.ERROR:
+        return strangers.may()
+    return (errors if logins.is_known() else errors_of_strangers).may()
 
 
 def watch() -> None:

@@ -32,6 +32,11 @@ def knows(headers: Any) -> bool:
     return digest(headers) in known
 
 
+def is_known() -> bool:
+    """Say whether the request that is being answered is from somebody."""
+    return said.get() in known
+
+
 def note(is_right: bool) -> None:
     """Note what MLflow has found out about the log-in of the request that is being answered."""
     login = said.get()
