@@ -17,7 +17,7 @@ NOISE = re.compile(
 )
 COMPLAINT = re.compile(r"(?i)(error|exception)\b|\b(fatal|failed|denied|cannot|could not|unable|refused|full|killed)\b")
 # What stands between a user's name and the host in a URI. A password may have any character in it, @ and / too.
-IN_URI = re.compile(r"://([^:/@\s'\"]*):\S*@")
+IN_URI = re.compile(r"://([^:/@\s'\"]*):")
 # As connection strings, variables of the environment and HTTP say it; mlflowctl/redaction.py has the same.
 IN_PAIR = re.compile(
     r"(?i)(password|passwd|pwd|passphrase|secret|token|(?:access|account|api)[_-]?key)(['\"]?\s*[=:]\s*)"
@@ -41,7 +41,14 @@ def cause(text: str) -> str:
 
 def hidden(text: str) -> str:
     """A text without what stands where a password does."""
-    return IN_HEADER.sub(r"\1 ***", IN_PAIR.sub(r"\1\2***", IN_URI.sub(r"://\1:***@", text)))
+    return IN_HEADER.sub(r"\1 ***", IN_PAIR.sub(r"\1\2***", re.sub(r"\S+", without_log_in, text)))
+
+
+def without_log_in(word: re.Match[str]) -> str:
+    """A word without the password of a URI in it, which its last @ may end; however long it is, it is read once."""
+    before, at, after = word[0].rpartition("@")
+    begins = IN_URI.search(before) if at else None
+    return f"{before[: begins.start()]}://{begins[1]}:***@{after}" if begins else word[0]
 
 
 def where(unit: str, storage: str) -> str:

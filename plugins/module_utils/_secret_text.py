@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import datetime
-import re
 import typing as t
 
 EMPTY = "is empty; leave it out, or give it a value"
-# Both ends, or a beginning: a password may have two braces somewhere in it.
-TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\A\s*\{[{%]", re.DOTALL)
+TEMPLATES = (("{{", "}}"), ("{%", "%}"))
 VAULT = "$ANSIBLE_VAULT;"
 # What `omit` is where it stands within something, up to ansible-core 2.18; another one in each run.
 OMITTED = "__omit_place_holder__"
@@ -28,7 +26,7 @@ def secret_problem(value: t.Any) -> str | None:
         return "is still encrypted; mark it with !vault in the inventory, or encrypt its file as a whole"
     if value.startswith(OMITTED):
         return "is what default(omit) leaves there, which is no value; leave the line out, or give one"
-    if TEMPLATE.search(value):
+    if _is_template(value):
         return (
             "is still a template, which nothing has filled in; give the value itself, or a variable that Ansible reads"
         )
@@ -39,6 +37,12 @@ def secret_problem(value: t.Any) -> str | None:
     if "\0" in value:
         return "has a NUL in it, at which it would be cut off; leave it out"
     return None
+
+
+def _is_template(value: str) -> bool:
+    """Both ends, or a beginning: a password may have two braces somewhere in it."""
+    begins = value.lstrip()
+    return any(begins.startswith(start) or end in value.partition(start)[2] for start, end in TEMPLATES)
 
 
 def kind_of(value: t.Any) -> str:

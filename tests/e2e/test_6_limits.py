@@ -77,9 +77,9 @@ def test_who_eats_memory_dies_comes_back_and_disturbs_nobody(converged: Stage) -
     assert runs[0].code == 0, runs[0].output
     assert answer["kept"] == answer["sent"] > 10
     assert converged.starts("nlp") > started
-    names = "MemoryMax,CPUWeight,TasksMax"
+    names = "MemoryMax,CPUWeight,IOWeight,TasksMax"
     shown = converged.sh(f"systemctl show --property={names} mlflow@nlp").split()
-    assert set(shown) == {"MemoryMax=536870912", "CPUWeight=50", "TasksMax=200"}
+    assert set(shown) == {"MemoryMax=536870912", "CPUWeight=50", "IOWeight=50", "TasksMax=200"}
 
     found = converged.answer(5002, *DAVE.values(), "/api/2.0/mlflow/experiments/get-by-name?experiment_name=sentiment")
     number = json.loads(found[1])["experiment"]["experiment_id"]

@@ -31,7 +31,10 @@ main(["--uds", sys.argv[1], "--app-dir", sys.argv[2], "answer:app"])
 """
 ANSWER = """
 import gc
+import logging
 import os
+from types import SimpleNamespace
+from mlflowctl.in_mlflow import asking
 try:
     import left_out
 except ImportError:
@@ -39,6 +42,13 @@ except ImportError:
 
 async def app(scope, receive, send):
     if scope["type"] != "http":
+        return
+    if scope["path"] == "/large":
+        size = int(scope["query_string"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for start in range(0, size, 10000):
+            await send({"type": "http.response.body", "body": b"x" * min(10000, size - start), "more_body": True})
+        await send({"type": "http.response.body"})
         return
     if scope["path"] == "/full":
         await send({"type": "http.response.start", "status": 507, "headers": [(b"content-length", b"2")]})
@@ -48,6 +58,13 @@ async def app(scope, receive, send):
         return
     while (message := await receive()).get("more_body"):
         pass
+    if scope["path"] == "/fails":
+        try:
+            raise ValueError
+        except ValueError:
+            logging.getLogger("mlflow.server").exception("Exception on /fails")
+    login = dict(scope["headers"]).get(b"authorization")
+    asking.learns(lambda: login == b"Basic eDp5" and SimpleNamespace(username="x"))()
     if message["type"] == "http.request":
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         if scope["path"] == "/die":
@@ -59,6 +76,7 @@ async def app(scope, receive, send):
                 pass
         await send({"type": "http.response.body", "body": b"ok"})
 """
+LOGIN, MADE_UP = b"Authorization: Basic eDp5\r\n", b"Authorization: Basic bm86bm8=\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 7\r\n\r\n"
 
@@ -130,15 +148,21 @@ def test_connections_end_where_nothing_comes_and_only_there(address: Path) -> No
         assert refused.result().startswith(b"HTTP/1.1 507")
 
 
+def with_login(said: bytes, login: bytes) -> bytes:
+    """Return a head with one more line."""
+    return said.replace(b"\r\n\r\n", b"\r\n" + login + b"\r\n")
+
+
 def test_who_asks_nothing_goes_for_who_comes(tmp_path: Path) -> None:
     """However many a stranger holds, and whatever they have begun."""
     settings = "serve_uvicorn.PROMISED = 9; serve_uvicorn.SECONDS.update(head=600, body=600)"
     with running(tmp_path, settings) as (address, _process), contextlib.ExitStack() as stack:
         asks, uploads, first = (kept(stack, address) for _number in range(3))
-        login = b"Authorization: Basic eDp5\r\n"
-        uploads.sendall(POST.replace(b"\r\n\r\n", b"\r\n" + login + b"\r\n") + b"x")
+        uploads.sendall(GET + LOGIN + b"\r\n")
+        assert b"200 OK" in whole(uploads)
+        uploads.sendall(with_login(POST, LOGIN) + b"x")
         others = [kept(stack, address) for _number in range(3)]
-        for connection, said in zip(others, (GET, POST + b"x", POST), strict=True):
+        for connection, said in zip(others, (GET, with_login(POST, MADE_UP) + b"x", POST), strict=True):
             connection.sendall(said)
         for _number in range(20):
             assert b"200 OK" in ask(address, GET + b"\r\n")
@@ -157,25 +181,75 @@ def test_who_asks_nothing_goes_for_who_comes(tmp_path: Path) -> None:
             assert b"200 OK" in whole(connection)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [with_login(POST, MADE_UP) + b"x", GET.replace(b"/", b"/large?3000000", 1) + b"\r\n"],
+    ids=["a body with a log-in that is made up", "an answer that is not taken"],
+)
+def test_who_is_somebody_only_by_their_own_word_keeps_nobody_out(tmp_path: Path, said: bytes) -> None:
+    settings = "serve_uvicorn.PROMISED = 9; serve_uvicorn.SECONDS.update(head=600, body=600, answer=600)"
+    with running(tmp_path, settings) as (address, _process), contextlib.ExitStack() as stack:
+        for number in range(24):
+            holds = kept(stack, address)
+            holds.sendall(GET + MADE_UP + b"\r\n")
+            assert b"200 OK" in whole(holds), number
+            holds.sendall(said)
+            assert b"200 OK" in ask(address, GET + b"\r\n"), number
+
+
+def test_what_is_to_be_closed_once_its_answer_is_taken_is_closed_where_it_is_not(tmp_path: Path) -> None:
+    """Sizes that fill what the kernel keeps, and leave something to a server that has said all."""
+    said = [
+        GET.replace(b"/", f"/large?{size}".encode(), 1) + b"Connection: close\r\n\r\n"
+        for size in range(150_000, 400_000, 10_000)
+    ]
+    settings = "serve_uvicorn.SECONDS.update(answer=3)"
+    with running(tmp_path, settings) as (address, process), contextlib.ExitStack() as stack:
+        assert b"200 OK" in ask(address, GET + LOGIN + b"\r\n")
+        fewest = descriptors(process)
+        for each in said:
+            kept(stack, address).sendall(each)
+        end = time.monotonic() + 90
+        while descriptors(process) > fewest:
+            assert time.monotonic() < end, "they are held for as long as whoever asked wants"
+            time.sleep(0.5)
+
+
+def descriptors(process: subprocess.Popen[bytes]) -> int:
+    """Return how many a process has."""
+    return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+
+
 def test_what_strangers_do_is_few_short_lines(tmp_path: Path) -> None:
-    settings = "serve_uvicorn.lines.MOST = 8; serve_uvicorn.lines.TOGETHER = 2"
+    settings = "serve_uvicorn.lines.strangers.most = 8; serve_uvicorn.lines.TOGETHER = 2"
     with serving(tmp_path, settings) as address:
         log = tmp_path / "server.log"
         long = b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: here\r\n"
-        login = b"Authorization: Basic eDp5\r\n"
         began = log.read_text()
-        for said in (long + b"\r\n", b"no request\r\n\r\n", long.replace(b"/", b"/full?", 1) + login + b"\r\n") * 20:
+        full = long.replace(b"/", b"/full?", 1)
+        for said in (long + b"\r\n", b"no request\r\n\r\n", full + LOGIN + b"\r\n", long + MADE_UP + b"\r\n") * 20:
             assert ask(address, said)
         found = log.read_text()[len(began) :]
         assert len(found.splitlines()) == 8
         assert max(map(len, found.splitlines())) < 1200
         # Whoever has a log-in has all of theirs.
         for _time in range(10):
-            assert b"200" in ask(address, GET + login + b"\r\n")
+            assert b"200" in ask(address, GET + LOGIN + b"\r\n")
         assert log.read_text().count('"GET / HTTP/1.1" 200') == 10
         time.sleep(2)
         assert ask(address, b"no request\r\n\r\n")
-        assert "52 more requests were refused, or came without a log-in" in log.read_text()
+        assert "72 more requests were refused, or came without a log-in" in log.read_text()
+
+
+def test_strangers_do_not_fill_it_by_what_fails_nor_hide_what_does(tmp_path: Path) -> None:
+    """MLflow says with a traceback that it could not decode a log-in."""
+    fails = GET.replace(b"/", b"/fails", 1)
+    with serving(tmp_path, "serve_uvicorn.lines.errors_of_strangers.most = 3") as address:
+        assert b"200" in ask(address, GET + LOGIN + b"\r\n")
+        for login in (MADE_UP, b"", LOGIN):
+            for _time in range(5):
+                assert b"200" in ask(address, fails + login + b"\r\n")
+        assert (tmp_path / "server.log").read_text().count("Exception on /fails") == 3 + 5
 
 
 def test_what_is_no_longer_needed_goes_again_once_everything_is_loaded(address: Path) -> None:

@@ -1,5 +1,7 @@
 """The filters with which roles look at secrets of their own."""
 
+import time
+
 import pytest
 from ansible_collections.mlops.mlflow.plugins.filter.restic_environment_problems import restic_environment_problems
 from ansible_collections.mlops.mlflow.plugins.filter.secret_problems import secret_problems
@@ -35,3 +37,10 @@ def test_an_environment():
     (line,) = restic_environment_problems({"RESTIC_PASSWORD": "canary"}, "e")
     assert line == "e: RESTIC_PASSWORD is set by the role; use mlflow_backup_password"
     assert restic_environment_problems(["canary"], "e") == ["e: is no mapping of names to values"]
+
+
+@pytest.mark.parametrize("value", ["a" + "{{" * 50_000, "a" + "{%" * 50_000, "a}}{{" * 20_000 + "{%"])
+def test_a_long_value_is_read_once(value):
+    began = time.process_time()
+    secret_problems(value, NAME)
+    assert time.process_time() - began < 5

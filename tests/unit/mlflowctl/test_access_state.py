@@ -9,10 +9,11 @@ import shutil
 import sqlite3
 import sys
 import time
+import tracemalloc
 
 import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils import _receipt
-from mlflowctl import access_contents, access_state, databases, paths
+from mlflowctl import access_contents, access_grants, access_state, databases, paths
 from mlflowctl import team as teams
 from mlflowctl.databases import reading, sqlite
 from mlflowctl.program import PACKAGE
@@ -335,3 +336,17 @@ def test_a_run_and_this_program_understand_each_other(team, database, tmp_path, 
 def test_what_counts_as_work_is_no_table_that_has_to_be_there():
     for _revisions, tables in access_contents.KNOWN.values():
         assert not tables & access_contents.WORK
+
+
+def test_a_long_text_takes_little_more_memory_than_it_has():
+    """Anybody may describe a model at length, and four teams are looked at at the same time."""
+    row = ("é".encode() * 4_000_000, "text", 1, None, 1.5)
+    tracemalloc.start()
+    try:
+        found = access_grants.digest([row])
+        assert tracemalloc.get_traced_memory()[1] < len(row[0])
+    finally:
+        tracemalloc.stop()
+    others = [(*row[:3], 0, 1.5), (row[0], b"text", *row[2:]), (row[0] + b"t", "ext", *row[2:])]
+    assert found not in {access_grants.digest([it]) for it in others}
+    assert access_grants.digest([row, others[0]]) == access_grants.digest([others[0], row])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import parse_qsl, unquote, unquote_plus
 
 # What stands between a user's name and the host in a URI. A password may have any character in it, @ and / too.
-IN_URI = re.compile(r"://([^:/@\s'\"]*):\S*@")
+IN_URI = re.compile(r"://([^:/@\s'\"]*):")
 # Who logs in, with whatever: all that stands before the host.
 LOG_IN = re.compile(r"://[^/?#\s]*@")
 # As connection strings of several kinds and variables of the environment say it, which put words of their own before.
@@ -51,7 +51,14 @@ def hidden(text: str, secrets: Iterable[str] = ()) -> str:
     """A text without passwords: those that are known, and whatever stands where one does."""
     for secret in spellings(secrets):
         text = text.replace(secret, "***")
-    return IN_HEADER.sub(r"\1 ***", IN_PAIR.sub(r"\1\2***", IN_URI.sub(r"://\1:***@", text)))
+    return IN_HEADER.sub(r"\1 ***", IN_PAIR.sub(r"\1\2***", re.sub(r"\S+", without_log_in, text)))
+
+
+def without_log_in(word: re.Match[str]) -> str:
+    """A word without the password of a URI in it, which its last @ may end; however long it is, it is read once."""
+    before, at, after = word[0].rpartition("@")
+    begins = IN_URI.search(before) if at else None
+    return f"{before[: begins.start()]}://{begins[1]}:***@{after}" if begins else word[0]
 
 
 def address(uri: str) -> str:

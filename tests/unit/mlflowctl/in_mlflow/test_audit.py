@@ -216,6 +216,17 @@ def test_strangers_fill_no_journal_whatever_they_say_to_be_and_ask_for(ask, stat
     assert (lines[-1]["route"], lines[-1]["status"], lines[-1]["count"]) == ("others", status, 2 * audit.STRANGERS - 1)
 
 
+def test_what_people_are_refused_fills_no_journal_either(ask):
+    """Who wants a line to be dropped would only have to make journald drop all that there are."""
+    for number in range(2 * audit.REFUSED):
+        lines = ask("GET", f"{API}logged-models/m-{number}/artifacts/files", status=403)
+    assert len(lines) == audit.REFUSED + 1
+    assert {line["user"] for line in lines} == {"alice"}
+    assert ask("POST", API + "runs/delete", "{}")[-1]["route"] == "runs/delete"
+    ask.watched.refused.settle(end=True)
+    assert (lines[-1]["route"], lines[-1]["user"], lines[-1]["count"]) == ("others", "alice", audit.REFUSED - 1)
+
+
 def test_what_training_says_all_the_time_is_summed_up_by_the_minute():
     now, lines = [0.0], Lines()
     repeated = audit.Repeated(lines.append, lambda: now[0])

@@ -9,7 +9,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from mlflowctl.in_mlflow import logins
+
 # What says who somebody is, for MLflow's older and newer routes.
+AUTH = "mlflow.server.auth"
 LEARN_FROM = ("authenticate_request", "_authenticate_fastapi_request")
 
 
@@ -25,7 +28,7 @@ asking: contextvars.ContextVar[Any] = contextvars.ContextVar("asking", default=N
 
 def auth_of_mlflow() -> Any:
     """MLflow's module that knows people."""
-    return sys.modules.get("mlflow.server.auth") or importlib.import_module("mlflow.server.auth")
+    return sys.modules.get(AUTH) or importlib.import_module(AUTH)
 
 
 def learns(authenticate: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,6 +38,7 @@ def learns(authenticate: Callable[..., Any]) -> Callable[..., Any]:
     def found(*arguments: Any, **options: Any) -> Any:
         person = authenticate(*arguments, **options)
         request, name = asking.get(), getattr(person, "username", None)
+        logins.note(isinstance(name, str))
         if request is not None and isinstance(name, str):
             request.user = name
         return person

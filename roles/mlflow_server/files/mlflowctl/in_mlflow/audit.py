@@ -6,7 +6,7 @@ Who somebody is, is what MLflow itself found out, and not what a request says. N
 
 What training says all the time (metrics, parameters, parts of traces), and what is refused, is told once and then
 summed up, so that nobody fills the journal by working or by guessing. Whoever has no log-in is in so many lines a
-minute, whatever they ask for and say to be; the rest of them is counted.
+minute, whatever they ask for and say to be, and so is what people are refused; the rest of them is counted.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ TOGETHER = 60
 REMEMBERED = 2000
 # How many lines there are of strangers in that time, and what the route is called of those that are only counted.
 STRANGERS, OTHERS = 120, "others"
+# And of what people are refused.
+REFUSED = 1000
 # A longer body is not looked into for what it names; a longer name is cut off, and so is a list of them.
 LONGEST_BODY, LONGEST_NAME, MOST_NAMES = 1 << 20, 250, 10
 # What stands for a value that names nothing.
@@ -140,6 +142,8 @@ class Audit:
     def __init__(self, app: Any, team: str, proxied: bool, write: Callable[[Told], None]) -> None:
         self.app, self.team, self.proxied, self.write = app, team, proxied, write
         self.repeated, self.strangers = Repeated(write), Repeated(write, most=STRANGERS)
+        self.refused = Repeated(write, most=REFUSED)
+        self.summed_up = (self.repeated, self.strangers, self.refused)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -165,8 +169,8 @@ class Audit:
 
         async def say(message: Any) -> None:
             if message["type"].startswith("lifespan.shutdown"):
-                self.repeated.settle(end=True)
-                self.strangers.settle(end=True)
+                for each in self.summed_up:
+                    each.settle(end=True)
             await send(message)
 
         return say
@@ -186,11 +190,13 @@ class Audit:
             "ms": round(seconds * 1000),
             **({"agent": "mlops.mlflow"} if request.header(b"user-agent").startswith("mlops.mlflow") else {}),
         }
-        self.repeated.settle()
-        self.strangers.settle()
+        for each in self.summed_up:
+            each.settle()
         if request.user is None:
             self.strangers.tell(told)
-        elif ALL_THE_TIME.fullmatch(request.route) or request.status in (401, 403):
+        elif request.status in (401, 403):
+            self.refused.tell(told)
+        elif ALL_THE_TIME.fullmatch(request.route):
             self.repeated.tell(told)
         else:
             self.write(told)

@@ -2,7 +2,8 @@
 
 Whoever only connects, leaves a request or its body unfinished or does not read the answer would otherwise hold a
 connection for ever, without any log-in. Who does what HTTP wants, however slowly, is served; but once there are as many
-as a team is promised, who has waited longest without having asked anything goes for who comes.
+as a team is promised, who is waited for goes for who comes: who asks nothing, and whom MLflow has not found to be
+somebody, whatever is under way (logins.py).
 
 An answer begins when its body does: MLflow's client repeats a request that nothing is answered to, and fails where a
 server that dies leaves it the head alone.
@@ -28,7 +29,7 @@ import uvicorn.config
 # As a program of its own, or read again by one, it does not stand in its package.
 if not __package__:
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
-from mlflowctl.in_mlflow import asking, audit, creators, jobs, lines, plain, room
+from mlflowctl.in_mlflow import asking, audit, creators, jobs, lines, logins, plain, room
 
 PROTOCOLS = {
     "uvicorn.protocols.http.h11_impl": "H11Protocol",
@@ -39,8 +40,8 @@ CYCLE = "RequestResponseCycle"
 # How long a whole head of a request may take, and how long nothing may come of a body, or be taken of an answer.
 SECONDS = {"head": 60, "body": 60, "answer": 300}
 SECONDS_BETWEEN_LOOKS = 10
-# How many connections there may be before those go that ask nothing: what a team is promised, of which each worker has
-# a part. More are let in, so that who comes then is not turned away.
+# How many connections there may be before those go that are waited for: what a team is promised, of which each worker
+# has a part. More are let in, so that who comes then is not turned away.
 PROMISED = 1024
 # How long who is connected may ask once more when the server ends.
 SECONDS_TO_ASK = 1
@@ -50,11 +51,14 @@ LEFT_OUT = {"matplotlib", "pyarrow", "scipy", "skops", "sklearn"}
 
 def waits_for(protocol: Any) -> tuple[str, Any] | None:
     """What is to come from the client, and something that changes as it comes; None where it is the server's turn."""
-    cycle = protocol.cycle
-    if protocol.flow.write_paused:
-        return "answer", protocol.transport.get_write_buffer_size()
+    cycle, transport = protocol.cycle, protocol.transport
     # Who was answered in the middle of a body, as where there is no room for it, reads that at its end.
-    if cycle is None or (cycle.response_complete and not cycle.more_body):
+    asks_nothing = cycle is None or (cycle.response_complete and not cycle.more_body)
+    untaken = transport.get_write_buffer_size()
+    # A connection that is to be closed stays open until all of the answer is taken.
+    if protocol.flow.write_paused or (untaken and (asks_nothing or transport.is_closing())):
+        return "answer", untaken
+    if asks_nothing:
         return "head", cycle
     if cycle.more_body and not protocol.flow.read_paused:
         return "body", protocol.received
@@ -64,7 +68,7 @@ def waits_for(protocol: Any) -> tuple[str, Any] | None:
 def look(protocol: Any, before: tuple[str, Any] | None = None, seconds: int = 0) -> None:
     """Close a connection on which nothing has come for too long; look again later."""
     transport = protocol.transport
-    if transport.is_closing() or transport.get_protocol() is not protocol:
+    if protocol not in opened or transport.get_protocol() is not protocol:
         opened.pop(protocol, None)
         return
     found = waits_for(protocol)
@@ -79,24 +83,20 @@ def look(protocol: Any, before: tuple[str, Any] | None = None, seconds: int = 0)
 opened: dict[Any, None] = {}
 
 
-def make_room() -> None:
-    """Close the connection on which nothing was asked for longest where there are too many, and no other."""
+def make_room(newcomer: Any) -> None:
+    """Close the connection that may go and has asked nothing for longest, where there are too many."""
     if len(opened) > PROMISED // int(os.environ.get("MLFLOW_WORKERS") or 1):
-        idle = next(filter(asks_nothing, opened), None)
-        if idle is not None:
-            del opened[idle]
-            idle.transport.abort()
+        gone = next((it for it in opened if it is not newcomer and may_go(it)), None)
+        if gone is not None:
+            del opened[gone]
+            gone.transport.abort()
 
 
-def asks_nothing(protocol: Any) -> bool:
-    """Say whether no request is under way, or the body of one that comes without a log-in."""
+def may_go(protocol: Any) -> bool:
+    """Say whether it is the client's turn, and no request is under way or nobody knows whose it is."""
     what = (waits_for(protocol) or ("nothing",))[0]
-    return what == "head" or (what == "body" and not has_login(protocol.cycle.scope["headers"]))
-
-
-def has_login(headers: Any) -> bool:
-    """Say whether a request has what could be one; MLflow takes it from two headers."""
-    return any(name.endswith(b"authorization") for name, _value in headers)
+    stranger = protocol.cycle is None or not logins.knows(protocol.cycle.scope["headers"])
+    return what == "head" or (what != "nothing" and stranger)
 
 
 class Absent:
@@ -130,7 +130,7 @@ def give_an_end(kind: Any) -> None:
         self.received = 0
         begin(self, transport)
         opened[self] = None
-        make_room()
+        make_room(self)
         look(self)
 
     def data_received(self: Any, data: bytes) -> None:
@@ -157,7 +157,7 @@ def begin_with_the_body(kind: Any) -> None:
             return
         head = self.__dict__.pop("head", None)
         if head is not None:
-            self.access_log = self.access_log and lines.is_written(head["status"], has_login(self.scope["headers"]))
+            self.access_log = self.access_log and lines.is_written(head["status"], logins.knows(self.scope["headers"]))
             # uvicorn with h11 only closes: who sends the next request at once would lose it.
             last = [] if self.keep_alive else [(b"connection", b"close")]
             await send(self, {**head, "headers": [*head.get("headers", ()), *last]})
@@ -200,14 +200,16 @@ def watch_the_application() -> None:
     def load_watched(self: Any) -> None:
         gc.disable()
         load(self)
+        # MLflow has none; where a package brings what speaks it, whoever asks is not followed.
+        self.ws_protocol_class = None
         # All of it is there for good, and is not looked at again.
         gc.freeze()
         gc.enable()
         inner = plain.Plain(jobs.around(room.around(self.loaded_app)))
         watched = audit.around(creators.around(inner))
-        if watched is not inner:
+        if watched is not inner or asking.AUTH in sys.modules:
             asking.follow()
-        self.loaded_app = watched
+        self.loaded_app = logins.Noted(watched)
         lines.watch()
 
     config.load = load_watched
