@@ -22,7 +22,8 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    now, hour = datetime.datetime.now(datetime.UTC), datetime.timedelta(hours=1)
+    # Also on Python 3.10, which a controller of the oldest ansible-core has.
+    now, hour = datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(hours=1)  # noqa: UP017
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     builder = builder.serial_number(1).not_valid_before(now - hour).not_valid_after(now + hour)
     builder = builder.add_extension(address, critical=False)

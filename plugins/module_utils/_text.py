@@ -9,6 +9,7 @@ lines from a terminal, or stand there in another order than it is.
 
 from __future__ import annotations
 
+import codecs
 import re
 import typing as t
 
@@ -21,6 +22,8 @@ INVISIBLE = re.compile(
 )
 # So many that what follows them could be moved to where a line begins on a screen.
 BLANKS = re.compile(" {3,}")
+# Loaded now: who shows something as another account may not get at Python's own files any more, as below root's home.
+ENCODE = codecs.lookup("utf-16-be").encode
 SHORT = {"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -41,7 +44,7 @@ def escaped(character: str) -> str:
     """A character as JSON escapes it."""
     if character in SHORT:
         return SHORT[character]
-    units = character.encode("utf-16-be", "surrogatepass")
+    units = ENCODE(character, "surrogatepass")[0]
     return "".join("\\u" + units[at : at + 2].hex() for at in range(0, len(units), 2))
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from ansible.module_utils.common.parameters import PASS_VARS
 
 SCRIPT = """
 import os, signal, sys
@@ -37,6 +38,9 @@ def run(request):
     def run(*names, **shared):
         connection = {"tracking_uri": "http://127.0.0.1:9", "username": "admin", "password": PASSWORD}
         arguments = {"servers": [{"name": name, **connection} for name in names], **shared}
+        # From 2.21 on only where somebody asks for it.
+        if "inject_invocation" in PASS_VARS:
+            arguments["_ansible_inject_invocation"] = True
         process = subprocess.run(
             [sys.executable, "-c", SCRIPT],
             input=json.dumps(arguments),

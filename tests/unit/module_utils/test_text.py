@@ -1,6 +1,8 @@
 """What is shown of a text: one line, nothing in it that cannot be seen."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Holder, Resource
@@ -88,3 +90,18 @@ def test_a_long_text_is_cut_to_what_was_asked_for():
     assert cut("\x1b" * 10_000, 20) == "\\u001b\\u001b\\u001b\\u…"
     assert cut("short", 20) == "short"
     assert len(str(InvalidRequest("x" * 10**6))) < 10_000
+
+
+def test_nothing_of_python_is_loaded_any_more(request):
+    """An account that something is shown as may not be able to read it."""
+    lines = (
+        "import sys",
+        "from ansible_collections.mlops.mlflow.plugins.module_utils._text import shown",
+        "sys.meta_path.clear()",
+        "print(shown('a\\x1b\\udcff\\U000e0001'))",
+    )
+    path = {"PYTHONPATH": str(request.config.rootpath / "build" / "checkout")}
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], env=path, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("a\\u001b\\udcff\\udb40\\udc01\n", "")
