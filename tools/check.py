@@ -20,11 +20,23 @@ import project
 import testhosts
 
 # The longest come first, so that nothing long is left alone at the end.
-LONGEST_FIRST = ("e2e", "lives", "servers", "molecule", "unit", "targets", "playbooks", "sanity", "docs", "lint")
+LONGEST_FIRST = (
+    "e2e",
+    "lives",
+    "servers",
+    "molecule",
+    "programs",
+    "targets",
+    "playbooks",
+    "sanity",
+    "docs",
+    "lint",
+    "unit",
+)
 # What a stage is made of that can go on side by side, as arguments of its own.
 PARTS = {"integration": ("servers", "targets", "playbooks")}
 # What nothing waits on hosts for gives way to what does.
-GIVING_WAY = frozenset({"servers", "unit", "targets", "playbooks", "sanity", "docs", "lint"})
+GIVING_WAY = frozenset({"servers", "programs", "targets", "playbooks", "sanity", "docs", "lint", "unit"})
 
 
 @dataclass(frozen=True)
