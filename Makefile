@@ -44,7 +44,7 @@ sanity: toolchain ## ansible-test sanity, without exceptions
 unit: toolchain ## Unit tests: what takes a moment and no program but Python
 	@$(RUN) pytest tests/unit $(ARGS)
 
-programs: toolchain ## The same house with real programs: Ansible, pip, PostgreSQL, restic
+programs: toolchain-servers ## The same house with real programs: Ansible, pip, PostgreSQL, restic
 	@$(RUN) pytest tests/programs $(ARGS)
 
 integration: toolchain-servers build ## The modules and playbooks against real MLflow servers
