@@ -32,8 +32,8 @@ test-all: test matrix ## The above, each ansible-core that is supported, and the
 matrix: toolchain ## The plugins' tests and sanity with each ansible-core (ARGS="2.17 2.21" for some)
 	@$(RUN) python tools/matrix.py $(ARGS)
 
-check: lint ## Run linters and unit tests: nothing that boots
-	@$(MAKE) unit ARGS="-n auto --dist worksteal $(ARGS)"
+check: toolchain ## Run linters and unit tests: nothing that boots
+	@$(RUN) python tools/check.py lint unit
 
 lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog, what Galaxy says
 	@$(RUN) python tools/lint.py $(ARGS)
