@@ -5,7 +5,7 @@ RUN := $(PYTHON) tools/run.py
 HOSTS := $(PYTHON) tools/testhosts.py
 
 # The stages of `make test`, in order.
-STAGES := lint docs sanity unit integration molecule e2e lives
+STAGES := lint docs sanity unit programs integration molecule e2e lives
 
 # make molecule SCENARIO=alternative, make unit ARGS='-k grants -x', make release VERSION=1.0.0
 SCENARIO ?=
@@ -29,11 +29,11 @@ test-all: test matrix ## The above, each ansible-core that is supported, and the
 	@$(MAKE) e2e ARGS="-m on_request"
 	@$(MAKE) lives ARGS="-m on_request"
 
-matrix: toolchain ## Unit tests and sanity with each ansible-core (ARGS="2.17 2.21" for some)
+matrix: toolchain ## The plugins' tests and sanity with each ansible-core (ARGS="2.17 2.21" for some)
 	@$(RUN) python tools/matrix.py $(ARGS)
 
-check: lint ## Run linters and unit tests: nothing that boots
-	@$(MAKE) unit ARGS="-n auto --dist worksteal $(ARGS)"
+check: toolchain ## Run linters and unit tests: nothing that boots
+	@$(RUN) python tools/check.py lint unit
 
 lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog, what Galaxy says
 	@$(RUN) python tools/lint.py $(ARGS)
@@ -41,8 +41,11 @@ lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog, wha
 sanity: toolchain ## ansible-test sanity, without exceptions
 	@$(RUN) python tools/sanity.py $(ARGS)
 
-unit: toolchain ## Unit tests of the plugins
+unit: toolchain ## Unit tests: what takes a moment and no program but Python
 	@$(RUN) pytest tests/unit $(ARGS)
+
+programs: toolchain-servers ## The same house with real programs: Ansible, pip, PostgreSQL, restic
+	@$(RUN) pytest tests/programs $(ARGS)
 
 integration: toolchain-servers build ## The modules and playbooks against real MLflow servers
 	@$(RUN) python tools/integration.py $(ARGS)
@@ -111,7 +114,7 @@ format: toolchain ## Format the Python code, and write the roles' READMEs
 
 release: toolchain ## Make a release here, and say how to publish it (VERSION=1.0.0)
 	@$(RUN) python tools/release.py --check "$(VERSION)"
-	@$(MAKE) lint sanity unit
+	@$(MAKE) lint sanity unit programs
 	@$(RUN) python tools/release.py "$(VERSION)"
 
 lock: ## Pin what the requirements lead to

@@ -1,4 +1,4 @@
-"""Run the stages of `make test`, and sum up.
+"""Run the stages of `make test` or of `make check`, and sum up.
 
 Several go on side by side, since each waits much of its time; whichever is over makes room for the next. A failed stage
 does not stop the others: one run shows all that is wrong. Hosts that a stage leaves behind are removed; hosts that ran
@@ -20,11 +20,25 @@ import project
 import testhosts
 
 # The longest come first, so that nothing long is left alone at the end.
-LONGEST_FIRST = ("e2e", "lives", "servers", "molecule", "unit", "targets", "playbooks", "sanity", "docs", "lint")
+LONGEST_FIRST = (
+    "e2e",
+    "lives",
+    "servers",
+    "molecule",
+    "programs",
+    "targets",
+    "playbooks",
+    "sanity",
+    "docs",
+    "lint",
+    "unit",
+)
 # What a stage is made of that can go on side by side, as arguments of its own.
 PARTS = {"integration": ("servers", "targets", "playbooks")}
 # What nothing waits on hosts for gives way to what does.
-GIVING_WAY = frozenset({"servers", "unit", "targets", "playbooks", "sanity", "docs", "lint"})
+GIVING_WAY = frozenset({"servers", "programs", "targets", "playbooks", "sanity", "docs", "lint", "unit"})
+# What begins no host, and so has none to remove: not those that somebody else's run has begun meanwhile either.
+WITHOUT_HOSTS = frozenset({"docs", "lint", "programs", "sanity", "unit"})
 
 
 @dataclass(frozen=True)
@@ -90,8 +104,9 @@ def side_by_side() -> int:
 
 def main() -> int:
     """Run all stages, and say how each went."""
-    before = set(testhosts.running())
     names = planned(sys.argv[1:])
+    with_hosts = not WITHOUT_HOSTS.issuperset(names)
+    before = set(testhosts.running()) if with_hosts else set()
     # All begin with it.
     subprocess.run(["make", "--no-print-directory", "build"], cwd=project.ROOT, env=environment(), check=True)
     results: list[Result] = []
@@ -99,8 +114,8 @@ def main() -> int:
         with ThreadPoolExecutor(side_by_side()) as pool:
             results = list(pool.map(Runner().stage, names))
     finally:
-        left = [host.name for host in testhosts.hosts() if host.name not in before]
-        testhosts.down(left)
+        if with_hosts:
+            testhosts.down([host.name for host in testhosts.hosts() if host.name not in before])
     for result in results:
         print(result)
     return 0 if all(result.passed for result in results) else 1

@@ -1,4 +1,4 @@
-"""Try the plugins with each ansible-core that README.md names: unit tests, then sanity, each with its own ansible-test.
+"""Try the plugins with each ansible-core that README.md names: tests, then sanity, each with its own ansible-test.
 
 `make test` has the one of requirements-dev.txt. Every other has an environment of its own below build/matrix, on a
 Python that can run it, which uv finds on this machine or downloads. Names of versions on the command line choose some.
@@ -18,7 +18,10 @@ import toolchain
 # The Python that a controller of each has: all of 3.10 to 3.13 are among them.
 PYTHONS = {"2.17": "3.10", "2.18": "3.11", "2.19": "3.13", "2.20": "3.12", "2.21": "3.13"}
 # What runs on a controller or is sent to hosts by Ansible. What stands on hosts by itself does not know Ansible.
-SUITES = ("filter", "lookup", "module_utils", "modules", "plugin_utils")
+SUITES = (
+    *(f"unit/{suite}" for suite in ("filter", "lookup", "module_utils", "modules", "plugin_utils")),
+    "programs/modules",
+)
 # Beside ansible-core: what these suites import, in the versions that are locked.
 BESIDE = ("pytest", "pytest-xdist")
 
@@ -50,7 +53,7 @@ def tried(core: str) -> dict[str, bool]:
     where = environment(core)
     env = project.environment()
     env.update(VIRTUAL_ENV=str(where), PATH=f"{where / 'bin'}:{env['PATH']}")
-    units = [str(project.ROOT / "tests" / "unit" / suite) for suite in SUITES]
+    folders = [str(project.ROOT / "tests" / suite) for suite in SUITES]
     command = [
         f"{where}/bin/python",
         "-m",
@@ -60,7 +63,7 @@ def tried(core: str) -> dict[str, bool]:
         str(os.cpu_count() or 1),
         "--dist",
         "worksteal",
-        *units,
+        *folders,
     ]
     passed = {"unit": subprocess.run(command, check=False, env=env, cwd=project.ROOT).returncode == 0}
     command = [f"{where}/bin/python", str(Path(sanity.__file__))]

@@ -33,7 +33,7 @@ PACKAGES = [
     "debian-archive-keyring",
     "gpg",
     "mount",
-    "restic",  # the unit tests of backups
+    "restic",  # tests/programs make backups with it
     "openssh-client",
     "postgresql",  # and those of copies that somebody keeps waiting
     "strace",  # shows what a power cut would leave of an environment

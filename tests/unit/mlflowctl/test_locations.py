@@ -2,15 +2,12 @@
 
 import itertools
 import json
-import shutil
 import sqlite3
 import subprocess
 
 import pytest
 from mlflowctl import locations
 from mlflowctl.program import PROGRAM
-from unit.mlflowctl.backup_lab import Lab
-from unit.mlflowctl.retiring import Host
 
 OWN = "/var/lib/mlflow/vision/artifacts"
 MISSED = [
@@ -115,46 +112,3 @@ def test_a_team_that_writes_no_database_is_told_so(tmp_path):
         [*command, '{"artifacts": null, "accepted": []}'], capture_output=True, text=True, check=False
     )
     assert (done.returncode, "not a database" in done.stderr) == (1, True)
-
-
-@pytest.fixture
-def lab(tmp_path, empty):
-    shutil.copytree(empty, tmp_path / "repository")
-    lab = Lab(tmp_path)
-    lab.sql("ALTER TABLE experiments ADD COLUMN artifact_location TEXT")
-    lab.sql(f"INSERT INTO experiments VALUES ('own', 'file://{lab.state}/own'), ('usual', 'mlflow-artifacts:/1')")  # noqa: S608
-    return lab
-
-
-def run(lab):
-    process = lab.start("snapshot", "vision")
-    output, errors = process.communicate(timeout=60)
-    return process.returncode, json.loads(output), errors
-
-
-def test_a_backup_that_misses_artifacts_is_made_and_fails(lab):
-    code, told, errors = run(lab)
-    assert code != 0
-    assert told["elsewhere"] == {"accepted": 0, "others": 1, "names": [f"file://{lab.state}/own"]}
-    assert f"snapshot {told['snapshot']} is made, but: artifacts of 1 rows are not in" in errors
-    assert "mlflow_backup_elsewhere" in errors
-    _target, _stage, manifest = lab.fetch(told["snapshot"])
-    assert manifest["elsewhere"] == told["elsewhere"]
-    assert lab.restore_into()["elsewhere"] == told["elsewhere"]
-
-
-def test_what_is_known_of_is_no_failure(lab):
-    lab.set(elsewhere=[f"file://{lab.state}/own"])
-    code, told, errors = run(lab)
-    assert (code, errors, told["elsewhere"]["accepted"]) == (0, "", 1)
-
-
-def test_an_archive_says_what_it_has_not(tmp_path):
-    host = Host(tmp_path)
-    host.set_up()
-    with sqlite3.connect(host.database) as database:
-        database.execute("CREATE TABLE experiments (artifact_location TEXT)")
-        database.execute("INSERT INTO experiments VALUES ('/srv/elsewhere')")
-    database.close()
-    said = host.retire("remove")["done"]["vision"]
-    assert "artifacts of 1 rows are not in the server's own directory (/srv/elsewhere), and so in no archive" in said

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from unit.roles.conftest import FILES, MARKER
+from programs.roles.conftest import FILES, MARKER
 
 
 class Host:

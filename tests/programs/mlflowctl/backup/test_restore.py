@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from unit.mlflowctl.backup_lab import FILES, SECRETS, Lab
+from programs.mlflowctl.backup_lab import FILES, SECRETS, Lab
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from unit.roles.conftest import MARKER, PATIENCE, REQUIREMENTS, VERSION, write_wheel
+from programs.roles.conftest import MARKER, PATIENCE, REQUIREMENTS, VERSION, write_wheel
 
 DONE = (0, "built\n", "")
 NOTHING_TO_DO = (0, "", "")

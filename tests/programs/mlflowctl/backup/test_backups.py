@@ -11,7 +11,7 @@ import time
 
 import pytest
 from mlflowctl import redaction
-from unit.mlflowctl.backup_lab import PASSWORD, SECRETS, Lab, Writers
+from programs.mlflowctl.backup_lab import PASSWORD, SECRETS, Lab, Writers
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from unit.roles.conftest import VERSION
+from programs.roles.conftest import VERSION
 
 PLAYBOOK = """
 - hosts: localhost

@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from unit.roles.test_replicas import BOTH, declared
+from programs.roles.test_replicas import BOTH, declared
 
 PLAYBOOK = """
 - hosts: all

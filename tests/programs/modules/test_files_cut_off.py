@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from unit.modules.conftest import RUN
+from programs.modules.conftest import RUN
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="it gives files to their owners")
 

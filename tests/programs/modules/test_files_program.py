@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from unit.modules.test_files import files, mode
+from programs.modules.test_files import files, mode
 
 __all__ = ["files"]
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="it gives files to their owners")

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from mlflowctl.databases import sqlite
-from unit.mlflowctl.backup_lab import Lab
+from programs.mlflowctl.backup_lab import Lab
 
 # Its cache is too small for what it changes, so that pages are in the file before anything is committed.
 WRITER = """

@@ -9,8 +9,8 @@ import tarfile
 import pytest
 from mlflowctl import paths, trees
 from mlflowctl.retirement import archive
-from unit.mlflowctl.backup_lab import Lab
-from unit.mlflowctl.retiring import Host
+from programs.mlflowctl.backup_lab import Lab
+from programs.mlflowctl.retiring import Host
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root, who is not asked for a permission")
 ANN, BEN = 34567, 34568

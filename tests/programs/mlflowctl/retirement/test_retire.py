@@ -13,7 +13,7 @@ from mlflowctl import processes
 from mlflowctl.retirement import retire
 from mlflowctl.retirement.find import Places
 from mlflowctl.transaction import ChangeError
-from unit.mlflowctl.retiring import SECRETS, Host
+from programs.mlflowctl.retiring import SECRETS, Host
 
 WHOLE = {"config/secrets.env", "config/admin_password", "config/team.json", "databases/mlflow.db"}
 ARTIFACT = "artifacts/1/model.bin"

@@ -14,7 +14,7 @@ from unittest import mock
 
 import pytest
 from mlflowctl import doctor, paths
-from unit.mlflowctl.backup_lab import Lab
+from programs.mlflowctl.backup_lab import Lab
 
 
 @pytest.fixture

@@ -1,0 +1,45 @@
+"""The stages that run side by side: each is known to who orders them, and make check stays what somebody waits for."""
+
+import re
+import subprocess
+import sys
+
+import check
+import project
+import pytest
+import testhosts
+
+
+def stages(target):
+    """Return the stages that a target of the Makefile runs."""
+    text = (project.ROOT / "Makefile").read_text()
+    (words,) = re.findall(rf"^{target}: .*\n\t@\$\(RUN\) python tools/check\.py (.*)$", text, re.MULTILINE)
+    (all_of_them,) = re.findall(r"^STAGES := (.*)$", text, re.MULTILINE)
+    return words.replace("$(STAGES)", all_of_them).split()
+
+
+def test_each_stage_has_its_place():
+    assert sorted(check.planned(stages("test"))) == sorted(check.LONGEST_FIRST)
+    assert set(stages("check")) <= check.WITHOUT_HOSTS < check.GIVING_WAY < set(check.LONGEST_FIRST)
+
+
+@pytest.mark.parametrize(("names", "down"), [(["lint", "unit"], []), (["lint", "e2e"], [["theirs"]])])
+def test_only_what_begins_hosts_removes_what_came_since(monkeypatch, names, down):
+    host = testhosts.Host("theirs", "id", "bookworm", uv=False, running=True, address="10.0.0.2")
+    looks, removed = iter([[], [host]]), []
+    monkeypatch.setattr(testhosts, "hosts", lambda: next(looks))
+    monkeypatch.setattr(testhosts, "down", removed.append)
+    monkeypatch.setattr(subprocess, "run", lambda *_words, **_more: None)
+    monkeypatch.setattr(check.Runner, "stage", lambda _runner, name: check.Result(name, True, 0))
+    monkeypatch.setattr(sys, "argv", ["check.py", *names])
+    assert check.main() == 0
+    assert removed == down
+
+
+# What is not there where only make toolchain was: tests of programs, and what they run.
+ELSEWHERE = re.compile(r"^(from|import) programs\b|\bproject\.(OLDER_|BETWEEN_)?MLFLOWS?\b", re.MULTILINE)
+
+
+def test_unit_tests_take_nothing_from_those_with_programs_and_need_no_mlflow():
+    files = sorted((project.ROOT / "tests" / "unit").rglob("*.py"))
+    assert {str(file): found[0] for file in files if (found := ELSEWHERE.search(file.read_text()))} == {}
