@@ -11,6 +11,8 @@ STAGES := lint docs sanity unit programs integration molecule e2e lives
 SCENARIO ?=
 ARGS ?=
 VERSION ?=
+# How many processes run the unit tests: one, but for make check.
+WORKERS ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -33,7 +35,7 @@ matrix: toolchain ## The plugins' tests and sanity with each ansible-core (ARGS=
 	@$(RUN) python tools/matrix.py $(ARGS)
 
 check: toolchain ## Run linters and unit tests: nothing that boots
-	@$(RUN) python tools/check.py lint unit
+	@WORKERS="-n auto --dist worksteal" $(RUN) python tools/check.py lint unit
 
 lint: build ## yamllint, ansible-lint, ruff, mypy, documentation, changelog, what Galaxy says
 	@$(RUN) python tools/lint.py $(ARGS)
@@ -42,7 +44,7 @@ sanity: toolchain ## ansible-test sanity, without exceptions
 	@$(RUN) python tools/sanity.py $(ARGS)
 
 unit: toolchain ## Unit tests: what takes a moment and no program but Python
-	@$(RUN) pytest tests/unit $(ARGS)
+	@$(RUN) pytest tests/unit $(WORKERS) $(ARGS)
 
 programs: toolchain-servers ## The same house with real programs: Ansible, pip, PostgreSQL, restic
 	@$(RUN) pytest tests/programs $(ARGS)

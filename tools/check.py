@@ -57,8 +57,9 @@ class Result:
 class Runner:
     """Runs stages, and shows what they print, line by line."""
 
-    def __init__(self) -> None:
+    def __init__(self, gives_way: frozenset[str]) -> None:
         self.speaking = threading.Lock()
+        self.gives_way = gives_way
 
     def stage(self, name: str) -> Result:
         """Run one stage, or one part of one."""
@@ -67,7 +68,7 @@ class Runner:
         project.say(f"make {' '.join(words)}")
         started = time.monotonic()
         command = ["make", "--no-print-directory", *words]
-        if name in GIVING_WAY:
+        if name in self.gives_way:
             command = ["nice", "-n", "10", *command]
         with subprocess.Popen(
             command,
@@ -112,7 +113,7 @@ def main() -> int:
     results: list[Result] = []
     try:
         with ThreadPoolExecutor(side_by_side()) as pool:
-            results = list(pool.map(Runner().stage, names))
+            results = list(pool.map(Runner(GIVING_WAY if with_hosts else frozenset()).stage, names))
     finally:
         if with_hosts:
             testhosts.down([host.name for host in testhosts.hosts() if host.name not in before])

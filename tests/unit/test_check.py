@@ -13,7 +13,7 @@ import testhosts
 def stages(target):
     """Return the stages that a target of the Makefile runs."""
     text = (project.ROOT / "Makefile").read_text()
-    (words,) = re.findall(rf"^{target}: .*\n\t@\$\(RUN\) python tools/check\.py (.*)$", text, re.MULTILINE)
+    (words,) = re.findall(rf"^{target}: .*\n\t@.*\$\(RUN\) python tools/check\.py (.*)$", text, re.MULTILINE)
     (all_of_them,) = re.findall(r"^STAGES := (.*)$", text, re.MULTILINE)
     return words.replace("$(STAGES)", all_of_them).split()
 
@@ -24,16 +24,22 @@ def test_each_stage_has_its_place():
 
 
 @pytest.mark.parametrize(("names", "down"), [(["lint", "unit"], []), (["lint", "e2e"], [["theirs"]])])
-def test_only_what_begins_hosts_removes_what_came_since(monkeypatch, names, down):
+def test_only_what_begins_hosts_removes_what_came_since_and_has_others_give_way(monkeypatch, names, down):
     host = testhosts.Host("theirs", "id", "bookworm", uv=False, running=True, address="10.0.0.2")
-    looks, removed = iter([[], [host]]), []
+    looks, removed, gave_way = iter([[], [host]]), [], set()
     monkeypatch.setattr(testhosts, "hosts", lambda: next(looks))
     monkeypatch.setattr(testhosts, "down", removed.append)
     monkeypatch.setattr(subprocess, "run", lambda *_words, **_more: None)
-    monkeypatch.setattr(check.Runner, "stage", lambda _runner, name: check.Result(name, True, 0))
+
+    def stage(runner, name):
+        gave_way.update(runner.gives_way)
+        return check.Result(name, True, 0)
+
+    monkeypatch.setattr(check.Runner, "stage", stage)
     monkeypatch.setattr(sys, "argv", ["check.py", *names])
     assert check.main() == 0
     assert removed == down
+    assert gave_way == (check.GIVING_WAY if down else set())
 
 
 # What is not there where only make toolchain was: tests of programs, and what they run.
