@@ -12,7 +12,7 @@ import project
 import pytest
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.usage import usage_page
 from e2e import alerts, history
-from e2e.browser import browser
+from e2e.browser import Browser, browser
 from e2e.stage import ALICE, Stage, forget_backups, soon
 from unit.plugin_utils.usage_month import NOW, reports
 
@@ -175,8 +175,7 @@ def test_a_page_says_what_the_teams_use(watched: Stage, tmp_path: Path) -> None:
     assert told["vision"]["days"][-1]["artifacts_bytes"] > 0
     assert '"mlflow1","nlp","3.17.2"' in (PICTURES / "usage.csv").read_text()
     with browser(tmp_path, {}, "none") as page:
-        page.open((PICTURES / "usage.html").as_uri())
-        page.wait_for("Every team")
+        open_whole(page, PICTURES / "usage.html")
         for size in ("desktop", "phone"):
             page.look(PICTURES / f"{size}.png", size)
             assert page.run("document.documentElement.scrollWidth <= innerWidth")
@@ -186,6 +185,13 @@ def test_a_page_says_what_the_teams_use(watched: Stage, tmp_path: Path) -> None:
         for expected in ("vision", "nlp"):
             page.run("document.querySelector('thead button').click()")
             assert page.run(first) == expected
+
+
+def open_whole(page: Browser, file: Path) -> None:
+    """Go to a page of usage, and wait for what comes further down, too."""
+    page.open(file.as_uri())
+    page.wait_for("Every team")
+    assert soon(lambda: page.run("document.readyState") == "complete")
 
 
 def start(stage: Stage) -> None:
@@ -282,8 +288,7 @@ def test_a_page_of_thirty_teams_and_a_month_fits_a_desk_and_a_phone(tmp_path: Pa
     PICTURES.mkdir(parents=True, exist_ok=True)
     (PICTURES / "month.html").write_text(usage_page(reports(30), NOW))
     with browser(tmp_path, {}, "none") as page:
-        page.open((PICTURES / "month.html").as_uri())
-        page.wait_for("Every team")
+        open_whole(page, PICTURES / "month.html")
         assert page.run("document.querySelectorAll('svg').length") == 30 * 4
         for size in ("desktop", "phone"):
             page.look(PICTURES / f"month-{size}.png", size)
