@@ -83,10 +83,9 @@ def to_leave(elsewhere: t.Sequence[Team], host: str, seen_by_host: t.Mapping[str
 
 def leaderless(followed: t.Sequence[Team], failed_by_host: t.Mapping[str, t.Container[str]]) -> dict[str, str]:
     """The teams that other hosts lead and that cannot go on, since those have not, and why. No word of one is no go."""
+    gone = "which leads this team, did not get so far; see what is said of that host"
     return {
-        team[
-            "name"
-        ]: f"leader: {team['leader']}, which leads this team, did not get so far; see what is said of that host"
+        team["name"]: f"leader: {team['leader']}, {gone}"
         for team in followed
         if team["leader"] not in failed_by_host or team["name"] in failed_by_host[team["leader"]]
     }
