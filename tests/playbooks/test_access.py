@@ -44,7 +44,7 @@ def test_the_others_are_managed_and_the_run_ends_with_the_one_that_failed(stage:
     run = play("fill.yml", inventory, "-vvv", "--diff")
     assert run.code != 0
     assert re.search(r'"msg": "audio: GET http://127.0.0.1:\d+/version: .*Connection refused.*"', run.output)
-    assert run.output.count("RUNNING HANDLER [mlops.mlflow.mlflow_access : End with the teams that failed]") == 1
+    assert run.output.count("RUNNING HANDLER [mlops.mlflow.mlflow_access : Fail with the teams that failed]") == 1
     assert "vision:\n+ group new 🙂 ones\n" in run.output
     assert "new 🙂 ones" in groups(stage, "vision")
     assert "new 🙂 ones" in groups(stage, "nlp")

@@ -19,7 +19,7 @@ PLAYBOOK = """
         that: __mlflow_server_problems | length == 0
         fail_msg: "{{ __mlflow_server_problems | join(' AND ') }}"
     - ansible.builtin.include_role: {name: mlops.mlflow.mlflow_server, tasks_from: "{{ item }}"}
-      loop: [look.yml, install.yml, remove_unused.yml]
+      loop: [inspect.yml, install.yml, remove_unused.yml]
   vars_files: [VARS/vars/main.yml, VARS/defaults/main.yml]
 """
 

@@ -37,8 +37,8 @@ def read(role, tmp_path):
 def unread(role, tmp_path):
     """Return a function that tells whether nginx is to read its files again, without systemd."""
     tasks = {task["name"]: task for task in yaml.safe_load((role / "tasks" / "run.yml").read_text())}
-    look = tasks["Run | See whether nginx has read what it serves"]
-    when = tasks["Run | Let nginx read it"]["when"]
+    look = tasks["Run | Check whether nginx has loaded its files"]
+    when = tasks["Run | Load the nginx configuration"]["when"]
     told = {"ansible.builtin.debug": {"msg": "it is to read"}, "when": when, "check_mode": False}
     file = tmp_path / "play.yml"
     file.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [look, told]}]))

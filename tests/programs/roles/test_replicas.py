@@ -18,7 +18,7 @@ PLAYBOOK = """
     - ansible.builtin.meta: end_host
       when: query('mlops.mlflow.teams', resolved=__mlflow_server_declared, problems=true) is undefined
     - ansible.builtin.include_role: {name: mlops.mlflow.mlflow_server, tasks_from: "{{ item }}"}
-      loop: [look.yml, replicas.yml]
+      loop: [inspect.yml, replicas.yml]
     - ansible.builtin.copy:
         content: "{{ it | to_json }}"
         dest: "{{ __mlflow_server_config_dir }}/told.json"
