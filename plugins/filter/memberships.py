@@ -52,7 +52,7 @@ def memberships(
     users: list[dict[str, t.Any]], teams: list[dict[str, t.Any]], gone: str | None = None
 ) -> dict[str, t.Any]:
     if not isinstance(users, list) or not all(isinstance(user, dict) and user.get("name") for user in users):
-        raise AnsibleFilterError("mlflow_client_users: is no list of users with a name each")
+        raise AnsibleFilterError("mlflow_client_users: is not a list of users with a name each")
     found: dict[str, t.Any] = {"users": [], "passwords": {}, "problems": [], "unknown": []}
     by_name = {team["name"]: team for team in teams if team["urls"]}
     for user in users:

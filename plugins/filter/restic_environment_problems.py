@@ -44,7 +44,7 @@ from ansible_collections.mlops.mlflow.plugins.plugin_utils.environment import re
 def restic_environment_problems(variables: t.Any, variable: str) -> list[str]:
     """The lines, each with the variable in front."""
     if not isinstance(variables, t.Mapping):
-        return [f"{variable}: is no mapping of names to values"]
+        return [f"{variable}: is not a mapping of names to values"]
     return [f"{variable}: {problem}" for problem in problems_of(variables)]
 
 

@@ -832,7 +832,7 @@ class LookupModule(LookupBase):
             return {"teams": [], "problems": problems}
         listed = said.get(TEAMS, [])
         if not isinstance(listed, list):
-            listed, problems = [], ["mlflow_teams: is no list of teams"]
+            listed, problems = [], ["mlflow_teams: is not a list of teams"]
         declared = [(f"mlflow_teams: number {number}", team) for number, team in enumerate(listed, 1)]
         declared += [(name, said[name]) for name in sorted(said) if name.startswith(TEAM_PREFIX)]
         defaults = {key: str(said.get(name, DEFAULTS[key])) for key, name in VARIABLES.items()}

@@ -35,7 +35,7 @@ def cause(text: str) -> str:
     said = after_traceback(lines)
     if not said:
         told = [line for line in lines if not NOISE.match(line)] or lines
-        said = ([line for line in told if COMPLAINT.search(line)] or told or ["it ended without a word"])[-1]
+        said = ([line for line in told if COMPLAINT.search(line)] or told or ["it ended without output"])[-1]
     return cut(hidden(" ".join(said.split())), LONGEST)
 
 

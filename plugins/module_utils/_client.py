@@ -104,7 +104,7 @@ class Client:
         if not is_address:
             raise InvalidRequest(f"tracking_uri: '{tracking_uri}' does not begin with http:// or https://")
         if timeout is not None and timeout < 1:
-            raise InvalidRequest(f"timeout: {timeout} is no number of seconds above 0")
+            raise InvalidRequest(f"timeout: {timeout} is not a valid number of seconds above 0")
         self.tracking_uri = tracking_uri.rstrip("/")
         self.username = username
         self.password = password

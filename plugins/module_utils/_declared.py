@@ -40,7 +40,7 @@ def _access_problems(declared: Declared, known: t.Iterable[str]) -> Problems:
         if user["name"] in present:
             yield from account_problems(user, "users", f"users: {user['name']}: password")
     for key in ("users", "groups", *(f"{kind}s" for kind in DECLARED), "webhooks"):
-        yield from (f"{key}: '{name}' stands there twice" for name in repeated(declared[key]))
+        yield from (f"{key}: '{name}' is declared twice" for name in repeated(declared[key]))
         yield from _name_problems(key, declared[key])
     for key in ("users", "groups"):
         for holder in declared[key]:
@@ -68,7 +68,7 @@ def _webhook_problems(webhook: Declared) -> Problems:
     url = webhook.get("url")
     problem = None if url is None else secret_problem(url)
     if url is not None and not problem and not WEBHOOK_URL.fullmatch(url):
-        problem = "is no address that MLflow could post to; use one like https://host.example.org/path"
+        problem = "is not an address that MLflow could post to; use one like https://host.example.org/path"
     if problem:
         yield f"webhooks: {webhook['name']}: url: {problem}"
 
@@ -107,9 +107,9 @@ def _name_problems(key: str, things: list[Declared]) -> Problems:
         if not name.strip():
             yield f"{key}: a name must not be empty"
         elif name == EVERY:
-            yield f"{key}: '{EVERY}' is no name; in a grant it means all"
+            yield f"{key}: '{EVERY}' is not a name; in a grant it means all"
         elif key == "webhooks" and not WEBHOOK_NAME.fullmatch(name):
-            yield f"{key}: '{name}' is no name that MLflow takes; use up to 63 of A-Z a-z 0-9 . _ - as in my-hook.1"
+            yield f"{key}: '{name}' is not a name that MLflow takes; use up to 63 of A-Z a-z 0-9 . _ - as in my-hook.1"
         elif key == "groups" and HIDDEN_ROLE.fullmatch(name):
             yield f"{key}: '{name}' is a name that MLflow keeps for itself"
         elif key in ("registered_models", "prompts") and set(name) & set("/:"):
@@ -147,4 +147,4 @@ def _level_problems(where: str, grants: dict[str, object], users: set[str]) -> P
 
 def _level_problem(where: str, level: object) -> Problems:
     if level not in LEVELS:
-        yield f"{where}: '{level}' is no level; use one of {', '.join(LEVELS)}"
+        yield f"{where}: '{level}' is not a valid level; use one of {', '.join(LEVELS)}"

@@ -60,7 +60,7 @@ class Folders:
     def place_of(self, path: str) -> tuple[int, str]:
         """The open directory that a path is in, and its name there."""
         if not path.startswith("/"):
-            raise UnsafePathError("is no absolute path")
+            raise UnsafePathError("is not an absolute path")
         above, name = os.path.split(_plain(path))
         if name in ("", ".."):
             raise UnsafePathError("names no file or directory in another")
@@ -136,7 +136,7 @@ class Folders:
             target = os.readlink(name, dir_fd=folder)
             return os.dup(self._get(_plain(os.path.join(above, target)), links - 1))
         if not stat.S_ISDIR(facts.st_mode):
-            raise UnsafePathError(f"{path} is no directory")
+            raise UnsafePathError(f"{path} is not a directory")
         return os.open(name, PASSING, dir_fd=folder)
 
     def _further(self, handle: int) -> t.Iterator[str]:

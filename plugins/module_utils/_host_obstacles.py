@@ -79,7 +79,7 @@ def _of_storage(team: Team, state_dir: str) -> t.Iterator[str]:
             continue
         owner = _name_of(found.st_uid)
         if not stat.S_ISDIR(found.st_mode):
-            yield f"'{path}' is no directory; name one, or one that the role is to make"
+            yield f"'{path}' is not a directory; name one, or one that the role is to make"
         elif owner != account and not (owner == "root" and path in retired):
             yield f"'{path}' belongs to {owner}; name a directory that is not there yet, or chown it to {account}"
 

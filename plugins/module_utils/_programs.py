@@ -39,7 +39,7 @@ def refuse_paths(files: Files) -> None:
     """Raise for names that lead elsewhere."""
     for path in files:
         if os.path.isabs(path) or not set(path.split("/")).isdisjoint(("", ".", "..", CACHE)):
-            raise ValueError(f"'{path}' is no path below a directory")
+            raise ValueError(f"'{path}' is not a path below a directory")
 
 
 def is_whole(folder: int, target: str, files: Files) -> bool:

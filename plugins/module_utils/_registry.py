@@ -30,7 +30,7 @@ RESERVED = re.compile(r"latest|v\d+", re.IGNORECASE)
 def _digits(value: object, where: str) -> None:
     """MLflow writes the numbers of versions as text."""
     if not isinstance(value, str) or not re.fullmatch("[0-9]{1,18}", value):
-        raise Misfit(f"has {named(value)} as '{where}', which is no number of a version")
+        raise Misfit(f"has {named(value)} as '{where}', which is not a version number")
 
 
 TAGS = Maybe([{"key": str, "value": Maybe(str)}])
@@ -80,9 +80,9 @@ def _newest(model: Facts) -> Facts | None:
 def alias_problem(alias: object, version: object) -> str | None:
     """Why MLflow would not take an alias, or why it means no version; None as version takes it away."""
     if not isinstance(alias, str) or not ALIAS.fullmatch(alias):
-        return f"aliases: {named(alias)} is no alias; use up to 255 letters, digits, _ and -"
+        return f"aliases: {named(alias)} is not a valid alias; use up to 255 letters, digits, _ and -"
     if RESERVED.fullmatch(alias):
         return f"aliases: '{alias}' means a version already; use another word"
     if version in (None, LATEST) or (re.fullmatch("[1-9][0-9]{0,17}", str(version)) and version is not True):
         return None
-    return f"aliases: {alias}: {named(str(version))} is no version; give its number, or '{LATEST}'"
+    return f"aliases: {alias}: {named(str(version))} is not a valid version; give its number, or '{LATEST}'"

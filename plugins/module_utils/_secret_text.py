@@ -25,7 +25,7 @@ def secret_problem(value: t.Any) -> str | None:
     if value.lstrip().startswith(VAULT):
         return "is still encrypted; mark it with !vault in the inventory, or encrypt its file as a whole"
     if value.startswith(OMITTED):
-        return "is what default(omit) leaves there, which is no value; leave the line out, or give one"
+        return "is what default(omit) leaves there, which is not a value; leave the line out, or give one"
     if _is_template(value):
         return (
             "is still a template, which nothing has filled in; give the value itself, or a variable that Ansible reads"

@@ -48,7 +48,7 @@ def work_on_servers(module: AnsibleModule, work: t.Callable[[Params], Result]) -
     """Do the work for each server, told its options and what all share, and end the module."""
     servers, parallel = module.params["servers"], module.params["parallel"]
     for name in repeated(servers):
-        module.fail_json(msg=f"servers: '{name}' stands there twice")
+        module.fail_json(msg=f"servers: '{name}' is declared twice")
     if parallel < 1:
         module.fail_json(msg=f"parallel: {parallel} is less than 1")
     shared = {"unix_socket": None, **{name: module.params[name] for name in SHARED}}

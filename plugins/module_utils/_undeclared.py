@@ -27,9 +27,9 @@ def refuse_odd_names(named: t.Mapping[str, t.Any]) -> None:
     """Raise where what is declared is not names by kinds."""
     for kind, names in named.items():
         if kind not in KINDS or not KINDS[kind].listing:
-            raise InvalidRequest(f"beside: '{kind}' is no kind of thing that is called by a name")
+            raise InvalidRequest(f"beside: '{kind}' is not a kind of thing that is called by a name")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise InvalidRequest(f"beside: {kind}: is no list of names")
+            raise InvalidRequest(f"beside: {kind}: is not a list of names")
 
 
 def undeclared(server: Server, named: Names) -> list[dict[str, t.Any]]:

@@ -87,7 +87,7 @@ def delete_registered(client: Client, name: str) -> None:
 
 
 def refuse_prompt(wanted: Facts) -> None:
-    """What MLflow keeps for itself cannot be set, and an empty text is no version."""
+    """What MLflow keeps for itself cannot be set, and an empty text is not a valid version."""
     for key in wanted["tags"] or {}:
         if key in PROMPT_TAGS:
             raise InvalidRequest(f"tags: prompt '{wanted['name']}': MLflow keeps '{key}' for itself")

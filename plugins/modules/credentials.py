@@ -130,12 +130,12 @@ def read(path: str) -> tuple[str, int] | None:
     except FileNotFoundError:
         return None
     if not S_ISREG(facts.st_mode):
-        raise ObstacleError(f"{path} is no file; remove it")
+        raise ObstacleError(f"{path} is not a file; remove it")
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with open(handle, "rb") as file:
         facts = os.fstat(handle)
         if not S_ISREG(facts.st_mode):
-            raise ObstacleError(f"{path} is no file; remove it")
+            raise ObstacleError(f"{path} is not a file; remove it")
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise ObstacleError(f"{path} has more than {LARGEST >> 10} KiB; make it smaller, or remove it")
@@ -157,7 +157,7 @@ def is_directory(path: str) -> bool:
             raise ObstacleError(f"{path} is a link to nowhere; remove it") from None
         return False
     if not S_ISDIR(facts.st_mode):
-        raise ObstacleError(f"{path} is no directory; remove it")
+        raise ObstacleError(f"{path} is not a directory; remove it")
     return True
 
 

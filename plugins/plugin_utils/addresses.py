@@ -81,7 +81,7 @@ def _listening_problem(address: str) -> str | None:
         return f"{quoted(address)} is an IPv4 address, which nobody asks for in this way; write {found.ipv4_mapped}"
     beyond = found.is_link_local if found.version == 6 else found.is_reserved
     if "%" in address or found.is_multicast or beyond:
-        return f"{quoted(address)} is no address that a server can listen on"
+        return f"{quoted(address)} is not an address that a server can listen on"
     return None
 
 
@@ -108,10 +108,10 @@ def _origin_problem(origin: str) -> str | None:
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", origin):
         return "has no scheme; give the whole origin, such as https://mlflow.example.org"
     if not re.match(r"https?://", origin):
-        return "is no origin of a page on the web; begin it with https:// or http://"
+        return "is not a valid origin of a page on the web; begin it with https:// or http://"
     if re.fullmatch(ORIGIN.pattern + r"/[^,\s]*", origin, re.ASCII):
         return "has a path, which no origin has; end it with the host or the port, without a slash"
-    return "is no origin; give scheme, host and port alone, such as https://mlflow.example.org"
+    return "is not a valid origin; give scheme, host and port alone, such as https://mlflow.example.org"
 
 
 def _is_port(port: str | None) -> bool:

@@ -27,8 +27,8 @@ def creator_problems(team: Team) -> t.Iterator[str]:
     users = {*(user["name"] for user in team["users"]), *team["keep_users"], team["admin_username"]}
     for name in declared["users"]:
         if name not in users:
-            yield f"creators: users: {quoted(name)} is no user of this team"
+            yield f"creators: users: {quoted(name)} is not a user of this team"
     groups = {group["name"] for group in team["groups"]}
     for name in declared["groups"]:
         if name not in groups:
-            yield f"creators: groups: {quoted(name)} is no group of this team"
+            yield f"creators: groups: {quoted(name)} is not a group of this team"

@@ -96,7 +96,7 @@ def read_teams(
     for place, team in declared:
         if not isinstance(team, dict):
             several = "; it can have one team, and mlflow_teams takes several" if _is_own_list(place, team) else ""
-            problems.append(f"{place}: is no mapping of a team's settings{several}")
+            problems.append(f"{place}: is not a mapping of a team's settings{several}")
             continue
         label = f"mlflow_teams: {team['name']}" if isinstance(team.get("name"), str) else place
         found = list(shape_problems(team, schema))

@@ -28,13 +28,13 @@ def door_problems(domain: str, ways: t.Sequence[t.Any], port: t.Any) -> t.Iterat
     """What is wrong with the variables that the proxies, the servers and the clients share."""
     if domain and not DOMAIN.fullmatch(domain):
         name = quoted(domain)
-        yield f"mlflow_proxy_domain: {name} is no host name; use one in lower case, such as mlflow.example.org"
+        yield f"mlflow_proxy_domain: {name} is not a valid host name; use one in lower case, such as mlflow.example.org"
     if not ways or any(way not in (BY_NAME, BY_PATH) for way in ways):
-        yield f"mlflow_proxy_by: {cut(list(ways), 80)} is no list of '{BY_NAME}', '{BY_PATH}' or both"
+        yield f"mlflow_proxy_by: {cut(list(ways), 80)} is not a list of '{BY_NAME}', '{BY_PATH}' or both"
     elif len(set(ways)) < len(ways):
         yield f"mlflow_proxy_by: {list(ways)} has one of them twice; say each once"
     if not port_of(port):
-        yield f"mlflow_proxy_https_port: {cut(port, 80)} is no port; give a number from 1 to 65535"
+        yield f"mlflow_proxy_https_port: {cut(port, 80)} is not a valid port; give a number from 1 to 65535"
 
 
 def port_of(value: t.Any) -> int:

@@ -140,7 +140,7 @@ def environment_problems(name: t.Any, value: t.Any, where: str = "environment: "
     """Why no program could be given this variable, or none should. A value is never shown."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         yield (
-            f"{where}{quoted(str(name))} is no name of a variable; "
+            f"{where}{quoted(str(name))} is not a valid name of a variable; "
             "use letters, digits and underscores, not beginning with a digit"
         )
     elif name in CODE.split() or (name.startswith(CODE_PREFIXES) and name not in HARMLESS):
@@ -150,7 +150,7 @@ def environment_problems(name: t.Any, value: t.Any, where: str = "environment: "
     elif problem := _value_problem(value, bool(SECRET_NAME.search(name))):
         yield f"{where}{name} {problem}"
     elif ENDPOINT.fullmatch(name) and not re.match(r"https?://[^/\s]", str(value)):
-        yield f"{where}{name} is no address with a scheme; begin it with https:// or http://"
+        yield f"{where}{name} is not an address with a scheme; begin it with https:// or http://"
 
 
 def _value_problem(value: t.Any, is_secret: bool) -> str | None:
@@ -178,4 +178,4 @@ def _metrics_problem(value: t.Any, state_dir: str) -> str | None:
     own = re.fullmatch(re.escape(state_dir) + r"/(?P<part>[\w][\w.-]*)", str(value))
     if own and own["part"] not in ("artifacts", "mlflow.db"):
         return None
-    return f"is no directory that the team may fill with figures; use {state_dir}/metrics"
+    return f"is not a directory that the team may fill with figures; use {state_dir}/metrics"

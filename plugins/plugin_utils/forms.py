@@ -26,11 +26,11 @@ Problems = t.Iterator[str]
 def shape_problems(declared: t.Any, schema: Schema, where: str = "") -> Problems:
     """Whatever stands where settings are wanted, on which Ansible would break off without naming it."""
     if not all(isinstance(key, str) for key in declared):
-        yield f"{where.removesuffix(': ') or 'the team'}: has a key that is no text; put it in quotes"
+        yield f"{where.removesuffix(': ') or 'the team'}: has a key that is not text; put it in quotes"
     for name, option in schema.items():
         value = declared.get(name)
         if option["type"] == "int" and _is_endless(value):
-            yield f"{where}{name}: is no number that a setting can have; give whole digits"
+            yield f"{where}{name}: is not a number that a setting can have; give whole digits"
         if option["no_log"] and isinstance(value, datetime.date):
             yield f"{where}{name}: {secret_problem(value)}"
         if "options" not in option or value is None:

@@ -84,7 +84,7 @@ def _judge_problems(team: Team) -> Problems:
             "name a user with USE on what judges ask"
         )
     elif name not in {*(user["name"] for user in team["users"]), *team["keep_users"]}:
-        yield f"judge_username: '{name}' is no user of this team; declare them, with USE on what judges ask"
+        yield f"judge_username: '{name}' is not a user of this team; declare them, with USE on what judges ask"
     elif not name.isascii():
         yield f"judge_username: '{name}' has letters that MLflow's gateway does not take in a log-in; use ASCII alone"
 

@@ -119,11 +119,11 @@ def _tag_problems(where: str, tags: dict[t.Any, t.Any], most: int) -> Problems:
     for key, value in tags.items():
         if not isinstance(key, str) or not TAG_KEY_LETTERS.fullmatch(key) or len(key) > TAG_KEY:
             yield (
-                f"{where}: tags: {quoted(str(key))} is no key that MLflow takes; use up to {TAG_KEY} letters, digits, "
-                "blanks and _ - . : /"
+                f"{where}: tags: {quoted(str(key))} is not a key that MLflow takes; use up to {TAG_KEY} letters, "
+                "digits, blanks and _ - . : /"
             )
         if isinstance(value, (dict, list)):
-            yield f"{where}: tags: {quoted(str(key))} is no text; write its value as text"
+            yield f"{where}: tags: {quoted(str(key))} is not text; write its value as text"
         elif "\0" in str(value):
             yield f"{where}: tags: {quoted(str(key))} has a NUL in its value; leave it out"
         elif len(str(value)) > most:

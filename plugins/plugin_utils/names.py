@@ -21,7 +21,7 @@ def name_problems(name: str, leaving: bool) -> t.Iterator[str]:
     """What is wrong with the name; a team that is C(leaving) may still have one that no new team may have."""
     if not TEAM_NAME.fullmatch(name):
         yield (
-            f"name: {quoted(name)} is no valid name; use 1 to 24 lower-case letters, digits and hyphens, "
+            f"name: {quoted(name)} is not a valid name; use 1 to 24 lower-case letters, digits and hyphens, "
             "beginning with a letter"
         )
     elif leaving:

@@ -39,7 +39,7 @@ def _package_problem(package: str) -> str | None:
     if package.strip().startswith("-"):
         return "is an option of pip; use mlflow_server_index_url, mlflow_server_wheel_dir or the host's pip.conf"
     if not re.match(r"\s*[A-Za-z0-9/]", package):
-        return "is no package; use names as pip takes them, such as boto3 or psycopg[binary]"
+        return "is not a valid package; use names as pip takes them, such as boto3 or psycopg[binary]"
     if name := installed([package]) & OF_THE_VERSION:
         return f"is {', '.join(name)}, of which the teams' versions say which; leave it out"
     return None

@@ -52,12 +52,14 @@ def resource_problems(team: Team) -> t.Iterator[str]:
     """Words that systemd would not take, and limits that no server could live within."""
     timeout = team["idle_timeout"]
     if timeout != NEVER and (not TIME.fullmatch(timeout) or any(map(_is_long, re.findall(r"\d+", timeout)))):
-        yield f"idle_timeout: '{timeout}' is no time; use one like 30min, 2h or '1h 30min', seconds, or '{NEVER}'"
+        hint = f"use one like 30min, 2h or '1h 30min', seconds, or '{NEVER}'"
+        yield f"idle_timeout: '{timeout}' is not a valid time; {hint}"
     if team["sleeps"] and team["jobs"] and not team["genai"]:
         yield f"idle_timeout: {JOBS} in environment lets MLflow work with nobody connected; use '{NEVER}'"
     age = team["gc_older_than"]
     if age != NEVER and (not AGE.fullmatch(age) or any(map(_is_long, re.findall(r"\d+", age)))):
-        yield f"gc_older_than: '{age}' is no time that mlflow gc knows; use one like 30d, 12h or 1d12h, or '{NEVER}'"
+        hint = f"use one like 30d, 12h or 1d12h, or '{NEVER}'"
+        yield f"gc_older_than: '{age}' is not a valid time for mlflow gc; {hint}"
     yield from _memory_problems(team["memory_max"], team["workers"], bool(team["genai"]))
     yield from _disk_problems(team["disk_max"])
     yield from _number_problems(team)
@@ -65,7 +67,7 @@ def resource_problems(team: Team) -> t.Iterator[str]:
 
 def _memory_problems(memory: str, workers: int, genai: bool) -> t.Iterator[str]:
     if not _is_amount(memory):
-        yield f"memory_max: '{memory}' is no amount of memory; use one like 2G or 1500M, bytes, or 'infinity'"
+        yield f"memory_max: '{memory}' is not a valid amount of memory; use one like 2G or 1500M, bytes, or 'infinity'"
     elif memory != UNLIMITED and _bytes(memory) < LEAST_MEMORY:
         yield f"memory_max: {memory} is too little for a server to start; {LEAST_MEMORY // 1024**2}M is the least"
     elif genai and memory != UNLIMITED and _bytes(memory) < LEAST_WITH_GENAI:
@@ -78,7 +80,7 @@ def _memory_problems(memory: str, workers: int, genai: bool) -> t.Iterator[str]:
 
 def _disk_problems(disk: str) -> t.Iterator[str]:
     if not _is_amount(disk):
-        yield f"disk_max: '{disk}' is no size; use one like 500G or 2T, bytes, or 'infinity'"
+        yield f"disk_max: '{disk}' is not a valid size; use one like 500G or 2T, bytes, or 'infinity'"
     elif disk != UNLIMITED and _bytes(disk) < LEAST_DISK:
         yield f"disk_max: {disk} is too little for a database; {LEAST_DISK // 1024**2}M is the least"
 
@@ -95,11 +97,11 @@ def _number_problems(team: Team) -> t.Iterator[str]:
     elif team["tasks_max"] > MOST_TASKS:
         yield f"tasks_max: {team['tasks_max']} is more than a host can have; {MOST_TASKS} is the most"
     if team["workers"] < 1:
-        yield f"workers: {team['workers']} is no number of processes; 1 is the least"
+        yield f"workers: {team['workers']} is not a valid number of processes; 1 is the least"
     elif team["workers"] > MOST_WORKERS:
         yield f"workers: {team['workers']} is more than a host can start; {MOST_WORKERS} is the most"
     if not 0 <= team["auth_cache_ttl_seconds"] < 10**LONGEST:
-        yield f"auth_cache_ttl_seconds: {team['auth_cache_ttl_seconds']} is no time; 0 remembers no log-in"
+        yield f"auth_cache_ttl_seconds: {team['auth_cache_ttl_seconds']} is not a valid time; 0 remembers no log-in"
 
 
 def _needed(workers: int) -> int:

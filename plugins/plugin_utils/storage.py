@@ -156,7 +156,7 @@ def _artifacts_problems(team: Team, uri: str | None, packages: Packages, own: bo
         if problem := store_problem(uri, packages):
             yield problem
     elif uri.startswith("file:") and not uri.startswith("file:///"):
-        yield f"{quoted(uri)} is no file on this host; write it as file:///absolute/path, or as the path alone"
+        yield f"{quoted(uri)} is not a file on this host; write it as file:///absolute/path, or as the path alone"
     else:
         path = uri.removeprefix("file://").replace("%20", " ")
         if problem := _path_problem(path) or _place_problem(team, PurePosixPath(path), own):

@@ -88,12 +88,12 @@ def database_problem(uri: str, packages: Packages) -> str | None:
 
 def _driver_problem(kind: str, driver: str, packages: Packages) -> str | None:
     if kind not in DRIVERS:
-        return f"{quoted(kind)} is no kind of database that MLflow knows; use {', '.join(DRIVERS)} or sqlite"
+        return f"{quoted(kind)} is not a kind of database that MLflow knows; use {', '.join(DRIVERS)} or sqlite"
     if not driver:
         first = next(iter(DRIVERS[kind]))
         return f"names no driver; write {kind}+{first}:// instead of {kind}://"
     if driver not in DRIVERS[kind]:
-        return f"{quoted(driver)} is no driver for {kind}; use {' or '.join(DRIVERS[kind])}"
+        return f"{quoted(driver)} is not a driver for {kind}; use {' or '.join(DRIVERS[kind])}"
     if missing := _missing(DRIVERS[kind][driver], packages):
         return f"{kind}+{driver}:// needs {missing}, which is not in {PACKAGES_VARIABLE}; add it there"
     return None
@@ -130,7 +130,7 @@ def _name_problem(found: re.Match[str], uri: str) -> str | None:
 
 def _sqlite_problem(uri: str, driver: str) -> str | None:
     if driver not in SQLITE_DRIVERS:
-        return f"{quoted(driver)} is no driver that is installed for SQLite; use sqlite:////absolute/path"
+        return f"{quoted(driver)} is not a driver that is installed for SQLite; use sqlite:////absolute/path"
     path, _question, query = uri.partition("://")[2].partition("?")
     if not path.strip("/") or ":memory:" in path:
         return "is a database in memory, which is lost whenever the server sleeps; use sqlite:////absolute/path"
@@ -147,7 +147,7 @@ def _option_problem(query: str) -> str | None:
     for name, values in parse_qs(query, keep_blank_values=True).items():
         for value in values:
             if name in SQLITE_NUMBERS and not re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", value):
-                return f"{name} is no number in it; leave it out, or give one"
+                return f"{name} is not a number; leave it out, or give one"
             if name == "isolation_level" and value not in ISOLATION:
                 return f"{name} is none in it; leave it out, or use one of {', '.join(ISOLATION[1:])}"
     return None
@@ -160,7 +160,9 @@ def store_problem(uri: str, packages: Packages) -> str | None:
     found = PLACE.fullmatch(uri)
     scheme = found["scheme"] if found else ""
     if not found or scheme not in STORES:
-        return f"{quoted(scheme or uri)} is no store that a server can use; use {', '.join(STORES)} or an absolute path"
+        return (
+            f"{quoted(scheme or uri)} is not a store that a server can use; use {', '.join(STORES)} or an absolute path"
+        )
     named = STORE.fullmatch(found["rest"])
     if not named:
         return f"{quoted(uri)} names no bucket or host; use one like s3://bucket/path"

@@ -80,7 +80,7 @@ def unsafe_yaml(value: object, indent: int = 0) -> str:
     if isinstance(value, int):
         return str(int(value))
     if isinstance(value, str):
-        # Some versions of Ansible guess what an unsafe text means, quotes or not. What is no text then is no template.
+        # Some versions of Ansible guess what an unsafe text means, quotes or not. What is not text then is no template.
         tag = "" if _means_more(value) and not TEMPLATE.search(value) else "!unsafe "
         return f'{tag}"{"".join(map(_yaml_character, value))}"'
     if isinstance(value, t.Mapping):
@@ -126,7 +126,9 @@ def exported_inventory(
     """The variable of one team as a file of an inventory. Only the admin's password is a template in it."""
     key = team.replace("-", "_")
     if not re.fullmatch("[a-z][a-z0-9_]*", key):
-        raise AnsibleError(f"team: '{shown(team)}' is no name of a team; use lower case letters, digits and dashes")
+        raise AnsibleError(
+            f"team: '{shown(team)}' is not a valid name of a team; use lower case letters, digits and dashes"
+        )
     password = f'"{{{{ vault_mlflow_passwords.{key}.admin }}}}"'
     header = {"name": team, "port": port, "admin_username": admin_username, "default_permission": default_permission}
     body = unsafe_yaml({**header, **declaration}, 2)

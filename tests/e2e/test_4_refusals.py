@@ -38,7 +38,7 @@ def resnet(**grants: str) -> list[dict[str, Any]]:
 
 # What is declared, and what the one line of the error says.
 CASES: dict[str, tuple[dict[str, Any], str]] = {
-    "team name": (vision(name="Vision_1"), "mlflow_teams: Vision_1: name: 'Vision_1' is no valid name"),
+    "team name": (vision(name="Vision_1"), "mlflow_teams: Vision_1: name: 'Vision_1' is not a valid name"),
     "no label": (vision(name="vision-"), "mlflow_teams: vision-: name: 'vision-' ends with a hyphen"),
     "well-known password": (
         vision(users=user(password="password1234")),
@@ -74,7 +74,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "level": (
         vision(experiments=resnet(alice="WRITE")),
-        "mlflow_teams: vision: experiments: resnet: grants: alice: 'WRITE' is no level; use one of READ",
+        "mlflow_teams: vision: experiments: resnet: grants: alice: 'WRITE' is not a valid level; use one of READ",
     ),
     "key": (vision(prot=5001), "mlflow_teams: vision: unknown key: prot"),
     "key below": (vision(users=[{**user()[0], "pasword": "x"}]), "mlflow_teams: vision: unknown key: users.pasword"),

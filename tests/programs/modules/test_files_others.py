@@ -282,7 +282,7 @@ def test_what_is_no_directory_on_the_way(run, ground):
         for check in (True, False):
             answer = run({"path": ground / name / "inner", "content": "x"}, check=check)
             assert answer.failed
-            assert answer.result["msg"] == f"{ground}/{name}/inner: {ground}/{name} is no directory"
+            assert answer.result["msg"] == f"{ground}/{name}/inner: {ground}/{name} is not a directory"
     assert "no absolute path" in run({"path": "relative/file", "content": "x"}).result["msg"]
 
 

@@ -120,7 +120,7 @@ def test_what_python_writes_beside_its_files_is_no_change(bring, tmp_path):
 @pytest.mark.parametrize("path", ["../x.py", "/etc/x.py", "a//b.py", "a/./b.py", ""])
 def test_it_has_nothing_elsewhere(bring, tmp_path, path):
     answer = bring({path: ""})
-    assert f"'{path}' is no path below a directory" in answer.result["msg"]
+    assert f"'{path}' is not a path below a directory" in answer.result["msg"]
     assert list(tmp_path.iterdir()) == []
 
 

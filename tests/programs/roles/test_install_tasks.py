@@ -72,7 +72,7 @@ def test_refuses_what_cannot_be_meant_before_anything(play, builder):
 def test_a_directory_that_is_not_there_is_told_also_in_check_mode(play, builder):
     code, output = play("--check", mlflow_server_wheel_dir="/no/such")
     assert code == 2
-    assert "mlflow_server_wheel_dir: '/no/such' is no directory on localhost" in output
+    assert "mlflow_server_wheel_dir: '/no/such' is not a directory on localhost" in output
     assert f"pip download -d DIRECTORY --only-binary :all:  'mlflow[auth]=={VERSION}' needed" in output
     assert not builder.install_dir.exists()
 

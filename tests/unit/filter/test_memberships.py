@@ -61,5 +61,5 @@ def test_what_is_wrong_is_named():
         "mlflow_client_users: alice: teams: no team 'inside' is reached by a proxy; is it present, "
         "proxied, and mlflow_proxy_domain in group_vars/all?",
     ]
-    with pytest.raises(AnsibleFilterError, match="mlflow_client_users: is no list of users"):
+    with pytest.raises(AnsibleFilterError, match="mlflow_client_users: is not a list of users"):
         memberships(["alice"], TEAMS)

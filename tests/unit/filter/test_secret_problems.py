@@ -36,7 +36,7 @@ def test_an_environment():
     assert restic_environment_problems({"AWS_ACCESS_KEY_ID": "x"}, "e") == []
     (line,) = restic_environment_problems({"RESTIC_PASSWORD": "canary"}, "e")
     assert line == "e: RESTIC_PASSWORD is set by the role; use mlflow_backup_password"
-    assert restic_environment_problems(["canary"], "e") == ["e: is no mapping of names to values"]
+    assert restic_environment_problems(["canary"], "e") == ["e: is not a mapping of names to values"]
 
 
 @pytest.mark.parametrize("value", ["a" + "{{" * 50_000, "a" + "{%" * 50_000, "a}}{{" * 20_000 + "{%"])

@@ -98,7 +98,7 @@ def test_a_version_that_yaml_took_for_a_number():
 
 @pytest.mark.parametrize("value", [{}, {"vision": team()}, "vision", None, 5])
 def test_teams_that_are_no_list(value):
-    assert look(problems=True, variables={"mlflow_teams": value}) == ["mlflow_teams: is no list of teams"]
+    assert look(problems=True, variables={"mlflow_teams": value}) == ["mlflow_teams: is not a list of teams"]
 
 
 def test_all_problems_are_one_error_without_passwords():

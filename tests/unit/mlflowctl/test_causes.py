@@ -44,7 +44,7 @@ pg_dump: detail: Query was: LOCK TABLE public.runs IN ACCESS SHARE MODE
         (SQLALCHEMY, "table scheduler_leases already exists"),
         (PG_DUMP, "pg_dump: error: query failed: ERROR: permission denied for table runs"),
         ("INFO: Started\nINFO: Waiting\n", "INFO: Waiting"),
-        ("", "it ended without a word"),
+        ("", "it ended without output"),
         ("Traceback (most recent call last):\n  File 'x'\nKeyboardInterrupt\n", "KeyboardInterrupt"),
         ("ModuleNotFoundError: No module named 'x'\n", "ModuleNotFoundError: No module named 'x'"),
     ],

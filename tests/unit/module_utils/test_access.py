@@ -240,7 +240,7 @@ def test_a_renamed_model_takes_its_users_grants_along_but_not_its_groups():
         ({"experiments": [{"name": "e", "grants": {"bob": "READ"}}]}, "experiments: e: grants: 'bob' is not among"),
         ({"groups": [{"name": "g", "members": ["bob"]}]}, "groups: g: members: 'bob' is not among the users"),
         ({"users": [{"name": "a:b"}]}, "has a colon"),
-        ({"users": [{"name": "bob"}, {"name": "bob"}]}, "users: 'bob' stands there twice"),
+        ({"users": [{"name": "bob"}, {"name": "bob"}]}, "users: 'bob' is declared twice"),
         ({"users": [{"name": "bob", "password": None}]}, "'bob' does not exist yet and needs a password"),
         (
             {"groups": [{"name": "g", "grants": [{"experiment": "nowhere", "permission": "READ"}]}]},

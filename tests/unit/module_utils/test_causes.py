@@ -44,7 +44,7 @@ the server ended before it answered, with exit code 1
         ("a.py:3: UserWarning: this failed\nthe server did not answer", "the server did not answer"),
         ("postgresql://u:p@ss/w@host/x refused", "postgresql://u:***@host/x refused"),
         ("it failed: \x1b[2Jred\u202e", "it failed: \\u001b[2Jred\\u202e"),
-        ("  \n", "it ended without a word"),
+        ("  \n", "it ended without output"),
     ],
 )
 def test_the_line_that_says_it_is_found(text, line):

@@ -96,7 +96,7 @@ def test_nothing_is_no_word_for_going_without(server, monkeypatch):
 
 @pytest.mark.parametrize("timeout", [0, -1])
 def test_a_timeout_that_is_none_is_named(timeout):
-    with pytest.raises(InvalidRequest, match=rf"^timeout: {timeout} is no number of seconds above 0$"):
+    with pytest.raises(InvalidRequest, match=rf"^timeout: {timeout} is not a valid number of seconds above 0$"):
         Client(tracking_uri="http://h", username="a", password="b", timeout=timeout)
 
 

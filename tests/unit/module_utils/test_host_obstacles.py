@@ -89,7 +89,7 @@ def test_what_was_kept_for_the_team_is_its_own(host):
 
 def test_what_is_no_directory(host):
     host.data.write_text("")
-    assert host.found() == f"'{host.data}' is no directory; name one, or one that the role is to make"
+    assert host.found() == f"'{host.data}' is not a directory; name one, or one that the role is to make"
     below = host.data / "deeper"
     assert host.found(storage_dirs=[str(below)]) == f"'{below}' is below a file"
 

@@ -82,5 +82,5 @@ def test_no_servers_are_no_fault(run):
 
 
 def test_arguments_that_make_no_sense(run):
-    assert run("a", "b", "a")["msg"] == "servers: 'a' stands there twice"
+    assert run("a", "b", "a")["msg"] == "servers: 'a' is declared twice"
     assert run("a", parallel=0)["msg"] == "parallel: 0 is less than 1"

@@ -93,10 +93,10 @@ def test_a_group_has_made_nothing_and_nobody_made_all_of_a_kind():
 @pytest.mark.parametrize(
     ("beside", "why"),
     [
-        ({"run": ["*"]}, "'run' is no kind of thing that is called by a name"),
+        ({"run": ["*"]}, "'run' is not a kind of thing that is called by a name"),
         ({"modell": []}, "'modell' is no kind"),
-        ({"experiment": "resnet"}, "experiment: is no list of names"),
-        ({"experiment": [1]}, "experiment: is no list of names"),
+        ({"experiment": "resnet"}, "experiment: is not a list of names"),
+        ({"experiment": [1]}, "experiment: is not a list of names"),
     ],
 )
 def test_what_is_no_names_by_kinds_is_refused(beside, why):

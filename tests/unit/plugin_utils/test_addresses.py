@@ -33,7 +33,9 @@ def test_names_that_are_no_labels(name, said):
 )
 def test_names_that_are_none(name, shown):
     (line,) = faults(team(name))
-    assert line.startswith(f"mlflow_teams: {shown}: name: '{shown}' is no valid name; use 1 to 24 lower-case letters")
+    assert line.startswith(
+        f"mlflow_teams: {shown}: name: '{shown}' is not a valid name; use 1 to 24 lower-case letters"
+    )
 
 
 MORE = "is an address with more than a host in it; give what a Host header holds, such as mlflow.example.org"
@@ -87,7 +89,7 @@ def test_hosts_that_somebody_asks_for(host):
 
 
 NO_SCHEME = "has no scheme; give the whole origin, such as https://mlflow.example.org"
-NO_ORIGIN = "is no origin; give scheme, host and port alone"
+NO_ORIGIN = "is not a valid origin; give scheme, host and port alone"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ NO_ORIGIN = "is no origin; give scheme, host and port alone"
         ("", NO_SCHEME),
         ("null", NO_SCHEME),
         ("https:mlflow.example.org", NO_SCHEME),
-        ("ftp://mlflow.example.org", "is no origin of a page on the web; begin it with https:// or http://"),
+        ("ftp://mlflow.example.org", "is not a valid origin of a page on the web; begin it with https:// or http://"),
         ("https://mlflow.example.org/", "has a path, which no origin has"),
         ("https://mlflow.example.org/vision", "has a path, which no origin has"),
         ("https://a.example.org,https://b.example.org", NO_ORIGIN),
@@ -137,7 +139,9 @@ def test_addresses_that_are_none(address):
 
 @pytest.mark.parametrize("address", ["224.0.0.1", "ff02::1", "fe80::1%eth0", "fe80::1", "255.255.255.255", "240.0.0.1"])
 def test_addresses_that_no_server_has(address):
-    assert fault_of(listen_address=address) == f"listen_address: '{address}' is no address that a server can listen on"
+    assert (
+        fault_of(listen_address=address) == f"listen_address: '{address}' is not an address that a server can listen on"
+    )
 
 
 def test_an_address_that_is_another_s():

@@ -29,9 +29,8 @@ def problems(*teams, **defaults):
 
 
 def name_fault(name):
-    return (
-        f"name: '{name}' is no valid name; use 1 to 24 lower-case letters, digits and hyphens, beginning with a letter"
-    )
+    rule = "use 1 to 24 lower-case letters, digits and hyphens, beginning with a letter"
+    return f"name: '{name}' is not a valid name; {rule}"
 
 
 def open_fault(name):
@@ -109,11 +108,11 @@ FAULTS = [
         {"users": [user("lä")]},
         "users: 'lä' has characters outside printable ASCII, with which MLflow refuses artifact transfers",
     ),
-    ({"users": [user(), user()]}, "users: 'alice' stands there twice"),
+    ({"users": [user(), user()]}, "users: 'alice' is declared twice"),
     ({"users": [user("admin")]}, "users: 'admin' is the team's admin already (admin_username)"),
-    ({"groups": [{"name": "g"}, {"name": "g"}]}, "groups: 'g' stands there twice"),
-    ({"experiments": [{"name": "e"}, {"name": "e"}]}, "experiments: 'e' stands there twice"),
-    ({"registered_models": [{"name": "m"}] * 2}, "registered_models: 'm' stands there twice"),
+    ({"groups": [{"name": "g"}, {"name": "g"}]}, "groups: 'g' is declared twice"),
+    ({"experiments": [{"name": "e"}, {"name": "e"}]}, "experiments: 'e' is declared twice"),
+    ({"registered_models": [{"name": "m"}] * 2}, "registered_models: 'm' is declared twice"),
     ({"groups": [{"name": "g", "members": ["bob"]}]}, "groups: g: members: 'bob' is not among the users"),
     (
         {"groups": [{"name": "g", "grants": [{"permission": "READ"}]}]},
@@ -125,7 +124,7 @@ FAULTS = [
     ),
     (
         {"groups": [{"name": "g", "grants": [{"experiment": "e", "permission": "WRITE"}]}]},
-        f"groups: g: grants: 'WRITE' is no level; {LEVELS}",
+        f"groups: g: grants: 'WRITE' is not a valid level; {LEVELS}",
     ),
     (
         {"experiments": [{"name": "e", "grants": {"bob": "READ"}}]},
@@ -133,11 +132,11 @@ FAULTS = [
     ),
     (
         {"users": [user()], "experiments": [{"name": "e", "grants": {"alice": "read"}}]},
-        f"experiments: e: grants: alice: 'read' is no level; {LEVELS}",
+        f"experiments: e: grants: alice: 'read' is not a valid level; {LEVELS}",
     ),
     (
         {"users": [user()], "registered_models": [{"name": "m", "grants": {"alice": "NO_PERMISSIONS"}}]},
-        f"registered_models: m: grants: alice: 'NO_PERMISSIONS' is no level; {LEVELS}",
+        f"registered_models: m: grants: alice: 'NO_PERMISSIONS' is not a valid level; {LEVELS}",
     ),
     (
         {"artifacts": {"serve": False}},
@@ -196,7 +195,7 @@ def test_what_every_team_needs(missing):
 
 @pytest.mark.parametrize("thing", ["vision", ["vision"], None, 5])
 def test_teams_that_are_no_teams(thing):
-    assert problems(team(), thing) == ["mlflow_teams: number 2: is no mapping of a team's settings"]
+    assert problems(team(), thing) == ["mlflow_teams: number 2: is not a mapping of a team's settings"]
 
 
 def test_all_faults_are_told_at_once():

@@ -81,7 +81,7 @@ def test_what_systemd_says(name):
 )
 def test_names_that_are_none(name, shown):
     rule = "use letters, digits and underscores, not beginning with a digit"
-    said = f"environment: {shown} is no name of a variable; {rule}"
+    said = f"environment: {shown} is not a valid name of a variable; {rule}"
     assert fault_of(**environment(**{name: "x"})) == said
 
 
@@ -143,7 +143,7 @@ def test_variables_that_are_fine(variables):
     "place", ["/etc", "/var/lib/mlflow/vision", "/var/lib/mlflow/other/m", "metrics", "/var/lib/mlflow/vision/../a", ""]
 )
 def test_figures_only_where_the_team_may_write(place):
-    rule = "is no directory that the team may fill with figures; use /var/lib/mlflow/vision/metrics"
+    rule = "is not a directory that the team may fill with figures; use /var/lib/mlflow/vision/metrics"
     said = f"environment: {METRICS} {rule}"
     assert fault_of(**environment(**{METRICS: place})) == said
 
@@ -161,7 +161,7 @@ def test_what_restic_is_told_by_the_role(name):
 @pytest.mark.parametrize("value", ["minio:9000", "minio.example.org", "s3://minio", "https://", "//minio:9000"])
 def test_a_store_s_address_without_a_scheme(name, value):
     line = fault_of(**environment(**{name: value}))
-    assert line == f"environment: {name} is no address with a scheme; begin it with https:// or http://"
+    assert line == f"environment: {name} is not an address with a scheme; begin it with https:// or http://"
     assert faults(team(**environment(**{name: "http://minio:9000"}))) == []
 
 

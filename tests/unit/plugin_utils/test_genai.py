@@ -125,7 +125,7 @@ JUDGES = {"genai": True, "users": [{"name": "judges", "password": CANARY}]}
         ),
         (
             {"genai": True, "judge_username": "judges"},
-            "judge_username: 'judges' is no user of this team; declare them, with USE on what judges ask",
+            "judge_username: 'judges' is not a user of this team; declare them, with USE on what judges ask",
         ),
         (
             {"genai": True, "judge_username": "admin"},

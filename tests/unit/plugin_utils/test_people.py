@@ -144,15 +144,15 @@ def test_odd_names_that_a_server_may_have():
 @pytest.mark.parametrize(
     ("tags", "said"),
     [
-        ({"k" * 251: "v"}, "is no key that MLflow takes; use up to 250 letters"),
-        ({"a,b": "v"}, "tags: 'a,b' is no key that MLflow takes"),
-        ({"a\n": "v"}, "tags: 'a\\n' is no key that MLflow takes"),
-        ({7: "v"}, "tags: '7' is no key that MLflow takes"),
-        ({"a": ["v"]}, "tags: 'a' is no text; write its value as text"),
+        ({"k" * 251: "v"}, "is not a key that MLflow takes; use up to 250 letters"),
+        ({"a,b": "v"}, "tags: 'a,b' is not a key that MLflow takes"),
+        ({"a\n": "v"}, "tags: 'a\\n' is not a key that MLflow takes"),
+        ({7: "v"}, "tags: '7' is not a key that MLflow takes"),
+        ({"a": ["v"]}, "tags: 'a' is not text; write its value as text"),
         ({"a": "v\0"}, "tags: 'a' has a NUL in its value; leave it out"),
         ({"a": "v" * 100_001}, "tags: 'a' has 100001 characters; "),
-        ({None: "v"}, "tags: 'None' is no key that MLflow takes"),
-        ({"a\u0301": "v"}, "is no key that MLflow takes"),
+        ({None: "v"}, "tags: 'None' is not a key that MLflow takes"),
+        ({"a\u0301": "v"}, "is not a key that MLflow takes"),
     ],
 )
 def test_tags(tags, said):
@@ -193,8 +193,8 @@ def test_tags_that_just_fit():
         ),
         ({"keep_users": ["", "bob"]}, "keep_users: a name must not be empty"),
         ({"keep_users": True}, "keep_users: is true or false, where a list is wanted"),
-        ({"creators": {"users": ["zoe"]}}, "creators: users: 'zoe' is no user of this team"),
-        ({"creators": {"groups": ["g"]}}, "creators: groups: 'g' is no group of this team"),
+        ({"creators": {"users": ["zoe"]}}, "creators: users: 'zoe' is not a user of this team"),
+        ({"creators": {"groups": ["g"]}}, "creators: groups: 'g' is not a group of this team"),
         ({"creators": {"user": ["zoe"]}}, "unknown key: creators.user. Supported parameters include: groups, users."),
         ({"creators": ["zoe"]}, "creators: is a list, where a mapping is wanted"),
         ({"servers": False}, "servers: is true or false, where a list is wanted"),
@@ -226,7 +226,7 @@ def hook(url, events=("prompt.created",), **settings):
     return {"webhooks": [{"name": "h", "url": url, "events": list(events)}], **settings}
 
 
-NO_ADDRESS = "is no address that MLflow could post to; use one like https://host.example.org/path"
+NO_ADDRESS = "is not an address that MLflow could post to; use one like https://host.example.org/path"
 BY_HTTPS = "MLflow posts by https alone; use https://, or set MLFLOW_WEBHOOK_ALLOWED_SCHEMES: "
 TO_PUBLIC = "MLflow posts to public addresses alone; use another, or set MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS: "
 
@@ -329,10 +329,10 @@ TWICE = "grants: READ and EDIT on experiment 'e'; say which one is meant"
             {"users": [{**ALICE, "grants": [READ]}], "experiments": [{"name": "e", "grants": {"alice": "EDIT"}}]},
             "experiments: e: grants: alice: EDIT, but READ in users: alice: grants; say it in one place",
         ),
-        ({"users": [ALICE, {**ALICE, "password": f"{CANARY}-2"}]}, "users: 'alice' stands there twice"),
-        ({"groups": [{"name": "g"}, {"name": "g", "members": []}]}, "groups: 'g' stands there twice"),
-        ({"experiments": [{"name": "e"}, {"name": "e", "tags": {"a": "b"}}]}, "experiments: 'e' stands there twice"),
-        ({"registered_models": [{"name": "m"}] * 2}, "registered_models: 'm' stands there twice"),
+        ({"users": [ALICE, {**ALICE, "password": f"{CANARY}-2"}]}, "users: 'alice' is declared twice"),
+        ({"groups": [{"name": "g"}, {"name": "g", "members": []}]}, "groups: 'g' is declared twice"),
+        ({"experiments": [{"name": "e"}, {"name": "e", "tags": {"a": "b"}}]}, "experiments: 'e' is declared twice"),
+        ({"registered_models": [{"name": "m"}] * 2}, "registered_models: 'm' is declared twice"),
         (
             {"experiments": [{"name": "e", "rename_from": "old"}, {"name": "old"}]},
             "experiments: e: rename_from: 'old' is declared as well; leave one of the two out",
@@ -358,7 +358,7 @@ def test_what_is_only_repeated():
         ({"artifacts": "/srv/a/b"}, "artifacts: is text, where a mapping is wanted"),
         ({"artifacts": [None]}, "artifacts: is a list, where a mapping is wanted"),
         ({"artifacts": True}, "artifacts: is true or false, where a mapping is wanted"),
-        ({"artifacts": {1: 2}}, "artifacts: : has a key that is no text; put it in quotes"),
+        ({"artifacts": {1: 2}}, "artifacts: : has a key that is not text; put it in quotes"),
         ({"users": f"alice:{CANARY}"}, "users: is text, where a list is wanted"),
         ({"users": {"alice": CANARY}}, "users: is a mapping, where a list is wanted"),
         ({"users": [CANARY]}, "users: number 1: is text, where a mapping is wanted"),
@@ -367,7 +367,7 @@ def test_what_is_only_repeated():
             {"users": [{**ALICE, "grants": ["READ"]}]},
             "users: alice: grants: number 1: is text, where a mapping is wanted",
         ),
-        ({"groups": [{"name": "g", "grants": [{1: 2}]}]}, "groups: g: grants: number 1: has a key that is no text"),
+        ({"groups": [{"name": "g", "grants": [{1: 2}]}]}, "groups: g: grants: number 1: has a key that is not text"),
         ({"experiments": [[CANARY]]}, "experiments: number 1: is a list, where a mapping is wanted"),
     ],
 )

@@ -43,7 +43,7 @@ def test_times_that_systemd_knows(timeout):
 )
 def test_times_that_it_does_not(timeout):
     assert faults({"idle_timeout": timeout}) == [
-        f"idle_timeout: '{timeout}' is no time; use one like 30min, 2h or '1h 30min', seconds, or 'never'"
+        f"idle_timeout: '{timeout}' is not a valid time; use one like 30min, 2h or '1h 30min', seconds, or 'never'"
     ]
 
 
@@ -64,7 +64,7 @@ def test_ages_that_mlflow_knows(age):
 )
 def test_ages_that_it_does_not(age):
     assert faults({"gc_older_than": age}) == [
-        f"gc_older_than: '{age}' is no time that mlflow gc knows; use one like 30d, 12h or 1d12h, or 'never'"
+        f"gc_older_than: '{age}' is not a valid time for mlflow gc; use one like 30d, 12h or 1d12h, or 'never'"
     ]
 
 
@@ -81,19 +81,19 @@ def test_work_in_the_background_is_not_put_to_sleep():
         ({"memory_max": "lots"}, "memory_max: 'lots' is no amount"),
         ({"memory_max": "50%"}, "memory_max: '50%' is no amount"),
         ({"memory_max": "100M"}, "memory_max: 100M is too little"),
-        ({"disk_max": "much"}, "disk_max: 'much' is no size; use one like 500G or 2T, bytes, or 'infinity'"),
-        ({"disk_max": "500GB"}, "disk_max: '500GB' is no size"),
-        ({"disk_max": "10%"}, "disk_max: '10%' is no size"),
-        ({"disk_max": "0"}, "disk_max: '0' is no size"),
-        ({"disk_max": "9999999999T"}, "disk_max: '9999999999T' is no size"),
+        ({"disk_max": "much"}, "disk_max: 'much' is not a valid size; use one like 500G or 2T, bytes, or 'infinity'"),
+        ({"disk_max": "500GB"}, "disk_max: '500GB' is not a valid size"),
+        ({"disk_max": "10%"}, "disk_max: '10%' is not a valid size"),
+        ({"disk_max": "0"}, "disk_max: '0' is not a valid size"),
+        ({"disk_max": "9999999999T"}, "disk_max: '9999999999T' is not a valid size"),
         ({"disk_max": "9" * 5000}, "disk_max: '9999"),
         ({"disk_max": "15M"}, "disk_max: 15M is too little for a database; 16M is the least"),
         ({"cpu_weight": 0}, "cpu_weight: 0 is outside"),
         ({"cpu_weight": 10001}, "cpu_weight: 10001 is outside"),
         ({"tasks_max": 10}, "tasks_max: 10 is too little"),
         ({"workers": 0}, "workers: 0 is no number"),
-        ({"auth_cache_ttl_seconds": -1}, "auth_cache_ttl_seconds: -1 is no time"),
-        ({"auth_cache_ttl_seconds": 10**12}, "auth_cache_ttl_seconds: 1000000000000 is no time"),
+        ({"auth_cache_ttl_seconds": -1}, "auth_cache_ttl_seconds: -1 is not a valid time"),
+        ({"auth_cache_ttl_seconds": 10**12}, "auth_cache_ttl_seconds: 1000000000000 is not a valid time"),
         ({"memory_max": "2g"}, "memory_max: '2g' is no amount"),
         ({"memory_max": "2GB"}, "memory_max: '2GB' is no amount"),
         ({"memory_max": "2 G"}, "memory_max: '2 G' is no amount"),
@@ -112,12 +112,12 @@ def test_work_in_the_background_is_not_put_to_sleep():
         ({"workers": -3}, "workers: -3 is no number"),
         ({"workers": 5000}, "workers: 5000 is more than a host can start; 256 is the most"),
         ({"workers": 1.5}, "argument 'workers' is of type float"),
-        ({"workers": float("inf")}, "workers: is no number that a setting can have; give whole digits"),
-        ({"workers": "1e999999999"}, "workers: is no number that a setting can have"),
-        ({"workers": "Infinity"}, "workers: is no number that a setting can have"),
+        ({"workers": float("inf")}, "workers: is not a number that a setting can have; give whole digits"),
+        ({"workers": "1e999999999"}, "workers: is not a number that a setting can have"),
+        ({"workers": "Infinity"}, "workers: is not a number that a setting can have"),
         ({"workers": True}, "workers: is true or false, where a number is wanted"),
-        ({"port": float("-inf")}, "port: is no number that a setting can have"),
-        ({"port": "5" * 5000}, "port: is no number that a setting can have"),
+        ({"port": float("-inf")}, "port: is not a number that a setting can have"),
+        ({"port": "5" * 5000}, "port: is not a number that a setting can have"),
         ({"port": "5001/tcp"}, "argument 'port' is of type str"),
         ({"cpu_weight": "nan"}, "argument 'cpu_weight' is of type str"),
     ],

@@ -5,7 +5,7 @@ from unit.plugin_utils.refusals import fault_of, faults, team
 
 FOUR = "use sqlite:////absolute/path"
 MEMORY = f"is a database in memory, which is lost whenever the server sleeps; {FOUR}"
-MLFLOW_KNOWS = "is no kind of database that MLflow knows; use postgresql, mysql, mssql or sqlite"
+MLFLOW_KNOWS = "is not a kind of database that MLflow knows; use postgresql, mysql, mssql or sqlite"
 RELATIVE = "is a relative path, which is another"
 
 
@@ -27,7 +27,7 @@ RELATIVE = "is a relative path, which is another"
         ("postgresql+psycopg:canary", "is no URI of a database"),
         (
             "postgresql+nosuch://u:canary@db/x",
-            "'nosuch' is no driver for postgresql; use psycopg or psycopg2 or pg8000",
+            "'nosuch' is not a driver for postgresql; use psycopg or psycopg2 or pg8000",
         ),
         (
             "postgresql+psycopg2://u:canary@db/x",
@@ -51,7 +51,7 @@ RELATIVE = "is a relative path, which is another"
         ("sqlite:////srv/a/b.db?mode=memory", "'mode' may open another file than the one that is backed up"),
         ("sqlite:////srv/a/b.db?uri=true", "'uri' may open another file"),
         ("sqlite:////srv/a/b.db?timeout=1&vfs=x", "'vfs' may open another file"),
-        ("sqlite+aiosqlite:////srv/a/b.db", "'aiosqlite' is no driver that is installed for SQLite"),
+        ("sqlite+aiosqlite:////srv/a/b.db", "'aiosqlite' is not a driver that is installed for SQLite"),
         ("sqlite:////srv/a/../b/c.db", "'/srv/a/../b/c.db' has quotes, dollars, backslashes or '..'; use a plain path"),
         ("sqlite://///srv/a/b.db", "'//srv/a/b.db' has '//', which programs read differently; use one slash"),
         ("sqlite:////srv//a/b.db", "'/srv//a/b.db' has '//'"),
@@ -65,8 +65,8 @@ RELATIVE = "is a relative path, which is another"
         ("sqlite:////var/lib/mlflow.db", "'/var/lib/mlflow.db' is to belong to the team alone"),
         ("sqlite:////etc/mlflow/vision/mlflow.db", "is below /etc, which belongs to the system; use another place"),
         ("sqlite:////var/lib/mlflow/nlp/mlflow.db", "is below /var/lib/mlflow, but not the team's own"),
-        ("sqlite:////srv/a/b.db?timeout=soon", "timeout is no number in it; leave it out, or give one"),
-        ("sqlite:////srv/a/b.db?timeout=", "timeout is no number in it"),
+        ("sqlite:////srv/a/b.db?timeout=soon", "timeout is not a number; leave it out, or give one"),
+        ("sqlite:////srv/a/b.db?timeout=", "timeout is not a number"),
         (
             "sqlite:////srv/a/b.db?isolation_level=canary",
             "isolation_level is none in it; leave it out, or use one of D",
@@ -79,7 +79,7 @@ RELATIVE = "is a relative path, which is another"
         ("sqlite://localhost//srv/a/b.db", "is a relative path"),
         ("SQLITE:////srv/a/b.db", f"'SQLITE' {MLFLOW_KNOWS}"),
         ("POSTGRESQL+PSYCOPG://u:canary@db/x", f"'POSTGRESQL' {MLFLOW_KNOWS}"),
-        ("postgresql+asyncpg://u:canary@db/x", "'asyncpg' is no driver for postgresql"),
+        ("postgresql+asyncpg://u:canary@db/x", "'asyncpg' is not a driver for postgresql"),
         ("jdbc:postgresql://u:canary@db/x", "is no URI of a database"),
         ("$CANARY", "is no URI of a database"),
         ("postgresql+psycopg://", "names no database; end it with a slash and the name"),
@@ -139,7 +139,7 @@ def root(uri):
     return {"artifacts": {"serve": False, "root": uri}}
 
 
-NO_STORE = "is no store that a server can use; use s3, r2, b2, gs, wasbs, abfss, sftp, ftp or an absolute path"
+NO_STORE = "is not a store that a server can use; use s3, r2, b2, gs, wasbs, abfss, sftp, ftp or an absolute path"
 PLACES = [
     ("", "is empty; leave it out"),
     (" ", "is empty; leave it out"),
@@ -147,9 +147,9 @@ PLACES = [
     ("./artifacts", "'./artifacts' is a relative path"),
     ("~/artifacts", "'~/artifacts' is a relative path"),
     (" /srv/a/b", "' /srv/a/b' is a relative path"),
-    ("file:artifacts", "'file:artifacts' is no file on this host; write it as file:///absolute/path"),
-    ("file://server/share/a", "'file://server/share/a' is no file on this host"),
-    ("file:/srv/a/b", "'file:/srv/a/b' is no file on this host"),
+    ("file:artifacts", "'file:artifacts' is not a file on this host; write it as file:///absolute/path"),
+    ("file://server/share/a", "'file://server/share/a' is not a file on this host"),
+    ("file:/srv/a/b", "'file:/srv/a/b' is not a file on this host"),
     ("FILE:///srv/a/b", f"'FILE' {NO_STORE}"),
     ("/srv/a/../b", "'/srv/a/../b' has quotes, dollars, backslashes or '..'; use a plain path"),
     ("/srv/a/%2e%2e/b", "'/srv/a/%2e%2e/b' has '%', which programs read differently"),
@@ -212,8 +212,8 @@ PLACES = [
     ("r2://bucket/a", "r2:// is not followed by both names that it needs; use one like r2://bucket@account.r2."),
     ("b2://bucket", "b2:// is not followed by both names that it needs; use one like b2://bucket@endpoint/path"),
     ("ftp://u:canary@host//a", "'ftp://…@host//a' has '//'"),
-    ("file://localhost/srv/a/b", "is no file on this host"),
-    ("C:\\srv\\a", "'C' is no store that a server can use"),
+    ("file://localhost/srv/a/b", "is not a file on this host"),
+    ("C:\\srv\\a", "'C' is not a store that a server can use"),
     ("/srv/a/b\u200b", "'/srv/a/b\\u200b' has characters that nobody sees; use a plain path"),
     ("/srv/b\u00fccher/a", "'/srv/b\u00fccher/a' has letters beyond ASCII; use a plain path"),
     ("/srv/bu\u0308cher/a", "has letters beyond ASCII; use a plain path"),

@@ -81,7 +81,7 @@ def test_half_a_character_is_refused():
 
 @pytest.mark.parametrize("team", ["a\nb: c", "A", "", "{{ x }}", "a'b", "-a"])
 def test_a_team_is_a_name(team):
-    with pytest.raises(AnsibleError, match="is no name of a team"):
+    with pytest.raises(AnsibleError, match="is not a valid name of a team"):
         exported_inventory({}, team, 5001, "admin", "READ")
 
 

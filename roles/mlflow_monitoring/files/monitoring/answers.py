@@ -32,7 +32,7 @@ def cell(column: str, value: Any) -> Any:
         return number(value)
     if column in TEXTS and isinstance(value, (str, int)):
         return value[:LONGEST] if isinstance(value, str) else value
-    raise ValueError("what was read there is no text where one was asked for")
+    raise ValueError("what was read there is not text where one was asked for")
 
 
 def of_databases(told: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def cause(text: str) -> str:
         said = exception(lines)
     else:
         complaints = [line for line in lines if COMPLAINT.search(line)]
-        said = (complaints or [line for line in lines if line.strip()] or ["it ended without a word"])[
+        said = (complaints or [line for line in lines if line.strip()] or ["it ended without output"])[
             0 if complaints else -1
         ]
     return shown(said)
@@ -49,7 +49,7 @@ def exception(lines: list[str]) -> str:
     rest = [line for line in lines[begin + 1 :] if line.strip()]
     while rest and FRAME.match(rest[0]):
         del rest[0]
-    return innermost(KIND.sub("", "\n".join(rest[:20]))) or "it failed without a word"
+    return innermost(KIND.sub("", "\n".join(rest[:20]))) or "it failed without output"
 
 
 def journal_keeps() -> bool:

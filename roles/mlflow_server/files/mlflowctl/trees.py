@@ -58,7 +58,7 @@ def open_file(folder: int, name: str) -> IO[bytes]:
     handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(f"{name} is no plain file")
+        raise OSError(f"{name} is not a regular file")
     return os.fdopen(handle, "rb")
 
 

@@ -206,7 +206,7 @@ def test_a_snapshot_is_found_by_name_by_time_and_by_host(lab, monkeypatch):
     assert repository.find(at=between, host="here")["short_id"] == first
     with pytest.raises(lab.repository.BackupError, match="at: no snapshot of team vision on there until"):
         repository.find(at=between)
-    with pytest.raises(lab.repository.BackupError, match="at: 'yesterday' is no time"):
+    with pytest.raises(lab.repository.BackupError, match="at: 'yesterday' is not a valid time"):
         repository.find(at="yesterday")
     with pytest.raises(lab.repository.BackupError, match="snapshot: no snapshot 'feed' of team vision"):
         repository.find("feed")

@@ -116,7 +116,7 @@ def test_nobody_waits_for_a_pipe_beside_a_database(tmp_path, action, ending):
         assert rows(live) == [3]
     else:
         assert done.returncode == 1
-        assert f"{live}{ending} is no plain file; remove it" in done.stderr
+        assert f"{live}{ending} is not a regular file; remove it" in done.stderr
         assert not (tmp_path / "copy.db.part").exists()
     if action == "copy_sqlite":
         assert run("copy_sqlite", source, tmp_path / "copy.db").returncode == 0

@@ -44,7 +44,7 @@ def must_be_plain(base: Path, path: Path, owner: int | None = None) -> None:
     except FileNotFoundError:
         raise BackupError(f"the snapshot has no {path.name}") from None
     if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
-        raise BackupError(f"{path.name} of the snapshot is no plain file")
+        raise BackupError(f"{path.name} of the snapshot is not a regular file")
     if owner is not None and facts.st_uid != owner:
         raise BackupError(f"{path.name} of the snapshot was not root's")
 
@@ -57,7 +57,7 @@ def must_be_directory(base: Path, path: Path) -> None:
         except FileNotFoundError:
             found = False
         if not found:
-            raise BackupError(f"{part.name} of the snapshot is no directory")
+            raise BackupError(f"{part.name} of the snapshot is not a directory")
 
 
 def must_be_settings(base: Path, path: Path, auth_uri: str | None) -> None:

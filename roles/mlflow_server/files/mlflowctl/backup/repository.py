@@ -313,7 +313,9 @@ def moment(text: str) -> datetime.datetime:
     try:
         return datetime.datetime.fromisoformat(re.sub(r"Z$", "+00:00", text)).astimezone()
     except ValueError:
-        raise BackupError(f"at: '{text}' is no time such as 2026-11-24 05:30 or 2026-11-24T05:30:00+01:00") from None
+        raise BackupError(
+            f"at: '{text}' is not a valid time such as 2026-11-24 05:30 or 2026-11-24T05:30:00+01:00"
+        ) from None
 
 
 def repositories(known: Settings, names: Iterable[str]) -> list[Repository]:

@@ -99,7 +99,7 @@ def refuse_what_is_no_file(file: str) -> None:
     """Raise where SQLite would open something else."""
     for path in files(file):
         if os.path.exists(path) and not os.path.isfile(path):
-            raise sqlite3.OperationalError(f"{path} is no plain file; remove it")
+            raise sqlite3.OperationalError(f"{path} is not a regular file; remove it")
 
 
 def copy_sqlite(source: str, target: str) -> None:
