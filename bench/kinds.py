@@ -128,7 +128,7 @@ def measured(size: Size) -> Iterator[Run]:
             wanted = managed.declaration(size, "") if declared == ALONE else of_all_kinds(size, named)
             if declared == HOOKS:
                 wanted["webhooks"] = webhooks(size)
-            wanted["kept_in"] = str(measure.HOME / "kinds" / "kept_secrets.json")
+            wanted["secrets_file"] = str(measure.HOME / "kinds" / "kept_secrets.json")
             if what == ONE or declared == HOOKS:
                 wanted["experiments"][0]["grants"]["user0"] = "EDIT"
             file = measure.HOME / "declaration.json"

@@ -326,8 +326,8 @@ gateway_secrets:
     values:
       description:
         - The secret itself, such as C(api_key), by MLflow's names. MLflow never tells it.
-        - It is replaced when O(kept_in) does not say that it was given; without that file when what MLflow shows of it
-          differs.
+        - It is replaced when O(secrets_file) does not say that it was given; without that file when what MLflow shows
+          of it differs.
       type: dict
     provider:
       description: For which provider it is, such as C(openai).
@@ -425,7 +425,8 @@ webhooks:
       type: str
     secret:
       description:
-        - What each delivery is signed with. MLflow never tells it; without O(kept_in) one that is there keeps its own.
+        - What each delivery is signed with. MLflow never tells it; without O(secrets_file) one that is there keeps its
+          own.
       type: str
     status:
       description: Whether anything is delivered. A new one is V(active) by default, another is left as it is.
@@ -436,7 +437,7 @@ webhooks:
       type: str
       choices: [present, absent]
       default: present
-kept_in:
+secrets_file:
   description:
     - Path of a file on the target with fingerprints of the secrets that the server was given, for root alone, by which
       another secret is seen; the directory has to be there.

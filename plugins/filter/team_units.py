@@ -121,7 +121,7 @@ def team_units(
                 "enabled": present and not team["sleeps"],
                 "changed_at": changed_at("mlflow@.service", server, "mlflow-listen@.service", door, name),
                 # With somebody to pass connections on to it, it stays up for the first of them.
-                "together_with": [door] if name in new else [],
+                "start_with": [door] if name in new else [],
                 # Of a replica that is dead the port is closed until it runs, so that nobody could wake it.
                 "tries_on": bool(team["replicas"]),
             }

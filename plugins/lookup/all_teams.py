@@ -25,7 +25,7 @@ options:
     description: The group of hosts that run MLflow.
     type: str
     default: mlflow_servers
-  visitor:
+  from_host:
     description:
       - Inventory name of a host that is to reach the servers, such as a proxy. Each team that is C(proxied) then also
         has C(addresses), and one with a server that listens on its own host alone is a fault.
@@ -51,7 +51,7 @@ import typing as t
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlops.mlflow.plugins.lookup.teams import LookupModule as Teams
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import address_for, merge, server_of
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.endpoints import address_for, merge, server_of
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.resolved import Declared, packed, unpacked
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.servers import GROUP
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.sharing import replica_problem
@@ -62,7 +62,7 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         def resolve() -> Declared:
-            return self.resolve(variables or {}, kwargs.get("group"), kwargs.get("visitor"))
+            return self.resolve(variables or {}, kwargs.get("group"), kwargs.get("from_host"))
 
         if kwargs.get("resolve"):
             return [packed(resolve)]
@@ -74,7 +74,7 @@ class LookupModule(LookupBase):
             raise AnsibleLookupError("\n".join(problems))
         return [team for team in teams if not terms or team["name"] in terms]
 
-    def resolve(self, variables: dict[str, t.Any], group: str | None, visitor: str | None) -> Declared:
+    def resolve(self, variables: dict[str, t.Any], group: str | None, from_host: str | None) -> Declared:
         """Read the variables of each host of a group; each of them once."""
         problems: list[str] = []
         found: list[tuple[dict[str, t.Any], dict[str, t.Any]]] = []
@@ -85,27 +85,27 @@ class LookupModule(LookupBase):
             # The same declaration on many hosts has the same faults.
             said = teams.resolve(theirs)
             problems += [problem for problem in said["problems"] if problem not in problems]
-            known_as = theirs.get("mlflow_server_address") or theirs.get("ansible_host") or host
+            address = theirs.get("mlflow_server_address") or theirs.get("ansible_host") or host
             here = [] if said["problems"] else [team for team in said["teams"] if host in (team["servers"] or [host])]
             present = [team for team in here if team["state"] != "absent"]
-            found += [(team, server_of(team, host, str(known_as))) for team in present]
+            found += [(team, server_of(team, host, str(address))) for team in present]
         merged, impossible = merge(found)
         problems += impossible
         shared = (replica_problem(team, [server["host"] for server in team["hosts"]]) for team in merged)
         problems += [problem for problem in shared if problem]
-        if visitor:
-            problems += [problem for team in merged for problem in self._reach(team, visitor)]
+        if from_host:
+            problems += [problem for team in merged for problem in self._reach(team, from_host)]
         return {"teams": merged, "problems": problems}
 
     @staticmethod
-    def _reach(team: dict[str, t.Any], visitor: str) -> t.Iterator[str]:
+    def _reach(team: dict[str, t.Any], from_host: str) -> t.Iterator[str]:
         """Add the addresses; say which server cannot be reached."""
-        reached = [(server, address_for(server, visitor)) for server in team["hosts"] if team["proxied"]]
+        reached = [(server, address_for(server, from_host)) for server in team["hosts"] if team["proxied"]]
         team["addresses"] = [address for _server, address in reached if address]
         for server, address in reached:
             if address is None:
                 yield (
                     f"mlflow_teams: {team['name']}: listen_address: {server['host']} listens on {server['listens_on']} "
-                    f"alone, where {visitor} does not get; set mlflow_listen_address to an address of {server['host']} "
-                    "that it does get to, or proxied: false for the team"
+                    f"alone, where {from_host} does not get; set mlflow_listen_address to an address of "
+                    f"{server['host']} that it does get to, or proxied: false for the team"
                 )

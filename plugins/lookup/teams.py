@@ -64,7 +64,7 @@ options:
     default: ""
     vars:
       - name: mlflow_proxy_domain
-  mlflow_proxy_by:
+  mlflow_proxy_routing:
     description:
       - How the proxies tell the teams apart, the way that people are told first. V(name) is C(https://TEAM.DOMAIN),
         V(path) is C(https://DOMAIN/TEAM).
@@ -74,7 +74,7 @@ options:
     choices: [name, path]
     default: [name]
     vars:
-      - name: mlflow_proxy_by
+      - name: mlflow_proxy_routing
   mlflow_proxy_https_port:
     description: Port of the proxies.
     type: int
@@ -748,11 +748,11 @@ from ansible_collections.mlops.mlflow.plugins.plugin_utils.addresses import answ
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.clients import clients_of
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.core import core_problems
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import (
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.endpoints import (
     address_word_problems,
     door_problems,
-    open_doors,
     port_of,
+    with_endpoints,
 )
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.network import network_filters
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.packages import (
@@ -792,7 +792,7 @@ ADDRESS = "mlflow_server_address"
 PROXY_ADDRESS = "mlflow_proxy_address"
 CALLED = ("inventory_hostname", "ansible_host", ADDRESS)
 # What all sides of a proxy read, and what it is where nobody says it.
-DOORS: dict[str, t.Any] = {"mlflow_proxy_domain": "", "mlflow_proxy_by": ["name"], "mlflow_proxy_https_port": 443}
+DOORS: dict[str, t.Any] = {"mlflow_proxy_domain": "", "mlflow_proxy_routing": ["name"], "mlflow_proxy_https_port": 443}
 
 
 class LookupModule(LookupBase):
@@ -839,10 +839,10 @@ class LookupModule(LookupBase):
         packages, odd = packages_of(said.get(PACKAGES_VARIABLE, list(DEFAULT_PACKAGES)))
         teams, found = read_teams(declared, team_schema(DOCUMENTATION), defaults, packages)
         problems += [*variable_problems(variables), *odd]
-        domain, ways, port = self._doors(said)
+        domain, ways, port = self._endpoints(said)
         own = {name: said.get(name) for name in CALLED}
         found += [*door_problems(domain, ways, port), *self._address_problems(said, variables)]
-        teams = teams if found else [open_doors(team, domain, ways, port_of(port)) for team in teams]
+        teams = teams if found else [with_endpoints(team, domain, ways, port_of(port)) for team in teams]
         proxies = {} if found else self._proxies(variables)
         teams = [team if found else {**team, **self._derived(team, proxies, own)} for team in teams]
         problems += [*found, *self._unknown_hosts(teams, variables)]
@@ -904,7 +904,7 @@ class LookupModule(LookupBase):
                     yield f"mlflow_teams: {team['name']}: servers: the inventory has no host '{host}'"
 
     @staticmethod
-    def _doors(said: dict[str, t.Any]) -> tuple[str, list[t.Any], t.Any]:
+    def _endpoints(said: dict[str, t.Any]) -> tuple[str, list[t.Any], t.Any]:
         domain, ways, port = (said.get(name, default) for name, default in DOORS.items())
         return str(domain or ""), ways if isinstance(ways, list) else [ways], port
 

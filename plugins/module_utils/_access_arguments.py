@@ -143,7 +143,7 @@ def access_spec() -> dict[str, t.Any]:
             "default": [],
             "options": {"name": NAME, **WEBHOOK, "state": STATE},
         },
-        "kept_in": {"type": "path"},
+        "secrets_file": {"type": "path"},
     }
 
 

@@ -67,7 +67,9 @@ class Kept:
         try:
             write_private(self._path, json.dumps({"format": FORMAT, "secrets": self._noted}) + "\n")
         except OSError as error:
-            raise InvalidRequest(f"kept_in: {error}; the server has the secret, and will be given it again") from None
+            raise InvalidRequest(
+                f"secrets_file: {error}; the server has the secret, and will be given it again"
+            ) from None
 
     def _read(self) -> dict[str, t.Any]:
         try:

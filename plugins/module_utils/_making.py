@@ -28,7 +28,7 @@ def thing_steps(server: Server, declared: Facts) -> list[Step]:
         steps += model_steps(server.client, _registered(server, "registered_model", wanted), wanted)
     for wanted in declared["prompts"]:
         steps += tagged_prompt_steps(server.client, _registered(server, "prompt", wanted), wanted)
-    kept = Kept(declared["kept_in"])
+    kept = Kept(declared["secrets_file"])
     for wanted in declared["gateway_secrets"]:
         steps += secret_steps(server.client, server.directory, wanted, kept)
     secrets = {secret["name"] for secret in declared["gateway_secrets"] if secret["state"] == "present"}

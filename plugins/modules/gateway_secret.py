@@ -26,9 +26,9 @@ options:
     description:
       - The secret itself, such as C(api_key), by the names that MLflow has for the provider's parts. Needed for a new
         one.
-      - MLflow never tells it, and a diff shows nothing of it. It is replaced when O(kept_in) does not say
+      - MLflow never tells it, and a diff shows nothing of it. It is replaced when O(secrets_file) does not say
         that these values were given, and that nothing of the secret was changed since.
-      - Without O(kept_in) it is replaced when what MLflow shows of it differs, the first three and the last four
+      - Without O(secrets_file) it is replaced when what MLflow shows of it differs, the first three and the last four
         characters of each value. Other characters are not compared then.
     type: dict
   provider:
@@ -37,7 +37,7 @@ options:
   auth_config:
     description: What belongs to it and is not secret, such as C(api_base). It is shown. Left as it is by default.
     type: dict
-  kept_in:
+  secrets_file:
     description:
       - Path of a file on the target in which the fingerprints of secrets are kept, for root alone; its directory has to
         be there. Several secrets and webhooks may have one file.
@@ -59,7 +59,7 @@ EXAMPLES = r"""
     provider: openai
     values:
       api_key: "{{ vault_openai_key }}"
-    kept_in: /etc/mlflow/vision/kept_secrets.json
+    secrets_file: /etc/mlflow/vision/kept_secrets.json
 """
 
 RETURN = r"""
@@ -114,7 +114,7 @@ class Observed(t.NamedTuple):
 
 
 def observe(client: Client, params: dict[str, t.Any]) -> Observed:
-    return Observed(Directory(client), Kept(params["kept_in"]))
+    return Observed(Directory(client), Kept(params["secrets_file"]))
 
 
 def show(client: Client, params: dict[str, t.Any], observed: Observed) -> Shown:
@@ -134,7 +134,7 @@ def plan(client: Client, params: dict[str, t.Any], observed: Observed) -> tuple[
 def main() -> None:
     ensure_module(
         "gateway_secret",
-        {"name": {"type": "str", "required": True}, **GATEWAY_SECRET, "kept_in": {"type": "path"}, "state": STATE},
+        {"name": {"type": "str", "required": True}, **GATEWAY_SECRET, "secrets_file": {"type": "path"}, "state": STATE},
         observe,
         plan,
         show,

@@ -47,7 +47,7 @@ options:
         description: The password that the admin is to have, of at least 12 printable ASCII characters.
         type: str
         required: true
-      kept_in:
+      password_file:
         description: Path of the file on the target with the password that works. Its directory has to exist.
         type: path
         required: true
@@ -66,7 +66,7 @@ EXAMPLES = r"""
         tracking_uri: http://127.0.0.1:5001
         username: admin
         password: "{{ vault_vision_admin }}"
-        kept_in: /etc/mlflow/vision/admin_password
+        password_file: /etc/mlflow/vision/admin_password
         bootstrap_file: /etc/mlflow/vision/bootstrap.env
   register: managed
   failed_when: managed is failed or managed.failures | length > 0
@@ -129,7 +129,9 @@ from ansible_collections.mlops.mlflow.plugins.module_utils._unlogged import Unlo
 
 def manage(server: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Let the declared password work on one server, then keep it, then forget what the server began with."""
-    name, password, path, bootstrap = (server[key] for key in ("username", "password", "kept_in", "bootstrap_file"))
+    name, password, path, bootstrap = (
+        server[key] for key in ("username", "password", "password_file", "bootstrap_file")
+    )
     refuse_what_cannot_work(name, password)
     former = read_private(path)
     keeps = former == password and is_private(path)
@@ -163,7 +165,7 @@ def let_in(server: dict[str, t.Any], former: str | None) -> bool:
     if not (other and client.login_works(name, former)):
         raise InvalidRequest(
             f"password: the server does not accept the credentials of user '{name}'"
-            + (f", nor with the password kept in {server['kept_in']}. " if other else ". ")
+            + (f", nor with the password kept in {server['password_file']}. " if other else ". ")
             + "If its database had users before, give the password that works there; it can be changed in a later run. "
             + "If somebody else has changed it, mlops.mlflow.readmit_admin lets this one in by the database.",
             status=401,
@@ -182,7 +184,7 @@ def refuse_what_cannot_work(name: str, password: str) -> None:
 
 
 def main() -> None:
-    options = {"kept_in": {"type": "path", "required": True}, "bootstrap_file": {"type": "path"}}
+    options = {"password_file": {"type": "path", "required": True}, "bootstrap_file": {"type": "path"}}
     module = UnloggedModule(argument_spec=several_spec(options), supports_check_mode=True)
     work_on_servers(module, lambda server: manage(server, module.check_mode))
 

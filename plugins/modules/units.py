@@ -48,7 +48,7 @@ options:
         description: When its configuration last changed, in seconds since the epoch.
         type: float
         default: 0
-      together_with:
+      start_with:
         description: Further units that are started in the same transaction.
         type: list
         elements: str
@@ -219,7 +219,7 @@ class Systemd:
         if triggered and action == "restart":
             # systemd does not touch a socket while the service behind it runs.
             self.run("stop", *triggered)
-        names = [name, *unit["together_with"]]
+        names = [name, *unit["start_with"]]
         error = self.run(action, *names)
         if error:
             self.failures[name] = f"{name} did not start: {cause(self.last_words(names) or error)}"
@@ -255,7 +255,7 @@ def main() -> None:
                     "state": {"type": "str", "choices": ["started", "on_demand", "stopped"], "default": "started"},
                     "enabled": {"type": "bool", "required": True},
                     "changed_at": {"type": "float", "default": 0},
-                    "together_with": {"type": "list", "elements": "str", "default": []},
+                    "start_with": {"type": "list", "elements": "str", "default": []},
                     "tries_on": {"type": "bool", "default": False},
                 },
             },

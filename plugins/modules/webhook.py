@@ -61,10 +61,11 @@ options:
     description:
       - What each delivery is signed with. An empty text takes it away, from MLflow 3.17 on.
       - MLflow never tells it, nor whether there is one. It is given to a new webhook, and to one that is there when
-        O(kept_in) does not say that this secret was given to it, and that nothing of the webhook was changed since.
-      - Without O(kept_in) that of a webhook which is there is left as it is.
+        O(secrets_file) does not say that this secret was given to it, and that nothing of the webhook was changed
+        since.
+      - Without O(secrets_file) that of a webhook which is there is left as it is.
     type: str
-  kept_in:
+  secrets_file:
     description:
       - Path of a file on the target in which the fingerprints of secrets are kept, for root alone; its directory has to
         be there. Several webhooks and secrets of the gateway may have one file.
@@ -90,7 +91,7 @@ EXAMPLES = r"""
     url: https://deploy.example.org/hooks/mlflow
     events: [model_version.created, model_version_alias.created]
     secret: "{{ vault_webhook_secret }}"
-    kept_in: /etc/mlflow/vision/kept_secrets.json
+    secrets_file: /etc/mlflow/vision/kept_secrets.json
 """
 
 RETURN = r"""
@@ -148,7 +149,7 @@ class Observed(t.NamedTuple):
 
 
 def observe(client: Client, params: dict[str, t.Any]) -> Observed:
-    return Observed(find_webhook(webhooks(client), params["name"]), Kept(params["kept_in"]))
+    return Observed(find_webhook(webhooks(client), params["name"]), Kept(params["secrets_file"]))
 
 
 def show(client: Client, params: dict[str, t.Any], observed: Observed) -> Shown:
@@ -167,7 +168,7 @@ def plan(client: Client, params: dict[str, t.Any], observed: Observed) -> tuple[
 def main() -> None:
     ensure_module(
         "webhook",
-        {"name": {"type": "str", "required": True}, **WEBHOOK, "kept_in": {"type": "path"}, "state": STATE},
+        {"name": {"type": "str", "required": True}, **WEBHOOK, "secrets_file": {"type": "path"}, "state": STATE},
         observe,
         plan,
         show,

@@ -62,7 +62,7 @@ OWN_VARIABLES = {
     "MLFLOW_PORT": "use port",
     "MLFLOW_WORKERS": "use workers",
     "WEB_CONCURRENCY": "use workers",
-    "MLFLOW_STATIC_PREFIX": "the proxies give a team its path; use mlflow_proxy_by",
+    "MLFLOW_STATIC_PREFIX": "the proxies give a team its path; use mlflow_proxy_routing",
     "MLFLOW_SERVER_ALLOWED_HOSTS": "use allowed_hosts",
     "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "use cors_allowed_origins",
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "use allowed_hosts and cors_allowed_origins",

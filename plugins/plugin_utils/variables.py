@@ -24,7 +24,7 @@ FURTHER = (
         "mlflow_server_address",
         "mlflow_server_failed_teams",
         "mlflow_access_failed_teams",
-        "mlflow_doors_failure",
+        "mlflow_endpoints_failure",
     ),
     *("mlflow_client_user", "mlflow_proxy_address"),
 )

@@ -67,7 +67,7 @@ class Acme:
             "mlflow_proxy_acme_server": f"https://{self.authority.host.address}:14000/dir",
             **changes,
         }
-        return self.proxy.play("open_doors", *more, **given)
+        return self.proxy.play("configure_proxies", *more, **given)
 
     def served(self, name: str) -> dict[str, Any]:
         """Return the certificate for a name, with a chain to the authority's root."""

@@ -25,7 +25,7 @@ import testhosts
 from e2e import stage
 from e2e.stage import Stage, soon
 
-EXAMPLE = project.ROOT / "examples" / "doors"
+EXAMPLE = project.ROOT / "examples" / "proxies"
 PICTURES = project.BUILD / "pictures"
 DOMAIN = "mlflow.example.org"
 VISION, NLP = f"vision.{DOMAIN}", f"nlp.{DOMAIN}"
@@ -60,7 +60,7 @@ class Doors:
             given = stage.WORK / f"doors-{project.digest(json.dumps(overrides))}.json"
             stage.write_private(given, json.dumps(overrides))
             more = (*more, f"--extra-vars=@{given}")
-        both = json.dumps({"mlflow_proxy_by": ["name", "path"]})
+        both = json.dumps({"mlflow_proxy_routing": ["name", "path"]})
         return demo.play(name, [self.inventory, EXAMPLE, file], "--extra-vars", both, *more)
 
     def equip(self, *more: str) -> None:

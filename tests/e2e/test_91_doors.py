@@ -149,7 +149,7 @@ def test_a_proxy_on_debian_12_beside_other_sites(doors: Doors, bare: Stage) -> N
     # To this one, nlp is older as well.
     teams = {"mlflow_team_nlp": stage.example("nlp", version="3.13.0")}
     for again in (False, True):
-        run = older.play("open_doors", "--limit=proxy1", **teams)
+        run = older.play("configure_proxies", "--limit=proxy1", **teams)
         assert run.code == 0, run.output[-5000:]
         assert (changed(run)["proxy1"] == 0) is again, run.output[-5000:]
     # More often than anybody may try who is not known.
@@ -646,7 +646,7 @@ def test_a_configuration_that_nginx_refuses_does_not_replace_the_one_that_runs(d
     before = doors.proxy.sh("sha256sum /etc/nginx/conf.d/mlflow.conf")
     # What cannot be is told before that; this is somebody else's, and good without this role's file.
     doors.proxy.sh("echo 'limit_conn_zone $remote_addr zone=mlflow_large:10m;' > /etc/nginx/conf.d/a.conf")
-    run = doors.play("open_doors", "--limit=proxy1", mlflow_proxy_max_body_size="9g")
+    run = doors.play("configure_proxies", "--limit=proxy1", mlflow_proxy_max_body_size="9g")
     doors.proxy.sh("rm /etc/nginx/conf.d/a.conf")
     assert run.code == 2
     assert re.search(r"mlflow_large.* is already bound to key .* in /etc/nginx/conf.d/mlflow.conf", run.output)
@@ -660,7 +660,7 @@ def test_a_reload_that_nginx_refuses_is_told(doors: Doors) -> None:
     # Good for an nginx that starts, and not for one that has the zone already.
     doors.proxy.sh(f"{zone.format('$remote_user')}; nginx -t -q")
     changed_a_bit = {"mlflow_proxy_timeout": 599}
-    run = doors.play("open_doors", "--limit=proxy1", **changed_a_bit)
+    run = doors.play("configure_proxies", "--limit=proxy1", **changed_a_bit)
     assert run.code == 2, run.output[-5000:]
     assert "nginx of proxy1 takes this file, but not while it runs, and serves what it had before" in run.output
     assert 'uses the \\"$remote_user\\" key while' in run.output
@@ -669,7 +669,7 @@ def test_a_reload_that_nginx_refuses_is_told(doors: Doors) -> None:
     doors.proxy.sh("rm /etc/nginx/conf.d/others.conf")
     # A reload closes kept connections at once, also one that is just used again: Debian's nginx cannot do otherwise.
     with doors.logging("alice", "resnet", "--repeat") as logged:
-        run = doors.play("open_doors", "--limit=proxy1", **changed_a_bit)
+        run = doors.play("configure_proxies", "--limit=proxy1", **changed_a_bit)
         for _time in range(10):
             doors.proxy.sh("systemctl reload nginx")
     assert logged["kept"] == logged["sent"] > 20
@@ -710,7 +710,7 @@ def test_a_browser_signs_in_and_sees_what_it_may(doors: Doors, run_id: str, tmp_
 def test_a_team_that_is_stopped_is_not_gone(doors: Doors) -> None:
     dave, look = "dave:dave-try-out-only", "cat ~/.mlflow/credentials; grep -r . ~/.config/mlflow"
     before = doors.person("dave", look)
-    run = doors.play("open_doors", mlflow_team_nlp=stage.example("nlp", state="stopped"))
+    run = doors.play("configure_proxies", mlflow_team_nlp=stage.example("nlp", state="stopped"))
     assert run.code == 0, run.output[-5000:]
     assert doors.person("dave", look) == before
     upload = f"{ARTIFACTS}/1/x"
@@ -720,7 +720,7 @@ def test_a_team_that_is_stopped_is_not_gone(doors: Doors) -> None:
             assert (name, path, found.status, "MLflow is stopped" in found.text) == (name, path, 503, True)
     assert "It is stopped for now" in doors.ask("/", name=DOMAIN).text
     assert doors.ask(WHO_AM_I, ALICE).status == 200
-    run = doors.play("open_doors")
+    run = doors.play("configure_proxies")
     assert run.code == 0, run.output[-5000:]
     assert soon(lambda: doors.ask(WHO_AM_I, dave, name=NLP).status == 200)
 
@@ -761,7 +761,7 @@ def changed_over(doors: Doors, tmp_path_factory: pytest.TempPathFactory) -> Chan
     }
     made = f"printf 'head:%s\\n' $(openssl passwd -6 seen-try-out) > {READERS}"
     doors.proxy.sh(f"{made}; chgrp www-data {READERS}; chmod 640 {READERS}")
-    run = doors.play("open_doors", "--diff", "-vv", **given)
+    run = doors.play("configure_proxies", "--diff", "-vv", **given)
     assert run.code == 0, run.output[-5000:]
     assert doors.shows(certificate.read_text())
     return dataclasses.replace(doors, certificate=certificate.read_text()), run, key
@@ -877,7 +877,7 @@ def test_files_on_the_proxy_are_served_and_renewed(doors: Doors, tmp_path: Path)
         for file, place in zip((certificate, key), SITE.values(), strict=True):
             # What renews them may keep their time, which is before nginx read the former ones.
             doors.proxy.sh(f"cat > {place}; touch --date '1 week ago' {place}", file.read_text())
-        run = doors.play("open_doors", "--limit=proxy1", **SITE)
+        run = doors.play("configure_proxies", "--limit=proxy1", **SITE)
         assert run.code == 0, run.output[-5000:]
         assert doors.shows(certificate.read_text())
     # Without readers, nothing is there to be read.
@@ -885,7 +885,7 @@ def test_files_on_the_proxy_are_served_and_renewed(doors: Doors, tmp_path: Path)
     # Nothing stays of what came from the controller before.
     assert sorted(doors.proxy.sh("ls /etc/mlflow-proxy").split()) == ["ca.key", "ca.pem", "server.key", "server.pem"]
     doors.proxy.sh(f"rm {' '.join(SITE.values())}")
-    run = doors.play("open_doors", "--limit=proxy1", **SITE)
+    run = doors.play("configure_proxies", "--limit=proxy1", **SITE)
     assert run.code == 2
     assert f"mlflow_proxy_tls_key: proxy1 has no {' and no '.join(SITE.values())};" in run.output
     assert doors.shows(certificate.read_text())

@@ -37,7 +37,7 @@ def notebook(converged: Stage) -> Iterator[Doors]:
     assert "/home/user2/mlflow-artifacts is there already" in refused.output, refused.output[-5000:]
     assert host.sh("ls /usr/local/lib/mlflow-mounts", check=False) == ""
     host.sh("rmdir /home/user2/mlflow-artifacts")
-    run = there.play("open_doors", **settings(**SEED))
+    run = there.play("configure_proxies", **settings(**SEED))
     assert run.code == 0, run.output[-5000:]
     yield there
     mounted.leave(converged)
@@ -59,7 +59,7 @@ def note_in(notebook: Doors, experiment: str) -> str:
 
 def test_a_second_run_changes_nothing(notebook: Doors) -> None:
     for options in ((), ("--check",)):
-        run = notebook.play("open_doors", *options, **settings(**SEED))
+        run = notebook.play("configure_proxies", *options, **settings(**SEED))
         assert (run.code, run.warnings) == (0, []), run.output[-5000:]
         assert changed(run)["notebook1"] == 0, run.output[-5000:]
     assert processes(notebook) == []

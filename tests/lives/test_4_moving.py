@@ -247,7 +247,7 @@ def seen(pair: Pair, shared: dict[str, Any]) -> through_proxy.Seen:
     inventory = stage.WORK / "proxies.json"
     write_private(inventory, json.dumps({"mlflow_servers": {"hosts": addresses}, "mlflow_proxies": proxies}))
     given = {"mlflow_proxy_domain": DOMAIN, "mlflow_proxy_teams": ["shared"], "mlflow_team_shared": shared}
-    run = pair.play("open_doors", f"--inventory={inventory}", nlp="mlflow2", **given)
+    run = pair.play("configure_proxies", f"--inventory={inventory}", nlp="mlflow2", **given)
     assert run.code == 0, run.output[-5000:]
     pair.first.sh("cat > /root/proxy.pem", pair.store.sh("cat /etc/mlflow-proxy/ca.pem"))
     pair.first.sh("cat >> /etc/hosts", f"{pair.store.host.address} {SHARED_NAME}\n")

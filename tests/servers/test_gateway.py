@@ -47,7 +47,7 @@ def test_an_old_server_names_the_version_it_needs(lab):
 def test_a_secret_comes_changes_and_goes(gateway, some, tmp_path):
     lab, name, note = gateway, some('ke\'y "1" 100% 密'), tmp_path / "kept.json"
     first, second = key(lambda word: some(word) + "1"), key(lambda word: some(word) + "2")
-    kept = {"name": name, "kept_in": str(note)}
+    kept = {"name": name, "secrets_file": str(note)}
     done = lab.converge("gateway_secret", **kept, provider="openai", values={"api_key": first})
     facts = {"name": name, "provider": "openai", "auth_config": {}, "masked_values": {"api_key": "sk-...9xyZ"}}
     assert done["gateway_secret"] == facts
@@ -121,7 +121,7 @@ def test_a_gateway_of_a_declaration_is_there_for_those_who_were_granted_it(gatew
     # Up to 3.12 the server does not tell what users have of these.
     grants = {ann[0]: "USE"} if lab.version >= (3, 13) else {}
     wanted = {"name": name, "provider": "openai", "auth_config": {"api_base": "https://127.0.0.1:9/v1"}}
-    declared = {"users": people, "kept_in": str(tmp_path / "kept.json")}
+    declared = {"users": people, "secrets_file": str(tmp_path / "kept.json")}
     declared["gateway_endpoints"] = [{"name": endpoint, "models": [model("gpt-4o", name)], "grants": grants}]
     # Its model is only made with it.
     given = [{"gateway_model_definition": endpoint, "permission": "USE"}]

@@ -270,7 +270,12 @@ def test_nothing_changed_is_seen_in_ten_requests_with_all_kinds_declared(newest,
     everything = [{kind: "*", "permission": "READ"} for kind in all_of(lab)]
     user = {"name": zoe[0], "password": zoe[1], "grants": grants(made, made, "EDIT") + everything}
     group = {"name": some("group"), "members": [zoe[0]], "grants": grants(made, made, "READ")}
-    declared = {"users": [user], "groups": [group], "update_password": "on_create", "kept_in": str(tmp_path / "kept")}
+    declared = {
+        "users": [user],
+        "groups": [group],
+        "update_password": "on_create",
+        "secrets_file": str(tmp_path / "kept"),
+    }
     lab.ok("access", **declared)
     lab.unchanged("access", **declared)
     assert len(lab.proxy.requests) <= 10, lab.proxy.requests

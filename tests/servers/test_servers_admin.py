@@ -24,7 +24,7 @@ def server(lab, some, secret, tmp_path):
         "tracking_uri": lab.proxy.uri,
         "username": name,
         "password": password,
-        "kept_in": str(tmp_path / "admin_password"),
+        "password_file": str(tmp_path / "admin_password"),
         "bootstrap_file": str(tmp_path / "bootstrap.env"),
     }
 
@@ -47,7 +47,7 @@ def test_the_first_password_is_kept(lab, server, tmp_path):
     assert lab.proxy.requests == []
     done = lab.several("servers_admin", server)
     assert done["diff"] == predicted["diff"]
-    assert done["vision"]["changes"] == [f"+ {server['kept_in']}", f"- {server['bootstrap_file']}"]
+    assert done["vision"]["changes"] == [f"+ {server['password_file']}", f"- {server['bootstrap_file']}"]
     assert lab.proxy.writes == []
     assert files(tmp_path) == {"admin_password": (server["password"], "0o600")}
     for check in (True, False):
@@ -62,7 +62,7 @@ def test_a_new_password(lab, kept, secret, tmp_path):
     assert lab.proxy.requests == []
     assert lab.reader.logs_in(kept["username"], former)
     done = lab.several("servers_admin", kept)
-    assert done["vision"]["changes"] == [f"~ user {kept['username']} password changed", f"~ {kept['kept_in']}"]
+    assert done["vision"]["changes"] == [f"~ user {kept['username']} password changed", f"~ {kept['password_file']}"]
     assert done["diff"] == predicted["diff"]
     assert lab.reader.logs_in(kept["username"], kept["password"])
     assert not lab.reader.logs_in(kept["username"], former)
@@ -83,7 +83,7 @@ def test_a_run_that_is_cut_off_between_changing_and_keeping(lab, kept, secret, t
     assert files(tmp_path) == {"admin_password": (former, "0o600")}
     done = lab.several("servers_admin", kept)["vision"]
     changed = [f"~ user {kept['username']} password changed"] if fate == mlflow_proxy.CUT else []
-    assert done["changes"] == [*changed, f"~ {kept['kept_in']}"]
+    assert done["changes"] == [*changed, f"~ {kept['password_file']}"]
     assert lab.reader.logs_in(kept["username"], kept["password"])
     assert files(tmp_path) == {"admin_password": (kept["password"], "0o600")}
 
@@ -99,7 +99,7 @@ def test_a_database_that_has_another_password_already(lab, server, tmp_path):
     (tmp_path / "admin_password").write_text("kept, but wrong by now")
     before = files(tmp_path)
     why = lab.several("servers_admin", {**server, "password": OTHER})["failures"]["vision"]
-    assert f"nor with the password kept in {server['kept_in']}" in why
+    assert f"nor with the password kept in {server['password_file']}" in why
     assert "kept, but wrong by now" not in str(why)
     assert files(tmp_path) == before
     assert lab.reader.logs_in(server["username"], server["password"])
@@ -107,8 +107,14 @@ def test_a_database_that_has_another_password_already(lab, server, tmp_path):
 
 def test_one_that_is_down_does_not_keep_the_others_waiting(lab, server, tmp_path):
     away = {**server, "name": "away", "tracking_uri": f"http://127.0.0.1:{servers.free_port()}"}
-    away |= {"kept_in": str(tmp_path / "away"), "bootstrap_file": None}
-    wrong = {**server, "name": "wrong", "password": OTHER, "kept_in": str(tmp_path / "wrong"), "bootstrap_file": None}
+    away |= {"password_file": str(tmp_path / "away"), "bootstrap_file": None}
+    wrong = {
+        **server,
+        "name": "wrong",
+        "password": OTHER,
+        "password_file": str(tmp_path / "wrong"),
+        "bootstrap_file": None,
+    }
     for parallel in (1, 2):
         done = lab.several("servers_admin", away, wrong, server, parallel=parallel)
         assert list(done["failures"]) == ["away", "wrong"]
@@ -119,7 +125,7 @@ def test_one_that_is_down_does_not_keep_the_others_waiting(lab, server, tmp_path
 
 def test_a_kept_password_is_for_root_alone(lab, kept, tmp_path):
     (tmp_path / "admin_password").chmod(0o644)
-    assert lab.several("servers_admin", kept)["vision"]["changes"] == [f"~ {kept['kept_in']}"]
+    assert lab.several("servers_admin", kept)["vision"]["changes"] == [f"~ {kept['password_file']}"]
     assert files(tmp_path) == {"admin_password": (kept["password"], "0o600")}
     # Written by hand: of use, though not the same.
     (tmp_path / "admin_password").write_text(kept["password"] + "\n")
@@ -138,7 +144,7 @@ def test_what_cannot_work_is_refused_before_anything_is_asked(lab, kept, tmp_pat
 
 
 def test_a_file_that_cannot_be_written_is_that_servers_failure(lab, server, tmp_path):
-    server["kept_in"] = str(tmp_path / "none" / "admin_password")
+    server["password_file"] = str(tmp_path / "none" / "admin_password")
     done = lab.several("servers_admin", server)
     assert "No such file or directory" in done["failures"]["vision"]
     # Nothing is forgotten before it is kept.

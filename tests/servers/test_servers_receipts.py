@@ -179,7 +179,7 @@ def test_a_prompt_that_somebody_deleted_or_changed(newest, noted):
 def test_things_and_grants_of_all_kinds_behind_its_back(newest, team, some, tmp_path):
     made, bob = make_all(newest.reader, some), team.server["users"][1]["name"]
     hook, key, endpoint = some("hook"), some("key"), some("judge")
-    team.server["kept_in"] = str(tmp_path / "kept.json")
+    team.server["secrets_file"] = str(tmp_path / "kept.json")
     team.server["users"][0]["grants"] = [{kind: thing.name, "permission": "READ"} for kind, thing in made.items()]
     url = "https://127.0.0.1:9/x"
     team.server["webhooks"] = [{"name": hook, "url": url, "events": ["prompt.created"], "secret": "s" * 12}]

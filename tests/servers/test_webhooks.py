@@ -73,7 +73,7 @@ def signed_with(lab, listener, name):
 
 def test_a_webhook_comes_changes_and_goes(hooked, some, secret, listener, tmp_path):
     lab, name, first, second = hooked, some("hook.a_b"), secret(), secret()
-    kept = {"name": name, "kept_in": str(tmp_path / "kept.json")}
+    kept = {"name": name, "secrets_file": str(tmp_path / "kept.json")}
     wanted = {**kept, "url": listener.uri, "events": EVENTS, "description": 'It\'s "so" 模型'}
     done = lab.converge("webhook", **wanted, secret=first)
     facts = {"name": name, "url": listener.uri, "events": sorted(EVENTS), "status": "active"}
@@ -115,12 +115,14 @@ def test_without_a_note_a_secret_is_given_once(hooked, some, secret, listener):
 def test_webhooks_of_a_declaration_are_delivered(hooked, some, secret, listener, tmp_path):
     lab, name, model, key = hooked, some("Hook_of.ours"), some("模型"), secret()
     wanted = {"name": name, "url": listener.uri, "events": EVENTS, "secret": key}
-    declared = {"webhooks": [wanted], "kept_in": str(tmp_path / "kept.json")}
+    declared = {"webhooks": [wanted], "secrets_file": str(tmp_path / "kept.json")}
     done = lab.converge("access", **declared)
     assert done["access"]["changes"] == [f"+ webhook {name}"]
     listener.heard.clear()
     assert signed_with(lab, listener, name)(key)
-    lab.converge("access", webhooks=[{**wanted, "secret": secret(), "status": "disabled"}], kept_in=declared["kept_in"])
+    lab.converge(
+        "access", webhooks=[{**wanted, "secret": secret(), "status": "disabled"}], secrets_file=declared["secrets_file"]
+    )
     assert not signed_with(lab, listener, name)(key)
     lab.converge("access", webhooks=[{"name": name, "state": "absent"}], registered_models=[{"name": model}])
     assert stored(lab, name) == []
@@ -137,6 +139,8 @@ def test_what_cannot_be_is_refused_before_anything_is_done(hooked, some, tmp_pat
     assert "2 on the server are called" in lab.refused("webhook", name=name, url=url, events=EVENTS)
     for webhook in stored(lab, name):
         lab.reader.ask("DELETE", f"{V2}webhooks/{webhook['webhook_id']}")
-    said = lab.run("webhook", name=name, url=url, events=EVENTS, secret="s" * 9, kept_in=f"{tmp_path}/none/kept.json")
+    said = lab.run(
+        "webhook", name=name, url=url, events=EVENTS, secret="s" * 9, secrets_file=f"{tmp_path}/none/kept.json"
+    )
     assert said["failed"]
-    assert "kept_in" in said["msg"]
+    assert "secrets_file" in said["msg"]

@@ -44,4 +44,4 @@ def test_a_guide_that_the_index_forgets():
     index = (project.ROOT / "docs" / "index.md").read_text()
     assert "\n/CONTRIBUTING.md\n" in website.contents(index)
     with pytest.raises(project.ToolError, match=r"docs/index\.md does not name doors\.md"):
-        website.contents(index.replace("](doors.md", "](backup.md"))
+        website.contents(index.replace("](proxy.md", "](backup.md"))

@@ -33,7 +33,7 @@ TEAM = {
     [
         ("access", {**LOGIN, **PEOPLE}),
         ("servers_access", {"servers": [{"name": "vision", **LOGIN, **PEOPLE}]}),
-        ("servers_admin", {"servers": [{"name": "vision", **LOGIN, "kept_in": "/no/such"}]}),
+        ("servers_admin", {"servers": [{"name": "vision", **LOGIN, "password_file": "/no/such"}]}),
         ("host_info", {"teams": [TEAM], "install_dir": "/no/such"}),
         ("files", {"files": [{"path": "/no/such"}], "secret_contents": {"/no/such": PASSWORD}}),
         ("credentials", {"users": [], "passwords": {"ann": {"vision": PASSWORD}}}),

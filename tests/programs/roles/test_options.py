@@ -17,12 +17,12 @@ ROLES = {
         "mlflow_proxy_hsts_max_age": -1,
         "mlflow_proxy_max_body_size": "10 GB",
         "mlflow_proxy_max_request_size": "16m; deny all",
-        "mlflow_proxy_connections_of_address": 0,
-        "mlflow_proxy_connections_of_team": -1,
-        "mlflow_proxy_open_connections_of_address": -1,
+        "mlflow_proxy_connections_per_address": 0,
+        "mlflow_proxy_connections_per_team": -1,
+        "mlflow_proxy_open_connections_per_address": -1,
         "mlflow_proxy_timeout": 0,
-        "mlflow_proxy_logins_per_minute": 0,
-        "mlflow_proxy_logins_per_minute_of_address": 0,
+        "mlflow_proxy_login_rate": 0,
+        "mlflow_proxy_login_rate_per_address": 0,
         "mlflow_proxy_metrics_networks": ["10.0.0.0/40"],
         "mlflow_proxy_usage_networks": ["office"],
         "mlflow_proxy_usage_password_file": "readers",
@@ -71,7 +71,7 @@ PLAYBOOK = """
         msg: "{{ {'problems': NAME_problems} | to_json }}"
   vars_files: [ROLE/defaults/main.yml, ROLE/vars/main.yml]
   vars:
-    __mlflow_proxy_declared: "{{ query('mlops.mlflow.all_teams', visitor='localhost', resolve=true) | first }}"
+    __mlflow_proxy_declared: "{{ query('mlops.mlflow.all_teams', from_host='localhost', resolve=true) | first }}"
     __mlflow_server_declared: "{{ query('mlops.mlflow.teams', resolve=true) | first }}"
     __mlflow_backup_declared: "{{ query('mlops.mlflow.teams', resolve=true) | first }}"
 """

@@ -12,7 +12,7 @@ PLAYBOOK = """
   gather_facts: false
   tasks:
     - ansible.builtin.set_fact:
-        __mlflow_proxy_declared: "{{ query('mlops.mlflow.all_teams', visitor='localhost', resolve=true) | first }}"
+        __mlflow_proxy_declared: "{{ query('mlops.mlflow.all_teams', from_host='localhost', resolve=true) | first }}"
     - ansible.builtin.assert:
         that: __mlflow_proxy_problems | length == 0
         fail_msg: "{{ __mlflow_proxy_problems | join(' AND ') }}"
@@ -429,7 +429,7 @@ def sites(request, tmp_path_factory):
     given = {
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         "mlflow_proxy_domain": "mlflow.example.org",
-        "mlflow_proxy_by": ["name", "path"],
+        "mlflow_proxy_routing": ["name", "path"],
         "__mlflow_proxy_seen": {"stdout": "nginx 1.26.3", "stdout_lines": ["nginx 1.26.3"]},
         "__mlflow_proxy_known": [{**team, "addresses": ["127.0.0.1:5001"]} for team in teams],
     }

@@ -50,7 +50,7 @@ def rules(request, tmp_path):
     """What the role writes."""
     role, out = request.config.rootpath / "roles" / "mlflow_proxy", tmp_path / "connections.nft"
     (tmp_path / "play.yml").write_text(PLAYBOOK.replace("ROLE", str(role)).replace("OUT", str(out)))
-    given = {"mlflow_proxy_open_connections_of_address": 3, "ansible_python_interpreter": sys.executable}
+    given = {"mlflow_proxy_open_connections_per_address": 3, "ansible_python_interpreter": sys.executable}
     command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(given), "play.yml"]
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(request.config.rootpath / "build" / "checkout")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ PLAYBOOK = """
   vars_files: [ROLE/defaults/main.yml, ROLE/vars/main.yml]
   tasks:
     - ansible.builtin.set_fact:
-        __mlflow_proxy_declared: "{{ query('mlops.mlflow.all_teams', visitor='proxy', resolve=true) | first }}"
+        __mlflow_proxy_declared: "{{ query('mlops.mlflow.all_teams', from_host='proxy', resolve=true) | first }}"
     - ansible.builtin.copy:
         content: "{{ lookup('ansible.builtin.template', 'ROLE/templates/' ~ item) }}"
         dest: "OUT/{{ item }}"
@@ -49,7 +49,7 @@ def render(request, tmp_path):
         known = {host: {"mlflow_listen_address": f"10.0.0.{number}"} for number, host in enumerate("ab", 1)}
         given = {
             "mlflow_proxy_domain": "mlflow.example.org",
-            "mlflow_proxy_by": ["name", "path"],
+            "mlflow_proxy_routing": ["name", "path"],
             "mlflow_teams": teams,
             "__mlflow_proxy_seen": {"stdout": "nginx 1.22.1", "stdout_lines": ["nginx 1.22.1"]},
             **more,
@@ -108,7 +108,7 @@ def test_nothing_is_new_where_each_team_has_one_server(render):
 
 
 def test_open_connections_are_counted_where_that_is_asked_for(render):
-    _config, unit, files = render(team("nlp", 5002, "b"), mlflow_proxy_open_connections_of_address=1024)
+    _config, unit, files = render(team("nlp", 5002, "b"), mlflow_proxy_open_connections_per_address=1024)
     reload = "ExecReload=/usr/sbin/nft --file /etc/mlflow-proxy/connections.nft\n"
     assert unit.index("ExecReload=\n") < unit.index(reload) < unit.index("ExecReload=/bin/sh")
     # What is read is noted, so that another number is a reason to reload.

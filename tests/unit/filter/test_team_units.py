@@ -104,8 +104,8 @@ def test_the_newest_of_several_files_counts():
 
 def test_a_new_teams_server_stays_up_for_who_asks_it_first():
     units = team_units([team(), team("nlp")], new=["vision"])
-    assert units[SERVICE]["together_with"] == ["mlflow-listen@vision.service"]
-    assert units["mlflow@nlp.service"]["together_with"] == []
+    assert units[SERVICE]["start_with"] == ["mlflow-listen@vision.service"]
+    assert units["mlflow@nlp.service"]["start_with"] == []
 
 
 def test_the_teams_in_their_order():

@@ -28,9 +28,9 @@ def test_each_host_has_its_own():
     first, second = look(hosts=hosts)
     assert (first["name"], first["hosts"]) == (
         "vision",
-        [{"host": "one", "listens_on": "127.0.0.1", "known_as": "one", "port": 5001}],
+        [{"host": "one", "listens_on": "127.0.0.1", "address": "one", "port": 5001}],
     )
-    assert (second["urls"], second["hosts"][0]["known_as"]) == (["https://nlp.mlflow.example.org"], "10.0.0.2")
+    assert (second["urls"], second["hosts"][0]["address"]) == (["https://nlp.mlflow.example.org"], "10.0.0.2")
 
 
 def test_those_that_are_named_or_are_there():
@@ -49,11 +49,14 @@ def test_where_a_proxy_reaches_the_servers():
         },
         "two": {"mlflow_teams": [team("nlp")], "mlflow_listen_address": "10.0.0.2"},
     }
-    assert [found["addresses"] for found in look(hosts=hosts, visitor="proxy")] == [
+    assert [found["addresses"] for found in look(hosts=hosts, from_host="proxy")] == [
         ["10.0.0.1:5001"],
         ["10.0.0.2:5001"],
     ]
-    assert [found["addresses"] for found in look(hosts=hosts, visitor="one")] == [["127.0.0.1:5001"], ["10.0.0.2:5001"]]
+    assert [found["addresses"] for found in look(hosts=hosts, from_host="one")] == [
+        ["127.0.0.1:5001"],
+        ["10.0.0.2:5001"],
+    ]
 
 
 def test_two_hosts_with_one_database_are_refused_wherever_it_is_asked():
@@ -69,14 +72,14 @@ def test_two_hosts_with_one_database_are_refused_wherever_it_is_asked():
 
 def test_a_server_that_listens_on_its_own_host_alone():
     hosts = {"one": {"mlflow_teams": [team(), team("inside", 5002, proxied=False)]}}
-    assert look(hosts=hosts, visitor="one", problems=True) == []
-    (problem,) = look(hosts=hosts, visitor="proxy", problems=True)
+    assert look(hosts=hosts, from_host="one", problems=True) == []
+    (problem,) = look(hosts=hosts, from_host="proxy", problems=True)
     assert problem.startswith(
         "mlflow_teams: vision: listen_address: one listens on 127.0.0.1 alone, where proxy does not get; "
         "set mlflow_listen_address"
     )
     with pytest.raises(AnsibleLookupError, match="where proxy does not get"):
-        look(hosts=hosts, visitor="proxy")
+        look(hosts=hosts, from_host="proxy")
 
 
 def test_the_faults_of_a_declaration_are_said_once():

@@ -32,7 +32,7 @@ def declared(**options):
         "update_password": "always",
         "kinds": [],
         "webhooks": [],
-        "kept_in": None,
+        "secrets_file": None,
     }
     return {**policy, "on_missing_roles": "fail", **things, **options}
 

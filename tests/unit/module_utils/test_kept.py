@@ -69,7 +69,7 @@ def test_a_note_that_others_may_write_knows_nothing(path, tmp_path):
 
 
 def test_a_note_that_cannot_be_written_is_said(tmp_path):
-    with pytest.raises(InvalidRequest, match=r"kept_in: .*will be given it again"):
+    with pytest.raises(InvalidRequest, match=r"secrets_file: .*will be given it again"):
         Kept(f"{tmp_path}/none/kept.json").note("w1", SECRET, 5)
 
 

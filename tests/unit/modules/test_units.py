@@ -9,7 +9,7 @@ BOOTED, STARTED = 500_000, 1_000_000
 
 
 def unit(name="a.service", state="started", enabled=True, changed_at=0.0):
-    return {"name": name, "state": state, "enabled": enabled, "changed_at": changed_at, "together_with": []}
+    return {"name": name, "state": state, "enabled": enabled, "changed_at": changed_at, "start_with": []}
 
 
 def shown(active="active", enabled="enabled", started=f"@{STARTED}", result="success"):
@@ -166,7 +166,7 @@ def test_what_nobody_waits_for_is_not_tried_for_ever(tries_on, stopped):
             done.append(" ".join(command[1:]))
             return command[0] == "systemctl", "it says why", ""
 
-    wanted = {**unit("a.service", "on_demand"), "together_with": [], "tries_on": tries_on}
+    wanted = {**unit("a.service", "on_demand"), "start_with": [], "tries_on": tries_on}
     systemd = Systemd(Module(), [wanted], {})
     systemd.start("restart", "a.service")
     assert list(systemd.failures) == ["a.service"]

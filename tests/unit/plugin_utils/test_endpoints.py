@@ -1,12 +1,12 @@
 """Where people reach a team through the proxies, and where the proxies reach its servers."""
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.doors import (
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.endpoints import (
     address_for,
     door_problems,
     merge,
-    open_doors,
     server_of,
+    with_endpoints,
 )
 
 DOMAIN = "mlflow.example.org"
@@ -18,14 +18,14 @@ def team(**settings):
 
 
 def test_a_name_of_its_own():
-    opened = open_doors(team(), DOMAIN, ["name"], 443)
+    opened = with_endpoints(team(), DOMAIN, ["name"], 443)
     assert opened["urls"] == ["https://vision.mlflow.example.org"]
     assert opened["allowed_hosts"] == ["vision.mlflow.example.org", "vision.mlflow.example.org:*"]
     assert opened["cors_allowed_origins"] == ["https://vision.mlflow.example.org"]
 
 
 def test_a_path_of_its_own_on_another_port():
-    opened = open_doors(team(), DOMAIN, ["path"], 8443)
+    opened = with_endpoints(team(), DOMAIN, ["path"], 8443)
     assert opened["urls"] == ["https://mlflow.example.org:8443/vision"]
     assert opened["allowed_hosts"] == [DOMAIN, f"{DOMAIN}:*"]
     assert opened["cors_allowed_origins"] == ["https://mlflow.example.org:8443"]
@@ -33,7 +33,7 @@ def test_a_path_of_its_own_on_another_port():
 
 def test_both_ways_beside_what_the_team_says_itself():
     declared = team(allowed_hosts=["here", DOMAIN], cors_allowed_origins=["https://here"])
-    opened = open_doors(declared, DOMAIN, ["path", "name"], 443)
+    opened = with_endpoints(declared, DOMAIN, ["path", "name"], 443)
     assert opened["urls"] == ["https://mlflow.example.org/vision", "https://vision.mlflow.example.org"]
     names = ["vision.mlflow.example.org", "vision.mlflow.example.org:*"]
     assert opened["allowed_hosts"] == ["here", DOMAIN, f"{DOMAIN}:*", *names]
@@ -42,7 +42,7 @@ def test_both_ways_beside_what_the_team_says_itself():
 
 @pytest.mark.parametrize("closed", [team(proxied=False), team()])
 def test_without_a_proxy_nothing_changes(closed):
-    assert open_doors(closed, DOMAIN if not closed["proxied"] else "", ["name"], 443) == {**closed, "urls": []}
+    assert with_endpoints(closed, DOMAIN if not closed["proxied"] else "", ["name"], 443) == {**closed, "urls": []}
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_without_a_proxy_nothing_changes(closed):
         (f"{'m' * 64}.example.org", ["name"], 443, "is not a valid host name"),
         ("10.0.0.1", ["name"], 443, "is not a valid host name"),
         (f"{DOMAIN}\n", ["name"], 443, "is not a valid host name"),
-        (DOMAIN, [], 443, "mlflow_proxy_by: []"),
-        (DOMAIN, ["host"], 443, "mlflow_proxy_by: ['host'] is not a list of 'name', 'path' or both"),
+        (DOMAIN, [], 443, "mlflow_proxy_routing: []"),
+        (DOMAIN, ["host"], 443, "mlflow_proxy_routing: ['host'] is not a list of 'name', 'path' or both"),
         (DOMAIN, ["name"], 0, "mlflow_proxy_https_port: 0"),
     ],
 )
@@ -74,7 +74,7 @@ def test_nothing_is_wrong():
 
 
 @pytest.mark.parametrize(
-    ("listens_on", "visitor", "address"),
+    ("listens_on", "from_host", "address"),
     [
         ("127.0.0.1", "one", "127.0.0.1:5001"),
         ("127.0.0.1", "proxy", None),
@@ -87,8 +87,8 @@ def test_nothing_is_wrong():
         ("fd00::7", "proxy", "[fd00::7]:5001"),
     ],
 )
-def test_where_a_host_reaches_a_server(listens_on, visitor, address):
-    assert address_for(server_of(team(listen_address=listens_on), "one", "one.example.org"), visitor) == address
+def test_where_a_host_reaches_a_server(listens_on, from_host, address):
+    assert address_for(server_of(team(listen_address=listens_on), "one", "one.example.org"), from_host) == address
 
 
 def servers(*hosts, **settings):

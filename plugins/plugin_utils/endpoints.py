@@ -30,9 +30,9 @@ def door_problems(domain: str, ways: t.Sequence[t.Any], port: t.Any) -> t.Iterat
         name = quoted(domain)
         yield f"mlflow_proxy_domain: {name} is not a valid host name; use one in lower case, such as mlflow.example.org"
     if not ways or any(way not in (BY_NAME, BY_PATH) for way in ways):
-        yield f"mlflow_proxy_by: {cut(list(ways), 80)} is not a list of '{BY_NAME}', '{BY_PATH}' or both"
+        yield f"mlflow_proxy_routing: {cut(list(ways), 80)} is not a list of '{BY_NAME}', '{BY_PATH}' or both"
     elif len(set(ways)) < len(ways):
-        yield f"mlflow_proxy_by: {list(ways)} has one of them twice; say each once"
+        yield f"mlflow_proxy_routing: {list(ways)} has one of them twice; say each once"
     if not port_of(port):
         yield f"mlflow_proxy_https_port: {cut(port, 80)} is not a valid port; give a number from 1 to 65535"
 
@@ -53,7 +53,7 @@ def address_word_problems(variable: str, addresses: t.Iterable[t.Any], whose: st
             )
 
 
-def open_doors(team: Team, domain: str, ways: t.Sequence[str], port: int) -> Team:
+def with_endpoints(team: Team, domain: str, ways: t.Sequence[str], port: int) -> Team:
     """The team with its C(urls), the one that is told to people first; and its server takes them for its own."""
     if not domain or not team["proxied"]:
         return {**team, "urls": []}
@@ -70,17 +70,17 @@ def open_doors(team: Team, domain: str, ways: t.Sequence[str], port: int) -> Tea
     }
 
 
-def server_of(team: Team, host: str, known_as: str) -> Team:
+def server_of(team: Team, host: str, address: str) -> Team:
     """One of the team's servers: the host, and how others reach it."""
-    return {"host": host, "listens_on": team["listen_address"], "known_as": known_as, "port": team["port"]}
+    return {"host": host, "listens_on": team["listen_address"], "address": address, "port": team["port"]}
 
 
-def address_for(server: Team, visitor: str) -> str | None:
+def address_for(server: Team, from_host: str) -> str | None:
     """Where a host reaches a server; None where it cannot."""
-    listens_on, at_home = server["listens_on"], server["host"] == visitor
+    listens_on, at_home = server["listens_on"], server["host"] == from_host
     address = ipaddress.ip_address(listens_on)
     if address.is_unspecified:
-        found = ("::1" if address.version == 6 else "127.0.0.1") if at_home else str(server["known_as"])
+        found = ("::1" if address.version == 6 else "127.0.0.1") if at_home else str(server["address"])
     elif address.is_loopback and not at_home:
         return None
     else:
