@@ -177,7 +177,7 @@ class Client:
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            raise self._no_mlflow(method, path, "is no JSON object")
+            raise self._no_mlflow(method, path, "is not a JSON object")
         return Answer(answer, lambda what: self._no_mlflow(method, path, what))
 
     def _no_mlflow(self, method: str, path: str, what: str) -> TransportError:

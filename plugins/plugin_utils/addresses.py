@@ -76,7 +76,7 @@ def _listening_problem(address: str) -> str | None:
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
-        return f"{quoted(address)} is no IP address"
+        return f"{quoted(address)} is not a valid IP address"
     if found.version == 6 and found.ipv4_mapped:
         return f"{quoted(address)} is an IPv4 address, which nobody asks for in this way; write {found.ipv4_mapped}"
     beyond = found.is_link_local if found.version == 6 else found.is_reserved

@@ -19,7 +19,8 @@ def client_problems(team: Team) -> t.Iterator[str]:
     """Words that systemd would not take for a network."""
     for network in team["direct_clients"]:
         if not is_network(network):
-            yield f"direct_clients: '{network}' is no IP address or network; use one like 10.0.0.7 or 10.1.0.0/16"
+            hint = "use one like 10.0.0.7 or 10.1.0.0/16"
+            yield f"direct_clients: '{network}' is not a valid IP address or network; {hint}"
 
 
 def clients_of(team: Team, proxies: t.Mapping[str, Variables], host: Variables) -> Team:

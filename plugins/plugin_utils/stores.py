@@ -79,7 +79,7 @@ def database_problem(uri: str, packages: Packages) -> str | None:
         return problem
     found = DATABASE.fullmatch(uri)
     if not found:
-        return "is no URI of a database; use one like postgresql+psycopg://user:password@host/name"
+        return "is not a URI of a database; use one like postgresql+psycopg://user:password@host/name"
     kind, driver = found["kind"], found["driver"] or ""
     if kind == "sqlite":
         return _sqlite_problem(uri, driver)

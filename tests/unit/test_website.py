@@ -43,5 +43,5 @@ def test_links_that_lead_nowhere(tmp_path):
 def test_a_guide_that_the_index_forgets():
     index = (project.ROOT / "docs" / "index.md").read_text()
     assert "\n/CONTRIBUTING.md\n" in website.contents(index)
-    with pytest.raises(project.ToolError, match=r"docs/index\.md does not name doors\.md"):
+    with pytest.raises(project.ToolError, match=r"docs/index\.md does not name proxy\.md"):
         website.contents(index.replace("](proxy.md", "](backup.md"))

@@ -201,9 +201,9 @@ def test_whether_a_password_works(server):
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
-        ("<html>hello</html>", "is no JSON object"),
-        ("{", "is no JSON object"),
-        ("[]", "is no JSON object"),
+        ("<html>hello</html>", "is not a JSON object"),
+        ("{", "is not a JSON object"),
+        ("[]", "is not a JSON object"),
         ("{}", "has no 'users'"),
     ],
 )

@@ -94,7 +94,7 @@ def test_a_group_has_made_nothing_and_nobody_made_all_of_a_kind():
     ("beside", "why"),
     [
         ({"run": ["*"]}, "'run' is not a kind of thing that is called by a name"),
-        ({"modell": []}, "'modell' is no kind"),
+        ({"modell": []}, "'modell' is not a kind"),
         ({"experiment": "resnet"}, "experiment: is not a list of names"),
         ({"experiment": [1]}, "experiment: is not a list of names"),
     ],

@@ -134,7 +134,7 @@ def test_origins_that_pages_have(origin):
 )
 def test_addresses_that_are_none(address):
     defaults = {"listen_address": address} if address else {"listen_address": "none"}
-    assert fault_of(**defaults) == f"listen_address: '{defaults['listen_address']}' is no IP address"
+    assert fault_of(**defaults) == f"listen_address: '{defaults['listen_address']}' is not a valid IP address"
 
 
 @pytest.mark.parametrize("address", ["224.0.0.1", "ff02::1", "fe80::1%eth0", "fe80::1", "255.255.255.255", "240.0.0.1"])

@@ -63,7 +63,7 @@ def test_a_proxy_that_is_not_known_leaves_the_port_open_and_is_named(proxy, host
 @pytest.mark.parametrize("wrong", ["proxy.example.org", "any", "10.0.0.0/33", "localhost"])
 def test_who_is_no_address_is_refused(wrong):
     (problem,) = client_problems(team(direct_clients=["10.0.0.0/8", wrong]))
-    assert problem.startswith(f"direct_clients: '{wrong}' is no IP address or network; use one like")
+    assert problem.startswith(f"direct_clients: '{wrong}' is not a valid IP address or network; use one like")
 
 
 def filters(networks=None, backend="postgresql+psycopg://u:p@db.example.org/x", **environment):
