@@ -283,7 +283,7 @@ def test_what_is_no_directory_on_the_way(run, ground):
             answer = run({"path": ground / name / "inner", "content": "x"}, check=check)
             assert answer.failed
             assert answer.result["msg"] == f"{ground}/{name}/inner: {ground}/{name} is not a directory"
-    assert "no absolute path" in run({"path": "relative/file", "content": "x"}).result["msg"]
+    assert "not an absolute path" in run({"path": "relative/file", "content": "x"}).result["msg"]
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "renameat2"), reason="nothing exchanges two names at once")

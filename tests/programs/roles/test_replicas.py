@@ -136,7 +136,7 @@ def test_whose_secrets_are_not_the_team_s_has_them_of_another(told, team, on_a, 
 
 
 def test_nothing_of_them_was_to_be_seen(told):
-    assert "Read the secrets that other hosts are to have" in told["seen"]
+    assert "Read the secrets for other hosts" in told["seen"]
     assert "canary" not in told["seen"]
 
 
