@@ -51,7 +51,7 @@ def test_the_others_are_managed_and_the_run_ends_with_the_one_that_failed(stage:
     assert stage.shown(run.output) == []
     assert 'its \\"own\\" password' not in run.output
     # One task for all teams, of which none is named by an item.
-    assert len(re.findall(r"TASK \[mlops.mlflow.mlflow_access : Manage the people", run.output)) == 1
+    assert len(re.findall(r"TASK \[mlops.mlflow.mlflow_access : Manage users", run.output)) == 1
     assert "item=" not in run.output
     del teams[0]
     again = stage.fill(inventory=stage.declare("teams.json", {"mlflow_teams": teams}))
