@@ -6,6 +6,7 @@ its databases are copied as files.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import os
@@ -54,16 +55,16 @@ def look_at(team: Team, action: str, path: Path, feed: str = "") -> str:
     return team.printed(command, BackupError, commands.WORK_SECONDS, input=feed)
 
 
-def look_within(handle: int, feed: str) -> str:
-    """Return the same of the directory of clients, which the team's account may not be let in to."""
+def look_within(handle: int, feed: str) -> tuple[str, str]:
+    """Return the same of the directory of clients, where root alone may read everything, and what is missed."""
     command = [*PROGRAM, "contents", "within", str(handle)]
-    return commands.printed(
-        command,
-        lambda said: LeftError(f"{trees.where(handle)}: {said}"),
-        commands.WORK_SECONDS,
-        input=feed,
-        pass_fds=(handle,),
-    )
+    try:
+        done = commands.run(command, commands.WORK_SECONDS, input=feed, pass_fds=(handle,))
+    except commands.LateError as error:
+        raise LeftError(f"{trees.where(handle)}: {error}") from None
+    if done.returncode != 0:
+        raise LeftError(f"{trees.where(handle)}: {commands.said(command, done)}")
+    return done.stdout, done.stderr.strip()
 
 
 def copy_databases(team: Team, stage: Path) -> list[dict[str, Any]]:
@@ -126,7 +127,9 @@ def store(
     known = paths.HERE.cache / "artifacts" / f"{team.name}.jsonl"
     for attempt in range(1, tries + 1):
         try:
-            files = list_artifacts(team, directory, known, stage, clients.handle)
+            files, missed = list_artifacts(team, directory, known, stage, clients.handle)
+            if missed:
+                clients = dataclasses.replace(clients, left=f"{clients.path}: {missed}")
         except LeftError as error:
             # There is all the rest.
             clients, directory, files = Held(left=f"the artifacts of its clients are left: {error}"), None, {}
@@ -152,14 +155,17 @@ def store(
 
 def list_artifacts(
     team: Team, directory: Path | None, known: Path, stage: Path, handle: int | None
-) -> dict[str, dict[str, Any]]:
-    """Describe the artifacts as they are; those of the last time that have not changed are not read again."""
+) -> tuple[dict[str, dict[str, Any]], str]:
+    """Describe the artifacts as they are, and say what is missed; those that have not changed are not read again."""
     (stage / "artifacts.jsonl").write_text("", encoding="utf-8")
     if directory is None:
-        listed = ""
+        listed = missed = ""
     else:
         former = known.read_text(encoding="utf-8") if known.exists() else ""
-        listed = look_at(team, "artifacts", directory, former) if handle is None else look_within(handle, former)
+        if handle is None:
+            listed, missed = look_at(team, "artifacts", directory, former), ""
+        else:
+            listed, missed = look_within(handle, former)
         if handle is not None and former and not listed:
             raise LeftError(
                 f"{directory} has nothing in it, and had {len(former.splitlines())} artifacts of clients at the last "
@@ -170,7 +176,7 @@ def list_artifacts(
         part.write_text(listed, encoding="utf-8")
         part.replace(known)
     (stage / "artifacts.jsonl").write_text(listed, encoding="utf-8")
-    return contents.read_files(listed.splitlines())
+    return contents.read_files(listed.splitlines()), missed
 
 
 def is_as_it_was(directory: Path, file: dict[str, Any]) -> bool:
