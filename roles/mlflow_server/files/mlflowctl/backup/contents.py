@@ -182,6 +182,18 @@ def read_files(lines: Iterable[str]) -> dict[str, File]:
     return {file["path"]: file for file in map(json.loads, filter(str.strip, lines))}
 
 
+def missing(path: str) -> str:
+    """Say that an artifact is."""
+    return f"artifact {told_of(path)} is missing"
+
+
+def told_of(path: str) -> str:
+    """Return a path of people's for a message."""
+    from mlflowctl.errors import named  # noqa: PLC0415 - as a text this stands alone, see manifest.py
+
+    return named(path)
+
+
 def differences(wanted: dict[str, File], found: dict[str, File], since: int) -> Iterator[str]:
     """Say which artifacts are not as they were, where since is when the snapshot was begun, in nanoseconds.
 
@@ -190,9 +202,9 @@ def differences(wanted: dict[str, File], found: dict[str, File], since: int) -> 
     for path, file in wanted.items():
         now = found.get(path)
         if now is None:
-            yield f"artifact {path} is missing"
+            yield missing(path)
         elif now["mtime"] < since and (now["size"], now["sha256"]) != (file["size"], file["sha256"]):
-            yield f"artifact {path} is another one"
+            yield f"artifact {told_of(path)} is another one"
 
 
 def main(action: str, path: str) -> None:

@@ -20,6 +20,7 @@ from mlflowctl import team as teams
 from mlflowctl.backup import contents
 from mlflowctl.backup.repository import BackupError, Repository, Settings, settings
 from mlflowctl.client_root import Held, LeftError
+from mlflowctl.errors import named
 from mlflowctl.files import fresh, remove
 from mlflowctl.program import PROGRAM
 from mlflowctl.team import Team
@@ -195,7 +196,7 @@ def serious(unread: list[tuple[str, str]], directory: Path | None, files: dict[s
         artifact = directory is not None and Path(path).is_relative_to(directory)
         file = files.get(os.path.relpath(path, directory)) if artifact else None
         if not artifact or (file and directory and is_as_it_was(directory, file)):
-            found.append(f"{path}: {why}")
+            found.append(f"{named(path)}: {why}")
     return found
 
 
