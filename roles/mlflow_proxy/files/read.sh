@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Notes in directory $2 what nginx has read of the files that follow: "begin" before it starts, "end" when it has. With "again",
-# it is to read them again, now: that fails when nginx keeps what it has, which its own reload does not tell.
+# it is to read them again, now: that fails when nginx keeps what it has, which its own reload does not tell. "count" runs
+# what follows, by which the kernel counts connections: when that fails, nothing counts as read, so that it is tried again.
 set -eu
 step=$1 directory=$2
 shift 2
@@ -18,6 +19,7 @@ workers() {
 
 # By what is in them, since a clock may have been ahead. What comes after this is new.
 begin() {
+    rm -f "$directory/uncounted"
     sha256sum -- "$@" >"$directory/reading" || true
 }
 
@@ -41,8 +43,18 @@ again() {
     return 1
 }
 
+# What it says is kept for the next run, since a journal may keep nothing.
+count() {
+    if said=$(timeout 30 "$@" 2>&1); then
+        return 0
+    fi
+    rm -f "$directory/reading" "$directory/loaded"
+    echo "connections are not counted: $said" | tee "$directory/uncounted"
+    return 1
+}
+
 end() {
-    mv "$directory/reading" "$directory/loaded"
+    ! test -e "$directory/reading" || mv "$directory/reading" "$directory/loaded"
 }
 
 case $step in
@@ -51,6 +63,6 @@ case $step in
     again)
         begin "$@"
         again
-        end
         ;;
+    count) count "$@" ;;
 esac

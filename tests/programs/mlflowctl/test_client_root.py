@@ -322,7 +322,10 @@ def test_a_directory_that_may_not_be_read_is_not_passed_over_in_silence(lab):
     os.seteuid(ANN)
     try:
         walk = lab.backup.client_root.trees.walk(root, changing=True)
-        for listed in (lab.contents.artifacts_within(walk, {}), lab.contents.artifacts(f"/proc/self/fd/{root}", {})):
+        for listed in (
+            lab.contents.artifacts_within(walk, {}, [].append),
+            lab.contents.artifacts(f"/proc/self/fd/{root}", {}),
+        ):
             with pytest.raises(PermissionError):
                 list(listed)
     finally:
@@ -334,8 +337,8 @@ def test_what_changes_while_it_is_archived_is_counted_and_the_rest_is_whole(lab,
     (lab.share.path / "1" / "link").symlink_to("run")
     walk = trees.walk
 
-    def changing(root, changing=False):
-        for folder, facts, parts in walk(root, changing):
+    def changing(*words, **more):
+        for folder, facts, parts in walk(*words, **more):
             if parts == ("1", "link"):
                 (lab.share.path / "1" / "link").unlink()
             yield folder, facts, parts
@@ -369,7 +372,7 @@ def test_a_pipe_in_the_place_of_a_directory_is_not_waited_for(lab):
 
     lab.share.write("zero", "0")
     root = os.open(lab.share.path, os.O_RDONLY)
-    found = [file["path"] for file in lab.contents.artifacts_within(exchanging(root), {})]
+    found = [file["path"] for file in lab.contents.artifacts_within(exchanging(root), {}, [].append)]
     os.close(root)
     assert found == ["zero"]
 

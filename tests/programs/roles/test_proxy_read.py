@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -109,3 +110,38 @@ def test_who_does_not_come_to_the_end_has_not_read_it(read, unread, tmp_path):
     with pytest.raises(InterruptedError):
         read(breaks_off)
     assert unread()
+
+
+@pytest.fixture
+def count(role, tmp_path):
+    """Return a function that has the kernel count connections by such rules, in a network of its own."""
+    if os.geteuid() != 0 or not shutil.which("nft"):
+        pytest.skip("it takes root and nftables")
+
+    def run(rules):
+        (tmp_path / "connections.nft").write_text(rules)
+        command = ["unshare", "--net", "sh", role / "files" / "read.sh", "count", tmp_path / "run"]
+        command += [shutil.which("nft"), "--file", tmp_path / "connections.nft"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    return run
+
+
+def test_connections_that_are_not_counted_are_tried_again_and_told(read, unread, count, tmp_path):
+    # Also where nginx has noted the same files before.
+    read()
+    assert count("table inet mlflow_proxy {}\n") == (0, "")
+    assert not unread()
+    # As when nginx starts, and when it is reloaded.
+    read(lambda: count("nonsense\n"))
+    assert unread()
+    code, said = count("nonsense\n")
+    assert code == 1
+    assert said.startswith("connections are not counted: ")
+    assert "connections.nft:1:" in said
+    assert (tmp_path / "run" / "uncounted").read_text() == said
+    # What comes after that is not told of it.
+    read(lambda: count("table inet mlflow_proxy {}\n"))
+    assert not unread()
+    assert not (tmp_path / "run" / "uncounted").exists()

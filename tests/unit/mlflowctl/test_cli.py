@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from mlflowctl import cli, former, paths, transaction
+from mlflowctl import cli, errors, former, paths, transaction
 from mlflowctl.program import PACKAGE, PROGRAM, lasting
 from mlflowctl.retirement import here
 from mlflowctl.retirement.find import Places
@@ -158,3 +158,10 @@ def test_whatever_a_terminal_can_show_is_shown(tmp_path, monkeypatch, encoding):
     assert cli.main(["status"]) == 0
     sys.stdout.flush()
     assert rb"\u2026" in written.getvalue()
+
+
+def test_nothing_of_a_name_reaches_a_terminal():
+    done = run("upgrade", "evil\x1b[2K\u202e\u2028\u0085", "1.0")
+    assert "no team 'evil\\x1b[2K\\u202e\\u2028\\x85'" in done.stderr
+    assert errors.shown("one\ntwo\tthree\r") == "one\ntwo\\tthree\\r"
+    assert errors.named("one\ntwo") == "one\\ntwo"

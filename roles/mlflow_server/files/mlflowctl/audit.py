@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mlflowctl import causes, commands, databases, redaction
+from mlflowctl import causes, commands, databases, errors, redaction
 from mlflowctl import team as teams
 from mlflowctl.cli import USAGE, WELL
 from mlflowctl.errors import Problem
@@ -230,7 +230,7 @@ def main(*words: str) -> int:
     try:
         found = found_in(team, options)
     except SpanError as error:
-        print(error, file=sys.stderr)
+        print(errors.shown(error), file=sys.stderr)
         return USAGE
     name_the_rest(team, found)
     if options.json:

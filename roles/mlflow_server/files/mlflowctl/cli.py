@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from types import CodeType
 
-from mlflowctl.errors import Problem
+from mlflowctl.errors import Problem, shown
 
 WELL, WRONG, USAGE = 0, 1, 2
 # Of a function that takes any number of words.
@@ -103,5 +103,5 @@ def main(words: list[str]) -> int:
     try:
         return int(do(*given) or WELL)
     except (Problem, OSError) as error:
-        print(error, file=sys.stderr)
+        print(shown(error), file=sys.stderr)
         return WRONG

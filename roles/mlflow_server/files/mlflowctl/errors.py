@@ -1,5 +1,23 @@
 """What a program ends with that could not do what it was told."""
 
+import unicodedata
+
 
 class Problem(Exception):
     """Why it is not done, in words that can be shown; see `cli.py` for the exit code."""
+
+
+def shown(error: object) -> str:
+    """Return what is wrong so that it does nothing to a terminal, whatever names are in it; its lines stay lines."""
+    return "".join(it if it == "\n" or not hides(it) else ascii(it)[1:-1] for it in str(error))
+
+
+def named(text: str) -> str:
+    """Return a name of people's for a message: in one line, too."""
+    return shown(text).replace("\n", "\\n")
+
+
+def hides(letter: str) -> bool:
+    """Say whether a letter moves a cursor, turns a line around, ends it or is not to be seen."""
+    kind = unicodedata.category(letter)
+    return kind[0] == "C" or kind in ("Zl", "Zp")

@@ -6,21 +6,28 @@ still there.
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import os
 import stat
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from mlflowctl import commands
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# No path that a program opens has more parts: step by step, people make deeper ones.
+DEEPEST = 2048
+# So many directories are open at a time.
+HELD = 64
 
 
 class LinkError(OSError):
     """A directory is none, and what stands there leads to another."""
+
+
+class NoFileError(OSError):
+    """What is to be read is a link, a pipe, a device or the like."""
 
 
 def open_directory(path: Path, own: Iterable[Path]) -> int:
@@ -53,43 +60,110 @@ def step(folder: int, name: str, trusted: bool, path: Path) -> int:
         raise LinkError(f"{path}: {name} has become a link") from None
 
 
-def open_file(folder: int, name: str) -> IO[bytes]:
-    """Open a file of a directory; no link is followed, and no pipe waited for."""
-    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(f"{name} is not a regular file")
-    return os.fdopen(handle, "rb")
+def open_file(folder: int | None, name: str) -> IO[bytes]:
+    """Open a file of a directory; no link is followed, no pipe waited for, and no device hears of it."""
+    found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        if not stat.S_ISREG(os.fstat(found).st_mode):
+            raise NoFileError(f"{name!r} is no plain file")
+        return open(os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC), "rb")
+    finally:
+        os.close(found)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Place:
+    """A directory below another, by its name in the one above it: what many have in common is there once."""
+
+    above: Place | None
+    name: str
+    depth: int
+
+    def parts(self) -> tuple[str, ...]:
+        """Return its path."""
+        names, place = [], cast("Place | None", self)
+        while place is not None:
+            names.append(place.name)
+            place = place.above
+        return tuple(reversed(names))
+
+
+class Way:
+    """Goes from one directory to the next, all below one, and holds the last ones on the way open."""
+
+    def __init__(self, root: int) -> None:
+        self.root = root
+        self.held: list[tuple[Place, int]] = []
+
+    def to(self, place: Place | None) -> int:
+        """Open a directory part by part, from the nearest one above it that is held."""
+        down = []
+        while place is not None and not self.holds(place):
+            down.append(place)
+            place = place.above
+        self.let_go(0 if place is None else place.depth - self.held[0][0].depth + 1)
+        for it in reversed(down):
+            folder = self.held[-1][1] if self.held else self.root
+            self.held.append((it, os.open(it.name, DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)))
+            if len(self.held) > HELD:
+                os.close(self.held.pop(0)[1])
+        return self.held[-1][1] if self.held else self.root
+
+    def holds(self, place: Place) -> bool:
+        """Say whether it is open."""
+        number = place.depth - self.held[0][0].depth if self.held else -1
+        return 0 <= number < len(self.held) and self.held[number][0] is place
+
+    def let_go(self, first: int = 0) -> None:
+        """Close those from this one on."""
+        for _place, handle in self.held[first:]:
+            os.close(handle)
+        del self.held[first:]
 
 
 def walk(
-    root: int, changing: bool = False, but: tuple[type[OSError], ...] = (), deepest: int = sys.maxsize
+    root: int,
+    changing: bool = False,
+    but: tuple[type[OSError], ...] = (),
+    deepest: int = DEEPEST,
+    missed: Callable[[tuple[str, ...]], object] = lambda _parts: None,
 ) -> Iterator[tuple[int, os.stat_result, tuple[str, ...]]]:
-    """Yield all below a directory, however deep: each with the directory it is in, and the parts of its path.
+    """Yield all below a directory: each with the directory it is in, and the parts of its path.
 
-    Where people go on changing it, what has gone meanwhile is none of it, and neither is what fails by one of these, or
-    is deeper than that: each directory is opened from the first one on.
+    Where people go on changing it, what has gone meanwhile is none of it. What fails by one of these is missed, and so
+    is what is in a directory that is deeper than that.
     """
-    gone: tuple[type[OSError], ...] = (FileNotFoundError, NotADirectoryError, *but) if changing else but
-    waiting: list[tuple[str, ...]] = [()]
-    while waiting:
-        above = waiting.pop()
-        folder = os.dup(root)
-        try:
-            for part in above:
-                following = os.open(part, DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-                os.close(folder)
-                folder = following
-            for name in sorted(os.listdir(folder)):
-                with contextlib.suppress(*gone):
+    gone = (FileNotFoundError, NotADirectoryError) if changing else ()
+    way = Way(root)
+    waiting: list[Place | None] = [None]
+    try:
+        while waiting:
+            above = waiting.pop()
+            parts = above.parts() if above else ()
+            try:
+                folder = way.to(above)
+                names = sorted(os.listdir(folder))
+            except gone:
+                continue
+            except but:
+                missed(parts)
+                continue
+            for name in names:
+                try:
                     facts = os.lstat(name, dir_fd=folder)
-                    if stat.S_ISDIR(facts.st_mode) and len(above) < deepest:
-                        waiting.append((*above, name))
-                    yield folder, facts, (*above, name)
-        except gone:
-            continue
-        finally:
-            os.close(folder)
+                except gone:
+                    continue
+                except but:
+                    missed((*parts, name))
+                    continue
+                if stat.S_ISDIR(facts.st_mode):
+                    if len(parts) < deepest:
+                        waiting.append(Place(above, name, len(parts)))
+                    else:
+                        missed((*parts, name))
+                yield folder, facts, (*parts, name)
+    finally:
+        way.let_go()
 
 
 def change_owner(path: Path, own: Iterable[Path], former: str | None, owner: str, mode: int | None = None) -> None:

@@ -27,8 +27,13 @@ COUNTS = {
     "grants": ["role_permissions", "experiment_permissions", "registered_model_permissions"],
 }
 PIECE = 1 << 20
+# So much of a name is told.
+LONGEST = 200
 # MLflow writes an artifact under such a name first: until it has its own, nobody was told that it is there.
 UNFINISHED = ".artifact.uploading."
+
+# How something that was seen is no longer there.
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 File = dict[str, Any]
 
@@ -83,7 +88,7 @@ def counts(tables: Iterable[dict[str, int]]) -> dict[str, int]:
 
 def refuse(error: OSError) -> None:
     """Raise what keeps a directory from being read, unless it is gone: a walk passes over it in silence."""
-    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+    if error.errno not in GONE:
         raise error
 
 
@@ -125,26 +130,33 @@ def artifacts(directory: str, known: dict[str, File]) -> Iterator[File]:
             yield from described(path, None, os.path.relpath(path, directory), known)
 
 
-def artifacts_within(walk: Iterable[tuple[int, os.stat_result, Any]], known: dict[str, File]) -> Iterator[File]:
+def artifacts_within(
+    walk: Iterable[tuple[int, os.stat_result, Any]], known: dict[str, File], missed: Callable[[Any], object]
+) -> Iterator[File]:
     """Describe the same on a walk below a directory that is held open, whoever exchanges what is in it meanwhile."""
     for folder, facts, parts in walk:
-        if not stat.S_ISDIR(facts.st_mode) and not parts[-1].startswith(UNFINISHED):
-            yield from described(parts[-1], folder, os.path.join(*parts), known)
+        if stat.S_ISREG(facts.st_mode) and not parts[-1].startswith(UNFINISHED):
+            try:
+                yield from described(parts[-1], folder, os.path.join(*parts), known)
+            except OSError:
+                missed(parts)
 
 
 def described(name: str, folder: int | None, relative: str, known: dict[str, File]) -> Iterator[File]:
     """Describe a file, by its name in a directory that is held open or by its path; nothing where it is none."""
+    from mlflowctl import trees  # noqa: PLC0415 - as a text this stands alone, see manifest.py
+
     try:
-        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        file = trees.open_file(folder, name)
+    except trees.NoFileError:
+        return
     except OSError as error:
-        # It is gone, or a link.
-        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+        # It is gone, or below a link by now.
+        if error.errno in GONE:
             return
         raise
-    with os.fdopen(handle, "rb") as file:
-        # A pipe may have no end.
-        if stat.S_ISREG(os.fstat(handle).st_mode):
-            yield describe(file, relative, known.get(relative, {}))
+    with file:
+        yield describe(file, relative, known.get(relative, {}))
 
 
 def describe(file: Any, path: str, known: File) -> File:
@@ -170,6 +182,18 @@ def read_files(lines: Iterable[str]) -> dict[str, File]:
     return {file["path"]: file for file in map(json.loads, filter(str.strip, lines))}
 
 
+def missing(path: str) -> str:
+    """Say that an artifact is."""
+    return f"artifact {told_of(path)} is missing"
+
+
+def told_of(path: str) -> str:
+    """Return a path of people's for a message."""
+    from mlflowctl.errors import named  # noqa: PLC0415 - as a text this stands alone, see manifest.py
+
+    return named(path)
+
+
 def differences(wanted: dict[str, File], found: dict[str, File], since: int) -> Iterator[str]:
     """Say which artifacts are not as they were, where since is when the snapshot was begun, in nanoseconds.
 
@@ -178,9 +202,9 @@ def differences(wanted: dict[str, File], found: dict[str, File], since: int) -> 
     for path, file in wanted.items():
         now = found.get(path)
         if now is None:
-            yield f"artifact {path} is missing"
+            yield missing(path)
         elif now["mtime"] < since and (now["size"], now["sha256"]) != (file["size"], file["sha256"]):
-            yield f"artifact {path} is another one"
+            yield f"artifact {told_of(path)} is another one"
 
 
 def main(action: str, path: str) -> None:
@@ -199,8 +223,16 @@ def told(action: str, path: str) -> None:
     elif action == "within":
         from mlflowctl import trees  # noqa: PLC0415 - as a text this stands alone, see manifest.py
 
-        for file in artifacts_within(trees.walk(int(path), changing=True), read_files(sys.stdin)):
+        missed: list[tuple[str, ...]] = []
+        # What a user has mounted there, root may not even look at.
+        walk = trees.walk(int(path), changing=True, but=(OSError,), missed=missed.append)
+        for file in artifacts_within(walk, read_files(sys.stdin), missed.append):
             print(json.dumps(file))
+        if () in missed:
+            raise OSError("it cannot be read")
+        if missed:
+            first = "/".join(missed[0])[:LONGEST]
+            print(f"{len(missed)} places there cannot be read, such as {first!a}", file=sys.stderr)
     else:
         print(json.dumps({".db": rows_of_sqlite, ".dump": rows_of_dump}[Path(path).suffix](path)))
 

@@ -16,6 +16,7 @@ from typing import Any
 from mlflowctl import commands, databases, locations, paths
 from mlflowctl.backup import contents
 from mlflowctl.backup.repository import BackupError, Repository, Snapshot
+from mlflowctl.errors import named
 from mlflowctl.program import PROGRAM
 from mlflowctl.team import Team
 
@@ -143,7 +144,7 @@ def missing_rows(manifest: dict[str, Any], team: Team) -> Iterator[str]:
         rows = databases.rows(team, database)
         for table, number in sorted(known[database["name"]].items()):
             if rows.get(table) != number:
-                yield f"{database['name']}: table {table} has {rows.get(table)} rows, and had {number}"
+                yield f"{database['name']}: table {named(table)} has {rows.get(table)} rows, and had {number}"
 
 
 def differences(
@@ -158,7 +159,7 @@ def differences(
         rows = json.loads(look_into(copy, manifest["team"], team))
         for table in sorted({*tables, *rows}):
             if tables.get(table) != rows.get(table):
-                yield f"{copy.name}: table {table} has {rows.get(table)} rows, and had {tables.get(table)}"
+                yield f"{copy.name}: table {named(table)} has {rows.get(table)} rows, and had {tables.get(table)}"
     if artifacts:
         wanted, found = (contents.read_files(text.split("\n")) for text in (known, list_files(artifacts)))
         if len(wanted) != manifest["artifacts"]["files"]:

@@ -185,7 +185,7 @@ class Restore:
         found = list(differences(self.manifest, self.listed, self.copies, self.artifacts, self.team))
         if self.of_clients:
             # What they wrote while it was read is told of.
-            found = [it for it in found if it not in {f"artifact {path} is missing" for path in self.changed}]
+            found = [it for it in found if it not in set(map(contents.missing, self.changed))]
         if found:
             raise BackupError("the restored files are not those of the snapshot: " + "; ".join(found[:5]))
 

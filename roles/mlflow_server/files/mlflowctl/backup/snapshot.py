@@ -6,6 +6,7 @@ its databases are copied as files.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import os
@@ -19,6 +20,7 @@ from mlflowctl import team as teams
 from mlflowctl.backup import contents
 from mlflowctl.backup.repository import BackupError, Repository, Settings, settings
 from mlflowctl.client_root import Held, LeftError
+from mlflowctl.errors import named
 from mlflowctl.files import fresh, remove
 from mlflowctl.program import PROGRAM
 from mlflowctl.team import Team
@@ -54,16 +56,16 @@ def look_at(team: Team, action: str, path: Path, feed: str = "") -> str:
     return team.printed(command, BackupError, commands.WORK_SECONDS, input=feed)
 
 
-def look_within(handle: int, feed: str) -> str:
-    """Return the same of the directory of clients, which the team's account may not be let in to."""
+def look_within(handle: int, feed: str) -> tuple[str, str]:
+    """Return the same of the directory of clients, where root alone may read everything, and what is missed."""
     command = [*PROGRAM, "contents", "within", str(handle)]
-    return commands.printed(
-        command,
-        lambda said: LeftError(f"{trees.where(handle)}: {said}"),
-        commands.WORK_SECONDS,
-        input=feed,
-        pass_fds=(handle,),
-    )
+    try:
+        done = commands.run(command, commands.WORK_SECONDS, input=feed, pass_fds=(handle,))
+    except commands.LateError as error:
+        raise LeftError(f"{trees.where(handle)}: {error}") from None
+    if done.returncode != 0:
+        raise LeftError(f"{trees.where(handle)}: {commands.said(command, done)}")
+    return done.stdout, done.stderr.strip()
 
 
 def copy_databases(team: Team, stage: Path) -> list[dict[str, Any]]:
@@ -126,7 +128,9 @@ def store(
     known = paths.HERE.cache / "artifacts" / f"{team.name}.jsonl"
     for attempt in range(1, tries + 1):
         try:
-            files = list_artifacts(team, directory, known, stage, clients.handle)
+            files, missed = list_artifacts(team, directory, known, stage, clients.handle)
+            if missed:
+                clients = dataclasses.replace(clients, left=f"{clients.path}: {missed}")
         except LeftError as error:
             # There is all the rest.
             clients, directory, files = Held(left=f"the artifacts of its clients are left: {error}"), None, {}
@@ -152,14 +156,17 @@ def store(
 
 def list_artifacts(
     team: Team, directory: Path | None, known: Path, stage: Path, handle: int | None
-) -> dict[str, dict[str, Any]]:
-    """Describe the artifacts as they are; those of the last time that have not changed are not read again."""
+) -> tuple[dict[str, dict[str, Any]], str]:
+    """Describe the artifacts as they are, and say what is missed; those that have not changed are not read again."""
     (stage / "artifacts.jsonl").write_text("", encoding="utf-8")
     if directory is None:
-        listed = ""
+        listed = missed = ""
     else:
         former = known.read_text(encoding="utf-8") if known.exists() else ""
-        listed = look_at(team, "artifacts", directory, former) if handle is None else look_within(handle, former)
+        if handle is None:
+            listed, missed = look_at(team, "artifacts", directory, former), ""
+        else:
+            listed, missed = look_within(handle, former)
         if handle is not None and former and not listed:
             raise LeftError(
                 f"{directory} has nothing in it, and had {len(former.splitlines())} artifacts of clients at the last "
@@ -170,7 +177,7 @@ def list_artifacts(
         part.write_text(listed, encoding="utf-8")
         part.replace(known)
     (stage / "artifacts.jsonl").write_text(listed, encoding="utf-8")
-    return contents.read_files(listed.splitlines())
+    return contents.read_files(listed.splitlines()), missed
 
 
 def is_as_it_was(directory: Path, file: dict[str, Any]) -> bool:
@@ -189,7 +196,7 @@ def serious(unread: list[tuple[str, str]], directory: Path | None, files: dict[s
         artifact = directory is not None and Path(path).is_relative_to(directory)
         file = files.get(os.path.relpath(path, directory)) if artifact else None
         if not artifact or (file and directory and is_as_it_was(directory, file)):
-            found.append(f"{path}: {why}")
+            found.append(f"{named(path)}: {why}")
     return found
 
 

@@ -8,6 +8,7 @@ its grants and all that is below its place for artifacts go before the number is
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import sys
@@ -28,7 +29,6 @@ from mlflowctl.in_mlflow.own_places import (
     own_place,
     own_root,
     parts,
-    report,
     shown,
 )
 
@@ -51,13 +51,13 @@ def credential(name: str) -> str:
 class Collector:
     """Removes what was judged to go, and notes what it has to leave."""
 
-    def __init__(self, team: Known, deleted: Deleted, root: str) -> None:
+    def __init__(self, team: Known, deleted: Deleted, root: str, judged: Judged) -> None:
         from mlflow.tracking import _get_store  # noqa: PLC0415 - slow
 
         self.deleted, self.root = deleted, root
         self.artifacts = store_of(team, root)
         self.rows = _get_store(tracking(team)["uri"], root)
-        self.left: list[Left] = []
+        self.judged = judged
         self.failures: list[str] = []
         self.unanswered = 0
 
@@ -68,7 +68,7 @@ class Collector:
         try:
             self.artifacts.remove(parts(thing))
         except OutsideError as error:
-            self.left.append(Left(thing, str(error), elsewhere=True))
+            self.judged.left.add(Left(thing, str(error), elsewhere=True))
         except Exception as error:  # noqa: BLE001 - whatever a store throws, the others still go
             self.unanswered += 1
             self.fail(thing, error)
@@ -91,14 +91,15 @@ class Collector:
         """Note what is in the way of one."""
         self.failures.append(f"{thing.kind} {thing.ident}: {shown(str(error))}")
 
-    def collect(self, judged: Judged, server: Server) -> int:
+    def collect(self, server: Server) -> int:
         """Remove everything; return how many grants have gone."""
         held = set()
-        for thing in judged.going["run"] + judged.going["logged model"]:
+        going = self.judged.going
+        for thing in itertools.chain(going["run"], going["logged model"]):
             if not (self.remove_artifacts(thing) and self.remove_rows(thing)):
                 held.add(thing.experiment)
         emptied = []
-        for thing in judged.going["experiment"]:
+        for thing in going["experiment"]:
             if thing.ident not in held and self.remove_artifacts(thing):
                 emptied.append(thing)
         removed = remove_grants(server, [thing.ident for thing in emptied])
@@ -113,7 +114,7 @@ class Collector:
         traces = self.deleted.traces_within() if experiments else ()
         for trace in traces:
             if trace.experiment in experiments and trace.place != own_place(self.root, trace):
-                self.left.append(elsewhere(trace))
+                self.judged.left.add(elsewhere(trace))
 
 
 def tracking(team: Known) -> dict[str, Any]:
@@ -121,10 +122,12 @@ def tracking(team: Known) -> dict[str, Any]:
     return team.databases[-1]
 
 
-def say(left: list[Left]) -> None:
+def say(judged: Judged) -> None:
     """Name what stays."""
-    for line in report(left):
+    for line in judged.left.lines():
         print(line, flush=True)
+    if judged.later:
+        print(f"left {judged.later} more for the next run", flush=True)
 
 
 def collect(team: Known, deleted: Deleted, root: str, judged: Judged) -> None:
@@ -136,9 +139,9 @@ def collect(team: Known, deleted: Deleted, root: str, judged: Judged) -> None:
         server.wait_until_it_answers()
         if os.path.realpath(sys.prefix) != environment:
             sys.exit("the team was upgraded meanwhile; the next run goes on")
-        collector = Collector(team, deleted, root)
-        removed = collector.collect(judged, server)
-    say(judged.left + collector.left)
+        collector = Collector(team, deleted, root, judged)
+        removed = collector.collect(server)
+    say(judged)
     print(f"removed {removed} grants on experiments that are gone", flush=True)
     if collector.failures:
         more = len(collector.failures) - MOST_NAMED
@@ -169,7 +172,7 @@ def run() -> None:
     with Deleted(database["uri"], time.time() - seconds(team.gc_older_than)) as deleted:
         judged = judge(deleted, root)
         if not judged and not unfinished.exists():
-            say(judged.left)
+            say(judged)
             print("nothing to remove")
             return
         unfinished.touch(mode=0o600)

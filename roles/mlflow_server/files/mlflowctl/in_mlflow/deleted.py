@@ -69,16 +69,17 @@ class Deleted:
         self.engine.dispose()
 
     def rows(self, question: str, **values: Any) -> Generator[Any, None, None]:
-        """Ask the database."""
+        """Ask the database, and take its answer by and by."""
         with self.engine.connect() as connection:
-            yield from connection.execute(sqlalchemy.text(question), {"moment": self.moment, **values})
+            asking = connection.execution_options(stream_results=True)
+            yield from asking.execute(sqlalchemy.text(question), {"moment": self.moment, **values})
 
-    def things(self, kind: str, **ident: Any) -> list[Thing]:
-        """Return all of a kind, or the one that has a key."""
+    def things(self, kind: str, **ident: Any) -> Iterator[Thing]:
+        """Give all of a kind, or the one that has a key."""
         table, key, place, old = KINDS[kind]
         question = f"SELECT {key}, experiment_id, {place} FROM {table} WHERE {old}"  # noqa: S608 - of the table above
         rows = self.rows(f"{question} AND {key} = :ident" if ident else question, **ident)
-        return [named(kind, row) for row in rows]
+        return (named(kind, row) for row in rows)
 
     def busy(self) -> set[str]:
         """Return the numbers of the experiments that have runs which are not to go."""
@@ -101,7 +102,7 @@ class Deleted:
         ident: Any = int(thing.ident) if thing.kind == "experiment" else thing.ident
         with contextlib.closing(self.rows(BUSY)) as busy:
             restored = thing.kind == "experiment" and thing.ident in {str(number) for (number,) in busy}
-        return thing in self.things(thing.kind, ident=ident) and not restored
+        return thing in list(self.things(thing.kind, ident=ident)) and not restored
 
 
 def named(kind: str, row: Any) -> Thing:

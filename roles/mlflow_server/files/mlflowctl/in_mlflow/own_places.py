@@ -10,7 +10,7 @@ import collections
 import dataclasses
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 from mlflowctl.in_mlflow.deleted import Deleted, Thing
 
@@ -20,6 +20,8 @@ IDENT = re.compile(r"[A-Za-z0-9_-]{1,250}")
 # Of each kind by name, however many somebody makes.
 MOST_NAMED = 100
 LONGEST = 300
+# Of each kind that goes in one run: what is known of them at a time has its room, however much somebody has deleted.
+MOST_AT_ONCE = 100_000
 
 
 def shown(text: str) -> str:
@@ -79,74 +81,109 @@ def elsewhere(thing: Thing) -> Left:
     return Left(thing, f"{shown(thing.place)} is not its own place", elsewhere=True)
 
 
+class Stays:
+    """What is left: the first of each kind by name, and how many there are, since there may be any number."""
+
+    def __init__(self) -> None:
+        self.named: list[str] = []
+        # By kind, and by whether it is elsewhere, so that many of these hide none of the others.
+        self.counts = collections.Counter[tuple[str, bool]]()
+
+    def add(self, left: Left) -> None:
+        """Count one, and name it when it is one of the first."""
+        kind = left.thing.kind
+        self.counts[kind, left.elsewhere] += 1
+        if self.counts[kind, left.elsewhere] <= MOST_NAMED:
+            # A trace goes with its experiment.
+            what = "the artifacts of trace" if kind == "trace" else kind
+            self.named.append(f"left {what} {plain(left.thing.ident)}: {left.why}")
+
+    def lines(self) -> Iterator[str]:
+        """Name what is left, and count what has its artifacts elsewhere."""
+        yield from self.named
+        more = collections.Counter[str]()
+        for (kind, _elsewhere), number in self.counts.items():
+            more[kind] += max(number - MOST_NAMED, 0)
+        yield from (f"left {number} more of the kind {kind}" for kind, number in more.items() if number)
+        counts = {kind: number for (kind, elsewhere), number in self.counts.items() if elsewhere}
+        if counts:
+            kinds = ", ".join(f"{number} of the kind {kind}" for kind, number in sorted(counts.items()))
+            yield f"left {sum(counts.values())} in all whose artifacts are not at their own place: {kinds}"
+
+
 @dataclasses.dataclass
 class Judged:
-    """What is to go, by kind, and what is left."""
+    """What is to go, by kind, what is left, and how many go in a later run."""
 
     going: dict[str, list[Thing]]
-    left: list[Left]
+    left: Stays
+    later: int = 0
 
     def __bool__(self) -> bool:
         return any(self.going.values())
 
+    def let_go(self, thing: Thing) -> bool:
+        """Have one go, or wait for the next run when enough do."""
+        going = self.going[thing.kind]
+        if len(going) < MOST_AT_ONCE:
+            going.append(thing)
+            return True
+        self.later += 1
+        return False
 
-def shared(deleted: Deleted, root: str) -> set[str]:
-    """Return all places at which, or in which, experiments are to which another place is their own.
 
-    Anybody may name another's place, also to go on with what is there under a new name.
+def shared(deleted: Deleted, root: str, places: Collection[str]) -> set[str]:
+    """Return those of these own places at which, or in which, experiments are to which another place is their own.
+
+    Anybody may name another's place, also to go on with what is there under a new name. Own places differ in a number
+    alone, so that one beginning of a place is compared, however many it has.
     """
     found = set()
+    depths = {place.count("/") + 1 for place in places}
     for thing in deleted.experiments():
         if thing.place != own_place(root, thing):
-            names = thing.place.split("/")
-            found |= {"/".join(names[:number]) for number in range(1, len(names) + 1)}
+            beginnings = {"/".join(thing.place.split("/", depth)[:depth]) for depth in depths}
+            found |= {beginning for beginning in beginnings if beginning in places}
     return found
 
 
 def judge(deleted: Deleted, root: str) -> Judged:
-    """Look through all that is old enough."""
-    found = Judged({"run": [], "logged model": [], "experiment": []}, [])
+    """Look through all that is old enough; what is left is noted at once, and nothing of it kept."""
+    found = Judged({"run": [], "logged model": [], "experiment": []}, Stays())
     # An experiment does not go without what is in it.
     held: set[str] = set()
+    waiting: set[str] = set()
     for kind in ("run", "logged model"):
         for thing in deleted.things(kind):
-            if thing.place == own_place(root, thing):
-                found.going[kind].append(thing)
-            else:
-                found.left.append(elsewhere(thing))
+            if thing.place != own_place(root, thing):
+                found.left.add(elsewhere(thing))
                 held.add(thing.experiment)
-    experiments = deleted.things("experiment")
-    if experiments:
-        held |= {model.experiment for model in deleted.models_within() if model.place != own_place(root, model)}
-    busy = deleted.busy() if experiments else set()
-    others = shared(deleted, root) if experiments else set()
-    for thing in experiments:
-        if thing.place != own_place(root, thing):
-            found.left.append(elsewhere(thing))
-        elif thing.place in others:
-            found.left.append(Left(thing, "other experiments have their artifacts there"))
-        elif thing.ident in held:
-            found.left.append(Left(thing, "it has runs or logged models whose artifacts are not at their own place"))
-        elif thing.ident in busy:
-            found.left.append(Left(thing, "it has runs that are not deleted, or not for long enough"))
-        else:
-            found.going["experiment"].append(thing)
+            elif not found.let_go(thing):
+                waiting.add(thing.experiment)
+    judge_experiments(deleted, root, found, held, waiting)
     return found
 
 
-def report(left: Sequence[Left]) -> Iterator[str]:
-    """Name what is left, and count what has its artifacts elsewhere."""
-    counts = collections.Counter[str]()
-    for one in left:
-        counts[one.thing.kind] += 1
-        if counts[one.thing.kind] <= MOST_NAMED:
-            # A trace goes with its experiment.
-            what = "the artifacts of trace" if one.thing.kind == "trace" else one.thing.kind
-            yield f"left {what} {plain(one.thing.ident)}: {one.why}"
-    for kind, number in counts.items():
-        if number > MOST_NAMED:
-            yield f"left {number - MOST_NAMED} more of the kind {kind}"
-    counts = collections.Counter(one.thing.kind for one in left if one.elsewhere)
-    if counts:
-        kinds = ", ".join(f"{number} of the kind {kind}" for kind, number in sorted(counts.items()))
-        yield f"left {counts.total()} in all whose artifacts are not at their own place: {kinds}"
+def judge_experiments(deleted: Deleted, root: str, found: Judged, held: set[str], waiting: set[str]) -> None:
+    """Look through the experiments; what is held has something that stays, what waits something that goes later."""
+    own: dict[str, Thing] = {}
+    for thing in deleted.things("experiment"):
+        if thing.place != own_place(root, thing):
+            found.left.add(elsewhere(thing))
+        elif thing.ident in waiting or len(own) >= MOST_AT_ONCE:
+            found.later += 1
+        else:
+            own[thing.place] = thing
+    if not own:
+        return
+    held = held | {model.experiment for model in deleted.models_within() if model.place != own_place(root, model)}
+    busy, others = deleted.busy(), shared(deleted, root, own)
+    for thing in own.values():
+        if thing.place in others:
+            found.left.add(Left(thing, "other experiments have their artifacts there"))
+        elif thing.ident in held:
+            found.left.add(Left(thing, "it has runs or logged models whose artifacts are not at their own place"))
+        elif thing.ident in busy:
+            found.left.add(Left(thing, "it has runs that are not deleted, or not for long enough"))
+        else:
+            found.let_go(thing)

@@ -10,7 +10,7 @@ import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mlflowctl import client_root, commands, databases, locations, paths, transaction, trees
 from mlflowctl.backup import contents
@@ -130,7 +130,7 @@ def write_artifacts(team: Team, directory: Path, own: list[Path]) -> tuple[Path,
 def clients_size(team: Team) -> int:
     """Return how many bytes the clients of a team have written past the server, where an archive can have them."""
     with client_root.held(team) as clients:
-        found = () if clients.handle is None else trees.walk(clients.handle, changing=True)
+        found = () if clients.handle is None else trees.walk(clients.handle, changing=True, but=(OSError,))
         return sum(facts.st_size for _folder, facts, _parts in found if stat.S_ISREG(facts.st_mode))
 
 
@@ -175,7 +175,10 @@ def add_tree(tar: tarfile.TarFile, root: int, clients: bool = False) -> int:
     """
     top, left = os.fstat(root), 0
     tar.addfile(entry("artifacts", top, tarfile.DIRTYPE))
-    for folder, facts, parts in trees.walk(root, changing=clients):
+    missed: list[tuple[str, ...]] = []
+    # What a user has mounted there, root may not even look at.
+    passed: tuple[type[OSError], ...] = (OSError,) if clients else ()
+    for folder, facts, parts in trees.walk(root, clients, passed, missed=missed.append):
         is_own = clients or facts.st_nlink == 1 or facts.st_uid == top.st_uid
         try:
             left += not add_entry(tar, "/".join(("artifacts", *parts)), folder, facts, is_own)
@@ -184,7 +187,16 @@ def add_tree(tar: tarfile.TarFile, root: int, clients: bool = False) -> int:
             if not clients:
                 raise
             left += 1
-    return left
+        forget(tar, facts)
+    return left + len(missed)
+
+
+def forget(tar: tarfile.TarFile, facts: os.stat_result) -> None:
+    """Have it keep nothing of what was added, as it would for who reads it: there may be millions."""
+    kept: Any = tar
+    kept.members.clear()
+    if facts.st_nlink == 1:
+        kept.inodes.pop((facts.st_ino, facts.st_dev), None)
 
 
 def add_entry(tar: tarfile.TarFile, name: str, folder: int, facts: os.stat_result, is_own: bool) -> bool:

@@ -72,12 +72,19 @@ def left_by_backups(name: str, places: Places) -> list[Path]:
     staging = Path((read(places.backups) or {}).get("staging_dir", places.staging))
     # Anybody can make one there; these are whose they are made for.
     mine = {pwd.getpwnam(account).pw_uid for account in ("root", "nobody", f"mlflow-{name}") if is_account(account)}
-    looks = [it for it in places.looks.glob(f"mlflow-look.{name}.*") if os.lstat(it).st_uid in mine]
+    looks = [it for it in places.looks.glob(f"mlflow-look.{name}.*") if owner_of(it) in mine]
     lists = [places.cache / "artifacts" / f"{name}{ending}" for ending in (".jsonl", ".new")]
-    lists += [places.cache / "noted" / f"{name}.{what}.json" for what in ("backup", "drill")]
     lists += [places.cache / "noted" / f"{name}.{what}.json" for what in ("backup", "drill")]
     dumps = places.changes / f"{name}.dumps"
     return sorted({dumps, staging / name, places.staging / name, places.drills / name, *lists, *looks})
+
+
+def owner_of(path: Path) -> int | None:
+    """Return whose it is; nobody's when it has gone, where everybody makes and removes what they like."""
+    try:
+        return os.lstat(path).st_uid
+    except FileNotFoundError:
+        return None
 
 
 def is_account(name: str) -> bool:

@@ -1,0 +1,196 @@
+"""Trees that people have made to hold up what reads them as root: very deep, mounted, of devices, of many names."""
+
+import contextlib
+import ctypes
+import json
+import os
+import socket
+import stat
+import struct
+import subprocess
+import tarfile
+import tracemalloc
+
+import pytest
+from mlflowctl import trees
+from mlflowctl.backup import contents
+from mlflowctl.retirement import archive
+from programs.mlflowctl.backup_lab import Lab
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root, who is not asked for a permission")
+ANN = 34567
+LIBC = ctypes.CDLL(None, use_errno=True)
+IN_OPEN = 0x20
+
+
+@pytest.fixture
+def lab(tmp_path, empty):
+    lab = Lab(tmp_path)
+    subprocess.run(["cp", "-a", str(empty), str(tmp_path / "repository")], check=True)
+    lab.share = tmp_path / "srv" / "vision"
+    lab.share.mkdir(parents=True)
+    (lab.share / "model.bin").write_text("weights")
+    lab.declare("vision", lab.state, artifacts=None, client_root=str(lab.share))
+    return lab
+
+
+@contextlib.contextmanager
+def mounted_by(account, place):
+    """Have a file system that an account has mounted, as fusermount does: root may not look at it either."""
+    place.mkdir()
+    with open("/dev/fuse", "r+b", buffering=0) as device:
+        options = f"fd={device.fileno()},rootmode=40000,user_id={account},group_id={account}"
+        if LIBC.mount(b"fuse", os.fsencode(place), b"fuse", 0, options.encode()) != 0:
+            pytest.skip("nothing can be mounted here")
+        try:
+            yield
+        finally:
+            LIBC.umount2(os.fsencode(place), 2)
+
+
+def make_deep(place, levels):
+    """Make a directory in a directory, more often than a path has room for."""
+    folder = os.open(place, os.O_RDONLY)
+    for _level in range(levels):
+        os.mkdir("d", dir_fd=folder)
+        below = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    return folder
+
+
+def archived(lab):
+    """Archive what the clients have written; return what is in it, and what is said of the rest."""
+    file = lab.home / "one.tar"
+    with tarfile.open(file, "w") as tar:
+        said = archive.add_clients(tar, lab.vision())
+    with tarfile.open(file) as tar:
+        return {it.name for it in tar}, said
+
+
+def test_what_a_user_has_mounted_keeps_nothing_else_out_of_a_backup(lab):
+    with mounted_by(ANN, lab.share / "my\x1b[2K"):
+        archive.clients_size(lab.vision())
+        told = lab.back_up()
+        assert archived(lab) == (
+            {"artifacts", "artifacts/model.bin"},
+            [f"1 files below {lab.share} are no files, or were changed meanwhile"],
+        )
+    assert (told["artifacts"]["files"], told["artifacts"]["clients"]) == (1, True)
+    (said,) = lab.backup.complaints(told)
+    assert said.startswith(f"{lab.share}: 1 places there cannot be read, such as 'my\\\\x1b[2K', and so in no backup; ")
+    assert lab.restore_into()["left"].startswith(f"{lab.share}: 1 places there cannot be read")
+    assert (lab.share / "model.bin").read_text() == "weights"
+
+
+def test_what_is_deeper_than_any_path_is_counted(lab):
+    os.close(make_deep(lab.share, trees.DEEPEST + 10))
+    root = os.open(lab.share, os.O_RDONLY)
+    try:
+        listed, missed = lab.backup.look_within(root, "")
+        names, said = archived(lab)
+    finally:
+        os.close(root)
+        subprocess.run(["rm", "-rf", lab.share / "d"], check=True)
+    assert [json.loads(line)["path"] for line in listed.splitlines()] == ["model.bin"]
+    assert missed == f"1 places there cannot be read, such as {'d/' * 100!a}"
+    assert {"artifacts/model.bin", "artifacts" + "/d" * trees.DEEPEST} <= names
+    assert said == [f"1 files below {lab.share} are no files, or were changed meanwhile"]
+
+
+def test_many_directories_far_down_take_no_room(tmp_path):
+    depth, count = 1000, 2000
+    folder = make_deep(tmp_path, depth)
+    for number in range(count):
+        os.mkdir(f"{number}", dir_fd=folder)
+    os.close(folder)
+    before = len(os.listdir("/proc/self/fd"))
+    root = os.open(tmp_path, os.O_RDONLY)
+    try:
+        tracemalloc.start()
+        found = sum(1 for _it in trees.walk(root))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        os.close(root)
+        subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)
+    assert found == depth + count
+    assert peak < 4 << 20
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_walk_finds_the_same_whichever_way_it_goes(tmp_path):
+    # On each level another directory with one of its own, so that it has to come back to all of them.
+    folder = os.open(tmp_path, os.O_RDONLY)
+    wanted, above = set(), ""
+    for level in range(3 * trees.HELD):
+        for name in ("a", "d", "z"):
+            os.makedirs(f"/proc/self/fd/{folder}/{name}/{level}")
+            wanted |= {f"{above}{name}", f"{above}{name}/{level}"}
+        below = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder, above = below, f"{above}d/"
+    os.close(folder)
+    root = os.open(tmp_path, os.O_RDONLY)
+    found = []
+    for inside, facts, parts in trees.walk(root):
+        now = os.lstat(parts[-1], dir_fd=inside)
+        assert (now.st_dev, now.st_ino) == (facts.st_dev, facts.st_ino)
+        found.append("/".join(parts))
+    os.close(root)
+    assert sorted(found) == sorted(wanted)
+
+
+@contextlib.contextmanager
+def heard_by(*places):
+    """Yield a function that says how often any of them was opened."""
+    watch = LIBC.inotify_init1(os.O_NONBLOCK)
+    for place in places:
+        assert LIBC.inotify_add_watch(watch, os.fsencode(place), IN_OPEN) > 0
+
+    def opened():
+        with contextlib.suppress(BlockingIOError):
+            return len(os.read(watch, 4096)) // struct.calcsize("iIII")
+        return 0
+
+    yield opened
+    os.close(watch)
+
+
+def test_no_device_hears_of_being_read(tmp_path):
+    """A watchdog reboots the host when somebody opens it and goes; restic brings back what it has read in /dev."""
+    (tmp_path / "model.bin").write_text("weights")
+    odd = [tmp_path / name for name in ("character", "block", "pipe", "socket")]
+    os.mknod(odd[0], stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    os.mknod(odd[1], stat.S_IFBLK | 0o666, os.makedev(7, 250))
+    os.mkfifo(odd[2])
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(odd[3]))
+    (tmp_path / "link").symlink_to("model.bin")
+    root = os.open(tmp_path, os.O_RDONLY)
+    with heard_by(*odd[:3]) as opened:
+        assert [it["path"] for it in contents.artifacts(str(tmp_path), {})] == ["model.bin"]
+        for name in (*(it.name for it in odd), "link"):
+            with pytest.raises(trees.NoFileError):
+                trees.open_file(root, name)
+        assert opened() == 0
+        # Else it would show nothing.
+        open(odd[0], "rb").close()
+        assert opened() == 1
+    os.close(root)
+
+
+def test_what_was_archived_is_not_kept_in_mind(tmp_path):
+    place = tmp_path / "artifacts"
+    place.mkdir()
+    for number in range(2000):
+        (place / f"{number}").write_text("")
+    os.link(place / "1", place / "twice")
+    root = os.open(place, os.O_RDONLY)
+    with tarfile.open(tmp_path / "one.tar", "w") as tar:
+        assert archive.add_tree(tar, root) == 0
+        assert (len(tar.members), len(tar.inodes)) == (0, 1)
+    os.close(root)
+    with tarfile.open(tmp_path / "one.tar") as tar:
+        assert len(tar.getnames()) == 2002
+        assert tar.getmember("artifacts/twice").islnk()
