@@ -87,17 +87,21 @@ def write(experiment: str) -> dict[str, Any]:
     return {"run": client.create_run(found.experiment_id).info.run_id}
 
 
-def stream(experiment: str, seconds: float, pauses: str, mark: Path | None) -> dict[str, Any]:
+def stream(experiment: str, seconds: float, pauses: str, mark: Path | None, after: int) -> dict[str, Any]:
     """Log one metric after the other, with these pauses in turn; say how many were acknowledged and are there.
 
-    A file is made when it has begun; when somebody removes that, it ends.
+    A file is made when it has begun; when somebody removes that, so many more are logged, and it ends.
     """
     waits = itertools.cycle(map(float, pauses.split(",")))
     mlflow.set_experiment(experiment)
     client, sent, longest = mlflow.MlflowClient(), 0, 0.0
     with mlflow.start_run(run_name="stream") as run:
         end = time.monotonic() + seconds
-        while time.monotonic() < end and (not mark or not sent or mark.exists()):
+        while time.monotonic() < end:
+            if mark and sent and not mark.exists():
+                if after == 0:
+                    break
+                after -= 1
             before = time.monotonic()
             client.log_metric(run.info.run_id, "step", sent, step=sent)
             if mark and not sent:
@@ -167,6 +171,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--until", type=Path, help="for pour: the file that ends it")
     parser.add_argument("--writers", type=int, default=4, help="for pour")
     parser.add_argument("--mark", type=Path, help="for stream: the file that is made, and ends it when it is gone")
+    parser.add_argument("--after", type=int, default=0, help="for stream: how many more are logged when it is gone")
     parser.add_argument("--repeat", action="store_true", help="repeat what is posted, as the client does up to 3.17")
     parser.add_argument("--pauses", default="0", help="for stream: seconds after each metric, as in 5,6.5")
     options = parser.parse_args(arguments)
@@ -175,7 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
     more = {
         "see": [options.run],
         "lose": [options.run],
-        "stream": [options.seconds, options.pauses, options.mark],
+        "stream": [options.seconds, options.pauses, options.mark, options.after],
         "pour": [options.seconds, options.writers, options.until],
     }.get(options.action, [])
     try:

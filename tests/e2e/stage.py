@@ -24,6 +24,8 @@ WORK = project.BUILD / "e2e"
 WHO_AM_I = "/api/2.0/mlflow/users/current"
 TEAMS = Path("group_vars") / "mlflow_servers"
 ALICE = {"name": "alice", "password": "alice-try-out-only"}
+# How many metrics somebody logs after what happened meanwhile.
+AFTERWARDS = 25
 # Where a role or a server could leave a secret behind.
 TREES = "/etc /home /opt /root /run /srv /tmp /usr/local /var/lib/mlflow /var/log /var/tmp"
 
@@ -164,19 +166,27 @@ def soon(holds: Callable[[], bool], seconds: int = 120) -> bool:
 
 def stream_during(
     stage: Stage,
-    seconds: int,
     what: Callable[[], object],
     *more: str,
     port: int = 5001,
     who: dict[str, str] | None = None,
     experiment: str = "resnet",
 ) -> dict[str, Any]:
-    """Let somebody, Alice unless another is named, log one metric after the other while something happens."""
-    arguments = (stage.url(port), who or ALICE, "stream", experiment, "--seconds", str(seconds), *more)
+    """Let somebody, Alice unless another is named, log one metric after the other while something happens.
+
+    However long that takes, it began before and ends when some more have been acknowledged afterwards.
+    """
+    mark = WORK / f"streams-{port}"
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.unlink(missing_ok=True)
+    stream = ("stream", experiment, "--seconds", "600", "--mark", str(mark), "--after", str(AFTERWARDS))
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(demo.person, *arguments)
-        time.sleep(5)
-        what()
+        answer = pool.submit(demo.person, stage.url(port), who or ALICE, *stream, *more)
+        try:
+            assert soon(lambda: answer.done() or mark.exists())
+            what()
+        finally:
+            mark.unlink(missing_ok=True)
         return answer.result()
 
 

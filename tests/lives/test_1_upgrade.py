@@ -375,7 +375,6 @@ def test_a_migration_that_fails_is_undone_and_nobody_notices(here: Stage, logged
     runs: list[demo.Play] = []
     answer = stream_during(
         here,
-        40,
         lambda: runs.append(upgraded(here)),
         "--repeat",
         port=PORTS["vintage"],
@@ -427,7 +426,6 @@ def test_the_next_run_finishes_the_job_while_people_work(here: Stage, logged: di
     runs: list[demo.Play] = []
     answer = stream_during(
         here,
-        40,
         lambda: runs.append(upgraded(here, mlflow_server_upgrade_batch=2)),
         "--repeat",
         port=PORTS["vintage"],

@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import secrets
 import shutil
-import sqlite3
 import typing as t
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,26 +52,15 @@ def laboratory(name: str, modules: Path) -> Iterator[Lab]:
     password = f'admin: "{secrets.token_hex(8)}" %'
     found = servers.version_of(venv)
     version = (int(found.split(".")[0]), int(found.split(".")[1]))
-    # 2.22 cannot keep its users beside its experiments.
-    database = "mlflow.db" if version >= (3, 0) else "auth.db"
+    # 2.22 cannot keep its users beside its experiments, and has no cache that spares a request three slow checks.
+    older = version < (3, 0)
+    database = "auth.db" if older else "mlflow.db"
     with (
-        servers.serving(venv, home, password, auth_database=database, gateway=True) as uri,
+        servers.serving(venv, home, password, auth_database=database, gateway=True, hurried=older) as uri,
         mlflow_person.working(venv, uri, home) as person,
         loopback.listening(mlflow_proxy.Proxy(uri)) as proxy,
     ):
-        if version < (3, 0):
-            hurry(home / database, password)
         yield Lab(uri, modules, proxy, person, reader_for(uri, password, version), password, home)
-
-
-def hurry(database: Path, password: str) -> None:
-    """Give the admin a hash that is quick to check, where no cache spares a request three slow checks."""
-    salt = secrets.token_hex(8)
-    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), 1).hex()
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        hashed = f"pbkdf2:sha256:1${salt}${digest}"
-        connection.execute("UPDATE users SET password_hash = ? WHERE username = 'admin'", [hashed])
-        connection.commit()
 
 
 @pytest.fixture(scope="session")
