@@ -19,11 +19,16 @@ class Entry:
 
 
 class File:
-    def __init__(self, data, version="1"):
-        self.data, self.size, self.version, self.closed = data, len(data), version, False
+    def __init__(self, data, go_on):
+        self.data, self.size, self.version, self.closed, self.go_on = data, len(data), "1", False, go_on
 
     def read(self, offset, size):
+        # Its first byte is what has to be waited for.
+        assert offset or self.go_on.wait(20)
         return self.data[offset : offset + size]
+
+    def at_hand(self, offset, size):
+        return memoryview(self.data)[offset : offset + size] if offset >= 5 else None
 
     def close(self):
         self.closed = True
@@ -56,7 +61,7 @@ class Tree:
         return Entry(kind | 0o500, self.listed if kind == stat.S_IFREG else 0, "there")
 
     def open(self, path):
-        self.opened.append(File(self.data))
+        self.opened.append(File(self.data, self.go_on))
         return self.opened[-1]
 
     def rest(self):
@@ -162,6 +167,17 @@ def test_a_file_is_opened_read_and_closed(kernel, tree):
     assert kernel.ask(wire.RELEASE, struct.pack("=Q", handle) + bytes(16), node) == b""
     assert [file.closed for file in tree.opened] == [True, False]
     assert kernel.ask(wire.READ, struct.pack("=QQI", handle, 3, 4) + bytes(20), node) == "ESTALE"
+
+
+def test_what_is_in_memory_is_read_while_all_others_wait(kernel, tree):
+    node = kernel.look_up(b"file")
+    handle = struct.unpack_from("=Q", kernel.ask(wire.OPEN, bytes(8), node))[0]
+    waiting = {kernel.send(wire.READ, struct.pack("=QQI", handle, 0, 4) + bytes(20), node) for _number in range(40)}
+    assert kernel.ask(wire.READ, struct.pack("=QQI", handle, 6, 3) + bytes(20), node) == b"678"
+    tree.go_on.set()
+    answers = [kernel.answer() for _number in waiting]
+    assert {unique for unique, _error, _data in answers} == waiting
+    assert {(error, data) for _unique, error, data in answers} == {(0, b"0123")}
 
 
 def test_the_kernel_asks_again_for_a_size_that_was_another_one(kernel, tree):

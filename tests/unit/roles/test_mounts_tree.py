@@ -257,6 +257,21 @@ def test_files_are_read_as_they_are(mine, lab, manner):
     empty.close()
 
 
+@pytest.mark.parametrize("manner", ["", "none"])
+def test_what_is_at_hand_is_what_was_read(mine, lab, manner):
+    lab.manner = manner
+    wanted = lab.files[f"{STORED}/big"]
+    opened = mine.open((*TOP, "big"))
+    opened.read(len(wanted) - 5, 5)
+    piece, end = reading.PIECE, len(wanted)
+    asked = [(0, 9), (piece - 9, 9), (end - 5, 100), (piece - 1, 2), (piece, 1), (end, 1), (end + 9, 1)]
+    found = [opened.at_hand(*each) for each in asked]
+    # Of a file that comes whole nothing is in memory; else neither what was not read, nor what is in two pieces.
+    kept = 0 if manner else 3
+    assert found == [wanted[at : at + size] for at, size in asked[:kept]] + [None] * (len(asked) - kept)
+    opened.close()
+
+
 @pytest.mark.parametrize("manner", ["cut", "cut-whole", "other"])
 def test_what_does_not_come_whole_is_an_error_and_never_less(mine, lab, manner):
     mine.children(TOP)

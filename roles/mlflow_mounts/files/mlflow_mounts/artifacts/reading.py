@@ -5,13 +5,13 @@ from __future__ import annotations
 import collections
 import errno
 import re
-import tempfile
 import threading
 import time
 from typing import BinaryIO, Protocol, cast
 
 from mlflow_mounts import patience
 from mlflow_mounts.artifacts.asking import QUIET, Answer
+from mlflow_mounts.fuse.wire import Data
 
 PIECE = 1 << 20
 KEPT = 16
@@ -44,6 +44,10 @@ def whole_size(answer: Answer, first: int, last: int) -> int:
         answer.close()
         raise cut()
     return int(found[3])
+
+
+def _part_of(data: bytes, start: int, size: int) -> Data:
+    return data if len(data) == size else memoryview(data)[start : start + size]
 
 
 class Artifact:
@@ -86,6 +90,9 @@ class Artifact:
 
     def _begin_spool(self, answer: Answer, listed: int) -> None:
         """Keep what comes, since a server that knows no ranges cannot be asked for a part again."""
+        # Few need it, and it brings much into memory.
+        import tempfile  # noqa: PLC0415
+
         self._spool = cast(BinaryIO, tempfile.TemporaryFile(dir=SPOOL))  # noqa: SIM115 - for as long as it is open
         length = answer.length
         self._stream = (answer, 0)
@@ -113,7 +120,7 @@ class Artifact:
             raise cut()
         return data
 
-    def read(self, offset: int, size: int) -> bytes:
+    def read(self, offset: int, size: int) -> Data:
         """Return a part; less than was asked for at the end only."""
         with patience.turn(self._lock):
             self._used = time.monotonic()
@@ -123,11 +130,19 @@ class Artifact:
             if self._spool:
                 return self._from_spool(self._spool, offset, size)
             first, last = offset // PIECE, (offset + size - 1) // PIECE
-            found = (
-                b"".join(self._piece(index) for index in range(first, last + 1)) if last > first else self._piece(first)
-            )
-            start = offset - first * PIECE
-            return found if len(found) == size else found[start : start + size]
+            pieces = [self._piece(index) for index in range(first, last + 1)]
+            return _part_of(pieces[0] if first == last else b"".join(pieces), offset - first * PIECE, size)
+
+    def at_hand(self, offset: int, size: int) -> Data | None:
+        """Return a part that is in memory in one piece, also while somebody waits for another; None for any else."""
+        index, start = divmod(offset, PIECE)
+        # Nothing that is kept changes.
+        piece = self._pieces.get(index)
+        size = min(size, self.size - offset)
+        if piece is None or not 0 < size <= len(piece) - start:
+            return None
+        self._used = time.monotonic()
+        return _part_of(piece, start, size)
 
     def _length(self, index: int) -> int:
         return min(PIECE, self.size - index * PIECE)

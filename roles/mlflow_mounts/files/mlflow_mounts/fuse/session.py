@@ -8,15 +8,16 @@ import os
 import select
 import socket
 import stat
+import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol
 
 from mlflow_mounts import patience
 from mlflow_mounts.fuse import nodes, wire
+from mlflow_mounts.fuse.crew import Crew
 
 # Requests to one team at the same time: its server keeps nobody from another's.
 TOGETHER = 16
@@ -41,7 +42,8 @@ class File(Protocol):
     def size(self) -> int: ...
     @property
     def version(self) -> str: ...
-    def read(self, offset: int, size: int) -> bytes: ...
+    def read(self, offset: int, size: int) -> wire.Data: ...
+    def at_hand(self, offset: int, size: int) -> wire.Data | None: ...
     def close(self) -> None: ...
 
 
@@ -56,7 +58,7 @@ class Tree(Protocol):
 
 Listing = list[tuple[str, Entry]]
 Undo = list[Callable[[], object]]
-Serve = Callable[[wire.Request, Undo], "tuple[bytes, ...]"]
+Serve = Callable[[wire.Request, Undo], "tuple[wire.Data, ...]"]
 
 
 class Session:
@@ -71,7 +73,7 @@ class Session:
         # Versions of files whose pages the kernel has.
         self.versions: dict[nodes.Path, str] = {}
         self.waiting: set[int] = set()
-        self.crews: dict[str, ThreadPoolExecutor] = {}
+        self.crews: dict[str, Crew] = {}
         self._asked_to_end = False
         self._awake, self._ring = socket.socketpair()
 
@@ -122,10 +124,24 @@ class Session:
             return False
         else:
             self.waiting.add(asked.unique)
-            self._crew(asked).submit(self._work, asked, time.monotonic())
+            found = self._at_hand(asked)
+            if found is None:
+                self._crew(asked).submit(partial(self._work, asked, time.monotonic()))
+            else:
+                self._answer(asked.unique, 0, found)
         return True
 
-    def _crew(self, asked: wire.Request) -> ThreadPoolExecutor:
+    def _at_hand(self, asked: wire.Request) -> wire.Data | None:
+        """Return what is read where it is in memory: most is, and to wake a thread for it costs more than all else."""
+        if asked.opcode != wire.READ:
+            return None
+        with contextlib.suppress(OSError, wire.ProtocolError):
+            handle, offset, size = wire.numbers(asked.body, "QQI")
+            file = self.files.get(handle)[1]
+            return file.at_hand(offset, min(size, wire.PIECE)) if file else None
+        return None
+
+    def _crew(self, asked: wire.Request) -> Crew:
         try:
             path = self.nodes.path(asked.node)
         except OSError:
@@ -136,7 +152,9 @@ class Session:
         team = path[0] if path else ""
         # Whoever tries many names has no crew for each.
         known = team if team in self.crews or len(self.crews) < 1000 else ""
-        return self.crews.setdefault(known, ThreadPoolExecutor(TOGETHER))
+        if known not in self.crews:
+            self.crews[known] = Crew(TOGETHER)
+        return self.crews[known]
 
     def _rest(self) -> None:
         while True:
@@ -144,7 +162,7 @@ class Session:
             try:
                 self.tree.rest()
             except Exception:  # noqa: BLE001 - nothing is left undone but to save
-                traceback.print_exc()
+                sys.excepthook(*sys.exc_info())
 
     def _work(self, asked: wire.Request, at: float) -> None:
         patience.begin(at)
@@ -159,14 +177,14 @@ class Session:
         except wire.ProtocolError:
             told = self._answer(asked.unique, errno.EINVAL)
         except Exception:  # noqa: BLE001 - whatever an answer of a server led to
-            traceback.print_exc()
+            sys.excepthook(*sys.exc_info())
             told = self._answer(asked.unique, errno.EIO)
         if not told:
             # Who asked is gone: the kernel has not learned of what it would have to give back.
             for step in undo:
                 step()
 
-    def _answer(self, unique: int, error: int, *parts: bytes) -> bool:
+    def _answer(self, unique: int, error: int, *parts: wire.Data) -> bool:
         """Answer once; false where somebody has, or nobody waits any more."""
         try:
             self.waiting.remove(unique)
@@ -180,7 +198,7 @@ class Session:
             return False
         return error == 0
 
-    def _serve(self, asked: wire.Request, undo: Undo) -> tuple[bytes, ...]:
+    def _serve(self, asked: wire.Request, undo: Undo) -> tuple[wire.Data, ...]:
         serve: Serve | None = {
             wire.LOOKUP: self._look_up,
             wire.GETATTR: self._attributes,
@@ -242,7 +260,7 @@ class Session:
         undo.append(lambda: self.listings.close(handle))
         return (wire.opened(handle),)
 
-    def _read(self, asked: wire.Request, _undo: Undo) -> tuple[bytes, ...]:
+    def _read(self, asked: wire.Request, _undo: Undo) -> tuple[wire.Data, ...]:
         handle, offset, size = wire.numbers(asked.body, "QQI")
         path, file = self.files.get(handle)
         if file is None:
