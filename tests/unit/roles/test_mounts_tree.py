@@ -272,6 +272,26 @@ def test_what_is_at_hand_is_what_was_read(mine, lab, manner):
     opened.close()
 
 
+# Where it is cut off, who reads it asks once more.
+@pytest.mark.parametrize("manner", ["", "cut-once"])
+def test_the_next_piece_is_fetched_before_anybody_reads_it(mine, lab, manner):
+    following = 2 * reading.PIECE
+    wanted = lab.files[f"{STORED}/big"][following:][:9]
+    opened = mine.open((*TOP, "big"))
+    # Nothing comes yet.
+    assert opened.ahead(0) is None
+    lab.manner = manner
+    opened.read(reading.PIECE, 9)
+    fetch, asked = opened.ahead(reading.PIECE + 9), len(lab.asked)
+    # Once is enough.
+    assert opened.ahead(reading.PIECE + 99) is None
+    fetch()
+    assert opened.at_hand(following, 9) == (None if manner else wanted)
+    assert opened.read(following, 9) == wanted
+    assert len(lab.asked) == asked + bool(manner)
+    opened.close()
+
+
 @pytest.mark.parametrize("manner", ["cut", "cut-whole", "other"])
 def test_what_does_not_come_whole_is_an_error_and_never_less(mine, lab, manner):
     mine.children(TOP)
