@@ -292,6 +292,32 @@ def test_the_next_piece_is_fetched_before_anybody_reads_it(mine, lab, manner):
     opened.close()
 
 
+def test_nothing_is_closed_while_it_is_fetched(mine, monkeypatch):
+    opened = mine.open((*TOP, "big"))
+    opened.read(reading.PIECE, 9)
+    fetch, answer = opened.ahead(reading.PIECE), opened._stream[0]
+    begun, go_on, said, close = threading.Event(), threading.Event(), [], answer.close
+
+    def read(size):
+        begun.set()
+        assert go_on.wait(20)
+        said.append("read")
+        return bytes(size)
+
+    monkeypatch.setattr(answer, "read", read)
+    monkeypatch.setattr(answer, "close", lambda: (said.append("closed"), close()))
+    fetching, closing = threading.Thread(target=fetch), threading.Thread(target=opened.close)
+    fetching.start()
+    assert begun.wait(20)
+    closing.start()
+    # Long enough for what would not wait.
+    closing.join(0.5)
+    go_on.set()
+    for thread in (fetching, closing):
+        thread.join(20)
+    assert said == ["read", "closed"]
+
+
 @pytest.mark.parametrize("manner", ["cut", "cut-whole", "other"])
 def test_what_does_not_come_whole_is_an_error_and_never_less(mine, lab, manner):
     mine.children(TOP)

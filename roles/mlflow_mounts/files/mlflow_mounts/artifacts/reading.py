@@ -212,7 +212,8 @@ class Artifact:
             self._stream = None
 
     def close(self) -> None:
-        """Have nothing open any more."""
-        self._close_stream()
-        if self._spool:
-            self._spool.close()
+        """Have nothing open any more, when whoever still reads has come to an end."""
+        with self._lock:
+            self._close_stream()
+            if self._spool:
+                self._spool.close()
