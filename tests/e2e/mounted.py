@@ -37,6 +37,8 @@ LOG = Path(__file__).parent / "log_for_mounts.py"
 READ = Path(__file__).parent / "read_by_client.py"
 RUN_NOTEBOOK = Path(__file__).parent / "run_notebook.py"
 NOTEBOOK = project.ROOT / "examples" / "notebooks" / "quickstart.ipynb"
+# All that the role writes.
+WRITTEN = f"/etc/mlflow-mounts /etc/systemd/system/{SERVICE} /usr/local/bin/mlflow-mounts /usr/local/lib/mlflow-mounts"
 
 
 def settings(**grants: dict[str, str]) -> dict[str, object]:

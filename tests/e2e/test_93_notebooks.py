@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from e2e import mounted
 from e2e.doors import Doors, changed, quoted
-from e2e.mounted import MAIN, PASSWORDS, SEED, SEES, SERVICE, USERS, ask, listed, look, processes, settings
+from e2e.mounted import MAIN, PASSWORDS, SEED, SEES, SERVICE, USERS, ask, asleep, listed, look, processes, settings
 from e2e.stage import ALICE, Stage, soon
 
 Sums = dict[str, dict[str, str]]
@@ -197,3 +197,48 @@ def test_a_server_that_hangs_keeps_nobody_else_waiting(notebook: Doors, hung: Fu
     assert "a" in listed(notebook, "user1")
     notebook.notebook.sh("systemd-run --quiet --wait -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes true")
     assert not hung.done(), hung.result()
+
+
+def test_a_look_alone_wakes_a_team_and_an_open_file_keeps_none_awake(notebook: Doors, logged: Sums) -> None:
+    host = notebook.notebook
+    with mounted.holding(notebook, "user2", large_in(notebook, "user2"), LARGE // 2) as read:
+        assert soon(lambda: asleep(notebook), 300)
+        starts = notebook.server.starts("vision")
+        # What is known without its server.
+        assert notebook.person("user2", "ls ~/mlflow-artifacts") == "nlp\nvision\n"
+        host.sh("mlflow-mounts status; mlflow-mounts doctor")
+        assert (asleep(notebook), notebook.server.starts("vision")) == (True, starts)
+    assert read.result().split()[0] == logged["a"]["large.bin"]
+    assert notebook.server.starts("vision") == starts + 1
+
+
+def test_a_server_that_hangs_keeps_nobody_for_ever(notebook: Doors, hung: Future[str]) -> None:
+    assert "Connection timed out" in hung.result()
+    notebook.server.sh("systemctl kill --signal=CONT mlflow@nlp.service")
+    assert soon(lambda: notebook.person("user1", "ls ~/mlflow-artifacts/nlp", check=False) != "")
+
+
+def test_who_is_offboarded_has_nothing(notebook: Doors, logged: Sums) -> None:
+    assert listed(notebook, "user2") != []
+    run = notebook.play("offboard_user", "-e", "user=user2", **settings(**SEED))
+    assert run.code == 0, run.output[-5000:]
+    assert soon(lambda: notebook.person("user2", "ls -A /run/mlflow-mounts/user2") == "")
+    assert notebook.notebook.sh("ls -d /home/user2/mlflow-artifacts", check=False) == ""
+
+
+def test_it_is_taken_back_and_a_host_that_cannot_mount_is_refused(notebook: Doors, logged: Sums) -> None:
+    host = notebook.notebook
+    given = {**settings(**SEED), "mlflow_mounts": False}
+    there = f"ls -d {mounted.WRITTEN} /home/*/mlflow-artifacts"
+    assert host.sh(there).count("\n") >= 6
+    for changes in (True, False):
+        run = notebook.play("open_doors", "--limit=notebook1", **given)
+        assert (run.code, changed(run)["notebook1"] > 0) == (0, changes), run.output[-5000:]
+        assert (host.sh(there, check=False), mounted.mounts(notebook)) == ("", [])
+    host.sh("mv /dev/fuse /dev/fuse.away")
+    run = notebook.play("open_doors", "--limit=notebook1", **settings(**SEED))
+    host.sh("mv /dev/fuse.away /dev/fuse")
+    assert run.code != 0
+    assert "mlflow_mounts: notebook1 has no /dev/fuse; load the kernel's module fuse there" in run.output
+    assert changed(run)["notebook1"] == 0, run.output[-5000:]
+    assert host.sh(there, check=False) == ""

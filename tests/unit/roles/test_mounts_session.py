@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from mlflow_mounts.fuse import nodes, wire
+from mlflow_mounts.fuse import wire
 from mlflow_mounts.fuse.session import ENDED, UNMOUNTED, Session
 
 
@@ -19,11 +19,20 @@ class Entry:
 
 
 class File:
-    def __init__(self, data, version="1"):
-        self.data, self.size, self.version, self.closed = data, len(data), version, False
+    def __init__(self, data, go_on):
+        self.data, self.size, self.version, self.closed, self.go_on = data, len(data), "1", False, go_on
+        self.fetched = threading.Event()
 
     def read(self, offset, size):
+        # Its first byte is what has to be waited for.
+        assert offset or self.go_on.wait(20)
         return self.data[offset : offset + size]
+
+    def at_hand(self, offset, size):
+        return memoryview(self.data)[offset : offset + size] if offset >= 5 else None
+
+    def ahead(self, offset):
+        return self.fetched.set if offset == 6 else None
 
     def close(self):
         self.closed = True
@@ -56,7 +65,7 @@ class Tree:
         return Entry(kind | 0o500, self.listed if kind == stat.S_IFREG else 0, "there")
 
     def open(self, path):
-        self.opened.append(File(self.data))
+        self.opened.append(File(self.data, self.go_on))
         return self.opened[-1]
 
     def rest(self):
@@ -148,7 +157,7 @@ def test_a_directory_is_listed_in_whatever_pieces(kernel):
         assert names == ["team", "hung", "ä" * 100]
         assert kernel.ask(wire.RELEASEDIR, struct.pack("=Q", handle) + bytes(16)) == b""
     # What was told with all about it is known by number.
-    assert len(kernel.session.nodes) == 4
+    assert len(kernel.session.answers.nodes) == 4
 
 
 def test_a_file_is_opened_read_and_closed(kernel, tree):
@@ -162,6 +171,19 @@ def test_a_file_is_opened_read_and_closed(kernel, tree):
     assert kernel.ask(wire.RELEASE, struct.pack("=Q", handle) + bytes(16), node) == b""
     assert [file.closed for file in tree.opened] == [True, False]
     assert kernel.ask(wire.READ, struct.pack("=QQI", handle, 3, 4) + bytes(20), node) == "ESTALE"
+
+
+def test_what_is_in_memory_is_read_while_all_others_wait(kernel, tree):
+    node = kernel.look_up(b"file")
+    handle = struct.unpack_from("=Q", kernel.ask(wire.OPEN, bytes(8), node))[0]
+    waiting = {kernel.send(wire.READ, struct.pack("=QQI", handle, 0, 4) + bytes(20), node) for _number in range(40)}
+    assert kernel.ask(wire.READ, struct.pack("=QQI", handle, 6, 3) + bytes(20), node) == b"678"
+    tree.go_on.set()
+    answers = [kernel.answer() for _number in waiting]
+    assert {unique for unique, _error, _data in answers} == waiting
+    assert {(error, data) for _unique, error, data in answers} == {(0, b"0123")}
+    # What comes after it was fetched, too, though nobody asked for that yet.
+    assert tree.opened[0].fetched.wait(20)
 
 
 def test_the_kernel_asks_again_for_a_size_that_was_another_one(kernel, tree):
@@ -187,14 +209,14 @@ def test_who_gives_up_is_answered_at_once_and_nothing_is_left(kernel, tree):
     waiting = kernel.send(wire.LOOKUP, b"x\0", node)
     kernel.send(wire.INTERRUPT, struct.pack("=Q", waiting), 0)
     assert kernel.answer()[:2] == (waiting, -errno.EINTR)
-    before = len(kernel.session.nodes)
+    before = len(kernel.session.answers.nodes)
     tree.go_on.set()
     # The kernel was not told of the node, and will not give it back.
     assert kernel.look_up(b"y", node) > 0
     until = time.monotonic() + 10
-    while len(kernel.session.nodes) != before + 1 and time.monotonic() < until:
+    while len(kernel.session.answers.nodes) != before + 1 and time.monotonic() < until:
         time.sleep(0.01)
-    assert len(kernel.session.nodes) == before + 1
+    assert len(kernel.session.answers.nodes) == before + 1
 
 
 def test_a_team_that_hangs_keeps_nobody_from_another(kernel):
@@ -211,10 +233,10 @@ def test_it_ends_when_nobody_asks(tree):
     kernel.thread.join(10)
     assert kernel.result == [ENDED]
     # What is asked from then on waits for the next one.
-    kernel.send(wire.LOOKUP, b"file\0", kernel.session.nodes.number(("team",)))
-    data = nodes.dump(kernel.session.nodes, kernel.session.files, kernel.session.listings)
+    kernel.send(wire.LOOKUP, b"file\0", kernel.session.answers.nodes.number(("team",)))
+    data = kernel.session.answers.dump()
     following = Session(kernel.theirs.fileno(), tree, 0.2)
-    nodes.load(data, following.nodes, following.files, following.listings)
+    following.answers.load(data)
     assert following.run() == ENDED
     assert kernel.answer()[1] == 0
     for end in (
@@ -231,10 +253,10 @@ def test_a_file_that_is_open_goes_on_in_the_next_process(tree):
     node = kernel.look_up(b"file")
     handle = struct.unpack_from("=Q", kernel.ask(wire.OPEN, bytes(8), node))[0]
     assert kernel.end() == [ENDED]
-    data = nodes.dump(kernel.session.nodes, kernel.session.files, kernel.session.listings)
+    data = kernel.session.answers.dump()
     former = kernel.session
     kernel.session = Session(kernel.theirs.fileno(), tree, 30)
-    nodes.load(data, kernel.session.nodes, kernel.session.files, kernel.session.listings)
+    kernel.session.answers.load(data)
     kernel.thread = threading.Thread(target=kernel.session.run)
     kernel.thread.start()
     assert kernel.ask(wire.READ, struct.pack("=QQI", handle, 7, 9) + bytes(20), node) == b"789"

@@ -257,6 +257,67 @@ def test_files_are_read_as_they_are(mine, lab, manner):
     empty.close()
 
 
+@pytest.mark.parametrize("manner", ["", "none"])
+def test_what_is_at_hand_is_what_was_read(mine, lab, manner):
+    lab.manner = manner
+    wanted = lab.files[f"{STORED}/big"]
+    opened = mine.open((*TOP, "big"))
+    opened.read(len(wanted) - 5, 5)
+    piece, end = reading.PIECE, len(wanted)
+    asked = [(0, 9), (piece - 9, 9), (end - 5, 100), (piece - 1, 2), (piece, 1), (end, 1), (end + 9, 1)]
+    found = [opened.at_hand(*each) for each in asked]
+    # Of a file that comes whole nothing is in memory; else neither what was not read, nor what is in two pieces.
+    kept = 0 if manner else 3
+    assert found == [wanted[at : at + size] for at, size in asked[:kept]] + [None] * (len(asked) - kept)
+    opened.close()
+
+
+# Where it is cut off, who reads it asks once more.
+@pytest.mark.parametrize("manner", ["", "cut-once"])
+def test_the_next_piece_is_fetched_before_anybody_reads_it(mine, lab, manner):
+    following = 2 * reading.PIECE
+    wanted = lab.files[f"{STORED}/big"][following:][:9]
+    opened = mine.open((*TOP, "big"))
+    # Nothing comes yet.
+    assert opened.ahead(0) is None
+    lab.manner = manner
+    opened.read(reading.PIECE, 9)
+    fetch, asked = opened.ahead(reading.PIECE + 9), len(lab.asked)
+    # Once is enough.
+    assert opened.ahead(reading.PIECE + 99) is None
+    fetch()
+    assert opened.at_hand(following, 9) == (None if manner else wanted)
+    assert opened.read(following, 9) == wanted
+    assert len(lab.asked) == asked + bool(manner)
+    opened.close()
+
+
+def test_nothing_is_closed_while_it_is_fetched(mine, monkeypatch):
+    opened = mine.open((*TOP, "big"))
+    opened.read(reading.PIECE, 9)
+    fetch, answer = opened.ahead(reading.PIECE), opened._stream[0]
+    begun, go_on, said, close = threading.Event(), threading.Event(), [], answer.close
+
+    def read(size):
+        begun.set()
+        assert go_on.wait(20)
+        said.append("read")
+        return bytes(size)
+
+    monkeypatch.setattr(answer, "read", read)
+    monkeypatch.setattr(answer, "close", lambda: (said.append("closed"), close()))
+    fetching, closing = threading.Thread(target=fetch), threading.Thread(target=opened.close)
+    fetching.start()
+    assert begun.wait(20)
+    closing.start()
+    # Long enough for what would not wait.
+    closing.join(0.5)
+    go_on.set()
+    for thread in (fetching, closing):
+        thread.join(20)
+    assert said == ["read", "closed"]
+
+
 @pytest.mark.parametrize("manner", ["cut", "cut-whole", "other"])
 def test_what_does_not_come_whole_is_an_error_and_never_less(mine, lab, manner):
     mine.children(TOP)

@@ -8,7 +8,6 @@ import threading
 from functools import partial
 
 from mlflow_mounts.artifacts.tree import Tree
-from mlflow_mounts.fuse import nodes
 from mlflow_mounts.fuse.session import ENDED, Session
 
 # Of root.mounts.WORKING, which is not imported here: this is no program of root's.
@@ -23,11 +22,11 @@ def serve(fuse: int, state: int, home: str, idle: float) -> int:
     os.ftruncate(state, 0)
     os.pwrite(state, WORKING, 0)
     session = Session(fuse, Tree(home), idle)
-    nodes.load(kept, session.nodes, session.files, session.listings)
+    session.answers.load(kept)
     signal.signal(signal.SIGTERM, lambda *_: session.end())
     ended = session.run()
     if ended == ENDED:
-        data = nodes.dump(session.nodes, session.files, session.listings)
+        data = session.answers.dump()
         os.ftruncate(state, 0)
         os.pwrite(state, data, 0)
     return ended

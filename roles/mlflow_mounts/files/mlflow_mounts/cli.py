@@ -5,6 +5,7 @@ mlflow-mounts serve    what the unit runs
 
 from __future__ import annotations
 
+import gc
 import sys
 
 SETTINGS = "/etc/mlflow-mounts/settings.json"
@@ -19,6 +20,9 @@ def main() -> int:
         from mlflow_mounts import answering  # noqa: PLC0415
         from mlflow_mounts.root import service  # noqa: PLC0415
 
+        # And none of them has a copy of it for looking what of it could go.
+        gc.collect()
+        gc.freeze()
         service.run(path, answering.with_idle(service.Settings(path).idle))
         return 0
     if command in ("status", "doctor"):

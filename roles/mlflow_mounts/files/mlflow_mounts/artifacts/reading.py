@@ -5,22 +5,21 @@ from __future__ import annotations
 import collections
 import errno
 import re
-import tempfile
 import threading
 import time
-from typing import BinaryIO, Protocol, cast
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
 
 from mlflow_mounts import patience
 from mlflow_mounts.artifacts.asking import QUIET, Answer
+from mlflow_mounts.artifacts.spool import Spool, cut
+from mlflow_mounts.fuse.wire import Data
 
 PIECE = 1 << 20
 KEPT = 16
 # How far ahead of a stream it is waited for, in pieces.
 NEAR = 8
-# Not /tmp, which is memory on newer Debians.
-SPOOL = "/var/tmp"  # noqa: S108 - the file has no name
-# Bytes of a file of which nobody says how long it is.
-UNSAID = 256 << 20
 # What a restart of the server does to who reads: it is asked once more.
 CUT = (errno.EIO, errno.ECONNRESET, errno.EPIPE, errno.EHOSTUNREACH)
 PLACE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})\Z")
@@ -32,11 +31,6 @@ class Asker(Protocol):
     def ask(self, method: str, path: str, body: str | None = None, /, **headers: str) -> Answer: ...
 
 
-def cut() -> OSError:
-    """Return the error for a file that is another one meanwhile, or does not come whole."""
-    return OSError(errno.EIO, "it did not come whole")
-
-
 def whole_size(answer: Answer, first: int, last: int) -> int:
     """Return the size of a file of which a part came; raises where it is another part."""
     found = PLACE.match(answer.header("Content-Range"))
@@ -44,6 +38,10 @@ def whole_size(answer: Answer, first: int, last: int) -> int:
         answer.close()
         raise cut()
     return int(found[3])
+
+
+def _part_of(data: bytes, start: int, size: int) -> Data:
+    return data if len(data) == size else memoryview(data)[start : start + size]
 
 
 class Artifact:
@@ -55,8 +53,9 @@ class Artifact:
         self._pieces: collections.OrderedDict[int, bytes] = collections.OrderedDict()
         # What comes, and the piece that comes next.
         self._stream: tuple[Answer, int] | None = None
-        self._spool: BinaryIO | None = None
-        self._spooled = 0
+        self._spool: Spool | None = None
+        # The piece that was last asked for before anybody read it.
+        self._ahead = 0
         self._used = time.monotonic()
         self.size, self.version = 0, ""
         try:
@@ -82,22 +81,8 @@ class Artifact:
             self._keep(0, self._exactly(answer, min(PIECE, self.size)))
             answer.done()
         else:
-            self._begin_spool(answer, listed)
-
-    def _begin_spool(self, answer: Answer, listed: int) -> None:
-        """Keep what comes, since a server that knows no ranges cannot be asked for a part again."""
-        self._spool = cast(BinaryIO, tempfile.TemporaryFile(dir=SPOOL))  # noqa: SIM115 - for as long as it is open
-        length = answer.length
-        self._stream = (answer, 0)
-        if length is not None:
-            self.size = length
-        else:
-            self._fill(UNSAID)
-            if self._stream:
-                raise OSError(errno.EFBIG, "nobody says how long it is")
-            self.size = self._spooled
-        if listed > self.size and length is None:
-            raise cut()
+            self._spool = Spool(answer)
+            self.size = self._spool.measure(listed)
 
     def _keep(self, index: int, data: bytes) -> bytes:
         self._pieces[index] = data
@@ -113,7 +98,7 @@ class Artifact:
             raise cut()
         return data
 
-    def read(self, offset: int, size: int) -> bytes:
+    def read(self, offset: int, size: int) -> Data:
         """Return a part; less than was asked for at the end only."""
         with patience.turn(self._lock):
             self._used = time.monotonic()
@@ -121,13 +106,41 @@ class Artifact:
             if not size:
                 return b""
             if self._spool:
-                return self._from_spool(self._spool, offset, size)
+                return self._spool.read(offset, size)
             first, last = offset // PIECE, (offset + size - 1) // PIECE
-            found = (
-                b"".join(self._piece(index) for index in range(first, last + 1)) if last > first else self._piece(first)
-            )
-            start = offset - first * PIECE
-            return found if len(found) == size else found[start : start + size]
+            pieces = [self._piece(index) for index in range(first, last + 1)]
+            return _part_of(pieces[0] if first == last else b"".join(pieces), offset - first * PIECE, size)
+
+    def at_hand(self, offset: int, size: int) -> Data | None:
+        """Return a part that is in memory in one piece, also while somebody waits for another; None for any else."""
+        index, start = divmod(offset, PIECE)
+        # Nothing that is kept changes.
+        piece = self._pieces.get(index)
+        size = min(size, self.size - offset)
+        if piece is None or not 0 < size <= len(piece) - start:
+            return None
+        self._used = time.monotonic()
+        return _part_of(piece, start, size)
+
+    def ahead(self, offset: int) -> Callable[[], None] | None:
+        """Return what fetches the piece after this one, once, where it comes anyway: so nobody waits for the other."""
+        following, stream = offset // PIECE + 1, self._stream
+        if stream is None or stream[1] != following or following == self._ahead:
+            return None
+        self._ahead = following
+        return partial(self._fetch_ahead, following)
+
+    def _fetch_ahead(self, index: int) -> None:
+        # Else somebody reads it already.
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._stream and self._stream[1] == index:
+                    self._from_stream(index)
+            except OSError:
+                # Who reads it asks once more, and is told.
+                pass
+            finally:
+                self._lock.release()
 
     def _length(self, index: int) -> int:
         return min(PIECE, self.size - index * PIECE)
@@ -185,32 +198,9 @@ class Artifact:
                 answer.done()
         return data
 
-    def _fill(self, end: int) -> None:
-        """Spool until so much is there, or all."""
-        while self._stream and self._spool and self._spooled < end:
-            answer, _following = self._stream
-            try:
-                data = answer.read(PIECE)
-                self._spool.seek(self._spooled)
-                self._spool.write(data)
-            except OSError:
-                self._close_stream()
-                raise
-            self._spooled += len(data)
-            if not data:
-                self._stream = None
-                answer.done()
-
-    def _from_spool(self, spool: BinaryIO, offset: int, size: int) -> bytes:
-        self._fill(offset + size)
-        if self._spooled < offset + size:
-            raise cut()
-        spool.seek(offset)
-        return spool.read(size)
-
     def rest(self) -> None:
         """Let a server sleep whose file nobody reads any more, though it is open."""
-        if not self._spool and time.monotonic() - self._used > QUIET and self._lock.acquire(blocking=False):
+        if time.monotonic() - self._used > QUIET and self._lock.acquire(blocking=False):
             try:
                 self._close_stream()
             finally:
@@ -222,7 +212,8 @@ class Artifact:
             self._stream = None
 
     def close(self) -> None:
-        """Have nothing open any more."""
-        self._close_stream()
-        if self._spool:
-            self._spool.close()
+        """Have nothing open any more, when whoever still reads has come to an end."""
+        with self._lock:
+            self._close_stream()
+            if self._spool:
+                self._spool.close()

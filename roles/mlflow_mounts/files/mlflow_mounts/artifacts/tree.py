@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 
-from mlflow_mounts import patience
+from mlflow_mounts import memory, patience
 from mlflow_mounts.artifacts import login, names, server
 from mlflow_mounts.artifacts.asking import Team
 from mlflow_mounts.artifacts.reading import Artifact
@@ -50,6 +50,8 @@ class Tree:
         # How long files turned out to be that were opened: more than was told of them.
         self._sizes: dict[Path, tuple[float, int]] = {}
         self._open: weakref.WeakSet[Artifact] = weakref.WeakSet()
+        # Something was fetched, or is open, for which there may be memory that is free meanwhile.
+        self._busy = False
 
     def children(self, path: Path) -> Listing:
         """Return what is in a directory. All who wait for it get one answer, also when that is an error."""
@@ -57,6 +59,7 @@ class Tree:
             known = self._known.setdefault(path, Known())
         with patience.turn(known.lock):
             if not known.holds():
+                self._busy = True
                 try:
                     known.told = self._fetch(path)
                 except OSError as error:
@@ -97,6 +100,7 @@ class Tree:
         if opened.size != entry.size:
             self._sizes[path] = (time.monotonic(), opened.size)
         self._open.add(opened)
+        self._busy = True
         return opened
 
     def rest(self) -> None:
@@ -113,6 +117,9 @@ class Tree:
             team.rest()
         for opened in list(self._open):
             opened.rest()
+        if self._busy:
+            self._busy = bool(old or self._known or self._open)
+            memory.give_back()
 
     def _team(self, name: str) -> Team:
         if name not in self.children(()):

@@ -7,16 +7,15 @@ import errno
 import os
 import select
 import socket
-import stat
+import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from functools import partial
 
 from mlflow_mounts import patience
-from mlflow_mounts.fuse import nodes, wire
+from mlflow_mounts.fuse import wire
+from mlflow_mounts.fuse.answers import Ahead, Answers, Tree, Undo
+from mlflow_mounts.fuse.crew import Crew
 
 # Requests to one team at the same time: its server keeps nobody from another's.
 TOGETHER = 16
@@ -25,53 +24,14 @@ LAST_SECONDS = 10.0
 ENDED, UNMOUNTED = 0, 3
 
 
-class Entry(Protocol):
-    """What stands in a directory."""
-
-    @property
-    def attributes(self) -> wire.Attributes: ...
-    @property
-    def target(self) -> str: ...
-
-
-class File(Protocol):
-    """An open file."""
-
-    @property
-    def size(self) -> int: ...
-    @property
-    def version(self) -> str: ...
-    def read(self, offset: int, size: int) -> bytes: ...
-    def close(self) -> None: ...
-
-
-class Tree(Protocol):
-    """What is shown. Each of these raises OSError."""
-
-    def entry(self, path: nodes.Path) -> Entry: ...
-    def children(self, path: nodes.Path) -> Mapping[str, Entry]: ...
-    def open(self, path: nodes.Path) -> File: ...
-    def rest(self) -> None: ...
-
-
-Listing = list[tuple[str, Entry]]
-Undo = list[Callable[[], object]]
-Serve = Callable[[wire.Request, Undo], "tuple[bytes, ...]"]
-
-
 class Session:
     """The kernel's end of one mount."""
 
     def __init__(self, fd: int, tree: Tree, idle: float) -> None:
         self.fd, self.tree, self.idle = fd, tree, idle
-        self.ids = (os.getuid(), os.getgid())
-        self.nodes = nodes.Nodes()
-        self.files: nodes.Handles[File] = nodes.Handles()
-        self.listings: nodes.Handles[Listing] = nodes.Handles()
-        # Versions of files whose pages the kernel has.
-        self.versions: dict[nodes.Path, str] = {}
+        self.answers = Answers(fd, tree)
         self.waiting: set[int] = set()
-        self.crews: dict[str, ThreadPoolExecutor] = {}
+        self.crews: dict[str, Crew] = {}
         self._asked_to_end = False
         self._awake, self._ring = socket.socketpair()
 
@@ -115,19 +75,32 @@ class Session:
         asked = wire.request(data)
         if asked.opcode in (wire.FORGET, wire.BATCH_FORGET):
             for node, times in wire.forgotten(asked):
-                self.nodes.forget(node, times)
+                self.answers.nodes.forget(node, times)
         elif asked.opcode == wire.INTERRUPT:
             self._answer(wire.numbers(asked.body, "Q")[0], errno.EINTR)
         elif asked.opcode == wire.DESTROY:
             return False
         else:
             self.waiting.add(asked.unique)
-            self._crew(asked).submit(self._work, asked, time.monotonic())
+            # Most of what is read is there: to wake a thread for it costs more than all else.
+            found = self.answers.at_hand(asked)
+            if found is None:
+                self._crew(asked).submit(partial(self._work, asked, time.monotonic()))
+            else:
+                part, following = found
+                self._answer(asked.unique, 0, part)
+                if following:
+                    self._crew(asked).submit(partial(self._ahead, following))
         return True
 
-    def _crew(self, asked: wire.Request) -> ThreadPoolExecutor:
+    @staticmethod
+    def _ahead(fetch: Ahead) -> None:
+        patience.begin()
+        fetch()
+
+    def _crew(self, asked: wire.Request) -> Crew:
         try:
-            path = self.nodes.path(asked.node)
+            path = self.answers.nodes.path(asked.node)
         except OSError:
             path = ("",)
         # A team's directory itself is asked of its server as well.
@@ -136,7 +109,9 @@ class Session:
         team = path[0] if path else ""
         # Whoever tries many names has no crew for each.
         known = team if team in self.crews or len(self.crews) < 1000 else ""
-        return self.crews.setdefault(known, ThreadPoolExecutor(TOGETHER))
+        if known not in self.crews:
+            self.crews[known] = Crew(TOGETHER)
+        return self.crews[known]
 
     def _rest(self) -> None:
         while True:
@@ -144,7 +119,7 @@ class Session:
             try:
                 self.tree.rest()
             except Exception:  # noqa: BLE001 - nothing is left undone but to save
-                traceback.print_exc()
+                sys.excepthook(*sys.exc_info())
 
     def _work(self, asked: wire.Request, at: float) -> None:
         patience.begin(at)
@@ -153,20 +128,20 @@ class Session:
             if asked.unique not in self.waiting:
                 return
             patience.left()
-            told = self._answer(asked.unique, 0, *self._serve(asked, undo))
+            told = self._answer(asked.unique, 0, *self.answers.give(asked, undo))
         except OSError as error:
             told = self._answer(asked.unique, error.errno or errno.EIO)
         except wire.ProtocolError:
             told = self._answer(asked.unique, errno.EINVAL)
         except Exception:  # noqa: BLE001 - whatever an answer of a server led to
-            traceback.print_exc()
+            sys.excepthook(*sys.exc_info())
             told = self._answer(asked.unique, errno.EIO)
         if not told:
             # Who asked is gone: the kernel has not learned of what it would have to give back.
             for step in undo:
                 step()
 
-    def _answer(self, unique: int, error: int, *parts: bytes) -> bool:
+    def _answer(self, unique: int, error: int, *parts: wire.Data) -> bool:
         """Answer once; false where somebody has, or nobody waits any more."""
         try:
             self.waiting.remove(unique)
@@ -179,105 +154,3 @@ class Session:
                 raise
             return False
         return error == 0
-
-    def _serve(self, asked: wire.Request, undo: Undo) -> tuple[bytes, ...]:
-        serve: Serve | None = {
-            wire.LOOKUP: self._look_up,
-            wire.GETATTR: self._attributes,
-            wire.READLINK: self._link,
-            wire.OPEN: self._open,
-            wire.OPENDIR: self._open_directory,
-            wire.READ: self._read,
-            wire.READDIR: self._list,
-            wire.READDIRPLUS: self._list,
-            wire.RELEASE: self._close,
-            wire.RELEASEDIR: self._close_directory,
-            wire.STATFS: self._statistics,
-        }.get(asked.opcode)
-        if serve is None:
-            # The kernel does not ask again for what is not there at all.
-            raise OSError(errno.EROFS if asked.opcode in wire.WRITES else errno.ENOSYS, str(asked.opcode))
-        return serve(asked, undo)
-
-    def _look_up(self, asked: wire.Request, undo: Undo) -> tuple[bytes, ...]:
-        path = (*self.nodes.path(asked.node), wire.name_in(asked.body))
-        what = self.tree.entry(path).attributes
-        return (wire.looked_up(self._learned(path, undo), what, *self.ids),)
-
-    def _learned(self, path: nodes.Path, undo: Undo) -> int:
-        number = self.nodes.remember(path)
-        undo.append(lambda: self.nodes.forget(number, 1))
-        return number
-
-    def _attributes(self, asked: wire.Request, _undo: Undo) -> tuple[bytes, ...]:
-        what = self.tree.entry(self.nodes.path(asked.node)).attributes
-        return (wire.got_attributes(asked.node, what, *self.ids),)
-
-    def _link(self, asked: wire.Request, _undo: Undo) -> tuple[bytes, ...]:
-        entry = self.tree.entry(self.nodes.path(asked.node))
-        if not stat.S_ISLNK(entry.attributes.mode):
-            raise OSError(errno.EINVAL, "no link")
-        return (wire.as_bytes(entry.target),)
-
-    def _open(self, asked: wire.Request, undo: Undo) -> tuple[bytes, ...]:
-        path = self.nodes.path(asked.node)
-        if wire.wants_to_write(asked.body):
-            raise OSError(errno.EROFS, "read-only")
-        listed = self.tree.entry(path).attributes.size
-        file = self.tree.open(path)
-        same = bool(file.version) and self.versions.get(path) == file.version
-        self.versions[path] = file.version
-        handle = self.files.add(path, file)
-        undo.append(lambda: self.files.close(handle))
-        undo.append(file.close)
-        if file.size != listed:
-            # It has grown since it was listed, or was not told before: the kernel asks for its size again.
-            with contextlib.suppress(OSError):
-                os.write(self.fd, wire.invalidated(asked.node))
-        return (wire.opened(handle, keep_pages=same),)
-
-    def _open_directory(self, asked: wire.Request, undo: Undo) -> tuple[bytes, ...]:
-        path = self.nodes.path(asked.node)
-        handle = self.listings.add(path, list(self.tree.children(path).items()))
-        undo.append(lambda: self.listings.close(handle))
-        return (wire.opened(handle),)
-
-    def _read(self, asked: wire.Request, _undo: Undo) -> tuple[bytes, ...]:
-        handle, offset, size = wire.numbers(asked.body, "QQI")
-        path, file = self.files.get(handle)
-        if file is None:
-            # Opened by a process before this one.
-            again = self.tree.open(path)
-            file = self.files.again(handle, path, again)
-            if file is not again:
-                again.close()
-        return (file.read(offset, min(size, wire.PIECE)),)
-
-    def _list(self, asked: wire.Request, undo: Undo) -> tuple[bytes, ...]:
-        handle, offset, size = wire.numbers(asked.body, "QQI")
-        path, listing = self.listings.get(handle)
-        if listing is None:
-            listing = self.listings.again(handle, path, list(self.tree.children(path).items()))
-        plus, found = asked.opcode == wire.READDIRPLUS, bytearray()
-        for place in range(offset, len(listing)):
-            name, entry = listing[place]
-            raw, below = wire.as_bytes(name), (*path, name)
-            if len(found) + wire.line_size(raw, plus=plus) > size:
-                break
-            number = self._learned(below, undo) if plus else self.nodes.number(below)
-            found += wire.line(place, wire.Named(raw, entry.attributes, number), self.ids if plus else None)
-        return (bytes(found),)
-
-    def _close(self, asked: wire.Request, _undo: Undo) -> tuple[bytes, ...]:
-        file = self.files.close(wire.numbers(asked.body, "Q")[0])
-        if file is not None:
-            file.close()
-        return ()
-
-    def _close_directory(self, asked: wire.Request, _undo: Undo) -> tuple[bytes, ...]:
-        self.listings.close(wire.numbers(asked.body, "Q")[0])
-        return ()
-
-    @staticmethod
-    def _statistics(_asked: wire.Request, _undo: Undo) -> tuple[bytes, ...]:
-        return (wire.statistics(),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 LOOKUP, FORGET, GETATTR, READLINK, OPEN, READ, STATFS, RELEASE = 1, 2, 3, 5, 14, 15, 17, 18
 INIT, OPENDIR, READDIR, RELEASEDIR = 26, 27, 28, 29
@@ -34,6 +34,9 @@ EXTENDED = 1 << 30
 # Among the further flags: a limit on the time for an answer.
 TIME_LIMIT = 1 << 10
 INVALIDATE_NODE = 2
+
+# Part of a file may be a look into more of it, without a copy.
+Data = Union[bytes, memoryview]
 
 
 class ProtocolError(ValueError):
@@ -105,7 +108,7 @@ def forgotten(asked: Request) -> list[tuple[int, int]]:
     return found
 
 
-def answer(unique: int, error: int, *parts: bytes | memoryview) -> list[bytes | memoryview]:
+def answer(unique: int, error: int, *parts: Data) -> list[Data]:
     """Return an answer, in parts to be written in one piece."""
     return [ANSWER.pack(ANSWER.size + sum(map(len, parts)), -error, unique), *parts]
 

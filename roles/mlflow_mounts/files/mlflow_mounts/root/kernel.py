@@ -16,7 +16,6 @@ FIRST_DESCRIPTOR = 64
 RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
 DETACH, NOFOLLOW = 2, 8
 SET_DUMPABLE, SET_NO_NEW_PRIVS = 4, 38
-MMAP_THRESHOLD, ARENAS = -3, -8
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -76,9 +75,3 @@ def become(user: pwd.struct_passwd, *descriptors: int) -> None:
     _call("prctl", SET_DUMPABLE, 0, 0, 0, 0)
     os.chdir("/")
     os.environ.clear()
-
-
-def save_memory() -> None:
-    """Give pieces of files back to the system when they are gone; threads share what there is."""
-    _libc.mallopt(MMAP_THRESHOLD, 256 << 10)
-    _libc.mallopt(ARENAS, 2)

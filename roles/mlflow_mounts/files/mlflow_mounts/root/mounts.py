@@ -8,9 +8,9 @@ import pwd
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 
+from mlflow_mounts import memory
 from mlflow_mounts.root import kernel, systemd
 
 # What a process writes into its memory of nodes while it works: who finds it there knows that it was killed.
@@ -87,10 +87,10 @@ class Mount:
             for number in (signal.SIGTERM, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             kernel.become(self.user, self.fuse, self.state)
-            kernel.save_memory()
+            memory.save()
             status = serve(3, 4, self.user.pw_dir)
         except BaseException:  # noqa: BLE001 - nothing of this process goes on as root's
-            traceback.print_exc()
+            sys.excepthook(*sys.exc_info())
         finally:
             os._exit(status)
 

@@ -1,0 +1,42 @@
+"""What a process that answers somebody has in memory, which each of fifty people pays for."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import project
+
+FILES = Path(project.ROOT, "roles", "mlflow_mounts", "files")
+
+PIECES = """
+import re
+from mlflow_mounts import memory
+
+def mib():
+    with open("/proc/self/status") as file:
+        return int(re.search(r"RssAnon:\\s+(\\d+)", file.read())[1]) // 1024
+
+memory.save()
+before = mib()
+pieces = [b"x" * (1 << 20) for _number in range(64)]
+# The last one stays, and is above all others.
+del pieces[:-1]
+memory.give_back()
+print(mib() - before)
+"""
+
+
+def said(code: str) -> list[str]:
+    """Return the words that code prints which runs as the service does."""
+    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(FILES)!r})\n{code}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
+def test_what_few_need_is_not_there_for_all():
+    loaded = said("from mlflow_mounts import answering\nfrom mlflow_mounts.root import service\nprint(*sys.modules)")
+    assert "mlflow_mounts.artifacts.reading" in loaded
+    assert {"concurrent.futures", "logging", "shutil", "tempfile", "traceback"} & set(loaded) == set()
+
+
+def test_pieces_that_nobody_reads_any_more_are_given_back():
+    assert int(said(PIECES)[0]) < 8
