@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,17 @@ def sources(inventories: Sequence[Path]) -> list[str]:
     return [f"--inventory={inventory}" for inventory in inventories]
 
 
-def play(name: str, inventories: Sequence[Path], *more: str, show: bool = False) -> Play:
-    """Run one of the collection's playbooks; with show, its output is also seen."""
-    command = ["ansible-playbook", *sources(inventories), *more, f"mlops.mlflow.{name}"]
+def play(
+    name: str, inventories: Sequence[Path], *more: str, show: bool = False, env: Mapping[str, str] | None = None
+) -> Play:
+    """Run one of the collection's playbooks, or one of somebody's own; with show, its output is also seen."""
+    playbook = name if name.endswith(".yml") else f"mlops.mlflow.{name}"
+    command = ["ansible-playbook", *sources(inventories), *more, playbook]
     lines = []
     process = subprocess.Popen(
         command,
         cwd=project.ROOT,
-        env=environment(),
+        env=environment() if env is None else env,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
