@@ -232,11 +232,11 @@ def test_it_is_taken_back_and_a_host_that_cannot_mount_is_refused(notebook: Door
     there = f"ls -d {mounted.WRITTEN} /home/*/mlflow-artifacts"
     assert host.sh(there).count("\n") >= 6
     for changes in (True, False):
-        run = notebook.play("open_doors", "--limit=notebook1", **given)
+        run = notebook.play("configure_proxies", "--limit=notebook1", **given)
         assert (run.code, changed(run)["notebook1"] > 0) == (0, changes), run.output[-5000:]
         assert (host.sh(there, check=False), mounted.mounts(notebook)) == ("", [])
     host.sh("mv /dev/fuse /dev/fuse.away")
-    run = notebook.play("open_doors", "--limit=notebook1", **settings(**SEED))
+    run = notebook.play("configure_proxies", "--limit=notebook1", **settings(**SEED))
     host.sh("mv /dev/fuse.away /dev/fuse")
     assert run.code != 0
     assert "mlflow_mounts: notebook1 has no /dev/fuse; load the kernel's module fuse there" in run.output

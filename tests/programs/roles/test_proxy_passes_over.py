@@ -108,7 +108,7 @@ def test_nothing_is_new_where_each_team_has_one_server(render):
 
 
 def test_open_connections_are_counted_where_that_is_asked_for(render):
-    _config, unit, files = render(team("nlp", 5002, "b"), mlflow_proxy_open_connections_of_address=1024)
+    _config, unit, files = render(team("nlp", 5002, "b"), mlflow_proxy_open_connections_per_address=1024)
     # Last, since nginx is to read a renewed certificate whatever becomes of that; "-" would hide it.
     steps = re.findall(r"(?m)^ExecReload=(/bin/sh \S+/read.sh (?:again|end) |.*/usr/sbin/nft .*)", unit)
     assert [step.split()[2] for step in steps] == ["again", "count", "end"]

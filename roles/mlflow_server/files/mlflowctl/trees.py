@@ -65,7 +65,7 @@ def open_file(folder: int | None, name: str) -> IO[bytes]:
     found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
         if not stat.S_ISREG(os.fstat(found).st_mode):
-            raise NoFileError(f"{name!r} is no plain file")
+            raise NoFileError(f"{name!r} is not a regular file")
         return open(os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC), "rb")
     finally:
         os.close(found)
