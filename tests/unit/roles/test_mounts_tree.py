@@ -1,5 +1,6 @@
 """What a person sees, and reads, of a server: told well, told badly, or not told."""
 
+import contextlib
 import errno
 import json
 import os
@@ -322,7 +323,12 @@ def test_nothing_is_closed_while_it_is_fetched(mine, monkeypatch):
 def test_what_does_not_come_whole_is_an_error_and_never_less(mine, lab, manner):
     mine.children(TOP)
     lab.manner = manner
-    assert error_of(lambda: whole(mine.open((*TOP, "big")))) == "EIO"
+
+    def read():
+        with contextlib.closing(mine.open((*TOP, "big"))) as opened:
+            whole(opened)
+
+    assert error_of(read) == "EIO"
 
 
 # As one stream from there on, or as a piece by itself.
