@@ -38,6 +38,10 @@ def test_those_that_are_named_or_are_there():
     hosts = {"one": {"mlflow_teams": [team(), team("nlp", 5002), team("old", 5003, state="stopped"), absent]}}
     assert [found["name"] for found in look(hosts=hosts)] == ["vision", "nlp", "old"]
     assert [found["name"] for found in look("nlp", hosts=hosts)] == ["nlp"]
+    assert [found["name"] for found in look(hosts=hosts, absent=True)] == ["vision", "nlp", "old", "gone"]
+    # A team that has moved is there.
+    moved = look(hosts={**hosts, "two": {"mlflow_teams": [team("gone", 5004)]}}, absent=True)
+    assert [(found["name"], found["state"]) for found in moved if found["name"] == "gone"] == [("gone", "present")]
 
 
 def test_where_a_proxy_reaches_the_servers():
