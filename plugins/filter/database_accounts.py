@@ -15,7 +15,7 @@ options:
   _input:
     description: >-
       The teams, as R(the all_teams lookup,ansible_collections.mlops.mlflow.all_teams_lookup) returns them with
-      C(absent=true).
+      C(apart=true).
     type: list
     elements: dict
     required: true
@@ -32,7 +32,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ (teams | mlops.mlflow.database_accounts(server)).accounts | map(attribute='team') }}"
   vars:
-    teams: "{{ query('mlops.mlflow.all_teams') }}"
+    teams: "{{ query('mlops.mlflow.all_teams', apart=true) }}"
     server:
       {host: db1, addresses: [db.example.org], port: 5432, login_user: postgres, login_db: postgres, only: []}
 """
@@ -70,7 +70,9 @@ def database_accounts(teams: list[dict[str, t.Any]], server: dict[str, t.Any]) -
     for team in teams:
         hosts = [each["host"] for each in team["hosts"]]
         here = [account for account in accounts_of(team) if leads_here(account, hosts, server)]
-        (absent if team["state"] == "absent" else present).extend(here)
+        found = absent if team["state"] == "absent" else present
+        # Replicas say the same.
+        found += [account for account in here if account not in found]
     problems = [] if _has_collection() else [MISSING]
     problems += only_problems(server["only"], teams, {account["team"] for account in present + absent}, server)
     problems += together_problems(present)

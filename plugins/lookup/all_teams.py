@@ -12,7 +12,7 @@ author: The mlops.mlflow authors (@mlops-mlflow)
 description:
   - Returns what R(the teams lookup,ansible_collections.mlops.mlflow.teams_lookup) returns on each host of a group,
     every team once, with the hosts that run it. Teams that are C(stopped) are among them, those that are C(absent) only
-    with O(absent).
+    with O(apart).
   - It reads the inventory alone, so that the hosts need not be reached.
 extends_documentation_fragment:
   - mlops.mlflow.resolved
@@ -25,8 +25,10 @@ options:
     description: The group of hosts that run MLflow.
     type: str
     default: mlflow_servers
-  absent:
-    description: Whether to return teams, too, that are C(absent) on all of their hosts.
+  apart:
+    description:
+      - Whether to return what each host declares on its own, a team once for each of its hosts, and those that are
+        C(absent), too. What only keeps a proxy from telling them apart is no fault then.
     type: bool
     default: false
   visitor:
@@ -66,7 +68,7 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         def resolve() -> Declared:
-            return self.resolve(variables or {}, kwargs.get("group"), kwargs.get("visitor"), bool(kwargs.get("absent")))
+            return self.resolve(variables or {}, kwargs.get("group"), kwargs.get("visitor"), bool(kwargs.get("apart")))
 
         if kwargs.get("resolve"):
             return [packed(resolve)]
@@ -79,12 +81,12 @@ class LookupModule(LookupBase):
         return [team for team in teams if not terms or team["name"] in terms]
 
     def resolve(
-        self, variables: dict[str, t.Any], group: str | None, visitor: str | None, absent: bool = False
+        self, variables: dict[str, t.Any], group: str | None, visitor: str | None, apart: bool = False
     ) -> Declared:
         """Read the variables of each host of a group; each of them once."""
         problems: list[str] = []
         found: list[tuple[dict[str, t.Any], dict[str, t.Any]]] = []
-        gone: dict[str, dict[str, t.Any]] = {}
+        each: list[dict[str, t.Any]] = []
         for host in variables.get("groups", {}).get(group or GROUP, []):
             theirs = variables["hostvars"][host]
             teams = Teams(loader=self._loader, templar=self._templar)
@@ -96,18 +98,14 @@ class LookupModule(LookupBase):
             here = [] if said["problems"] else [team for team in said["teams"] if host in (team["servers"] or [host])]
             present = [team for team in here if team["state"] != "absent"]
             found += [(team, server_of(team, host, str(known_as))) for team in present]
-            for team in here if absent else []:
-                first = gone.setdefault(team["name"], {**team, "hosts": []})
-                first["hosts"].append(server_of(team, host, str(known_as)))
+            each += [{**team, "hosts": [server_of(team, host, str(known_as))]} for team in here]
         merged, impossible = merge(found)
-        problems += impossible
+        problems += [] if apart else impossible
         shared = (replica_problem(team, [server["host"] for server in team["hosts"]]) for team in merged)
         problems += [problem for problem in shared if problem]
         if visitor:
             problems += [problem for team in merged for problem in self._reach(team, visitor)]
-        known = {team["name"] for team in merged}
-        merged += [team for name, team in gone.items() if name not in known]
-        return {"teams": merged, "problems": problems}
+        return {"teams": each if apart else merged, "problems": problems}
 
     @staticmethod
     def _reach(team: dict[str, t.Any], visitor: str) -> t.Iterator[str]:

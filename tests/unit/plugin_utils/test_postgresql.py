@@ -169,6 +169,14 @@ def test_two_teams_have_no_account_and_no_database_in_common():
     assert faults(team(), team("vision", tracking=uri("nlp"), state="absent")) == []
 
 
+def test_replicas_have_one_account():
+    (account,) = found(team(hosts=["one"]), team(hosts=["two"]))["accounts"]
+    assert account["team"] == "nlp"
+    # Gone from one host, and served by another.
+    gone = found(team(hosts=["one"], state="absent"), team(hosts=["two"]))
+    assert (len(gone["accounts"]), gone["absent"]) == (1, [])
+
+
 def test_an_account_has_one_password():
     assert faults(team(people=uri("people", user="nlp"))) == []
     assert faults(team(people=uri("people", user="nlp", password="canary-other"))) == [
