@@ -22,7 +22,7 @@ options:
     type: dict
     required: true
   databases:
-    description: Its databases, as M(community.postgresql.postgresql_info) returns them.
+    description: Its databases, as C(community.postgresql.postgresql_info) returns them.
     type: dict
     required: true
   locked:
