@@ -38,6 +38,7 @@ PACKAGES = [
     "restic",  # tests/programs make backups with it
     "openssh-client",
     "postgresql",  # and those of copies that somebody keeps waiting
+    "python3-psycopg2",  # with which modules of community.postgresql ask it
     "strace",  # shows what a power cut would leave of an environment
     "chromium",  # tests/e2e signs in as a person would
     "sslscan",  # and lets somebody else say how good a proxy's TLS is

@@ -11,8 +11,8 @@ version_added: 0.1.0
 author: The mlops.mlflow authors (@mlops-mlflow)
 description:
   - Returns what R(the teams lookup,ansible_collections.mlops.mlflow.teams_lookup) returns on each host of a group,
-    every team once, with the hosts that run it. Teams that are C(absent) are not among them, those that are
-    C(stopped) are.
+    every team once, with the hosts that run it. Teams that are C(stopped) are among them, those that are C(absent) only
+    with O(apart).
   - It reads the inventory alone, so that the hosts need not be reached.
 extends_documentation_fragment:
   - mlops.mlflow.resolved
@@ -25,7 +25,13 @@ options:
     description: The group of hosts that run MLflow.
     type: str
     default: mlflow_servers
-  from_host:
+  apart:
+    description:
+      - Whether to return what each host declares on its own, a team once for each of its hosts, and those that are
+        C(absent), too. What only keeps a proxy from telling them apart is no fault then.
+    type: bool
+    default: false
+  visitor:
     description:
       - Inventory name of a host that is to reach the servers, such as a proxy. Each team that is C(proxied) then also
         has C(addresses), and one with a server that listens on its own host alone is a fault.
@@ -62,7 +68,7 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         def resolve() -> Declared:
-            return self.resolve(variables or {}, kwargs.get("group"), kwargs.get("from_host"))
+            return self.resolve(variables or {}, kwargs.get("group"), kwargs.get("visitor"), bool(kwargs.get("apart")))
 
         if kwargs.get("resolve"):
             return [packed(resolve)]
@@ -74,10 +80,13 @@ class LookupModule(LookupBase):
             raise AnsibleLookupError("\n".join(problems))
         return [team for team in teams if not terms or team["name"] in terms]
 
-    def resolve(self, variables: dict[str, t.Any], group: str | None, from_host: str | None) -> Declared:
+    def resolve(
+        self, variables: dict[str, t.Any], group: str | None, visitor: str | None, apart: bool = False
+    ) -> Declared:
         """Read the variables of each host of a group; each of them once."""
         problems: list[str] = []
         found: list[tuple[dict[str, t.Any], dict[str, t.Any]]] = []
+        each: list[dict[str, t.Any]] = []
         for host in variables.get("groups", {}).get(group or GROUP, []):
             theirs = variables["hostvars"][host]
             teams = Teams(loader=self._loader, templar=self._templar)
@@ -88,14 +97,15 @@ class LookupModule(LookupBase):
             address = theirs.get("mlflow_server_address") or theirs.get("ansible_host") or host
             here = [] if said["problems"] else [team for team in said["teams"] if host in (team["servers"] or [host])]
             present = [team for team in here if team["state"] != "absent"]
-            found += [(team, server_of(team, host, str(address))) for team in present]
+            found += [(team, server_of(team, host, str(known_as))) for team in present]
+            each += [{**team, "hosts": [server_of(team, host, str(known_as))]} for team in here]
         merged, impossible = merge(found)
-        problems += impossible
+        problems += [] if apart else impossible
         shared = (replica_problem(team, [server["host"] for server in team["hosts"]]) for team in merged)
         problems += [problem for problem in shared if problem]
-        if from_host:
-            problems += [problem for team in merged for problem in self._reach(team, from_host)]
-        return {"teams": merged, "problems": problems}
+        if visitor:
+            problems += [problem for team in merged for problem in self._reach(team, visitor)]
+        return {"teams": each if apart else merged, "problems": problems}
 
     @staticmethod
     def _reach(team: dict[str, t.Any], from_host: str) -> t.Iterator[str]:

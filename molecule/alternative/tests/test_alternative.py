@@ -130,6 +130,21 @@ def test_both_stores_are_in_postgresql(beta: Any) -> None:
     assert not beta.host.file("/var/lib/mlflow/beta/mlflow.db").exists
 
 
+def test_its_account_has_the_last_password_and_nobody_else_gets_in(beta: Any) -> None:
+    """What side_effect.yml has declared since the first run; the server has answered with it in the test before."""
+    as_postgres = "setpriv --reuid=postgres --regid=postgres --init-groups psql -XAtq --set=ON_ERROR_STOP=1 -c %s"
+    asked = "env PGPASSWORD=%s psql -XAtq --no-password --host=127.0.0.1 --username=%s --command='select 1' beta"
+    assert beta.host.check_output(asked, 'another "password"', "beta") == "1"
+    assert "password authentication failed" in beta.host.run(asked, 'p@ss/w%rd: "5"', "beta").stderr
+    beta.host.check_output(as_postgres, "create role somebody login password 'plain'")
+    try:
+        assert "permission denied for database" in beta.host.run(asked, "plain", "somebody").stderr
+    finally:
+        beta.host.check_output(as_postgres, "drop role somebody")
+    kept = "select rolsuper, rolcreatedb, rolcreaterole, left(rolpassword, 13) from pg_authid where rolname = 'beta'"
+    assert beta.host.check_output(as_postgres, kept) == "f|f|f|SCRAM-SHA-256"
+
+
 def test_a_server_with_its_database_on_the_host_reaches_nothing_else(beta: Any) -> None:
     firewall = [
         f"-p {name}={' '.join(beta.show('mlflow@beta', name))!r}" for name in ("IPAddressAllow", "IPAddressDeny")

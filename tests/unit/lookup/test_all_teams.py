@@ -40,6 +40,24 @@ def test_those_that_are_named_or_are_there():
     assert [found["name"] for found in look("nlp", hosts=hosts)] == ["nlp"]
 
 
+def test_what_each_host_declares_on_its_own():
+    """What a proxy could not tell apart is none of a PostgreSQL's business."""
+    other = {"backend_store_uri": "postgresql+psycopg://127.0.0.1/x"}
+    hosts = {
+        "one": {"mlflow_teams": [team(), team("gone", 5004, state="absent")]},
+        "two": {"mlflow_teams": [team(**other), team("gone", 5004)]},
+    }
+    assert len(look(hosts=hosts, problems=True)) == 1
+    assert look(hosts=hosts, apart=True, problems=True) == []
+    told = [(found["name"], found["state"], found["hosts"][0]["host"]) for found in look(hosts=hosts, apart=True)]
+    assert told == [
+        ("vision", "present", "one"),
+        ("gone", "absent", "one"),
+        ("vision", "present", "two"),
+        ("gone", "present", "two"),
+    ]
+
+
 def test_where_a_proxy_reaches_the_servers():
     hosts = {
         "one": {

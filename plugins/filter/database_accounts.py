@@ -1,0 +1,102 @@
+# Copyright (c) 2026, the mlops.mlflow authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: database_accounts
+short_description: Which databases and accounts teams want of a PostgreSQL
+version_added: 0.1.0
+author: The mlops.mlflow authors (@mlops-mlflow)
+description:
+  - Reads them in the URIs that teams declare, for the role C(mlflow_database).
+options:
+  _input:
+    description: >-
+      The teams, as R(the all_teams lookup,ansible_collections.mlops.mlflow.all_teams_lookup) returns them with
+      C(apart=true).
+    type: list
+    elements: dict
+    required: true
+  server:
+    description:
+      - The PostgreSQL. C(host) is its inventory name, C(addresses) what URIs call it, C(port) its port. C(login_user)
+        and C(login_db) are who makes the databases, and where. C(only) are the names of the teams to work on.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show whose databases a PostgreSQL is to have
+  ansible.builtin.debug:
+    msg: "{{ (teams | mlops.mlflow.database_accounts(server)).accounts | map(attribute='team') }}"
+  vars:
+    teams: "{{ query('mlops.mlflow.all_teams', apart=true) }}"
+    server:
+      {host: db1, addresses: [db.example.org], port: 5432, login_user: postgres, login_db: postgres, only: []}
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The C(accounts), each with its team, role, password and database; C(absent), those of teams that are C(absent);
+      and the C(problems) that keep them from being made.
+  type: dict
+"""
+
+import typing as t
+from importlib.util import find_spec
+
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.postgresql import (
+    account_problems,
+    accounts_of,
+    leads_here,
+    only_problems,
+    together_problems,
+)
+
+COLLECTION = "community.postgresql"
+MISSING = (
+    "community.postgresql: the controller lacks this collection, which makes the databases; run ansible-galaxy "
+    "collection install community.postgresql"
+)
+
+
+def database_accounts(teams: list[dict[str, t.Any]], server: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Of all teams, those that this PostgreSQL is about."""
+    present: list[dict[str, t.Any]] = []
+    absent: list[dict[str, t.Any]] = []
+    for team in teams:
+        hosts = [each["host"] for each in team["hosts"]]
+        here = [account for account in accounts_of(team) if leads_here(account, hosts, server)]
+        found = absent if team["state"] == "absent" else present
+        # Replicas say the same.
+        found += [account for account in here if account not in found]
+    problems = [] if _has_collection() else [MISSING]
+    problems += only_problems(server["only"], teams, {account["team"] for account in present + absent}, server)
+    problems += together_problems(present)
+    present, absent = _asked_for(present, server["only"]), _asked_for(absent, server["only"])
+    problems += [problem for account in present for problem in account_problems(account, server)]
+    taken = {account["role"] for account in present}
+    absent = [account for account in absent if account["role"] not in taken]
+    return {"accounts": present, "absent": absent, "problems": list(dict.fromkeys(problems))}
+
+
+def _asked_for(accounts: list[dict[str, t.Any]], only: list[str]) -> list[dict[str, t.Any]]:
+    return [account for account in accounts if not only or account["team"] in only]
+
+
+def _has_collection() -> bool:
+    try:
+        return find_spec(f"ansible_collections.{COLLECTION}.plugins.modules") is not None
+    except ImportError:
+        return False
+
+
+class FilterModule:
+    """The filter for Ansible."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """By name."""
+        return {"database_accounts": database_accounts}
