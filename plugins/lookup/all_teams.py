@@ -31,7 +31,7 @@ options:
         C(absent), too. What only keeps a proxy from telling them apart is no fault then.
     type: bool
     default: false
-  visitor:
+  from_host:
     description:
       - Inventory name of a host that is to reach the servers, such as a proxy. Each team that is C(proxied) then also
         has C(addresses), and one with a server that listens on its own host alone is a fault.
@@ -68,7 +68,9 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         def resolve() -> Declared:
-            return self.resolve(variables or {}, kwargs.get("group"), kwargs.get("visitor"), bool(kwargs.get("apart")))
+            return self.resolve(
+                variables or {}, kwargs.get("group"), kwargs.get("from_host"), bool(kwargs.get("apart"))
+            )
 
         if kwargs.get("resolve"):
             return [packed(resolve)]
@@ -81,7 +83,7 @@ class LookupModule(LookupBase):
         return [team for team in teams if not terms or team["name"] in terms]
 
     def resolve(
-        self, variables: dict[str, t.Any], group: str | None, visitor: str | None, apart: bool = False
+        self, variables: dict[str, t.Any], group: str | None, from_host: str | None, apart: bool = False
     ) -> Declared:
         """Read the variables of each host of a group; each of them once."""
         problems: list[str] = []
@@ -97,14 +99,14 @@ class LookupModule(LookupBase):
             address = theirs.get("mlflow_server_address") or theirs.get("ansible_host") or host
             here = [] if said["problems"] else [team for team in said["teams"] if host in (team["servers"] or [host])]
             present = [team for team in here if team["state"] != "absent"]
-            found += [(team, server_of(team, host, str(known_as))) for team in present]
-            each += [{**team, "hosts": [server_of(team, host, str(known_as))]} for team in here]
+            found += [(team, server_of(team, host, str(address))) for team in present]
+            each += [{**team, "hosts": [server_of(team, host, str(address))]} for team in here]
         merged, impossible = merge(found)
         problems += [] if apart else impossible
         shared = (replica_problem(team, [server["host"] for server in team["hosts"]]) for team in merged)
         problems += [problem for problem in shared if problem]
-        if visitor:
-            problems += [problem for team in merged for problem in self._reach(team, visitor)]
+        if from_host:
+            problems += [problem for team in merged for problem in self._reach(team, from_host)]
         return {"teams": each if apart else merged, "problems": problems}
 
     @staticmethod
