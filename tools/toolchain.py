@@ -17,6 +17,8 @@ import machine
 import project
 
 OLDEST_PYTHON = (3, 11)
+# Packages' own tests, and the collections of the ansible package: Ansible compiles those that it loads by itself.
+NEVER_LOADED = r"/site-packages/(ansible_collections/|.*/tests/)"
 
 PACKAGES = [
     "ca-certificates",
@@ -126,10 +128,13 @@ def bootstrap_uv(python: str, where: Path) -> None:
 
 
 def uv_pip_install(where: Path, *arguments: str | Path) -> None:
-    """Install into a virtual environment."""
-    uv = f"{project.VENV}/bin/uv"
-    into = [uv, "pip", "install", "-q", "--compile-bytecode", "--python", f"{where}/bin/python"]
-    project.run([*into, *arguments], quiet=True)
+    """Install into a virtual environment, and compile what may be loaded: most commands here write no bytecode."""
+    uv, python = f"{project.VENV}/bin/uv", f"{where}/bin/python"
+    project.run([uv, "pip", "install", "-q", "--python", python, *arguments], quiet=True)
+    # Some packages bring files that are for other Pythons.
+    project.run(
+        [python, "-m", "compileall", "-qq", "-j", "0", "-x", NEVER_LOADED, where / "lib"], quiet=True, check=False
+    )
 
 
 def make_next() -> None:
