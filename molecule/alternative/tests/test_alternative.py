@@ -1,5 +1,7 @@
 """What only this scenario declares, seen from the hosts and over MLflow's API."""
 
+import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -164,6 +166,19 @@ def test_artifacts_go_through_the_server_into_an_object_store(find_server: Any) 
     assert gamma.ask(path, gamma.admin, "PUT", "a note").status == 200
     assert gamma.host.file("/srv/s3/gamma/artifacts/0/note.txt").content_string == '"a note"'
     assert gamma.ask(path, gamma.admin).text == '"a note"'
+
+
+def test_artifacts_in_an_object_store_are_files_where_they_are_mounted(find_server: Any) -> None:
+    gamma = find_server("debian13", "gamma")
+    run = gamma.ask(f"{API}/runs/create", gamma.admin, "POST", {"experiment_id": "0", "run_name": "kept"}).json
+    identity = run["run"]["info"]["run_id"]
+    # More than is asked for at once, of a store that gives no parts.
+    text = "a note, " * (3 << 17)
+    path = f"/api/2.0/mlflow-artifacts/artifacts/0/{identity}/artifacts/deep/note.txt"
+    assert gamma.ask(path, gamma.admin, "PUT", text).status == 200
+    digest = hashlib.md5(json.dumps(text).encode(), usedforsecurity=False).hexdigest()
+    mounted = f"mlflow-artifacts/gamma/Default/kept@{identity[:8]}/deep/note.txt"
+    assert gamma.host.check_output("su - greta -c %s", f"md5sum {mounted}") == f"{digest}  {mounted}"
 
 
 def test_artifacts_that_are_not_served_have_their_root(beta: Any) -> None:
