@@ -8,7 +8,7 @@ import pytest
 from e2e.stage import Stage, example
 
 PLAY = str(Path(__file__).parent / "own_play.yml")
-VISITOR = {"name": "from_host", "password": "from_host-try-out-only"}
+VISITOR = {"name": "visitor", "password": "visitor-try-out-only"}
 
 
 @pytest.fixture

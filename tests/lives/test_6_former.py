@@ -22,9 +22,8 @@ SETTINGS: dict[str, Any] = {
     "mlflow_backup_repository": "/srv/backups",
     "mlflow_backup_password": "canary-repository-'1'",
     "mlflow_monitoring_state": "present",
-    # As in examples/proxies.
+    # The name that examples/proxies has.
     "mlflow_proxy_domain": "mlflow.example.org",
-    "mlflow_proxy_routing": ["name"],
     "mlflow_client_users": [{"name": name} for name in ("alice", "bob", "dave")],
 }
 RESTORE = "/usr/local/sbin/mlflowctl restore"
