@@ -22,7 +22,8 @@ options:
   server:
     description:
       - The PostgreSQL. C(host) is its inventory name, C(addresses) what URIs call it, C(port) its port. C(login_user)
-        and C(login_db) are who makes the databases, and where. C(only) are the names of the teams to work on.
+        and C(login_db) are who makes the databases, and where; C(local) is whether that is on the same host. C(only)
+        are the names of the teams to work on.
     type: dict
     required: true
 """
@@ -34,13 +35,19 @@ EXAMPLES = r"""
   vars:
     teams: "{{ query('mlops.mlflow.all_teams', apart=true) }}"
     server:
-      {host: db1, addresses: [db.example.org], port: 5432, login_user: postgres, login_db: postgres, only: []}
+      host: db1
+      addresses: [db.example.org]
+      port: 5432
+      login_user: postgres
+      login_db: postgres
+      local: true
+      only: []
 """
 
 RETURN = r"""
 _value:
   description:
-    - The C(accounts), each with its team, role, password and database; C(absent), those of teams that are C(absent);
+    - The C(accounts), each with its team, role, password and database; C(absent), databases of C(absent) teams;
       and the C(problems) that keep them from being made.
   type: dict
 """
@@ -76,11 +83,13 @@ def database_accounts(teams: list[dict[str, t.Any]], server: dict[str, t.Any]) -
     problems = [] if _has_collection() else [MISSING]
     problems += only_problems(server["only"], teams, {account["team"] for account in present + absent}, server)
     problems += together_problems(present)
+    # What a present team has taken over is that one's.
+    taken = {account["database"] for account in present}
+    absent = [account for account in absent if account["database"] not in taken]
     present, absent = _asked_for(present, server["only"]), _asked_for(absent, server["only"])
     problems += [problem for account in present for problem in account_problems(account, server)]
-    taken = {account["role"] for account in present}
-    absent = [account for account in absent if account["role"] not in taken]
-    return {"accounts": present, "absent": absent, "problems": list(dict.fromkeys(problems))}
+    left = list(dict.fromkeys(account["database"] for account in absent))
+    return {"accounts": present, "absent": left, "problems": list(dict.fromkeys(problems))}
 
 
 def _asked_for(accounts: list[dict[str, t.Any]], only: list[str]) -> list[dict[str, t.Any]]:

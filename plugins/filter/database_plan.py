@@ -18,18 +18,13 @@ options:
     elements: dict
     required: true
   server:
-    description: Version and roles of the PostgreSQL, and whether it has TLS.
+    description: Version, port and roles of the PostgreSQL, and whether it has TLS.
     type: dict
     required: true
   databases:
     description: Its databases, as C(community.postgresql.postgresql_info) returns them.
     type: dict
     required: true
-  locked:
-    description: Names of roles that are to log in no more.
-    type: list
-    elements: str
-    default: []
 """
 
 EXAMPLES = r"""
@@ -42,7 +37,7 @@ RETURN = r"""
 _value:
   description:
     - The C(roles), C(databases), C(closed) databases and C(schemas) that differ, the C(steps) as lines without secrets,
-      and the C(problems) that keep them from being taken.
+      and the C(problems), by line; nothing is done for a team that has one.
   type: dict
 """
 

@@ -29,17 +29,19 @@ BEYOND = {
 FLAGS = ",".join(["LOGIN", *(f"NO{word}" for word in BEYOND.values())])
 
 
-def plan(accounts: t.Sequence[Account], server: Found, databases: Found, locked: t.Sequence[str] = ()) -> Found:
-    """What differs, as what is to be done and as lines that may be shown; C(locked) roles are to log in no more."""
+def plan(accounts: t.Sequence[Account], server: Found, databases: Found) -> Found:
+    """What differs, as what is to be done and as lines that may be shown; nothing of a team that cannot have it all."""
     roles = {role["name"]: role for role in server["roles"]}
-    done: Found = {"roles": [], "databases": [], "closed": [], "schemas": [], "steps": []}
-    done["problems"] = [line for account in accounts for line in _problems(account, server, roles, databases)]
-    for name, account in {account["role"]: account for account in accounts}.items():
+    done: Found = {"roles": [], "databases": [], "closed": [], "schemas": [], "steps": [], "problems": []}
+    left = set()
+    for account in accounts:
+        found = list(_problems(account, server, roles, databases))
+        done["problems"] += found
+        left |= {account["team"]} if found else set()
+    taken = [account for account in accounts if account["team"] not in left]
+    for name, account in {account["role"]: account for account in taken}.items():
         _role(done, name, account["password"], roles.get(name))
-    for name in sorted({name for name in locked if roles.get(name, {}).get("login")}):
-        done["roles"].append({"name": name, "password": None, "flags": "NOLOGIN"})
-        done["steps"].append(f"role {name}: may log in no more")
-    for account in {account["database"]: account for account in accounts}.values():
+    for account in {account["database"]: account for account in taken}.values():
         _database(done, account, server, databases.get(account["database"]))
     return done
 
@@ -49,7 +51,9 @@ def _problems(account: Account, server: Found, roles: Found, databases: Found) -
     role, database = roles.get(account["role"]), databases.get(account["database"])
     if server["version"] < OLDEST:
         yield f"{place} this PostgreSQL is older than 10, and keeps no passwords as SCRAM; upgrade it"
-    if account["sslmode"] in TLS and not server["tls"]:
+    # A pooler at another port has a certificate of its own.
+    direct = any(port == int(server["port"]) for _host, port in account["places"])
+    if account["sslmode"] in TLS and direct and not server["tls"]:
         yield (
             f"{place} sslmode={account['sslmode']} asks for TLS, which this PostgreSQL does not have; set ssl = on "
             "there, with a certificate, or leave sslmode out"
@@ -58,6 +62,16 @@ def _problems(account: Account, server: Found, roles: Found, databases: Found) -
         yield (
             f"{place} the user {quoted(account['role'])} is a superuser of this PostgreSQL, to whom no database is "
             "closed; name another user"
+        )
+    if role and role["member_of"]:
+        yield (
+            f"{place} the user {quoted(account['role'])} is a member of {', '.join(map(quoted, role['member_of']))}, "
+            "and may do what these may; take that back (REVOKE … FROM …), or name another user"
+        )
+    if role and role["expired"]:
+        yield (
+            f"{place} the password of {quoted(account['role'])} is not valid any more; ALTER ROLE … VALID UNTIL "
+            "'infinity' there, or name another user"
         )
     if database and database["owner"] != account["role"]:
         yield (
@@ -74,14 +88,14 @@ def _problems(account: Account, server: Found, roles: Found, databases: Found) -
 
 def _role(done: Found, name: str, password: str, role: Found | None) -> None:
     said = []
+    kept = role is not None and is_of(role["password"], password)
     if role is None:
         said = ["is made"]
     else:
-        said += [] if is_of(role["password"], password) else ["gets the declared password"]
+        said += [] if kept else ["gets the declared password"]
         said += [] if role["login"] else ["may log in"]
         said += [f"loses {word}" for key, word in BEYOND.items() if role[key]]
     if said:
-        kept = role is not None and is_of(role["password"], password)
         done["roles"].append({"name": name, "password": None if kept else verifier(password), "flags": FLAGS})
         done["steps"] += [f"role {name}: {line}" for line in said]
 

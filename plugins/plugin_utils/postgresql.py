@@ -52,10 +52,12 @@ def _account(team: Team, option: str) -> Account:
         "option": option,
         "role": unquote((login and login["user"]) or ""),
         "password": unquote((login and login["password"]) or ""),
-        "database": unquote(said("database", "dbname")),
+        # Not all versions of SQLAlchemy decode it.
+        "database": said("database", "dbname"),
         "places": _places(said("host", "host"), said("port", "port")),
         "own": is_every_hosts_own(uri),
         "sslmode": "".join(query.get("sslmode", [])),
+        "twice": sorted({"user", "password"} & set(query)),
     }
 
 
@@ -69,10 +71,13 @@ def _places(hosts: str, ports: str) -> list[tuple[str, int]]:
 
 def leads_here(account: Account, hosts: t.Sequence[str], server: Team) -> bool:
     """Whether an account is one of this PostgreSQL; C(hosts) serve the team, and may mean themselves by its address."""
+    # On ansible-core before 2.19, numbers of variables are texts.
+    own_port = int(server["port"])
+    known = {_address(str(name), own_port) for name in server["addresses"]}
+    called = any((name.lower().rstrip("."), port) in known for name, port in account["places"])
     if account["own"]:
-        return server["host"] in hosts and account["places"][0][1] == server["port"]
-    known = {_address(str(name), int(server["port"])) for name in server["addresses"]}
-    return any((name.lower(), port) in known for name, port in account["places"])
+        return server["host"] in hosts and (called or (server["local"] and account["places"][0][1] == own_port))
+    return called
 
 
 def _address(word: str, port: int) -> tuple[str, int]:
@@ -90,6 +95,9 @@ def account_problems(account: Account, server: Team) -> Problems:
         yield f"{place} names no user, who would own the database; {example}"
     elif problem := _role_problem(account["role"], server):
         yield f"{place} the user {quoted(account['role'])} {problem}"
+    if account["twice"]:
+        words = " and ".join(account["twice"])
+        yield f"{place} has {words} among its options, which MLflow takes in place of what is before @; {example}"
     if not account["password"]:
         yield f"{place} names no password for its user, who is to log in with one; {example}"
     elif not (account["password"].isascii() and account["password"].isprintable()):
@@ -133,7 +141,13 @@ def together_problems(accounts: t.Sequence[Account]) -> Problems:
                     f"give each a {cure} of its own in backend_store_uri"
                 )
     known: dict[str, str] = {}
+    owners: dict[tuple[str, str], str] = {}
     for account in accounts:
+        if owners.setdefault((account["team"], account["database"]), account["role"]) != account["role"]:
+            yield (
+                f"mlflow_teams: {account['team']}: {account['option']}: the database {quoted(account['database'])} has "
+                "another user in backend_store_uri, and can be one's alone; name the same user, or another database"
+            )
         if known.setdefault(account["role"], account["password"]) != account["password"]:
             yield (
                 f"mlflow_teams: {account['team']}: {account['option']}: the user {quoted(account['role'])} has another "

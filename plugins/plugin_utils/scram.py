@@ -14,7 +14,8 @@ import secrets
 # What PostgreSQL takes for a new password by itself.
 ITERATIONS = 4096
 SALT_BYTES = 16
-KEPT = re.compile(r"SCRAM-SHA-256\$(?P<iterations>[0-9]{1,9}):(?P<salt>[^$]+)\$(?P<keys>[^:]+:.+)", re.ASCII)
+# A role may set what is kept of its own password: more iterations than these would hold up whoever looks.
+KEPT = re.compile(r"SCRAM-SHA-256\$(?P<iterations>[1-9][0-9]{0,4}):(?P<salt>[^$]+)\$(?P<keys>[^:]+:.+)", re.ASCII)
 
 
 def verifier(password: str) -> str:
@@ -27,7 +28,11 @@ def is_of(kept: str | None, password: str) -> bool:
     found = KEPT.fullmatch(kept or "")
     if not found:
         return False
-    made = _with_salt(password, base64.b64decode(found["salt"]), int(found["iterations"]))
+    try:
+        salt = base64.b64decode(found["salt"], validate=True)
+    except ValueError:
+        return False
+    made = _with_salt(password, salt, int(found["iterations"]))
     return hmac.compare_digest(made.encode(), str(kept).encode())
 
 

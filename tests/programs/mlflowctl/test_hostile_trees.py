@@ -100,6 +100,60 @@ def test_what_is_deeper_than_any_path_is_counted(lab):
     assert said == [f"1 files below {lab.share} are no files, or were changed meanwhile"]
 
 
+@contextlib.contextmanager
+def deep_file(place, *names):
+    """Have a file below directories of these names, step by step."""
+    folder = os.open(place, os.O_RDONLY)
+    for name in names:
+        os.mkdir(name, dir_fd=folder)
+        below = os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(os.open("m", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=folder))
+    os.close(folder)
+    try:
+        yield
+    finally:
+        subprocess.run(["rm", "-rf", place / names[0]], check=True)
+
+
+# Longer than a path can be, and so long that there is no room for where it is restored to.
+@pytest.mark.parametrize("count", [18, 16])
+def test_a_path_that_could_not_be_restored_is_in_no_backup(lab, count):
+    with deep_file(lab.share, *["x" * 250] * count):
+        told = lab.back_up()
+        (said,) = lab.backup.complaints(told)
+        assert said.startswith(f"{lab.share}: 1 places there cannot be read, such as 'xxx")
+        lab.restore_into()
+        assert (told["artifacts"]["files"], (lab.share / "model.bin").read_text()) == (1, "weights")
+
+
+def test_what_clients_remove_before_it_is_read_keeps_nothing_else_from_being_restored(lab, monkeypatch):
+    (lab.share / "note").write_text("gone soon")
+    listed = lab.backup.list_artifacts
+
+    def list_artifacts(*words):
+        try:
+            return listed(*words)
+        finally:
+            (lab.share / "note").unlink()
+
+    monkeypatch.setattr(lab.backup, "list_artifacts", list_artifacts)
+    lab.back_up()
+    assert lab.restore_into()["changed_while_read"] == ["note"]
+    assert (lab.share / "model.bin").read_text() == "weights"
+
+
+def test_what_is_missed_takes_no_room():
+    missed = trees.Missed()
+    tracemalloc.start()
+    for number in range(20000):
+        missed.add(("d" * 200, f"{number}"))
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+    assert (missed.count, missed.first, missed.everything) == (20000, "d" * 200, False)
+
+
 def test_many_directories_far_down_take_no_room(tmp_path):
     depth, count = 1000, 2000
     folder = make_deep(tmp_path, depth)

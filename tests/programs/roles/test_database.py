@@ -129,6 +129,32 @@ def test_what_somebody_has_opened_is_closed(database, play, team):
     assert "permission denied for database" in database.log_in("other", "plain", "nlp")
 
 
+# What a team makes of its own database, for whoever comes there with more rights.
+TRAP = """
+CREATE SCHEMA evil;
+CREATE FUNCTION evil.same(oid, oid) RETURNS boolean LANGUAGE plpgsql AS
+  $$ BEGIN EXECUTE 'ALTER ROLE nlp SUPERUSER'; RETURN true; EXCEPTION WHEN OTHERS THEN RETURN true; END $$;
+CREATE FUNCTION evil.same(name, text) RETURNS boolean LANGUAGE plpgsql AS
+  $$ BEGIN EXECUTE 'ALTER ROLE nlp SUPERUSER'; RETURN true; EXCEPTION WHEN OTHERS THEN RETURN true; END $$;
+CREATE OPERATOR evil.= (LEFTARG = oid, RIGHTARG = oid, FUNCTION = evil.same);
+CREATE OPERATOR evil.= (LEFTARG = name, RIGHTARG = text, FUNCTION = evil.same);
+ALTER DATABASE nlp SET search_path = evil, pg_catalog;
+ALTER DATABASE nlp SET statement_timeout = 1;
+ALTER DATABASE nlp SET default_transaction_read_only = on;
+GRANT ALL ON SCHEMA public TO PUBLIC;
+GRANT ALL ON DATABASE nlp TO PUBLIC
+"""
+
+
+def test_what_a_team_makes_of_its_database_is_not_executed_for_the_superuser(database, play, team):
+    assert play([team()]).code == 0
+    assert "ERROR" not in database.log_in("nlp", PLAIN["nlp"], "nlp", TRAP)
+    done = play([team()])
+    assert (done.code, done.steps()) == (0, [line.format("nlp") for line in MADE[2:]]), done.output
+    assert database.sql(OF_NLP) == "t|f|f|f|SCRAM-SHA-256"
+    assert play([team()]).changed == 0
+
+
 def test_what_is_somebody_else_s_is_refused_and_left(database, play, team):
     database.sql("CREATE ROLE other LOGIN")
     database.sql("CREATE DATABASE nlp OWNER other")
@@ -173,11 +199,7 @@ def test_absent_teams_keep_their_databases(database, play, team):
     assert (done.code, done.changed) == (0, 0), done.output
     assert "The databases of teams that are absent stay, with all that is in them: nlp." in done.output
     assert database.log_in("nlp", PLAIN["nlp"], "nlp") == "1"
-    done = play(gone, mlflow_database_lock_absent=True)
-    assert (done.code, done.steps()) == (0, ["role nlp: may log in no more"]), done.output
-    assert "is not permitted to log in" in database.log_in("nlp", PLAIN["nlp"], "nlp")
-    assert play(gone, mlflow_database_lock_absent=True).changed == 0
-    assert play([team()]).steps() == ["role nlp: may log in"]
+    assert play([team()]).changed == 0
     assert database.log_in("nlp", PLAIN["nlp"], "nlp", "SELECT count(*) FROM kept") == "0"
 
 

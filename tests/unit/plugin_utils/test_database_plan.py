@@ -14,23 +14,25 @@ ACCOUNT = {
     "password": CANARY,
     "database": "nlp",
     "sslmode": "",
+    "places": [("db.example.org", 5432)],
 }
 PEOPLE = {**ACCOUNT, "option": "auth_database_uri", "database": "people"}
 ROLE = {
     "name": "nlp",
     "password": scram.verifier(CANARY),
     "login": True,
-    **dict.fromkeys(("superuser", "createdb", "createrole", "replication", "bypassrls"), False),
+    **dict.fromkeys(("superuser", "createdb", "createrole", "replication", "bypassrls", "expired"), False),
+    "member_of": [],
 }
 SCHEMA = {"nspowner": "pg_database_owner", "nspacl": "{pg_database_owner=UC/pg_database_owner}"}
 DATABASE = {"owner": "nlp", "access_priv": "nlp=CTc/nlp", "namespaces": {"public": SCHEMA}}
-EMPTY = {"version": 150004, "tls": False, "roles": []}
+EMPTY = {"version": 150004, "port": "5432", "tls": False, "roles": []}
 FULL = {**EMPTY, "roles": [ROLE]}
 
 
-def planned(*accounts, server=FULL, databases=None, locked=()):
+def planned(*accounts, server=FULL, databases=None):
     given = copy.deepcopy([accounts, server])
-    done = plan(list(accounts or [ACCOUNT]), server, {"nlp": DATABASE} if databases is None else databases, locked)
+    done = plan(list(accounts or [ACCOUNT]), server, {"nlp": DATABASE} if databases is None else databases)
     assert given == [accounts, server]
     assert "canary" not in str(done)
     return done
@@ -129,6 +131,20 @@ def test_names_that_postgresql_puts_in_quotes():
             "the user 'nlp' is a superuser of this PostgreSQL, to whom no database is closed; name another user",
         ),
         (
+            with_role(member_of=["pg_read_all_data", "vision"]),
+            {},
+            {},
+            "the user 'nlp' is a member of 'pg_read_all_data', 'vision', and may do what these may; take that back "
+            "(REVOKE … FROM …), or name another user",
+        ),
+        (
+            with_role(expired=True),
+            {},
+            {},
+            "the password of 'nlp' is not valid any more; ALTER ROLE … VALID UNTIL 'infinity' there, or name another "
+            "user",
+        ),
+        (
             EMPTY,
             with_database(owner="vision"),
             {},
@@ -160,15 +176,18 @@ def test_names_that_postgresql_puts_in_quotes():
 def test_what_is_refused(server, databases, account, said):
     done = planned({**ACCOUNT, **account}, server=server, databases=databases)
     assert done["problems"] == [f"mlflow_teams: nlp: backend_store_uri: {said}"]
+    assert done["steps"] == []
+
+
+def test_a_team_that_fails_keeps_nobody_from_theirs():
+    other = {**ACCOUNT, "team": "vision", "role": "vision", "database": "vision"}
+    done = planned(ACCOUNT, PEOPLE, other, server=with_role(superuser=True), databases={})
+    assert len(done["problems"]) == 2
+    assert {step.split(":")[0] for step in done["steps"]} == {"role vision", "database vision"}
 
 
 def test_tls_that_is_there_is_no_fault():
     assert planned({**ACCOUNT, "sslmode": "require"}, server={**FULL, "tls": True})["problems"] == []
     assert planned({**ACCOUNT, "sslmode": "prefer"})["problems"] == []
-
-
-def test_who_is_to_log_in_no_more():
-    server = {**FULL, "roles": [ROLE, {**ROLE, "name": "old"}, {**ROLE, "name": "older", "login": False}]}
-    done = planned(server=server, locked=["old", "older", "never"])
-    assert done["roles"] == [{"name": "old", "password": None, "flags": "NOLOGIN"}]
-    assert done["steps"] == ["role old: may log in no more"]
+    # That of a pooler is its own.
+    assert planned({**ACCOUNT, "sslmode": "require", "places": [("pooler", 6432)]})["problems"] == []

@@ -11,6 +11,7 @@ SERVER = {
     "port": 5432,
     "login_user": "postgres",
     "login_db": "postgres",
+    "local": True,
     "only": [],
 }
 
@@ -93,6 +94,16 @@ def test_a_host_that_means_itself_means_the_one_that_serves_the_team():
         assert found(team(tracking=uri(host=own), hosts=["db1"]))["accounts"], own
         assert not found(team(tracking=uri(host=f"{own}:5433"), hosts=["db1"]))["accounts"], own
     assert found(team(tracking="postgresql+psycopg://n:p@/nlp?host=/run/postgresql", hosts=["db1"]))["accounts"]
+    # A pooler before it, by its port; nobody means one that is elsewhere.
+    pooler = team(tracking=uri(host="127.0.0.1:6432"), hosts=["db1"])
+    assert found(pooler, addresses=["127.0.0.1:6432"])["accounts"]
+    assert not found(team(tracking=uri(host="127.0.0.1"), hosts=["db1"]), local=False)["accounts"]
+    assert not found(team(tracking=uri(host="127.0.0.1")), addresses=["127.0.0.1"])["accounts"]
+
+
+def test_a_port_may_be_a_text():
+    for host in ("127.0.0.1", "db1"):
+        assert found(team(tracking=uri(host=host), hosts=["db1"]), addresses=["db1"], port="5432")["accounts"], host
 
 
 @pytest.mark.parametrize(
@@ -125,7 +136,7 @@ def test_a_host_that_means_itself_means_the_one_that_serves_the_team():
         ),
         (
             uri("n lp".replace(" ", "%20"), user="nlp"),
-            "the database 'n lp' has other letters in its name than this role "
+            "the database 'n%20lp' has other letters in its name than this role "
             "makes; use letters, digits, _ and -, a letter first",
         ),
         (
@@ -149,6 +160,18 @@ def test_what_cannot_be_made(tracking, said):
     lines = faults(team(tracking=tracking))
     assert f"mlflow_teams: nlp: backend_store_uri: {said}" in lines
     assert len(lines) == (2 if "names no user" in said else 1), lines
+
+
+def test_a_user_is_said_once():
+    (line,) = faults(team(tracking=f"{uri()}?user=vision&password=canary"))
+    assert "has password and user among its options, which MLflow takes in place of what is before @" in line
+
+
+def test_a_database_is_one_users():
+    assert faults(team(people=uri("nlp", user="people"))) == [
+        "mlflow_teams: nlp: auth_database_uri: the database 'nlp' has another user in backend_store_uri, and can be "
+        "one's alone; name the same user, or another database"
+    ]
 
 
 def test_two_teams_have_no_account_and_no_database_in_common():
@@ -201,9 +224,12 @@ def test_teams_that_are_asked_for_have_something_here():
 
 def test_what_absent_teams_leave():
     gone = team("old", state="absent")
-    assert [each["database"] for each in found(team(), gone)["absent"]] == ["old"]
+    assert found(team(), gone)["absent"] == ["old"]
     # What another team has taken over is that one's.
     assert found(team(), team("old", tracking=uri("nlp"), state="absent"))["absent"] == []
+    # Also by another user, and when nobody asks about that one.
+    other = team("old", tracking=uri("nlp", user="old"), state="absent")
+    assert found(team(), other, only=["old"])["absent"] == []
 
 
 def test_a_missing_collection_is_named_with_the_command(monkeypatch):

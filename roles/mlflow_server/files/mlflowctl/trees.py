@@ -20,6 +20,8 @@ DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 DEEPEST = 2048
 # So many directories are open at a time.
 HELD = 64
+# So much of a path is told.
+LONGEST = 200
 
 
 class LinkError(OSError):
@@ -119,6 +121,19 @@ class Way:
         for _place, handle in self.held[first:]:
             os.close(handle)
         del self.held[first:]
+
+
+class Missed:
+    """What a walk could not look at: how much, and the first of it; members may make any number of it."""
+
+    def __init__(self) -> None:
+        self.count, self.first, self.everything = 0, "", False
+
+    def add(self, parts: tuple[str, ...]) -> None:
+        """Count one; a path without parts is that of all."""
+        self.first = self.first or "/".join(parts)[:LONGEST]
+        self.count += 1
+        self.everything = self.everything or not parts
 
 
 def walk(

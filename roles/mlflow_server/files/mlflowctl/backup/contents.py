@@ -29,6 +29,8 @@ COUNTS = {
 PIECE = 1 << 20
 # So much of a name is told.
 LONGEST = 200
+# Bytes of an artifact's path: Linux takes 4096 in all, and where it is restored to takes some.
+LONGEST_PATH = 3584
 # MLflow writes an artifact under such a name first: until it has its own, nobody was told that it is there.
 UNFINISHED = ".artifact.uploading."
 
@@ -127,7 +129,9 @@ def artifacts(directory: str, known: dict[str, File]) -> Iterator[File]:
     for folder, _subfolders, names in levels(directory, onerror=refuse):
         for name in (name for name in names if not name.startswith(UNFINISHED)):
             path = os.path.join(folder, name)
-            yield from described(path, None, os.path.relpath(path, directory), known)
+            relative = os.path.relpath(path, directory)
+            refuse_long(relative)
+            yield from described(path, None, relative, known)
 
 
 def artifacts_within(
@@ -136,10 +140,18 @@ def artifacts_within(
     """Describe the same on a walk below a directory that is held open, whoever exchanges what is in it meanwhile."""
     for folder, facts, parts in walk:
         if stat.S_ISREG(facts.st_mode) and not parts[-1].startswith(UNFINISHED):
+            path = os.path.join(*parts)
             try:
-                yield from described(parts[-1], folder, os.path.join(*parts), known)
+                refuse_long(path)
+                yield from described(parts[-1], folder, path, known)
             except OSError:
                 missed(parts)
+
+
+def refuse_long(path: str) -> None:
+    """Let nobody hold for backed up what restic could not put below the directory where it is restored to."""
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise OSError(errno.ENAMETOOLONG, f"its path has more than {LONGEST_PATH} bytes", path[:LONGEST])
 
 
 def described(name: str, folder: int | None, relative: str, known: dict[str, File]) -> Iterator[File]:
@@ -223,16 +235,15 @@ def told(action: str, path: str) -> None:
     elif action == "within":
         from mlflowctl import trees  # noqa: PLC0415 - as a text this stands alone, see manifest.py
 
-        missed: list[tuple[str, ...]] = []
+        missed = trees.Missed()
         # What a user has mounted there, root may not even look at.
-        walk = trees.walk(int(path), changing=True, but=(OSError,), missed=missed.append)
-        for file in artifacts_within(walk, read_files(sys.stdin), missed.append):
+        walk = trees.walk(int(path), changing=True, but=(OSError,), missed=missed.add)
+        for file in artifacts_within(walk, read_files(sys.stdin), missed.add):
             print(json.dumps(file))
-        if () in missed:
+        if missed.everything:
             raise OSError("it cannot be read")
-        if missed:
-            first = "/".join(missed[0])[:LONGEST]
-            print(f"{len(missed)} places there cannot be read, such as {first!a}", file=sys.stderr)
+        if missed.count:
+            print(f"{missed.count} places there cannot be read, such as {missed.first!a}", file=sys.stderr)
     else:
         print(json.dumps({".db": rows_of_sqlite, ".dump": rows_of_dump}[Path(path).suffix](path)))
 

@@ -39,6 +39,9 @@ PATTERN = re.compile(r"([*?\[\\])")
 
 Snapshot = dict[str, Any]
 
+# What restic says of a place that it cannot have.
+TOO_LONG = re.compile(r"ignoring error for /.*: file name too long")
+
 
 class BackupError(Problem):
     """Why there is no backup, or none to restore."""
@@ -232,9 +235,19 @@ class Repository:
         return any((it.get("path"), it.get("type"), it.get("uid")) == (path, "file", os.geteuid()) for it in lines)
 
     def restore(self, snapshot: Snapshot, paths: Iterable[str], target: Path) -> None:
-        """Put these paths of a snapshot, with all that is below them, below a directory."""
+        """Put these paths of a snapshot, with all that is below them, below a directory.
+
+        Directories for which a path has no room are left: no file that counts is in them (contents.LONGEST_PATH).
+        """
         words = [f"--include={escaped(path)}" for path in paths]
-        self.run("restore", "--quiet", snapshot["id"], f"--target={target}", *words)
+        try:
+            self.run("restore", "--quiet", snapshot["id"], f"--target={target}", *words)
+        except BackupError as error:
+            *lines, last = str(error).splitlines()
+            if not (
+                lines and all(TOO_LONG.fullmatch(line) for line in lines) and last.startswith("Fatal: There were ")
+            ):
+                raise
 
 
 class StillError(Exception):

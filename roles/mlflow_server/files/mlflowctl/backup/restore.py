@@ -184,8 +184,10 @@ class Restore:
         """Let nothing that is not whole get in the place of anything."""
         found = list(differences(self.manifest, self.listed, self.copies, self.artifacts, self.team))
         if self.of_clients:
-            # What they wrote while it was read is told of.
-            found = [it for it in found if it not in set(map(contents.missing, self.changed))]
+            # What they wrote or removed while it was read is told of.
+            gone = {contents.missing(path): path for path in contents.read_files(self.listed.splitlines())}
+            self.changed += sorted({gone[it] for it in found if it in gone} - set(self.changed))
+            found = [it for it in found if it not in gone]
         if found:
             raise BackupError("the restored files are not those of the snapshot: " + "; ".join(found[:5]))
 

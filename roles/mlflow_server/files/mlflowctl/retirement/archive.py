@@ -175,10 +175,10 @@ def add_tree(tar: tarfile.TarFile, root: int, clients: bool = False) -> int:
     """
     top, left = os.fstat(root), 0
     tar.addfile(entry("artifacts", top, tarfile.DIRTYPE))
-    missed: list[tuple[str, ...]] = []
+    missed = trees.Missed()
     # What a user has mounted there, root may not even look at.
     passed: tuple[type[OSError], ...] = (OSError,) if clients else ()
-    for folder, facts, parts in trees.walk(root, clients, passed, missed=missed.append):
+    for folder, facts, parts in trees.walk(root, clients, passed, missed=missed.add):
         is_own = clients or facts.st_nlink == 1 or facts.st_uid == top.st_uid
         try:
             left += not add_entry(tar, "/".join(("artifacts", *parts)), folder, facts, is_own)
@@ -188,7 +188,7 @@ def add_tree(tar: tarfile.TarFile, root: int, clients: bool = False) -> int:
                 raise
             left += 1
         forget(tar, facts)
-    return left + len(missed)
+    return left + missed.count
 
 
 def forget(tar: tarfile.TarFile, facts: os.stat_result) -> None:
