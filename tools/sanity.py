@@ -74,7 +74,8 @@ def fetch_pip() -> None:
         return
     project.say(f"the download host of ansible-test is not reachable: pip {version} from the index")
     cache.mkdir(parents=True, exist_ok=True)
-    download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:"]
+    # The environment of another ansible-core has no pip.
+    download = [f"{project.VENV}/bin/python", "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:"]
     project.run([*download, "-d", cache, f"pip=={version}"], quiet=True)
     script.write_text(BOOTSTRAP.format(version=version))
 
