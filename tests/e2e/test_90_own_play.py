@@ -21,7 +21,7 @@ def cached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_it_is_settled_with_facts_from_a_cache_too(converged: Stage, cached: None) -> None:
     # The second has its facts from the first, which may have to put right what another story left.
-    first, second = (converged.play(PLAY, "--limit=mlflow1") for _ in range(2))
+    first, second = (converged.play(PLAY, "--limit=mlflow1") for _time in range(2))
     assert (first.code, first.warnings) == (0, []), first.output[-5000:]
     assert (second.code, second.changed, second.warnings) == (0, 0, []), second.output[-5000:]
     assert ["Gathering Facts" in run.output for run in (first, second)] == [True, False]

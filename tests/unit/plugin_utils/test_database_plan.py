@@ -30,7 +30,8 @@ EMPTY = {"version": 150004, "port": "5432", "tls": False, "roles": []}
 FULL = {**EMPTY, "roles": [ROLE]}
 
 
-def planned(*accounts, server=FULL, databases=None):
+def planned(*accounts, server=None, databases=None):
+    server = server or FULL
     given = copy.deepcopy([accounts, server])
     done = plan(list(accounts or [ACCOUNT]), server, {"nlp": DATABASE} if databases is None else databases)
     assert given == [accounts, server]
