@@ -28,7 +28,8 @@ PLACE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})\Z")
 class Asker(Protocol):
     """Who asks for it."""
 
-    def ask(self, method: str, path: str, body: str | None = None, /, **headers: str) -> Answer: ...
+    def ask(self, method: str, path: str, body: str | None = None, /, **headers: str) -> Answer:
+        """Send a request; return what is answered, without its body."""
 
 
 def whole_size(answer: Answer, first: int, last: int) -> int:

@@ -18,31 +18,52 @@ class Entry(Protocol):
     """What stands in a directory."""
 
     @property
-    def attributes(self) -> wire.Attributes: ...
+    def attributes(self) -> wire.Attributes:
+        """Its kind, size and times."""
+
     @property
-    def target(self) -> str: ...
+    def target(self) -> str:
+        """Where a link leads."""
 
 
 class File(Protocol):
     """An open file."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """How long it is."""
+
     @property
-    def version(self) -> str: ...
-    def read(self, offset: int, size: int) -> wire.Data: ...
-    def at_hand(self, offset: int, size: int) -> wire.Data | None: ...
-    def ahead(self, offset: int) -> Ahead | None: ...
-    def close(self) -> None: ...
+    def version(self) -> str:
+        """What differs when it has been replaced."""
+
+    def read(self, offset: int, size: int) -> wire.Data:
+        """Return a part, when it has come."""
+
+    def at_hand(self, offset: int, size: int) -> wire.Data | None:
+        """Return a part that is in memory, or None."""
+
+    def ahead(self, offset: int) -> Ahead | None:
+        """Return what fetches the piece after this one, or None."""
+
+    def close(self) -> None:
+        """Let go of it."""
 
 
 class Tree(Protocol):
     """What is shown. Each of these raises OSError."""
 
-    def entry(self, path: nodes.Path) -> Entry: ...
-    def children(self, path: nodes.Path) -> Mapping[str, Entry]: ...
-    def open(self, path: nodes.Path) -> File: ...
-    def rest(self) -> None: ...
+    def entry(self, path: nodes.Path) -> Entry:
+        """Return what stands at a path."""
+
+    def children(self, path: nodes.Path) -> Mapping[str, Entry]:
+        """Return what is in a directory, by name."""
+
+    def open(self, path: nodes.Path) -> File:
+        """Open a file to read it."""
+
+    def rest(self) -> None:
+        """Let servers sleep that nobody reads from."""
 
 
 Listing = list[tuple[str, Entry]]
