@@ -792,7 +792,11 @@ ADDRESS = "mlflow_server_address"
 PROXY_ADDRESS = "mlflow_proxy_address"
 CALLED = ("inventory_hostname", "ansible_host", ADDRESS)
 # What all sides of a proxy read, and what it is where nobody says it.
-DOORS: dict[str, t.Any] = {"mlflow_proxy_domain": "", "mlflow_proxy_routing": ["name"], "mlflow_proxy_https_port": 443}
+ENDPOINTS: dict[str, t.Any] = {
+    "mlflow_proxy_domain": "",
+    "mlflow_proxy_routing": ["name"],
+    "mlflow_proxy_https_port": 443,
+}
 
 
 class LookupModule(LookupBase):
@@ -854,7 +858,7 @@ class LookupModule(LookupBase):
     def _said(self, variables: dict[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
         """All that is read, with its templates filled in, and a line for each that nothing can fill in."""
         said, problems = {}, []
-        wanted = {TEAMS, PACKAGES_VARIABLE, *VARIABLES.values(), *DOORS, *CALLED}
+        wanted = {TEAMS, PACKAGES_VARIABLE, *VARIABLES.values(), *ENDPOINTS, *CALLED}
         for name in sorted(name for name in variables if name in wanted or name.startswith(TEAM_PREFIX)):
             try:
                 said[name] = self._plain(variables[name])
@@ -905,7 +909,7 @@ class LookupModule(LookupBase):
 
     @staticmethod
     def _endpoints(said: dict[str, t.Any]) -> tuple[str, list[t.Any], t.Any]:
-        domain, ways, port = (said.get(name, default) for name, default in DOORS.items())
+        domain, ways, port = (said.get(name, default) for name, default in ENDPOINTS.items())
         return str(domain or ""), ways if isinstance(ways, list) else [ways], port
 
     @staticmethod

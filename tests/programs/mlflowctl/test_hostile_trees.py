@@ -50,12 +50,12 @@ def mounted_by(account, place):
             LIBC.umount2(os.fsencode(place), 2)
 
 
-def make_deep(place, levels):
+def make_deep(place, levels, name="d"):
     """Make a directory in a directory, more often than a path has room for."""
     folder = os.open(place, os.O_RDONLY)
     for _level in range(levels):
-        os.mkdir("d", dir_fd=folder)
-        below = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.mkdir(name, dir_fd=folder)
+        below = os.open(name, os.O_RDONLY, dir_fd=folder)
         os.close(folder)
         folder = below
     return folder
@@ -101,26 +101,21 @@ def test_what_is_deeper_than_any_path_is_counted(lab):
 
 
 @contextlib.contextmanager
-def deep_file(place, *names):
-    """Have a file below directories of these names, step by step."""
-    folder = os.open(place, os.O_RDONLY)
-    for name in names:
-        os.mkdir(name, dir_fd=folder)
-        below = os.open(name, os.O_RDONLY, dir_fd=folder)
-        os.close(folder)
-        folder = below
+def deep_file(place, levels, name):
+    """Have a file below so many directories of this name."""
+    folder = make_deep(place, levels, name)
     os.close(os.open("m", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=folder))
     os.close(folder)
     try:
         yield
     finally:
-        subprocess.run(["rm", "-rf", place / names[0]], check=True)
+        subprocess.run(["rm", "-rf", place / name], check=True)
 
 
 # Longer than a path can be, and so long that there is no room for where it is restored to.
 @pytest.mark.parametrize("count", [18, 16])
 def test_a_path_that_could_not_be_restored_is_in_no_backup(lab, count):
-    with deep_file(lab.share, *["x" * 250] * count):
+    with deep_file(lab.share, count, "x" * 250):
         told = lab.back_up()
         (said,) = lab.backup.complaints(told)
         assert said.startswith(f"{lab.share}: 1 places there cannot be read, such as 'xxx")

@@ -5,9 +5,10 @@ import os
 import pwd
 import re
 import shutil
-import socket
 import subprocess
 from pathlib import Path
+
+import servers
 
 PROGRAMS = Path("/usr/lib/postgresql")
 ACCOUNT = "nobody"
@@ -21,12 +22,6 @@ PLAYBOOK = """
 """
 
 
-def free_port():
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return asked.getsockname()[1]
-
-
 class Database:
     """Its superuser is let in at the socket, everybody else by a password."""
 
@@ -34,7 +29,7 @@ class Database:
         self.programs = max(PROGRAMS.glob("*/bin/initdb")).parent
         # A path of a socket has to be short.
         self.place = Path("/tmp") / f"pg-role-{os.getpid()}"  # noqa: S108 - made here, and nobody's but the account's
-        self.port = free_port()
+        self.port = servers.free_port()
 
     def _run(self, *command):
         account = pwd.getpwnam(ACCOUNT)
