@@ -1,5 +1,6 @@
 """Whoever may log can upload to a place of any depth: nothing that looks at artifacts goes down by calls."""
 
+import contextlib
 import importlib
 import os
 import pwd
@@ -8,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mlflowctl import files
+from mlflowctl import files, trees
 from mlflowctl.backup import contents, fetched
 from mlflowctl.in_mlflow import room
 from mlflowctl.program import PACKAGE
@@ -23,11 +24,24 @@ CONTENT = b"x" * 1000
 @pytest.fixture(scope="module")
 def deep(tmp_path_factory):
     """A directory with one file far down, and one beside it; for all tests, since it takes a while."""
-    above = tmp_path_factory.mktemp("deep")
+    with of_depth(tmp_path_factory.mktemp("deep"), DEPTH) as place:
+        yield place
+
+
+@pytest.fixture
+def deeper(tmp_path):
+    """The same, with its file one directory further down than anything goes."""
+    with of_depth(tmp_path, trees.DEEPEST + 1) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def of_depth(above, depth):
+    """Make a directory with one file as far down as that, and one beside it."""
     place = above / "artifacts"
     # Going there would end as it did in what is tested.
     folder = os.open(above, os.O_RDONLY)
-    for name in ["artifacts"] + ["a"] * DEPTH:
+    for name in ["artifacts"] + ["a"] * depth:
         os.mkdir(name, dir_fd=folder)
         below = os.open(name, os.O_RDONLY, dir_fd=folder)
         os.close(folder)
@@ -89,11 +103,8 @@ def test_a_path_longer_than_any_that_can_be_opened_ends_no_measuring(tmp_path, w
     assert within.walk(str(tmp_path / "none")) == {"files": 0, "bytes": 0, "within": {}}
 
 
-def test_what_is_deeper_than_any_path_keeps_nobody_waiting(deep, within, monkeypatch):
-    monkeypatch.setattr(within, "DEEPEST", DEPTH)
-    assert within.walk(str(deep))["files"] == 2
-    monkeypatch.setattr(within, "DEEPEST", DEPTH - 1)
-    assert within.walk(str(deep)) == {"files": 1, "bytes": len(CONTENT), "within": {}}
+def test_what_is_deeper_than_any_path_keeps_nobody_waiting(deeper, within):
+    assert within.walk(str(deeper)) == {"files": 1, "bytes": len(CONTENT), "within": {}}
 
 
 # The last of them.
