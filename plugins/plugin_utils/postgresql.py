@@ -41,7 +41,8 @@ def accounts_of(team: Team) -> list[Account]:
 def _account(team: Team, option: str) -> Account:
     uri = str(team[option])
     found, login = DATABASE.fullmatch(uri), LOGIN.fullmatch(uri)
-    query = parse_qs(uri.partition("?")[2])
+    # A password may have a question mark in it.
+    query = parse_qs((found and found["query"]) or "")
 
     def said(part: str, word: str) -> str:
         """What stands in its place, or else among the options."""
@@ -62,11 +63,11 @@ def _account(team: Team, option: str) -> Account:
 
 
 def _places(hosts: str, ports: str) -> list[tuple[str, int]]:
-    """Each host with its port: one port is for all of them."""
-    names = [name.strip("[]") for name in hosts.split(",")]
+    """Each host with its port: one port is for all of them that do not give their own, as SQLAlchemy lets them."""
+    names = hosts.split(",")
     numbers = [int(number) if number.isdigit() else PORT for number in ports.split(",")]
     numbers += numbers[-1:] * (len(names) - len(numbers))
-    return list(zip(names, numbers))
+    return [_address(name, number) for name, number in zip(names, numbers)]
 
 
 def leads_here(account: Account, hosts: t.Sequence[str], server: Team) -> bool:

@@ -70,11 +70,11 @@ def _shared_options(team: Team) -> list[str]:
 def is_every_hosts_own(uri: str) -> bool:
     """Whether each host means another database by a URI."""
     database = DATABASE.fullmatch(uri)
-    return database is not None and _is_here(_host_of(uri, database))
+    return database is not None and _is_here(_host_of(database))
 
 
-def _host_of(uri: str, database: t.Any) -> str:
-    query = parse_qs(uri.partition("?")[2])
+def _host_of(database: t.Any) -> str:
+    query = parse_qs(database["query"] or "")
     return str(database["host"] or "".join(query.get("host", []))).strip("[]").lower()
 
 
@@ -84,8 +84,8 @@ def _databases(team: Team, together: bool) -> set[tuple[str, str, str, str, str]
         database = None if is_local(uri) else DATABASE.fullmatch(uri)
         if database is None:
             continue
-        query = parse_qs(uri.partition("?")[2])
-        host = _host_of(uri, database)
+        query = parse_qs(database["query"] or "")
+        host = _host_of(database)
         if not together and _is_here(host):
             continue
         # A schema of its own is as good as a database of its own.
