@@ -6,12 +6,23 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import demo
 import project
 import pytest
 import testhosts
 from e2e import stage
+
+ORDER = """
+    demo onboarding drift refusals sleeping limits failures many_teams own_play proxy acme mounts monitoring privileges
+    audit jupyterhub guides ssh reboot
+"""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what a person would look at first."""
+    stage.in_order(config, items, Path(__file__).parent, ORDER)
 
 
 def run_demo() -> subprocess.CompletedProcess[str]:

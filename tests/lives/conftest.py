@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import project
 import pytest
@@ -12,6 +13,11 @@ from e2e import stage
 
 HOST = "lives"
 stage.WORK = project.BUILD / "lives"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the longest story, and end with what has hosts of its own."""
+    stage.in_order(config, items, Path(__file__).parent, "upgrade backup retirement moving genai former")
 
 
 @pytest.fixture(scope="session", autouse=True)

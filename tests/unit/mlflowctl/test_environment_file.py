@@ -3,7 +3,7 @@
 import pytest
 from mlflowctl import environment_file
 
-# What systemd 252 and 257 made of each; tests/lives/test_1_upgrade.py asks a real one.
+# What systemd 252 and 257 made of each; tests/lives/test_upgrade.py asks a real one.
 CASES = {
     "plain": ("A=b", {"A": "b"}),
     "several": ("A=b\nC=d\r\n\n\nE=f", {"A": "b", "C": "d", "E": "f"}),
