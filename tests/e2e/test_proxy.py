@@ -20,7 +20,7 @@ import pytest
 import testhosts
 from e2e import stage
 from e2e.browser import browser
-from e2e.doors import (
+from e2e.proxied import (
     DOMAIN,
     NLP,
     PEOPLE,
