@@ -19,6 +19,7 @@ MISSED = [
     " file:///var/lib/mlflow/vision/own",
     "/var/lib/mlflow/vision/own",
     "own",
+    "prompt-templates",
     "./mlruns/1",
     "C:\\mlruns\\1",
     "file:///var/lib/mlflow/vision/artifacts-of-mine",
@@ -37,6 +38,7 @@ COVERED = [
     "mlflow-artifacts:/1",
     "mlflow-artifacts:/1?x=/4",
     "s3://bucket/1",
+    "prompt-template",
     "",
     None,
 ]

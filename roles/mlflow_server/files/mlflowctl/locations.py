@@ -28,6 +28,8 @@ COLUMNS: dict[str, tuple[str, tuple[str, frozenset[str]] | None]] = {
     "trace_tags": ("value", ("key", frozenset({"mlflow.artifactLocation", "mlflow.trace.archiveLocation"}))),
 }
 ANY = "*"
+# What MLflow writes for a version of a prompt, which has no artifacts.
+OF_PROMPTS = "prompt-template"
 # So many are named, and so much of each.
 MOST, LONGEST = 10, 200
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
@@ -50,7 +52,7 @@ class Elsewhere:
 
     def add(self, uri: str | None) -> None:
         """Judge one."""
-        if not uri or not is_local(uri) or (self.artifacts and is_below(uri, self.artifacts)):
+        if not uri or uri == OF_PROMPTS or not is_local(uri) or (self.artifacts and is_below(uri, self.artifacts)):
             return
         if ANY in self.accepted or (not leads_up(uri) and uri.startswith(tuple(self.accepted))):
             self.known += 1
