@@ -112,6 +112,15 @@ def test_one_connection_is_enough_and_says_what_is_asked():
     assert asked == [f"{head}\r\n".encode(), f'{head}Content-Length: 8\r\n\r\n{{"a": 1}}'.encode()]
 
 
+def test_a_name_is_sent_as_servers_know_it():
+    with server(WELL) as (port, asked), contextlib.closing(exchange.Connection("127.0.0.1", port, None)) as one:
+        one._name = exchange.Connection("b\xfccher.example", 80, None)._name
+        one.ask("GET", "/", None, {}).close()
+    assert b"\r\nHost: xn--bcher-kva.example\r\n" in asked[0]
+    assert exchange.Connection("::1", 80, None)._name == "[::1]"
+    assert exchange.Connection("::1", 81, None)._name == "[::1]:81"
+
+
 @pytest.mark.parametrize(("path", "header"), [("/a b", "x"), ("/a\r\nX: y", "x"), ("/", "x\r\nY: z"), ("/\x00", "x")])
 def test_nothing_else_is_asked_than_was_meant(path, header):
     with pytest.raises(exchange.NotHttpError):

@@ -34,9 +34,11 @@ class Connection:
     def __init__(self, host: str, port: int | None, context: ssl.SSLContext | None) -> None:
         self._context = context
         usual = 443 if context else 80
-        self._where = (host, port or usual)
-        name = f"[{host}]" if ":" in host else host
-        self._name = name if self._where[1] == usual else f"{name}:{self._where[1]}"
+        # As bytes already: Python would look at each name with tables of all languages, which are large.
+        self._host = host.encode("ascii" if host.isascii() else "idna")
+        self._port = port or usual
+        name = f"[{host}]" if ":" in host else self._host.decode()
+        self._name = name if self._port == usual else f"{name}:{self._port}"
         self.sock: socket.socket | None = None
 
     def ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Response:
@@ -44,7 +46,7 @@ class Connection:
         if UNSENDABLE.search(path) or any("\r" in value or "\n" in value for value in headers.values()):
             raise NotHttpError("nothing that can be asked")
         data = b"" if body is None else body.encode()
-        given = {"Host": self._host(), "Accept-Encoding": "identity", **headers}
+        given = {"Host": self._name, "Accept-Encoding": "identity", **headers}
         if body is not None:
             given["Content-Length"] = f"{len(data)}"
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items()), "", ""]
@@ -52,13 +54,11 @@ class Connection:
         sock.sendall("\r\n".join(lines).encode("latin-1") + data)
         return Response(sock)
 
-    def _host(self) -> str:
-        return self._name if self._name.isascii() else self._name.encode("idna").decode()
-
     def _connected(self) -> socket.socket:
         """Connect to one of a name's addresses. All of them together have the patience that one would have."""
         failed: OSError = OSError(errno.EHOSTUNREACH, "it has no address")
-        for family, kind, protocol, _name, address in socket.getaddrinfo(*self._where, type=socket.SOCK_STREAM):
+        found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _name, address in found:
             sock = socket.socket(family, kind, protocol)
             # Known from here on, so that it is ended when it takes too long: also while both agree on a key.
             self.sock = sock
@@ -67,7 +67,7 @@ class Connection:
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._context:
-                    self.sock = sock = self._context.wrap_socket(sock, server_hostname=self._where[0])
+                    self.sock = sock = self._context.wrap_socket(sock, server_hostname=self._host)
                 return sock
             except OSError as error:
                 self.close()
