@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from mlflow_mounts.fuse import wire
+from mlflow_mounts.fuse import session, wire
 from mlflow_mounts.fuse.session import ENDED, UNMOUNTED, Session
 
 
@@ -224,6 +224,24 @@ def test_a_team_that_hangs_keeps_nobody_from_another(kernel):
     for _number in range(40):
         kernel.send(wire.LOOKUP, b"x\0", hung)
     assert kernel.look_up(b"file", team) > 0
+
+
+def test_whoever_looks_for_many_names_has_no_threads_for_each(kernel):
+    for number in range(3 * session.MOST_CREWS):
+        assert kernel.look_up(b"team%d" % number) > 0
+    assert len(kernel.session.crews) <= session.MOST_CREWS + 1
+    assert kernel.look_up(b"file", kernel.look_up(b"another")) > 0
+
+
+def test_where_no_thread_can_start_it_is_said_so_and_goes_on(kernel, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        assert kernel.ask(wire.LOOKUP, b"team\0") == "EAGAIN"
+    assert kernel.look_up(b"team") > 0
+
+
+def no_thread(_thread):
+    raise RuntimeError("can't start new thread")
 
 
 def test_it_ends_when_nobody_asks(tree):

@@ -1,0 +1,202 @@
+"""Answers of any server, byte by byte."""
+
+import contextlib
+import errno
+import os
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+from mlflow_mounts import patience
+from mlflow_mounts.artifacts import asking, exchange, login
+
+WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@contextlib.contextmanager
+def server(*answers, context=None):
+    """Run a server that sends these bytes, one after each request, and then closes; yield its port and requests."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    asked = []
+
+    def serve():
+        plain, _address = listening.accept()
+        with plain, context.wrap_socket(plain, server_side=True) if context else plain as one:
+            for answer in answers:
+                asked.append(one.recv(65536))
+                one.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    with listening:
+        yield listening.getsockname()[1], asked
+        thread.join(20)
+
+
+def body_of(answer, size=1 << 20):
+    with server(answer) as (port, _asked), contextlib.closing(exchange.Connection("127.0.0.1", port, None)) as one:
+        response = one.ask("GET", "/", None, {})
+        with contextlib.closing(response):
+            parts = []
+            while part := response.read(size):
+                parts.append(part)
+            return b"".join(parts), response.finished, response.stays
+
+
+@pytest.mark.parametrize(
+    ("answer", "body", "stays"),
+    [
+        (WELL, b"{}", True),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + WELL, b"{}", True),
+        (b"HTTP/1.1 200\nContent-Length: 2\n\n{}", b"{}", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 2\r\n\r\n{}", b"{}", False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"{}", False),
+        (b"HTTP/1.1 200 OK\r\n\r\nto the end", b"to the end", False),
+        (b"HTTP/1.1 204 No\r\n\r\n", b"", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"", True),
+        (
+            CHUNKED + b"3;a=b\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: x\r\n\r\n",
+            b"abc0123456789",
+            True,
+        ),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 4, 1 << 20])
+def test_an_answer_is_read_to_its_end(answer, body, stays, size):
+    assert body_of(answer, size) == (body, True, stays)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 2",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/2 200 OK\r\n\r\n",
+        b"HTTP/1.1 999 OK\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 50,
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 500 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno header\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\n0123456789",
+        b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\n12",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}",
+        CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n",
+        CHUNKED + b"2\r\n{}more\r\n0\r\n\r\n",
+        CHUNKED + b"ffffffffffffffffffff\r\n{}",
+        CHUNKED + b"0" * 100_000,
+        CHUNKED + b"2\r\n{}\r\n",
+    ],
+)
+def test_what_is_no_answer_is_an_error(answer):
+    with pytest.raises((OSError, exchange.NotHttpError)):
+        body_of(answer)
+
+
+def test_one_connection_is_enough_and_says_what_is_asked():
+    with server(WELL, WELL) as (port, asked), contextlib.closing(exchange.Connection("127.0.0.1", port, None)) as one:
+        for body in (None, '{"a": 1}'):
+            response = one.ask("POST", "/a?b=c", body, {"X-Y": "z"})
+            assert response.read(10) == b"{}"
+            assert (response.finished, response.header("CONTENT-length")) == (True, "2")
+    head = f"POST /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept-Encoding: identity\r\nX-Y: z\r\n"
+    assert asked == [f"{head}\r\n".encode(), f'{head}Content-Length: 8\r\n\r\n{{"a": 1}}'.encode()]
+
+
+def test_a_name_is_sent_as_servers_know_it():
+    with server(WELL) as (port, asked), contextlib.closing(exchange.Connection("127.0.0.1", port, None)) as one:
+        one._name = exchange.Connection("b\xfccher.example", 80, None)._name
+        one.ask("GET", "/", None, {}).close()
+    assert b"\r\nHost: xn--bcher-kva.example\r\n" in asked[0]
+    assert exchange.Connection("::1", 80, None)._name == "[::1]"
+    assert exchange.Connection("::1", 81, None)._name == "[::1]:81"
+
+
+@pytest.mark.parametrize(("path", "header"), [("/a b", "x"), ("/a\r\nX: y", "x"), ("/", "x\r\nY: z"), ("/\x00", "x")])
+def test_nothing_else_is_asked_than_was_meant(path, header):
+    with pytest.raises(exchange.NotHttpError):
+        exchange.Connection("127.0.0.1", 9, None).ask("GET", path, None, {"A": header})
+
+
+def test_all_addresses_together_have_the_patience_of_one(monkeypatch):
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        where = full.getsockname()
+        # Whoever comes after these is not let in, and is not told either.
+        for _number in range(4):
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(where)
+        several = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where)] * 8
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_words, **_more: several)
+        monkeypatch.setattr(patience, "PATIENCE", 0.5)
+        patience.begin()
+        before = time.monotonic()
+        with pytest.raises(OSError, match=r"in time|timed out"):
+            exchange.Connection("several", where[1], None).ask("GET", "/", None, {})
+        # Eight times as long otherwise.
+        assert time.monotonic() - before < 3
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    key, file = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    made += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run([*made, "-keyout", key, "-out", file], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key)
+    return file, context
+
+
+@pytest.mark.parametrize(("trusted", "host"), [(True, "127.0.0.1"), (True, "127.0.0.2"), (False, "127.0.0.1")])
+def test_only_a_server_that_is_trusted_is_told_who_asks(certificate, tmp_path, trusted, host):
+    file, context = certificate
+    env = tmp_path / "team.env"
+    patience.begin()
+    listening = socket.create_server(("0.0.0.0", 0))
+    heard = []
+
+    def serve():
+        plain, _address = listening.accept()
+        with plain, contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as one:
+            heard.append(one.recv(65536))
+            one.sendall(WELL)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    env.write_text(
+        f"MLFLOW_TRACKING_URI=https://{host}:{listening.getsockname()[1]}\nMLFLOW_TRACKING_USERNAME=alice\n"
+        "MLFLOW_TRACKING_PASSWORD=secret\n" + (f"MLFLOW_TRACKING_SERVER_CERT_PATH={file}\n" if trusted else "")
+    )
+    team = asking.Team(str(env))
+    with listening:
+        if trusted and host == "127.0.0.1":
+            assert team.get("/") == {}
+        else:
+            with pytest.raises(OSError, match="certificate") as raised:
+                team.get("/")
+            assert raised.value.errno == errno.EKEYREJECTED
+        thread.join(20)
+    assert len([one for one in heard if one]) == (trusted and host == "127.0.0.1")
+    for _at, connection in team._kept:
+        connection.close()
+
+
+def test_whom_to_trust_is_read_once_until_it_is_written_anew(certificate, tmp_path):
+    file, _context = certificate
+    team = asking.Team(str(tmp_path / "none"))
+    first = team._trust(str(file))
+    assert team._trust(str(file)) is first
+    os.utime(file, (1, 1))
+    assert team._trust(str(file)) is not first
+    assert login.version(str(file))[0] == 10**9
