@@ -1,7 +1,4 @@
-"""Run the scenarios' tests on every host and team, in molecule or by plain pytest.
-
-The podman backend is ten times faster than Ansible's own.
-"""
+"""Run the scenarios' tests on every host and team, in molecule or by plain pytest."""
 
 import base64
 import functools
@@ -17,6 +14,8 @@ import project
 import pytest
 import testhosts
 import testinfra
+from testinfra.backend.base import CommandResult
+from testinfra.backend.podman import PodmanBackend
 
 MOLECULE_HOSTS = ("debian12", "debian13")
 SCENARIO = os.environ.get("MOLECULE_SCENARIO_NAME", "default")
@@ -107,13 +106,33 @@ def running() -> dict[str, testhosts.Host]:
     return {name: found[name] for name in MOLECULE_HOSTS}
 
 
+class Inside(PodmanBackend):
+    """Goes to a host as all tools here do: in a tenth of the time of `podman exec`, itself a tenth of Ansible's own."""
+
+    def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
+        """Run a command there as root."""
+        wanted = self.get_command(command, *args)
+        words = [*testhosts.inside(self.name), "/bin/sh", "-c", wanted]
+        result = self.run_local(" ".join(["%s"] * len(words)), *words)
+        result.command = self.encode(wanted)
+        return result
+
+
+@functools.cache
+def reached(machine: testhosts.Host) -> testinfra.host.Host:
+    """Return how one of them is looked at."""
+    backend = Inside(machine.container)
+    host = testinfra.host.Host(backend)
+    backend.set_host(host)
+    return host
+
+
 @functools.cache
 def servers() -> list[Server]:
     """Return all servers of the scenario."""
     found = []
     for name, machine in running().items():
-        host = testinfra.get_host(f"podman://{machine.container}")
-        found += [Server(host, machine, team) for team in demo.declared_teams(INVENTORIES, name)]
+        found += [Server(reached(machine), machine, team) for team in demo.declared_teams(INVENTORIES, name)]
     return found
 
 
@@ -127,7 +146,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session", params=MOLECULE_HOSTS)
 def host(request: pytest.FixtureRequest) -> testinfra.host.Host:
     """Return one of the hosts."""
-    return testinfra.get_host(f"podman://{running()[request.param].container}")
+    return reached(running()[request.param])
 
 
 @pytest.fixture(scope="session")
