@@ -69,6 +69,7 @@ lives: toolchain-servers build ## Upgrades, backups, moves and ends of teams, on
 
 docs: build ## The documentation as a site, in build/docs/html
 	@$(RUN) python tools/website.py
+	@$(RUN) pytest tests/site
 
 bench: ## Measure everything, side by side with the ways it replaces
 	@$(MAKE) bench-access bench-kinds bench-audit bench-hosts bench-mounts ARGS=
