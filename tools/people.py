@@ -98,6 +98,9 @@ def be_a_person(asked: socket.socket, files: list[int]) -> None:
     except BaseException:  # noqa: BLE001 - whoever asked is told
         traceback.print_exc()
         code = 1
+    # Whoever asked reads it as soon as the socket is closed, which comes before the end of this process.
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
     with contextlib.suppress(OSError):
         asked.send(bytes([code]))
 
