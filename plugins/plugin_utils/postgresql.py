@@ -23,6 +23,7 @@ PORT = 5432
 OPTIONS = ("backend_store_uri", "auth_database_uri")
 # As SQLAlchemy reads it.
 LOGIN = re.compile(r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?.*", re.DOTALL)
+HOST_AND_PORT = re.compile(r"(?P<name>[A-Za-z0-9.-]*):(?P<port>[0-9]{1,5})", re.ASCII)
 # Every program that gets it reads such a name in one way, with quotes or without.
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 # PostgreSQL cuts what is longer, and two names could then be one.
@@ -45,8 +46,8 @@ def _account(team: Team, option: str) -> Account:
     query = parse_qs((found and found["query"]) or "")
 
     def said(part: str, word: str) -> str:
-        """What stands in its place, or else among the options."""
-        return ((found and found[part]) or "") or ",".join(query.get(word, []))
+        """What is among the options, which SQLAlchemy takes first, or else in its place."""
+        return ",".join(query.get(word, [])) or ((found and found[part]) or "")
 
     return {
         "team": team["name"],
@@ -55,19 +56,23 @@ def _account(team: Team, option: str) -> Account:
         "password": unquote((login and login["password"]) or ""),
         # Not all versions of SQLAlchemy decode it.
         "database": said("database", "dbname"),
-        "places": _places(said("host", "host"), said("port", "port")),
+        "places": _places(query.get("host") or [said("host", "host")], said("port", "port")),
         "own": is_every_hosts_own(uri),
         "sslmode": "".join(query.get("sslmode", [])),
         "twice": sorted({"user", "password"} & set(query)),
     }
 
 
-def _places(hosts: str, ports: str) -> list[tuple[str, int]]:
-    """Each host with its port: one port is for all of them that do not give their own, as SQLAlchemy lets them."""
-    names = hosts.split(",")
+def _places(hosts: list[str], ports: str) -> list[tuple[str, int]]:
+    """Each host with its port, as SQLAlchemy reads them: C(host=a,b&port=1,2), or else C(host=a:1&host=b:2)."""
+    each = [HOST_AND_PORT.fullmatch(host) for host in hosts]
+    if not ports and any(each):
+        return [(one["name"], int(one["port"])) if one else (host, PORT) for one, host in zip(each, hosts)]
+    names = [name.strip("[]") for name in ",".join(hosts).split(",")]
+    # One port is for all of them.
     numbers = [int(number) if number.isdigit() else PORT for number in ports.split(",")]
     numbers += numbers[-1:] * (len(names) - len(numbers))
-    return [_address(name, number) for name, number in zip(names, numbers)]
+    return list(zip(names, numbers))
 
 
 def leads_here(account: Account, hosts: t.Sequence[str], server: Team) -> bool:

@@ -74,8 +74,9 @@ def is_every_hosts_own(uri: str) -> bool:
 
 
 def _host_of(database: t.Any) -> str:
+    # SQLAlchemy takes what is among the options first.
     query = parse_qs(database["query"] or "")
-    return str(database["host"] or "".join(query.get("host", []))).strip("[]").lower()
+    return str("".join(query.get("host", [])) or database["host"]).strip("[]").lower()
 
 
 def _databases(team: Team, together: bool) -> set[tuple[str, str, str, str, str]]:
@@ -91,8 +92,9 @@ def _databases(team: Team, together: bool) -> set[tuple[str, str, str, str, str]
         # A schema of its own is as good as a database of its own.
         schema = "".join(query.get("options", []))
         kind = database["kind"]
-        port = database["port"] or PORTS.get(kind, "")
-        found.add((kind, "" if _is_here(host) else host, port, database["database"] or "", schema))
+        port = "".join(query.get("port", [])) or database["port"] or PORTS.get(kind, "")
+        name = "".join(query.get("dbname", [])) or database["database"] or ""
+        found.add((kind, "" if _is_here(host) else host, port, name, schema))
     return found
 
 

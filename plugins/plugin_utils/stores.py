@@ -117,7 +117,8 @@ def _parts_problem(found: re.Match[str], uri: str) -> str | None:
 def _name_problem(found: re.Match[str]) -> str | None:
     """Whether the database is named, and by one name."""
     query = parse_qs(found["query"] or "", keep_blank_values=True)
-    name = found["database"] or "".join(query.get("dbname", []))
+    # SQLAlchemy takes what is among the options first.
+    name = "".join(query.get("dbname", [])) or found["database"]
     if not name:
         return "names no database; end it with a slash and the name"
     if "/" in name:
