@@ -45,7 +45,9 @@ def interpreter(core: str) -> tuple[str, str]:
         found = found or project.run(command, quiet=True, check=False).stdout.strip()
         if found:
             return version, found
-    return (debian13.PYTHON if debian13.PYTHON in PYTHONS[core] else PYTHONS[core][0]), ""
+    # Without root, uv may get one.
+    from_debian = os.geteuid() == 0 and debian13.PYTHON in PYTHONS[core]
+    return (debian13.PYTHON if from_debian else PYTHONS[core][0]), ""
 
 
 def environment(core: str) -> Path:
@@ -57,7 +59,7 @@ def environment(core: str) -> Path:
 
     def work() -> None:
         project.say(f"making {where.relative_to(project.ROOT)} with Python {version}")
-        if python or version != debian13.PYTHON:
+        if python or version != debian13.PYTHON or os.geteuid() != 0:
             uv = project.VENV / "bin" / "uv"
             project.run([uv, "venv", "-q", "--clear", "--python", python or version, where], quiet=True)
         else:
@@ -106,6 +108,9 @@ def main() -> int:
         raise project.ToolError(
             f"no version of ansible-core that is tried: {', '.join(unknown)}; there are {', '.join(PYTHONS)}"
         )
+    # All of them before the first takes its minutes.
+    for core in cores:
+        environment(core)
     found = {}
     for core in cores:
         project.say(f"ansible-core {core} on Python {interpreter(core)[0]}")
