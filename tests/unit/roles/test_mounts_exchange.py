@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import select
 import socket
 import ssl
 import subprocess
@@ -158,11 +159,65 @@ def certificate(tmp_path):
     return file, context
 
 
+def team_of(tmp_path, port, host="127.0.0.1", scheme="http", *more):
+    """Return a team whose server is there; more: lines of its file."""
+    env = tmp_path / "team.env"
+    where = [f"MLFLOW_TRACKING_URI={scheme}://{host}:{port}", "MLFLOW_TRACKING_USERNAME=alice"]
+    env.write_text("\n".join([*where, "MLFLOW_TRACKING_PASSWORD=secret", *more, ""]))
+    patience.begin()
+    return asking.Team(str(env))
+
+
+def test_what_was_ended_gives_nothing_but_what_was_said(certificate, tmp_path):
+    file, context = certificate
+    said = b"A" * 100
+    with server(b"HTTP/1.1 200 OK\r\n\r\n", said, context=context) as (port, _asked):
+        team = team_of(tmp_path, port, "127.0.0.1", "https", f"MLFLOW_TRACKING_SERVER_CERT_PATH={file}")
+        answer = team.ask("GET", "/")
+        sock = answer._connection.sock
+        sock.sendall(b"more")
+        assert select.select([sock], [], [], 20)[0]
+        team._watched[answer._connection] = 0
+        team.rest()
+        assert sock.recv(1000) == said
+        answer.close()
+
+
+def test_an_answer_that_was_ended_is_not_told_as_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(patience, "PATIENCE", 0.5)
+    listening, over = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def serve():
+        one, _address = listening.accept()
+        with one, contextlib.suppress(OSError):
+            one.recv(65536)
+            one.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            while not over.wait(0.05):
+                one.sendall(b"x")
+
+    def rest():
+        while not over.wait(0.05):
+            team.rest()
+
+    with listening:
+        team = team_of(tmp_path, listening.getsockname()[1])
+        threads = [threading.Thread(target=serve), threading.Thread(target=rest)]
+        for thread in threads:
+            thread.start()
+        try:
+            patience.begin()
+            with pytest.raises(OSError, match="in time") as raised:
+                team.ask("GET", "/").rest()
+            assert raised.value.errno == errno.ETIMEDOUT
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join(20)
+
+
 @pytest.mark.parametrize(("trusted", "host"), [(True, "127.0.0.1"), (True, "127.0.0.2"), (False, "127.0.0.1")])
 def test_only_a_server_that_is_trusted_is_told_who_asks(certificate, tmp_path, trusted, host):
     file, context = certificate
-    env = tmp_path / "team.env"
-    patience.begin()
     listening = socket.create_server(("0.0.0.0", 0))
     heard = []
 
@@ -174,11 +229,8 @@ def test_only_a_server_that_is_trusted_is_told_who_asks(certificate, tmp_path, t
 
     thread = threading.Thread(target=serve)
     thread.start()
-    env.write_text(
-        f"MLFLOW_TRACKING_URI=https://{host}:{listening.getsockname()[1]}\nMLFLOW_TRACKING_USERNAME=alice\n"
-        "MLFLOW_TRACKING_PASSWORD=secret\n" + (f"MLFLOW_TRACKING_SERVER_CERT_PATH={file}\n" if trusted else "")
-    )
-    team = asking.Team(str(env))
+    more = [f"MLFLOW_TRACKING_SERVER_CERT_PATH={file}"] if trusted else []
+    team = team_of(tmp_path, listening.getsockname()[1], host, "https", *more)
     with listening:
         if trusted and host == "127.0.0.1":
             assert team.get("/") == {}

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import socket
 import ssl
 import threading
 import time
@@ -215,12 +216,19 @@ class Team:
     @contextlib.contextmanager
     def watching(self, connection: Connection) -> Iterator[None]:
         """Let something be done on a connection, but not for longer than there is patience: see rest()."""
-        seconds = patience.left()
-        if connection.sock is not None:
-            connection.sock.settimeout(seconds)
+        seconds, sock = patience.left(), connection.sock
+        if sock is not None:
+            sock.settimeout(seconds)
         until = self._watched[connection] = time.monotonic() + seconds
         try:
-            yield
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._watched.pop(connection, None)
+            # What was ended looks like the end of an answer that does not say how long it is.
+            if time.monotonic() >= until:
+                raise TimeoutError
         except TimeoutError:
             raise patience.timed_out() from None
         except (OSError, ValueError) as error:
@@ -230,8 +238,6 @@ class Team:
                 raise OSError(errno.EKEYREJECTED, f"{error}") from None
             known = error.errno if isinstance(error, OSError) else None
             raise OSError(known if known and known > 0 else errno.EHOSTUNREACH, f"{error}") from None
-        finally:
-            self._watched.pop(connection, None)
 
     def keep(self, connection: Connection) -> None:
         """Keep a connection for the next who asks."""
@@ -242,11 +248,13 @@ class Team:
     def rest(self) -> None:
         """Close what nobody uses, and end what takes too long: a server may also send a byte now and then."""
         now = time.monotonic()
-        for connection, until in list(self._watched.items()):
-            if now > until and connection.sock is not None:
-                with contextlib.suppress(OSError):
-                    connection.sock.shutdown(2)
         with self._lock:
+            for connection, until in list(self._watched.items()):
+                sock = connection.sock
+                if now > until and sock is not None:
+                    with contextlib.suppress(OSError):
+                        # That of TLS would first let who reads take what is encrypted for the answer.
+                        socket.socket.shutdown(sock, socket.SHUT_RDWR)
             old = [pair for pair in self._kept if now - pair[0] >= QUIET]
             self._kept = [pair for pair in self._kept if now - pair[0] < QUIET]
         for _at, connection in old:
