@@ -168,6 +168,11 @@ def team_of(tmp_path, port, host="127.0.0.1", scheme="http", *more):
     return asking.Team(str(env))
 
 
+def let_go(team):
+    for _at, connection in team._kept:
+        connection.close()
+
+
 def test_what_was_ended_gives_nothing_but_what_was_said(certificate, tmp_path):
     file, context = certificate
     said = b"A" * 100
@@ -240,8 +245,33 @@ def test_only_a_server_that_is_trusted_is_told_who_asks(certificate, tmp_path, t
             assert raised.value.errno == errno.EKEYREJECTED
         thread.join(20)
     assert len([one for one in heard if one]) == (trusted and host == "127.0.0.1")
-    for _at, connection in team._kept:
-        connection.close()
+    let_go(team)
+
+
+def test_a_new_password_is_not_sent_to_the_former_server(tmp_path):
+    with server(WELL, WELL) as (former, heard), server(WELL, WELL) as (present, told):
+        team = team_of(tmp_path, former)
+        under_way = team.ask("GET", "/long")
+        team_of(tmp_path, present)
+        assert team.get("/one") == {}
+        # Ends only now, and its connection is not the next one's.
+        assert under_way.rest() == b"{}"
+        assert team.get("/two") == {}
+        let_go(team)
+    assert [[one for one in heard if one][1:], len(told)] == [[], 2]
+
+
+def test_a_connection_is_used_again_only_while_its_server_is_trusted(certificate, tmp_path):
+    file, context = certificate
+    with server(WELL, WELL, context=context) as (port, heard):
+        team = team_of(tmp_path, port, "127.0.0.1", "https", f"MLFLOW_TRACKING_SERVER_CERT_PATH={file}")
+        assert team.get("/one") == {}
+        who, trust = team.login(), team._trust(str(file))
+        ((_at, connection),) = team._kept
+        os.utime(file, (1, 1))
+        assert team._used_before(who, team._trust(str(file))) is None
+        assert (connection.context, connection.sock, team._kept) == (trust, None, [])
+    assert [one for one in heard if one][1:] == []
 
 
 def test_whom_to_trust_is_read_once_until_it_is_written_anew(certificate, tmp_path):

@@ -184,9 +184,10 @@ class Team:
         raise OSError(MEANINGS.get(answer.status, errno.EIO), f"{answer.status}")
 
     def _answer(self, who: Login, method: str, path: str, body: str | None, headers: dict[str, str]) -> Answer:
+        trust = self._trust(who.authority) if who.secure else None
         for fresh in (False, True):
-            kept = None if fresh else self._used_before()
-            connection = kept or self._connection(who)
+            kept = None if fresh else self._used_before(who, trust)
+            connection = kept or Connection(who.host, who.port, trust, who)
             try:
                 with self.watching(connection):
                     return Answer(self, connection, connection.ask(method, path, body, headers))
@@ -197,12 +198,16 @@ class Team:
                     raise
         raise AssertionError("a fresh connection answers or raises")
 
-    def _used_before(self) -> Connection | None:
-        with self._lock:
-            return self._kept.pop()[1] if self._kept else None
-
-    def _connection(self, who: Login) -> Connection:
-        return Connection(who.host, who.port, self._trust(who.authority) if who.secure else None)
+    def _used_before(self, who: Login, trust: ssl.SSLContext | None) -> Connection | None:
+        """Return a kept connection that is to this log-in's server, and to one that is trusted as it is now."""
+        while True:
+            with self._lock:
+                if not self._kept:
+                    return None
+                connection = self._kept.pop()[1]
+            if (connection.whose, connection.context) == (who, trust):
+                return connection
+            connection.close()
 
     def _trust(self, authority: str | None) -> ssl.SSLContext:
         """Return whom to trust, as it stands on disk now: what is known of all of them is large, so it is read once."""
@@ -240,10 +245,12 @@ class Team:
             raise OSError(known if known and known > 0 else errno.EHOSTUNREACH, f"{error}") from None
 
     def keep(self, connection: Connection) -> None:
-        """Keep a connection for the next who asks."""
-        if connection.sock is not None:
-            with self._lock:
+        """Keep a connection for the next who asks, unless the log-in is another one meanwhile."""
+        with self._lock:
+            if connection.sock is not None and connection.whose == self._login:
                 self._kept.append((time.monotonic(), connection))
+                return
+        connection.close()
 
     def rest(self) -> None:
         """Close what nobody uses, and end what takes too long: a server may also send a byte now and then."""

@@ -31,8 +31,9 @@ class NotHttpError(ValueError):
 class Connection:
     """A connection to a server, which is made when something is asked."""
 
-    def __init__(self, host: str, port: int | None, context: ssl.SSLContext | None) -> None:
-        self._context = context
+    def __init__(self, host: str, port: int | None, context: ssl.SSLContext | None, whose: object = None) -> None:
+        # Whom it trusts, and with whose log-in it asks: it is nobody else's.
+        self.context, self.whose = context, whose
         usual = 443 if context else 80
         # As bytes already: Python would look at each name with tables of all languages, which are large.
         self._host = host.encode("ascii" if host.isascii() else "idna")
@@ -66,8 +67,8 @@ class Connection:
                 sock.settimeout(patience.left())
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._context:
-                    self.sock = sock = self._context.wrap_socket(sock, server_hostname=self._host)
+                if self.context:
+                    self.sock = sock = self.context.wrap_socket(sock, server_hostname=self._host)
                 return sock
             except OSError as error:
                 self.close()
