@@ -274,6 +274,15 @@ def test_a_connection_is_used_again_only_while_its_server_is_trusted(certificate
     assert [one for one in heard if one][1:] == []
 
 
+@pytest.mark.parametrize("text", ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_a_damaged_file_of_certificates_is_an_error_that_the_kernel_knows(tmp_path, text):
+    file = tmp_path / "damaged.pem"
+    file.write_text(text)
+    with pytest.raises(OSError, match="damaged") as raised:
+        team_of(tmp_path, 9, "127.0.0.1", "https", f"MLFLOW_TRACKING_SERVER_CERT_PATH={file}").get("/")
+    assert raised.value.errno == errno.EKEYREJECTED
+
+
 def test_whom_to_trust_is_read_once_until_it_is_written_anew(certificate, tmp_path):
     file, _context = certificate
     team = asking.Team(str(tmp_path / "none"))

@@ -215,7 +215,11 @@ class Team:
         version = login.version(file) if file and os.path.exists(file) else None
         with self._lock:
             if self._trusted is None or self._trusted[0] != (file, version):
-                self._trusted = ((file, version), ssl.create_default_context(cafile=authority))
+                try:
+                    self._trusted = ((file, version), ssl.create_default_context(cafile=authority))
+                except ssl.SSLError as error:
+                    # Its number is one of OpenSSL's.
+                    raise OSError(errno.EKEYREJECTED, f"{file}: {error}") from None
             return self._trusted[1]
 
     @contextlib.contextmanager
