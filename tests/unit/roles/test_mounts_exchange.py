@@ -11,7 +11,7 @@ import threading
 import time
 
 import pytest
-from mlflow_mounts import patience
+from mlflow_mounts import patience, report
 from mlflow_mounts.artifacts import asking, exchange, login
 
 WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -120,6 +120,12 @@ def test_a_name_is_sent_as_servers_know_it():
     assert b"\r\nHost: xn--bcher-kva.example\r\n" in asked[0]
     assert exchange.Connection("::1", 80, None)._name == "[::1]"
     assert exchange.Connection("::1", 81, None)._name == "[::1]:81"
+
+
+@pytest.mark.parametrize("host", ["\xfc" * 70, "\xfc..x"])
+def test_a_name_that_no_host_has_is_told_in_words(tmp_path, host):
+    team_of(tmp_path, 80, host)
+    assert report.team_problem(str(tmp_path / "team.env")) == "no host has such a name"
 
 
 @pytest.mark.parametrize(("path", "header"), [("/a b", "x"), ("/a\r\nX: y", "x"), ("/", "x\r\nY: z"), ("/\x00", "x")])

@@ -28,6 +28,15 @@ class NotHttpError(ValueError):
     """What came is no answer."""
 
 
+def sendable(host: str) -> bytes:
+    """Return a host's name as it is asked for; raises OSError for one that no host can have."""
+    try:
+        # As bytes already: Python would look at each name with tables of all languages, which are large.
+        return host.encode("ascii" if host.isascii() else "idna")
+    except UnicodeError:
+        raise OSError(errno.EHOSTUNREACH, "no host has such a name") from None
+
+
 class Connection:
     """A connection to a server, which is made when something is asked."""
 
@@ -35,8 +44,7 @@ class Connection:
         # Whom it trusts, and with whose log-in it asks: it is nobody else's.
         self.context, self.whose = context, whose
         usual = 443 if context else 80
-        # As bytes already: Python would look at each name with tables of all languages, which are large.
-        self._host = host.encode("ascii" if host.isascii() else "idna")
+        self._host = sendable(host)
         self._port = port or usual
         name = f"[{host}]" if ":" in host else self._host.decode()
         self._name = name if self._port == usual else f"{name}:{self._port}"
