@@ -154,6 +154,14 @@ def test_all_addresses_together_have_the_patience_of_one(monkeypatch):
         assert time.monotonic() - before < 3
 
 
+def test_an_address_of_a_kind_that_this_host_has_not_is_followed_by_the_next(monkeypatch):
+    patience.begin()
+    with server(WELL) as (port, _asked), contextlib.closing(exchange.Connection("several", port, None)) as one:
+        usual = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_words, **_more: [(99, *usual[1:]), usual])
+        assert one.ask("GET", "/", None, {}).read(10) == b"{}"
+
+
 @pytest.fixture
 def certificate(tmp_path):
     key, file = tmp_path / "key.pem", tmp_path / "cert.pem"

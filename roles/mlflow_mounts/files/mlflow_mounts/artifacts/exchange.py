@@ -68,10 +68,9 @@ class Connection:
         failed: OSError = OSError(errno.EHOSTUNREACH, "it has no address")
         found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         for family, kind, protocol, _name, address in found:
-            sock = socket.socket(family, kind, protocol)
-            # Known from here on, so that it is ended when it takes too long: also while both agree on a key.
-            self.sock = sock
             try:
+                # Known from here on, so that it is ended when it takes too long.
+                self.sock = sock = socket.socket(family, kind, protocol)
                 sock.settimeout(patience.left())
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
