@@ -18,6 +18,12 @@ WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
+@pytest.fixture(autouse=True)
+def _patient():
+    """Let no test have what another one has left of its patience."""
+    patience.begin()
+
+
 @contextlib.contextmanager
 def server(*answers, context=None):
     """Run a server that sends these bytes, one after each request, and then closes; yield its port and requests."""
@@ -155,11 +161,25 @@ def test_all_addresses_together_have_the_patience_of_one(monkeypatch):
 
 
 def test_an_address_of_a_kind_that_this_host_has_not_is_followed_by_the_next(monkeypatch):
-    patience.begin()
     with server(WELL) as (port, _asked), contextlib.closing(exchange.Connection("several", port, None)) as one:
         usual = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_words, **_more: [(99, *usual[1:]), usual])
         assert one.ask("GET", "/", None, {}).read(10) == b"{}"
+
+
+def test_to_agree_on_keys_has_what_to_connect_has_left(monkeypatch):
+    class Context:
+        def wrap_socket(self, sock, server_hostname):
+            seconds.append((server_hostname, sock.gettimeout()))
+            return sock
+
+    left, seconds = iter([50.0, 7.0]), []
+    with server(WELL) as (port, _asked), contextlib.closing(exchange.Connection("localhost", port, Context())) as one:
+        usual = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_words, **_more: [usual])
+        monkeypatch.setattr(patience, "left", lambda: next(left))
+        one.ask("GET", "/", None, {}).close()
+    assert seconds == [(b"localhost", 7.0)]
 
 
 @pytest.fixture
@@ -178,7 +198,6 @@ def team_of(tmp_path, port, host="127.0.0.1", scheme="http", *more):
     env = tmp_path / "team.env"
     where = [f"MLFLOW_TRACKING_URI={scheme}://{host}:{port}", "MLFLOW_TRACKING_USERNAME=alice"]
     env.write_text("\n".join([*where, "MLFLOW_TRACKING_PASSWORD=secret", *more, ""]))
-    patience.begin()
     return asking.Team(str(env))
 
 

@@ -69,12 +69,14 @@ class Connection:
         found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         for family, kind, protocol, _name, address in found:
             try:
-                # Known from here on, so that it is ended when it takes too long.
+                # Known from here on, so that it is ended when it takes too long; but not while both agree on keys, when
+                # it is no socket: that has the seconds that are left, as a whole.
                 self.sock = sock = socket.socket(family, kind, protocol)
                 sock.settimeout(patience.left())
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self.context:
+                    sock.settimeout(patience.left())
                     self.sock = sock = self.context.wrap_socket(sock, server_hostname=self._host)
                 return sock
             except OSError as error:
