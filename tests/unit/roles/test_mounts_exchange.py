@@ -324,3 +324,44 @@ def test_whom_to_trust_is_read_once_until_it_is_written_anew(certificate, tmp_pa
     os.utime(file, (1, 1))
     assert team._trust(str(file)) is not first
     assert login.version(str(file))[0] == 10**9
+
+
+def test_a_directory_of_certificates_is_read_anew_when_one_comes_or_goes(certificate, tmp_path, monkeypatch):
+    file, _context = certificate
+    directory = tmp_path / "certificates"
+    directory.mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(directory))
+    team = asking.Team(str(tmp_path / "none"))
+    first = team._trust(None)
+    assert team._trust(None) is first
+    (directory / "one.0").symlink_to(file)
+    os.utime(directory, (1, 1))
+    assert team._trust(None) is not first
+
+
+def test_who_reads_certificates_keeps_nobody_waiting(certificate, tmp_path, monkeypatch):
+    file, _context = certificate
+    team, begun, go_on = team_of(tmp_path, 9), threading.Event(), threading.Event()
+
+    def slow(cafile):
+        begun.set()
+        assert go_on.wait(60)
+        return cafile
+
+    monkeypatch.setattr(ssl, "create_default_context", slow)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(team._trust(str(file))))]
+    threads[0].start()
+    assert begun.wait(20)
+    threads += [threading.Thread(target=call) for call in (team.rest, team.login)]
+    try:
+        for thread in threads[1:]:
+            thread.start()
+            thread.join(20)
+            assert not thread.is_alive()
+    finally:
+        go_on.set()
+        for thread in threads:
+            thread.join(20)
+    assert found == [str(file)]

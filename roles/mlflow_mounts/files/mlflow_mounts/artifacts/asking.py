@@ -142,6 +142,7 @@ class Team:
         self._kept: list[tuple[float, Connection]] = []
         self._watched: dict[Connection, float] = {}
         self._refused: dict[bool, float] = {}
+        self._trusting = threading.Lock()
         self._trusted: tuple[object, ssl.SSLContext] | None = None
 
     def login(self) -> Login:
@@ -211,15 +212,18 @@ class Team:
 
     def _trust(self, authority: str | None) -> ssl.SSLContext:
         """Return whom to trust, as it stands on disk now: what is known of all of them is large, so it is read once."""
-        file = authority or ssl.get_default_verify_paths().cafile
-        version = login.version(file) if file and os.path.exists(file) else None
-        with self._lock:
-            if self._trusted is None or self._trusted[0] != (file, version):
+        usual = ssl.get_default_verify_paths()
+        # Of a directory, which is another one when a file comes or goes, OpenSSL reads what it needs.
+        path = authority or usual.cafile or usual.capath
+        version = login.version(path) if path and os.path.exists(path) else None
+        # A disk may hang: who asks without TLS, or watches over others, does not wait for it.
+        with patience.turn(self._trusting):
+            if self._trusted is None or self._trusted[0] != (path, version):
                 try:
-                    self._trusted = ((file, version), ssl.create_default_context(cafile=authority))
+                    self._trusted = ((path, version), ssl.create_default_context(cafile=authority))
                 except ssl.SSLError as error:
                     # Its number is one of OpenSSL's.
-                    raise OSError(errno.EKEYREJECTED, f"{file}: {error}") from None
+                    raise OSError(errno.EKEYREJECTED, f"{path}: {error}") from None
             return self._trusted[1]
 
     @contextlib.contextmanager
