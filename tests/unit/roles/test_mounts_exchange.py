@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import select
 import socket
@@ -9,6 +10,7 @@ import ssl
 import subprocess
 import threading
 import time
+import tracemalloc
 
 import pytest
 from mlflow_mounts import patience, report
@@ -107,6 +109,21 @@ def test_an_answer_is_read_to_its_end(answer, body, stays, size):
 def test_what_is_no_answer_is_an_error(answer):
     with pytest.raises((OSError, exchange.NotHttpError)):
         body_of(answer)
+
+
+def test_many_small_parts_take_little_more_than_what_is_in_them():
+    class Sock:
+        def makefile(self, _mode):
+            return io.BytesIO(CHUNKED + b"2\r\nab\r\n" * 20_000 + b"0\r\n\r\n")
+
+    response = exchange.Response(Sock())
+    tracemalloc.start()
+    try:
+        assert response.read(1 << 20) == b"ab" * 20_000
+        # More than sixty times as much, where each is kept by itself.
+        assert tracemalloc.get_traced_memory()[1] < 8 * 40_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_one_connection_is_enough_and_says_what_is_asked():
