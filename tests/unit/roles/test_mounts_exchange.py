@@ -324,6 +324,35 @@ def test_a_connection_is_used_again_only_while_its_server_is_trusted(certificate
     assert [one for one in heard if one][1:] == []
 
 
+@pytest.mark.parametrize("unasked", [WELL.replace(b"{}", b"[]"), WELL.replace(b"200 OK", b"408 Late"), b""])
+def test_what_nobody_asked_for_is_no_answer_to_the_next_question(tmp_path, unasked):
+    listening, go_on = socket.create_server(("127.0.0.1", 0)), threading.Event()
+    heard = []
+
+    def serve():
+        for answer, more in ((WELL, unasked), (WELL, b"")):
+            one, _address = listening.accept()
+            with one:
+                heard.append(one.recv(65536))
+                one.sendall(answer)
+                assert go_on.wait(60)
+                one.sendall(more)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    with listening:
+        team = team_of(tmp_path, listening.getsockname()[1])
+        assert team.get("/one") == {}
+        go_on.set()
+        ((_at, connection),) = team._kept
+        assert select.select([connection.sock], [], [], 20)[0]
+        assert not connection.silent
+        assert team.get("/two") == {}
+        thread.join(20)
+    let_go(team)
+    assert [one.split()[1] for one in heard] == [b"/one", b"/two"]
+
+
 @pytest.mark.parametrize("text", ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
 def test_a_damaged_file_of_certificates_is_an_error_that_the_kernel_knows(tmp_path, text):
     file = tmp_path / "damaged.pem"

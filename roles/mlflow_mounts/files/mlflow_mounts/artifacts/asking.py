@@ -200,13 +200,13 @@ class Team:
         raise AssertionError("a fresh connection answers or raises")
 
     def _used_before(self, who: Login, trust: ssl.SSLContext | None) -> Connection | None:
-        """Return a kept connection that is to this log-in's server, and to one that is trusted as it is now."""
+        """Return a kept connection to this log-in's server, which is trusted as it is now and says nothing."""
         while True:
             with self._lock:
                 if not self._kept:
                     return None
                 connection = self._kept.pop()[1]
-            if (connection.whose, connection.context) == (who, trust):
+            if (connection.whose, connection.context) == (who, trust) and connection.silent:
                 return connection
             connection.close()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import re
+import select
 import socket
 import ssl
 
@@ -85,6 +86,15 @@ class Connection:
                     raise
                 failed = error
         raise failed
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing comes that nobody has asked for: such as its end, or what would be taken for an answer."""
+        if self.sock is None:
+            return False
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return not poll.poll(0)
 
     def close(self) -> None:
         """Have no connection any more."""
