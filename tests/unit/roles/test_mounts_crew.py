@@ -15,6 +15,13 @@ def done_by(team):
     return done.wait(20)
 
 
+def assert_all_end(team):
+    until = time.monotonic() + 20
+    while team.threads and time.monotonic() < until:
+        time.sleep(0.005)
+    assert team.threads == 0
+
+
 def refused(thread):
     raise RuntimeError(f"can't start {thread}")
 
@@ -46,8 +53,32 @@ def test_threads_that_nobody_needs_end_and_others_take_their_place(monkeypatch):
     team = crew.Crew(4)
     for _round in range(20):
         assert all(done_by(team) for _number in range(20))
-        until = time.monotonic() + 20
-        while team.threads and time.monotonic() < until:
-            time.sleep(0.005)
-        assert team.threads == 0
+        assert_all_end(team)
     assert done_by(team)
+
+
+@pytest.mark.parametrize("most", [1, 4])
+def test_work_that_waited_leaves_nobody_to_count_on_who_is_gone(monkeypatch, most):
+    monkeypatch.setattr(crew, "IDLE", 0.01)
+    team = crew.Crew(most)
+    for _round in range(5):
+        done, go_on = [threading.Event() for _number in range(10 * most)], threading.Event()
+        for each in done:
+            team.submit(lambda each=each, go_on=go_on: (go_on.wait(20), each.set()))
+        assert team.threads == most
+        go_on.set()
+        assert all(each.wait(20) for each in done)
+        assert_all_end(team)
+        assert done_by(team)
+
+
+def test_nothing_is_lost_while_threads_end(monkeypatch):
+    monkeypatch.setattr(crew, "IDLE", 0.001)
+    team = crew.Crew(3)
+    done = [threading.Event() for _number in range(300)]
+    for number, each in enumerate(done):
+        team.submit(each.set)
+        # About as long as a thread waits: some end just now.
+        time.sleep(number % 3 * 0.0005)
+    assert all(each.wait(20) for each in done)
+    assert_all_end(team)

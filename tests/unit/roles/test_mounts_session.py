@@ -204,6 +204,12 @@ def test_links_and_what_is_not_there_at_all(kernel):
     assert kernel.look_up(b"odd") == "EIO"
 
 
+@pytest.mark.parametrize("number", [512, 524297, -2])
+def test_a_number_that_the_kernel_would_not_take_is_an_error_all_the_same(kernel, tree, number):
+    tree.failure = OSError(number, "of somebody's own")
+    assert kernel.ask(wire.OPENDIR, bytes(8)) == "EIO"
+
+
 def test_who_gives_up_is_answered_at_once_and_nothing_is_left(kernel, tree):
     node = kernel.look_up(b"hung")
     waiting = kernel.send(wire.LOOKUP, b"x\0", node)

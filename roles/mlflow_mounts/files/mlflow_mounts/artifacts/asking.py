@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import socket
 import ssl
 import threading
 import time
@@ -141,6 +142,7 @@ class Team:
         self._kept: list[tuple[float, Connection]] = []
         self._watched: dict[Connection, float] = {}
         self._refused: dict[bool, float] = {}
+        self._trusting = threading.Lock()
         self._trusted: tuple[object, ssl.SSLContext] | None = None
 
     def login(self) -> Login:
@@ -183,9 +185,10 @@ class Team:
         raise OSError(MEANINGS.get(answer.status, errno.EIO), f"{answer.status}")
 
     def _answer(self, who: Login, method: str, path: str, body: str | None, headers: dict[str, str]) -> Answer:
+        trust = self._trust(who.authority) if who.secure else None
         for fresh in (False, True):
-            kept = None if fresh else self._used_before()
-            connection = kept or self._connection(who)
+            kept = None if fresh else self._used_before(who, trust)
+            connection = kept or Connection(who.host, who.port, trust, who)
             try:
                 with self.watching(connection):
                     return Answer(self, connection, connection.ask(method, path, body, headers))
@@ -196,31 +199,49 @@ class Team:
                     raise
         raise AssertionError("a fresh connection answers or raises")
 
-    def _used_before(self) -> Connection | None:
-        with self._lock:
-            return self._kept.pop()[1] if self._kept else None
-
-    def _connection(self, who: Login) -> Connection:
-        return Connection(who.host, who.port, self._trust(who.authority) if who.secure else None)
+    def _used_before(self, who: Login, trust: ssl.SSLContext | None) -> Connection | None:
+        """Return a kept connection to this log-in's server, which is trusted as it is now and says nothing."""
+        while True:
+            with self._lock:
+                if not self._kept:
+                    return None
+                connection = self._kept.pop()[1]
+            if (connection.whose, connection.context) == (who, trust) and connection.silent:
+                return connection
+            connection.close()
 
     def _trust(self, authority: str | None) -> ssl.SSLContext:
         """Return whom to trust, as it stands on disk now: what is known of all of them is large, so it is read once."""
-        file = authority or ssl.get_default_verify_paths().cafile
-        version = login.version(file) if file and os.path.exists(file) else None
-        with self._lock:
-            if self._trusted is None or self._trusted[0] != (file, version):
-                self._trusted = ((file, version), ssl.create_default_context(cafile=authority))
+        usual = ssl.get_default_verify_paths()
+        # Of a directory, which is another one when a file comes or goes, OpenSSL reads what it needs.
+        path = authority or usual.cafile or usual.capath
+        version = login.version(path) if path and os.path.exists(path) else None
+        # A disk may hang: who asks without TLS, or watches over others, does not wait for it.
+        with patience.turn(self._trusting):
+            if self._trusted is None or self._trusted[0] != (path, version):
+                try:
+                    self._trusted = ((path, version), ssl.create_default_context(cafile=authority))
+                except ssl.SSLError as error:
+                    # Its number is one of OpenSSL's.
+                    raise OSError(errno.EKEYREJECTED, f"{path}: {error}") from None
             return self._trusted[1]
 
     @contextlib.contextmanager
     def watching(self, connection: Connection) -> Iterator[None]:
         """Let something be done on a connection, but not for longer than there is patience: see rest()."""
-        seconds = patience.left()
-        if connection.sock is not None:
-            connection.sock.settimeout(seconds)
+        seconds, sock = patience.left(), connection.sock
+        if sock is not None:
+            sock.settimeout(seconds)
         until = self._watched[connection] = time.monotonic() + seconds
         try:
-            yield
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._watched.pop(connection, None)
+            # What was ended looks like the end of an answer that does not say how long it is.
+            if time.monotonic() >= until:
+                raise TimeoutError
         except TimeoutError:
             raise patience.timed_out() from None
         except (OSError, ValueError) as error:
@@ -230,23 +251,25 @@ class Team:
                 raise OSError(errno.EKEYREJECTED, f"{error}") from None
             known = error.errno if isinstance(error, OSError) else None
             raise OSError(known if known and known > 0 else errno.EHOSTUNREACH, f"{error}") from None
-        finally:
-            self._watched.pop(connection, None)
 
     def keep(self, connection: Connection) -> None:
-        """Keep a connection for the next who asks."""
-        if connection.sock is not None:
-            with self._lock:
+        """Keep a connection for the next who asks, unless the log-in is another one meanwhile."""
+        with self._lock:
+            if connection.sock is not None and connection.whose == self._login:
                 self._kept.append((time.monotonic(), connection))
+                return
+        connection.close()
 
     def rest(self) -> None:
         """Close what nobody uses, and end what takes too long: a server may also send a byte now and then."""
         now = time.monotonic()
-        for connection, until in list(self._watched.items()):
-            if now > until and connection.sock is not None:
-                with contextlib.suppress(OSError):
-                    connection.sock.shutdown(2)
         with self._lock:
+            for connection, until in list(self._watched.items()):
+                sock = connection.sock
+                if now > until and sock is not None:
+                    with contextlib.suppress(OSError):
+                        # That of TLS would first let who reads take what is encrypted for the answer.
+                        socket.socket.shutdown(sock, socket.SHUT_RDWR)
             old = [pair for pair in self._kept if now - pair[0] >= QUIET]
             self._kept = [pair for pair in self._kept if now - pair[0] < QUIET]
         for _at, connection in old:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import re
+import select
 import socket
 import ssl
 
@@ -28,14 +29,23 @@ class NotHttpError(ValueError):
     """What came is no answer."""
 
 
+def sendable(host: str) -> bytes:
+    """Return a host's name as it is asked for; raises OSError for one that no host can have."""
+    try:
+        # As bytes already: Python would look at each name with tables of all languages, which are large.
+        return host.encode("ascii" if host.isascii() else "idna")
+    except UnicodeError:
+        raise OSError(errno.EHOSTUNREACH, "no host has such a name") from None
+
+
 class Connection:
     """A connection to a server, which is made when something is asked."""
 
-    def __init__(self, host: str, port: int | None, context: ssl.SSLContext | None) -> None:
-        self._context = context
+    def __init__(self, host: str, port: int | None, context: ssl.SSLContext | None, whose: object = None) -> None:
+        # Whom it trusts, and with whose log-in it asks: it is nobody else's.
+        self.context, self.whose = context, whose
         usual = 443 if context else 80
-        # As bytes already: Python would look at each name with tables of all languages, which are large.
-        self._host = host.encode("ascii" if host.isascii() else "idna")
+        self._host = sendable(host)
         self._port = port or usual
         name = f"[{host}]" if ":" in host else self._host.decode()
         self._name = name if self._port == usual else f"{name}:{self._port}"
@@ -59,15 +69,16 @@ class Connection:
         failed: OSError = OSError(errno.EHOSTUNREACH, "it has no address")
         found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         for family, kind, protocol, _name, address in found:
-            sock = socket.socket(family, kind, protocol)
-            # Known from here on, so that it is ended when it takes too long: also while both agree on a key.
-            self.sock = sock
             try:
+                # Known from here on, so that it is ended when it takes too long; but not while both agree on keys, when
+                # it is no socket: that has the seconds that are left, as a whole.
+                self.sock = sock = socket.socket(family, kind, protocol)
                 sock.settimeout(patience.left())
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._context:
-                    self.sock = sock = self._context.wrap_socket(sock, server_hostname=self._host)
+                if self.context:
+                    sock.settimeout(patience.left())
+                    self.sock = sock = self.context.wrap_socket(sock, server_hostname=self._host)
                 return sock
             except OSError as error:
                 self.close()
@@ -75,6 +86,15 @@ class Connection:
                     raise
                 failed = error
         raise failed
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing comes that nobody has asked for: such as its end, or what would be taken for an answer."""
+        if self.sock is None:
+            return False
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return not poll.poll(0)
 
     def close(self) -> None:
         """Have no connection any more."""
@@ -171,7 +191,8 @@ class Response:
         return data
 
     def _of_chunks(self, size: int) -> bytes:
-        parts = []
+        # In one piece: a part of two bytes would take thirty times as much by itself.
+        data = bytearray()
         while size:
             if not self._chunk:
                 found = CHUNK.match(self._line())
@@ -183,12 +204,12 @@ class Response:
                     self.finished = True
                     break
             part = self._exactly(min(size, self._chunk))
-            parts.append(part)
+            data += part
             size -= len(part)
             self._chunk -= len(part)
             if not self._chunk and self._line():
                 raise NotHttpError("a part that goes on")
-        return b"".join(parts)
+        return bytes(data)
 
     def _exactly(self, size: int) -> bytes:
         data = self._file.read(size)

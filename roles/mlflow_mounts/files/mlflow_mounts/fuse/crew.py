@@ -21,27 +21,31 @@ class Crew:
     def __init__(self, most: int) -> None:
         self._most = most
         self._work: SimpleQueue[Work] = SimpleQueue()
-        self._free = threading.Semaphore(0)
         self._lock = threading.Lock()
+        # Threads that wait for work which is not there yet, and work that waits for a thread: never both.
+        self._idle = self._owed = 0
         self.threads = 0
 
     def submit(self, work: Work) -> None:
-        """Have something done; only one thread may call this. Raises OSError where nobody is there to do it."""
-        self._work.put(work)
-        if self._free.acquire(blocking=False):
-            return
+        """Have something done. Raises OSError where nobody is there to do it."""
         with self._lock:
-            if self.threads >= self._most:
-                return
-            try:
-                threading.Thread(target=self._go_on, daemon=True).start()
-            except RuntimeError:
+            if self._idle:
+                self._idle -= 1
+            elif self.threads < self._most and self._started():
+                self.threads += 1
+            elif self.threads:
                 # Whoever is there does it later.
-                if self.threads:
-                    return
-                self._work.get_nowait()
-                raise OSError(errno.EAGAIN, "there are too many threads") from None
-            self.threads += 1
+                self._owed += 1
+            else:
+                raise OSError(errno.EAGAIN, "there are too many threads")
+            self._work.put(work)
+
+    def _started(self) -> bool:
+        try:
+            threading.Thread(target=self._go_on, daemon=True).start()
+        except RuntimeError:
+            return False
+        return True
 
     def _go_on(self) -> None:
         while True:
@@ -54,15 +58,17 @@ class Crew:
                 continue
             except Exception:  # noqa: BLE001 - who does the next work is not to be missing
                 sys.excepthook(*sys.exc_info())
-            self._free.release()
+            with self._lock:
+                if self._owed:
+                    self._owed -= 1
+                else:
+                    self._idle += 1
 
     def _ended(self) -> bool:
-        """Say that nobody counts on this thread any more, unless somebody does already."""
-        if not self._free.acquire(blocking=False):
-            return False
+        """Say that nobody counts on this thread any more, unless each that is there is counted on."""
         with self._lock:
-            if not self._work.empty():
-                self._free.release()
+            if not self._idle:
                 return False
+            self._idle -= 1
             self.threads -= 1
             return True

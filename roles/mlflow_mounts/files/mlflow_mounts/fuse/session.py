@@ -24,6 +24,8 @@ MOST_CREWS = 32
 # Seconds that what is asked already has before the process ends.
 LAST_SECONDS = 10.0
 ENDED, UNMOUNTED = 0, 3
+# Of the kernel: its own signals to itself begin here.
+LEAST_NO_ERROR = 512
 
 
 class Session:
@@ -156,6 +158,8 @@ class Session:
             self.waiting.remove(unique)
         except KeyError:
             return False
+        # The kernel takes no other number for an error's, and would go on waiting.
+        error = error if 0 <= error < LEAST_NO_ERROR else errno.EIO
         try:
             os.writev(self.fd, wire.answer(unique, error, *parts))
         except OSError as problem:
