@@ -42,12 +42,21 @@ def server(*answers, context=None):
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     with listening:
-        yield listening.getsockname()[1], asked
-        thread.join(20)
+        try:
+            yield listening.getsockname()[1], asked
+        finally:
+            thread.join(20)
+
+
+@contextlib.contextmanager
+def connected(*answers, host="127.0.0.1", trust=None):
+    """Yield a connection to such a server, its requests and its port."""
+    with server(*answers) as found, contextlib.closing(exchange.Connection(host, found[0], trust)) as one:
+        yield one, found[1], found[0]
 
 
 def body_of(answer, size=1 << 20):
-    with server(answer) as (port, _asked), contextlib.closing(exchange.Connection("127.0.0.1", port, None)) as one:
+    with connected(answer) as (one, _asked, _port):
         response = one.ask("GET", "/", None, {})
         with contextlib.closing(response):
             parts = []
@@ -127,7 +136,7 @@ def test_many_small_parts_take_little_more_than_what_is_in_them():
 
 
 def test_one_connection_is_enough_and_says_what_is_asked():
-    with server(WELL, WELL) as (port, asked), contextlib.closing(exchange.Connection("127.0.0.1", port, None)) as one:
+    with connected(WELL, WELL) as (one, asked, port):
         for body in (None, '{"a": 1}'):
             response = one.ask("POST", "/a?b=c", body, {"X-Y": "z"})
             assert response.read(10) == b"{}"
@@ -137,7 +146,7 @@ def test_one_connection_is_enough_and_says_what_is_asked():
 
 
 def test_a_name_is_sent_as_servers_know_it():
-    with server(WELL) as (port, asked), contextlib.closing(exchange.Connection("127.0.0.1", port, None)) as one:
+    with connected(WELL) as (one, asked, _port):
         one._name = exchange.Connection("b\xfccher.example", 80, None)._name
         one.ask("GET", "/", None, {}).close()
     assert b"\r\nHost: xn--bcher-kva.example\r\n" in asked[0]
@@ -178,7 +187,7 @@ def test_all_addresses_together_have_the_patience_of_one(monkeypatch):
 
 
 def test_an_address_of_a_kind_that_this_host_has_not_is_followed_by_the_next(monkeypatch):
-    with server(WELL) as (port, _asked), contextlib.closing(exchange.Connection("several", port, None)) as one:
+    with connected(WELL, host="several") as (one, _asked, port):
         usual = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_words, **_more: [(99, *usual[1:]), usual])
         assert one.ask("GET", "/", None, {}).read(10) == b"{}"
@@ -191,7 +200,7 @@ def test_to_agree_on_keys_has_what_to_connect_has_left(monkeypatch):
             return sock
 
     left, seconds = iter([50.0, 7.0]), []
-    with server(WELL) as (port, _asked), contextlib.closing(exchange.Connection("localhost", port, Context())) as one:
+    with connected(WELL, host="localhost", trust=Context()) as (one, _asked, port):
         usual = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_words, **_more: [usual])
         monkeypatch.setattr(patience, "left", lambda: next(left))
