@@ -71,9 +71,8 @@ def environment(core: str) -> Path:
     return where
 
 
-def tried(core: str, sanity_too: bool) -> dict[str, bool]:
-    """Return which of them passed."""
-    where = environment(core)
+def tried(where: Path, sanity_too: bool) -> dict[str, bool]:
+    """Return which of them passed, in an environment."""
     env = project.environment()
     env.update(VIRTUAL_ENV=str(where), PATH=f"{where / 'bin'}:{env['PATH']}")
     folders = [str(project.ROOT / "tests" / suite) for suite in SUITES]
@@ -109,12 +108,11 @@ def main() -> int:
             f"no version of ansible-core that is tried: {', '.join(unknown)}; there are {', '.join(PYTHONS)}"
         )
     # All of them before the first takes its minutes.
-    for core in cores:
-        environment(core)
+    places = {core: environment(core) for core in cores}
     found = {}
-    for core in cores:
+    for core, where in places.items():
         project.say(f"ansible-core {core} on Python {interpreter(core)[0]}")
-        found[core] = tried(core, sanity_too=not options.ends)
+        found[core] = tried(where, sanity_too=not options.ends)
     for core, passed in found.items():
         for suite, well in passed.items():
             print(f"{'passed' if well else 'FAILED':8} {suite:8} ansible-core {core}, Python {interpreter(core)[0]}")

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote
 from .names import quoted
 from .sharing import is_every_hosts_own
 from .storage import is_local
-from .stores import DATABASE
+from .stores import DATABASE, said
 
 Team = t.Dict[str, t.Any]
 Account = t.Dict[str, t.Any]
@@ -44,19 +44,17 @@ def _account(team: Team, option: str) -> Account:
     found, login = DATABASE.fullmatch(uri), LOGIN.fullmatch(uri)
     # A password may have a question mark in it.
     query = parse_qs((found and found["query"]) or "")
-
-    def said(part: str, word: str) -> str:
-        """What is among the options, which SQLAlchemy takes first, or else in its place."""
-        return ",".join(query.get(word, [])) or ((found and found[part]) or "")
-
+    name, host, port = (
+        said(found, *words) if found else "" for words in (("database", "dbname"), ("host", "host"), ("port", "port"))
+    )
     return {
         "team": team["name"],
         "option": option,
         "role": unquote((login and login["user"]) or ""),
         "password": unquote((login and login["password"]) or ""),
         # Not all versions of SQLAlchemy decode it.
-        "database": said("database", "dbname"),
-        "places": _places(query.get("host") or [said("host", "host")], said("port", "port")),
+        "database": name,
+        "places": _places(query.get("host") or [host], port),
         "own": is_every_hosts_own(uri),
         "sslmode": "".join(query.get("sslmode", [])),
         "twice": sorted({"user", "password"} & set(query)),

@@ -11,7 +11,7 @@ import typing as t
 from urllib.parse import parse_qs
 
 from .storage import is_local
-from .stores import DATABASE, without_password
+from .stores import DATABASE, said, without_password
 
 Team = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
@@ -74,9 +74,7 @@ def is_every_hosts_own(uri: str) -> bool:
 
 
 def _host_of(database: t.Any) -> str:
-    # SQLAlchemy takes what is among the options first.
-    query = parse_qs(database["query"] or "")
-    return str("".join(query.get("host", [])) or database["host"]).strip("[]").lower()
+    return said(database, "host", "host").strip("[]").lower()
 
 
 def _databases(team: Team, together: bool) -> set[tuple[str, str, str, str, str]]:
@@ -92,8 +90,8 @@ def _databases(team: Team, together: bool) -> set[tuple[str, str, str, str, str]
         # A schema of its own is as good as a database of its own.
         schema = "".join(query.get("options", []))
         kind = database["kind"]
-        port = "".join(query.get("port", [])) or database["port"] or PORTS.get(kind, "")
-        name = "".join(query.get("dbname", [])) or database["database"] or ""
+        port = said(database, "port", "port") or PORTS.get(kind, "")
+        name = said(database, "database", "dbname")
         found.add((kind, "" if _is_here(host) else host, port, name, schema))
     return found
 

@@ -73,6 +73,11 @@ AT = re.compile(r"[^@:\s]+@[^@:\s]+(:[0-9]+)?", re.ASCII)
 LONGEST_PART, LONGEST_PATH = 255, 4095
 
 
+def said(found: re.Match[str], part: str, option: str) -> str:
+    """What a URI says of a part: among its options, which SQLAlchemy takes first, or else in its place."""
+    return ",".join(parse_qs(found["query"] or "").get(option, [])) or found[part] or ""
+
+
 def database_problem(uri: str, packages: Packages) -> str | None:
     """Why MLflow could not open this database; None where it could. The URI is never shown."""
     if problem := secret_problem(uri):
@@ -117,8 +122,7 @@ def _parts_problem(found: re.Match[str], uri: str) -> str | None:
 def _name_problem(found: re.Match[str]) -> str | None:
     """Whether the database is named, and by one name."""
     query = parse_qs(found["query"] or "", keep_blank_values=True)
-    # SQLAlchemy takes what is among the options first.
-    name = "".join(query.get("dbname", [])) or found["database"]
+    name = said(found, "database", "dbname")
     if not name:
         return "names no database; end it with a slash and the name"
     if "/" in name:
