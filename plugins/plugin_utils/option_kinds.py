@@ -10,6 +10,7 @@ import typing as t
 
 from .clients import is_network
 from .names import quoted
+from .vrrp import is_shareable
 
 Check = t.Callable[[str], bool]
 
@@ -106,6 +107,10 @@ KINDS = {
         "absolute path",
         "give one without quotes, $ and %",
     ),
+    "address with prefix": Kind(
+        is_shareable, "address with the length of its prefix", "give one that no host has, such as 192.0.2.10/24"
+    ),
+    "virtual router": Kind(_is_number(1, 255), "number of a virtual router", "give one from 1 to 255"),
     "URL": Kind(_matches(r"https?://[A-Za-z0-9.\[\]:-]+(/[!-~]*)?"), "URL", "begin it with https:// and a host"),
     "e-mail address": Kind(
         lambda text: bool(re.fullmatch(r"[^\s@<>,;\"'%]+@[^\s@<>,;\"'%]+", text)) and text.isprintable(),

@@ -1,11 +1,14 @@
 # shellcheck shell=sh
 # Prints "nginx VERSION", what others.awk reads of nginx's files beside this role's, "refused TEXT" where nginx does not take those,
 # "stock FILE" for Debian's page that nobody has changed, "ipv6" where the host has it, "copy FILE" for certificates that came
-# from the controller, "part TEAM" for each that has a directory of what it uses, "missing FILE" for what is not there, and "expires FILE" for certificates with less than 30 days left.
+# from the controller, "part TEAM" for each that has a directory of what it uses, "keepalived own" or "keepalived other" for whose
+# configuration keepalived has, "interface NAME" of the proxy's own address, "missing FILE" for what is not there, and
+# "expires FILE" for certificates with less than 30 days left.
 # The arguments are the program others.awk, this role's two files of nginx, the directories of those copies and of what teams use,
-# the certificates of the CA and of the proxy, its key, and a file of log-ins.
-others=$1 sites=$2 limits=$3 directory=$4 parts=$5
-shift 5
+# keepalived's configuration, the proxy's own address or nothing, the certificates of the CA and of the proxy, its key, and a
+# file of log-ins.
+others=$1 sites=$2 limits=$3 directory=$4 parts=$5 keepalived=$6 address=$7
+shift 7
 
 # All but this role's: what it wrote before may be what others are in the way of now.
 dumped() {
@@ -49,6 +52,10 @@ if test "$(readlink -f /etc/nginx/sites-enabled/default)" = "$site"; then
 fi
 # By what is in it: files in /proc have no size.
 grep -q . /proc/net/if_inet6 2>/dev/null && echo ipv6
+if test -e "$keepalived"; then
+    if head -n 1 "$keepalived" | grep -qF mlops.mlflow; then echo "keepalived own"; else echo "keepalived other"; fi
+fi
+test -z "$address" || ip -oneline address show to "$address" | awk '{ print "interface " $2 }'
 find "$directory" -regextype posix-extended -regex '.*/[0-9a-f]{64}\.pem' -printf 'copy %p\n' 2>/dev/null
 find "$parts" -mindepth 1 -maxdepth 1 -type d -printf 'part %f\n' 2>/dev/null
 for file; do

@@ -87,6 +87,8 @@ def look(role, tmp_path):
                 "/no/limits",
                 str(tmp_path),
                 f"{tmp_path}/of teams",
+                f"{tmp_path}/keepalived.conf",
+                "127.0.0.1",
                 *files,
             ],
             env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
@@ -95,7 +97,7 @@ def look(role, tmp_path):
             check=True,
         )
         assert done.stderr == ""
-        return [line.rstrip() for line in done.stdout.splitlines() if line != "ipv6"]
+        return [line.rstrip() for line in done.stdout.splitlines() if line not in ("ipv6", "interface lo")]
 
     return run
 
@@ -126,6 +128,42 @@ def test_sees_of_which_teams_it_shows_what_they_use(look, tmp_path):
         (tmp_path / "of teams" / name).mkdir(parents=True)
     (tmp_path / "of teams" / "usage.html").touch()
     assert sorted(look("")) == ["nginx 1.26.3", "part nlp", "part vision"]
+
+
+def test_sees_whose_configuration_keepalived_has(look, role, tmp_path):
+    file = tmp_path / "keepalived.conf"
+    file.write_text("global_defs {\n}\n")
+    assert look("") == ["nginx 1.26.3", "keepalived other"]
+    file.write_text((role / "templates" / "keepalived.conf.j2").read_text())
+    assert look("") == ["nginx 1.26.3", "keepalived own"]
+
+
+SHARED = {
+    "mlflow_proxy_shared_address": "192.0.2.10/24",
+    "mlflow_proxy_address": "192.0.2.1",
+    "mlflow_proxy_tls_from_controller": False,
+}
+FILES = {"mlflow_proxy_tls_certificate": "/etc/ssl/site.pem", "mlflow_proxy_tls_key": "/etc/ssl/site.key"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "mlflow_proxy_tls_certificate: each proxy would show a certificate of its own CA"),
+        ({"mlflow_proxy_acme": True}, "mlflow_proxy_acme, mlflow_proxy_shared_address: the ACME server would ask"),
+        (
+            {**FILES, "mlflow_proxy_shared_address": "192.0.2.10"},
+            "is not a valid address with the length of its prefix",
+        ),
+        ({**FILES, "mlflow_proxy_virtual_router_id": 0}, "'0' is not a valid number of a virtual router"),
+        ({**FILES, "mlflow_proxy_address": "proxy1.example.org"}, "and its own IPv4 address is not known"),
+        ({**FILES, "mlflow_proxy_address": "192.0.2.10"}, "192.0.2.10 is localhost's own"),
+    ],
+)
+def test_an_address_that_cannot_be_shared_is_refused(check, changes, said):
+    assert check(**{**SHARED, **FILES})[0] == 0
+    code, output = check(**{**SHARED, **changes})
+    assert (code, said in output) == (2, True), output
 
 
 MAIN = "# configuration file /etc/nginx/nginx.conf:"

@@ -7,6 +7,8 @@ from ansible_collections.mlops.mlflow.plugins.plugin_utils.option_kinds import K
 
 TAKEN = {
     "port or 0": [0, 80, "65535"],
+    "address with prefix": ["192.0.2.10/24", "fd00::10/64"],
+    "virtual router": [1, "255"],
     "count": [1, "600", 2**31 - 1],
     "count or 0": [0, 31536000],
     "size": ["0", 0, "16m", "10G", "512k"],
@@ -28,6 +30,8 @@ TAKEN = {
 }
 REFUSED = {
     "port or 0": [-1, 65536, "80s", "", True],
+    "address with prefix": ["192.0.2.10", "192.0.2.10/33", "192.0.2.10/24 dev eth1", "127.0.0.1/8", "a/24"],
+    "virtual router": [0, 256, "ten"],
     "count": [0, -5, "1e3", "ten", 2**31, "1" * 30],
     "count or 0": [-1, "٣"],
     "size": ["16 m", "16mb", "-1", "1.5g", "16m; deny all", "large"],
