@@ -13,7 +13,7 @@ import tracemalloc
 
 import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils import _receipt
-from mlflowctl import access_contents, access_grants, access_state, databases, paths
+from mlflowctl import access_contents, access_grants, access_state, commands, databases, paths
 from mlflowctl import team as teams
 from mlflowctl.databases import reading, sqlite
 from mlflowctl.program import PACKAGE
@@ -25,9 +25,9 @@ def _quick(monkeypatch):
     """Clocks that tick often, and what the team's account would read in a process of its own."""
     monkeypatch.setattr(sqlite, "SETTLED", 0.05)
 
-    def read(_team, command, _seconds):
+    def read(_team, command, _seconds, memory):
         *_program, action, file, names = command
-        assert action == "access-contents"
+        assert (action, memory) == ("access-contents", commands.ASK_MEMORY)
         try:
             return json.dumps(access_contents.of_sqlite(file, json.loads(names)))
         except sqlite3.Error as error:
@@ -350,3 +350,11 @@ def test_a_long_text_takes_little_more_memory_than_it_has():
     others = [(*row[:3], 0, 1.5), (row[0], b"text", *row[2:]), (row[0] + b"t", "ext", *row[2:])]
     assert found not in {access_grants.digest([it]) for it in others}
     assert access_grants.digest([row, others[0]]) == access_grants.digest([others[0], row])
+
+
+def test_what_is_no_table_of_the_file_is_not_read(database):
+    before = access_contents.of_sqlite(str(database), DECLARED)
+    endless = "WITH RECURSIVE it(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM it) SELECT n AS rowid, n AS said FROM it"
+    do(database, f"CREATE VIEW endless AS {endless}", "CREATE VIRTUAL TABLE spied USING fts5(said, content='endless')")
+    assert "spied" not in access_contents.of_sqlite(str(database), DECLARED)["tables"]
+    assert before["grants"] == access_contents.of_sqlite(str(database), DECLARED)["grants"]

@@ -19,6 +19,14 @@ process = subprocess.Popen(["sleep", "300"])
 print(process.pid, file=open(int(sys.argv[1]), "w"), flush=True)
 process.wait()
 """
+# More of one value than is given, as a column that is computed has it for each row.
+LARGE = """
+import sqlite3, sys
+database = sqlite3.connect(":memory:")
+database.executescript("CREATE TABLE it (id INTEGER, name AS (zeroblob(100000000)))")
+database.executemany("INSERT INTO it VALUES (?)", [(number,) for number in range(int(sys.argv[1]))])
+print(len(database.execute("SELECT name FROM it").fetchall()))
+"""
 # Of an account that everybody has; who is not root stays who they are.
 NOBODY = "nobody"
 
@@ -174,3 +182,16 @@ def test_one_whose_lines_do_not_end_well(script, expected):
     with pytest.raises(kind) as caught:
         list(found)
     assert str(caught.value).lstrip("\0") == expected
+
+
+def test_an_account_has_no_more_of_the_hosts_memory_than_is_given():
+    command = ["/usr/bin/python3", "-I", "-c", LARGE]
+    assert commands.printed([*command, "3"], OwnError, 60, NOBODY, memory=1 << 29) == "3\n"
+    with pytest.raises(OwnError, match="MemoryError"):
+        commands.printed([*command, "8"], OwnError, 60, NOBODY, memory=1 << 29)
+
+
+def test_who_has_less_gives_less(monkeypatch):
+    monkeypatch.setattr(commands.resource, "getrlimit", lambda _which: (1 << 20, 1 << 28))
+    assert commands.limited(["it"], 1 << 29) == ["prlimit", f"--data={1 << 28}", "it"]
+    assert commands.WORK_MEMORY >= commands.ASK_MEMORY

@@ -1,5 +1,7 @@
 """What an upgrade works out before it touches anything."""
 
+import contextlib
+
 import pytest
 from mlflowctl import team, upgrade
 
@@ -68,3 +70,25 @@ def test_after_a_failure_no_further_upgrade_is_begun(monkeypatch, tmp_path):
         "a": "of a",
         "late": "its upgrade to 3.17.2 was not begun, since that of another team failed",
     }
+
+
+@pytest.mark.parametrize("error", [TypeError("'<' not supported"), KeyError("state"), RecursionError(), MemoryError()])
+def test_whatever_a_team_has_in_its_databases_the_others_go_on(monkeypatch, tmp_path, error):
+    class Going:
+        step, due = "check", False
+
+        def __init__(self, team, *_more):
+            self.team = team
+
+        def run(self):
+            if self.team.name == "bad":
+                raise error
+            return "done"
+
+    monkeypatch.setattr(upgrade, "Upgrade", Going)
+    monkeypatch.setattr(upgrade, "Change", lambda *_words: contextlib.nullcontext())
+    monkeypatch.setattr(upgrade.teams, "load", lambda name: team.Team(name, "", "", "", "", "", [], None, [], tmp_path))
+    monkeypatch.setattr(upgrade.causes, "note", lambda *_words: None)
+    found = upgrade.upgrade_all({"bad": "3.17.2", "good": "3.17.2"}, tmp_path, 2)
+    assert found["upgraded"] == {"good": "done"}
+    assert "failed at step 'check', so nothing was changed" in found["failures"]["bad"]

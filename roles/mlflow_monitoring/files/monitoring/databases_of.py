@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import databases
+from mlflowctl import commands, databases
 from mlflowctl.databases import own_tables, reading
 from mlflowctl.team import Team
 
@@ -41,7 +41,7 @@ def asked(team: Team, which: str) -> dict[str, Any]:
 def within(team: Team, seconds: int, *words: str) -> str:
     """Return what within.py prints as the team's account."""
     command = [*PROGRAM, "within", *words]
-    return databases.run(team, command, seconds)
+    return databases.run(team, command, seconds, memory=commands.ASK_MEMORY)
 
 
 def of_postgresql(team: Team, database: dict[str, Any], which: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlflowctl import trees
 from mlflowctl.databases import reading
-from mlflowctl.databases.sqlite import files
+from mlflowctl.databases.sqlite import TABLES, files
 
 from monitoring.questions import SETS, Rows
 
@@ -24,7 +24,7 @@ def answers(file: str, which: str) -> dict[str, Rows]:
     connection = reading.connect(file)
     connection.row_factory = sqlite3.Row
     try:
-        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        names = {name for (name,) in connection.execute(TABLES)}
         return {
             question.name: [dict(row) for row in connection.execute(question.sql)]
             for question in SETS[which]

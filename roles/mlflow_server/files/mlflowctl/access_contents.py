@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from mlflowctl import access_grants, databases
-from mlflowctl.databases import own_tables, reading
+from mlflowctl import access_grants, commands, databases
+from mlflowctl.databases import own_tables, reading, sqlite
 from mlflowctl.databases.sqlite import quoted
 from mlflowctl.errors import Problem
 from mlflowctl.program import PROGRAM
@@ -115,7 +115,7 @@ def of_team(team: Team, names: Iterable[str]) -> dict[str, Any]:
         kind = databases.kind(database)
         if kind == "sqlite" and database["file"]:
             command = [*PROGRAM, "access-contents", database["file"], wanted]
-            told = json.loads(databases.run(team, command, reading.ASK_SECONDS))
+            told = json.loads(databases.run(team, command, reading.ASK_SECONDS, memory=commands.ASK_MEMORY))
         elif kind == "postgresql":
             told = of_postgresql(team, database, wanted)
         else:
@@ -188,7 +188,7 @@ def of_sqlite(file: str, names: list[str]) -> dict[str, Any]:
     try:
         # All of it as it is at one moment.
         connection.execute("BEGIN")
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = [name for (name,) in connection.execute(sqlite.TABLES)]
         found: dict[str, Any] = {"tables": {}, "revisions": {}, "grants": {}}
         for table in REVISIONS:
             if table in tables:

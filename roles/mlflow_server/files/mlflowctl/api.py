@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Callable
 from typing import Any
 
 from mlflowctl.errors import Problem
 from mlflowctl.in_mlflow import client
 
 SECONDS = 120
+Take = Callable[[http.client.HTTPResponse], bytes]
 
 
 class AskError(Problem):
@@ -23,11 +25,11 @@ class Server:
         self.path = path
         self.headers = client.log_in(username, password)
 
-    def answer(self, path: str, body: Any = None) -> bytes:
-        """Return what it answers."""
+    def answer(self, path: str, body: Any = None, take: Take = client.whole) -> bytes:
+        """Return what it answers, or what is taken of that."""
         connection, method = client.over_socket(self.path, SECONDS), "GET" if body is None else "POST"
         try:
-            status, text = client.asked(connection, method, path, body, self.headers)
+            status, text = client.asked(connection, method, path, body, self.headers, take)
         except (OSError, http.client.HTTPException) as error:
             raise AskError(f"the server does not answer: {error}") from None
         if status == 401:

@@ -143,7 +143,7 @@ def ask_databases(team: Team, numbers: Iterable[str]) -> Names:
             continue
         if kind == "sqlite" and database["file"]:
             command = [*PROGRAM, "database", "experiment_names", database["file"], *asked]
-            found.update(json.loads(databases.run(team, command, ASK_SECONDS)))
+            found.update(json.loads(databases.run(team, command, ASK_SECONDS, memory=commands.ASK_MEMORY)))
         elif kind == "postgresql":
             found.update(json.loads(databases.ask(team, database, READ_ONLY + NAMES % ", ".join(asked))))
     return found

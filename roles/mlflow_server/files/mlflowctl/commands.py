@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import pwd
+import resource
 import shutil
 import subprocess
 import time
@@ -19,6 +20,10 @@ from mlflowctl.program import PROGRAM
 # For what only asks; for what systemd or this host is told to do; and for what reads or writes all that a team has. Of
 # that nobody knows how much it is: nothing that is still under way takes a week.
 ASK_SECONDS, DO_SECONDS, WORK_SECONDS = 120, 1800, 7 * 24 * 3600
+# Of the host's memory, what works on a team's data may take; and what only asks them. A few rows that a team's own code
+# has defined can be of any size when they are read, and that it is not the server that reads them is no more room.
+WORK_MEMORY = max(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4, 1 << 30)
+ASK_MEMORY = 1 << 30
 # Between being asked to end, and being made to.
 KILL_SECONDS = 10
 # What timeout(1) ends with when its time is up, and how it is seen to end when it had to kill.
@@ -37,9 +42,10 @@ def run(
     """Run a program, as another account where one is given; return how it ended and what it printed.
 
     Without seconds, something else has to end it, such as its unit. It is asked nothing: what it reads is its input.
+    An account's takes no more memory than is given here.
     """
     words = [os.fspath(word) for word in command]
-    feed = options.pop("input", None)
+    feed, memory = options.pop("input", None), options.pop("memory", WORK_MEMORY)
     options.setdefault("stdin", subprocess.DEVNULL if feed is None else subprocess.PIPE)
     options.setdefault("stdout", subprocess.PIPE)
     options.setdefault("stderr", subprocess.PIPE)
@@ -50,6 +56,7 @@ def run(
         if seconds is not None:
             # Root of a unit that may do little cannot end what runs under another account: this is that account's.
             words, patience = bounded(words, seconds), seconds + 2 * KILL_SECONDS
+        words = limited(words, memory)
     process = subprocess.Popen(words, text=True, encoding="utf-8", errors="replace", **options)
     try:
         told, complained = process.communicate(feed, patience)
@@ -128,6 +135,12 @@ def late(command: Sequence[str | Path], seconds: float | None) -> str:
 def bounded(words: list[str], seconds: float) -> list[str]:
     """Return a command that ends by itself, with all that it has started."""
     return ["timeout", f"--kill-after={KILL_SECONDS}", str(seconds), *words]
+
+
+def limited(words: list[str], memory: int) -> list[str]:
+    """Return a command that has so many bytes for what it works on; fewer where this process has no more itself."""
+    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    return ["prlimit", f"--data={memory if most == resource.RLIM_INFINITY else min(memory, most)}", *words]
 
 
 def is_late(code: int, began: float, seconds: float | None) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from mlflowctl import commands
+from mlflowctl.databases import sqlite
 from mlflowctl.errors import Problem
 
 # By table: the column, and which rows of a table of tags. What a model is made of is what a run or a model has logged.
@@ -99,7 +100,10 @@ def in_sqlite(path: str) -> Iterator[str | None]:
     """Yield all places in a copy."""
     database = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro&immutable=1", uri=True)
     try:
+        found = {name for (name,) in database.execute(sqlite.TABLES)}
         for table, (column, which) in COLUMNS.items():
+            if table not in found:
+                continue
             there = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
             if {column, *(which or ())[:1]} <= there:
                 marks = ", ".join("?" for _value in which[1]) if which else ""

@@ -29,7 +29,7 @@ from mlflowctl.files import sync
 from mlflowctl.in_mlflow import old_keys
 from mlflowctl.program import IN_MLFLOW, PROGRAM, lasting
 from mlflowctl.team import Team
-from mlflowctl.transaction import Change, ChangeError, NotStartedError, workshop
+from mlflowctl.transaction import Change, NotStartedError, workshop
 
 TOOL = [*PROGRAM, "database"]
 COPY, FORMER = ".upgrading", ".before_upgrade"
@@ -44,6 +44,8 @@ CONNECT_SECONDS = "20"
 MIGRATE_SECONDS = 12 * 3600
 
 
+# Whatever a team's databases may say instead of what was asked: the others' upgrades go on.
+FAILURES = (Problem, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
 # Says whether an upgrade of another team has failed.
 Held = Callable[[], bool]
 
@@ -256,7 +258,7 @@ class Upgrade:
 
     def said_since(self, moment: int) -> str:
         """What the server itself has put into the journal."""
-        shown = ["journalctl", f"_SYSTEMD_UNIT={self.team.server}", f"--since=@{moment}", "--output=cat"]
+        shown = ["journalctl", f"_SYSTEMD_UNIT={self.team.server}", f"--since=@{moment}", "--output=cat", "--lines=500"]
         try:
             return commands.run([*shown, "--no-pager"], commands.DO_SECONDS).stdout
         except commands.LateError as error:
@@ -320,7 +322,7 @@ def upgrade(name: str, wanted: str, install_dir: Path, held_back: Held = lambda:
         with Change(team, f"upgrade to {wanted}") as change:
             going = Upgrade(team, wanted, install_dir, change, held_back)
             return going.run()
-    except (UpgradeError, ChangeError, databases.DatabaseError, replicas.OthersError, OSError, ValueError) as error:
+    except FAILURES as error:
         step = going.step if going else "begin"
         outcome = "so nothing was changed" if step in ("begin", "check") else "and was undone"
         known = secrets_of(team)

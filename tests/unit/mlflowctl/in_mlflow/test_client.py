@@ -1,10 +1,14 @@
 """The one client: who asks is said, a socket is a way like a port, and nobody is sent elsewhere."""
 
 import base64
+import contextlib
+import hashlib
+import http.client
 import http.server
 import json
 import socketserver
 import threading
+import tracemalloc
 
 import pytest
 from mlflowctl import api
@@ -24,6 +28,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", "http://elsewhere.example/")
         self.end_headers()
         self.wfile.write(json.dumps(told).encode())
+
+    def do_PUT(self):
+        """Give as many megabytes as the path says."""
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _number in range(int(self.path[1:])):
+                self.wfile.write(bytes(1 << 20))
 
     def do_POST(self):
         self.do_GET()
@@ -94,3 +106,25 @@ def test_a_connection_is_closed_whatever_comes_of_it():
     with pytest.raises(FileNotFoundError):
         client.asked(way, "GET", "/", None, {})
     assert way.sock is None or way.sock.fileno() == -1
+
+
+def large(ways, take):
+    """Return what is taken of 80 megabytes, and how many bytes that took."""
+    path, uri = ways
+    way = client.over_socket(path, 60) if path else http.client.HTTPConnection(uri.partition("//")[2], timeout=60)
+    tracemalloc.start()
+    try:
+        return client.asked(way, "PUT", "/80", None, {}, take), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_answer_has_an_end(ways):
+    with pytest.raises(http.client.HTTPException, match="larger than 64 MiB"):
+        large(ways, client.whole)
+
+
+def test_an_artifact_is_taken_piece_by_piece(ways):
+    (status, text), most = large(ways, client.checksum)
+    assert (status, text.decode()) == (200, hashlib.sha256(bytes(80 << 20)).hexdigest())
+    assert most < 16 << 20

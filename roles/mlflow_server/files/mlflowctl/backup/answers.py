@@ -11,6 +11,7 @@ from mlflowctl import databases
 from mlflowctl import team as teams
 from mlflowctl.api import AskError, Server
 from mlflowctl.backup import contents
+from mlflowctl.in_mlflow import client
 
 PAGE = 1000
 
@@ -29,9 +30,9 @@ def counts(server: Server) -> dict[str, int]:
     return {"users": users, "experiments": experiments}
 
 
-def artifact(server: Server, path: str) -> bytes:
-    """Return an artifact."""
-    return server.answer(f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}")
+def checksum(server: Server, path: str) -> str:
+    """Return that of an artifact, however large it is."""
+    return server.answer(f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}", take=client.checksum).decode()
 
 
 def main(name: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import configparser
-import hashlib
 import json
 import os
 import time
@@ -18,7 +17,7 @@ from mlflowctl import causes, commands, locations, paths, redaction
 from mlflowctl import team as teams
 from mlflowctl.api import AskError, Server
 from mlflowctl.backup import contents, drill_postgresql
-from mlflowctl.backup.answers import artifact, counts
+from mlflowctl.backup.answers import checksum, counts
 from mlflowctl.backup.fetched import SECRETS, SHARED, must_be_directory, must_be_plain, must_be_settings
 from mlflowctl.backup.manifest import differences, environment, read_manifest
 from mlflowctl.backup.repository import BackupError, Repository, settings
@@ -146,7 +145,7 @@ class Drill:
                 if number != self.manifest["counts"][what]
             ]
             for file in list(self.files.values())[:1]:
-                if hashlib.sha256(artifact(server, file["path"])).hexdigest() != file["sha256"]:
+                if checksum(server, file["path"]) != file["sha256"]:
                     wrong.append(f"the server gives another artifact {file['path']}")
         except AskError as error:
             wrong = [str(error)]

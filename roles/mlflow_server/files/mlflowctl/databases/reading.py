@@ -7,7 +7,7 @@ import sqlite3
 import time
 from typing import Any
 
-from mlflowctl import databases
+from mlflowctl import commands, databases
 from mlflowctl.databases.sqlite import connect_reading, files
 from mlflowctl.team import Team
 
@@ -39,4 +39,5 @@ def psql(team: Team, database: dict[str, Any], script: str) -> list[str]:
     options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]
     feed = "\n".join([databases.LOCK_TIMEOUT, SESSION, script, ""])
     command = ["psql", *options, f"--dbname={uri}"]
-    return databases.run(team, command, ASK_SECONDS, env=environment, input=feed).split("\n")
+    memory = commands.ASK_MEMORY
+    return databases.run(team, command, ASK_SECONDS, memory=memory, env=environment, input=feed).split("\n")

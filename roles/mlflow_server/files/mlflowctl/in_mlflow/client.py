@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
+from collections.abc import Callable
 from typing import Any
 
 from mlflowctl.in_mlflow.wait_until_healthy import UnixConnection
+
+# Bytes of an answer. A server that runs somebody else's code may send any number.
+LARGEST, PIECE = 64 << 20, 1 << 20
+
+
+def whole(response: http.client.HTTPResponse) -> bytes:
+    """Return all of an answer; HTTPException where it is larger than one is."""
+    text = response.read(LARGEST + 1)
+    if len(text) > LARGEST:
+        raise http.client.HTTPException(f"the answer is larger than {LARGEST >> 20} MiB")
+    return text
+
+
+def checksum(response: http.client.HTTPResponse) -> bytes:
+    """Return that of an artifact, which is of any size, as text; of anything else the answer itself."""
+    if response.status != http.HTTPStatus.OK:
+        return whole(response)
+    total = hashlib.sha256()
+    for piece in iter(lambda: response.read(PIECE), b""):
+        total.update(piece)
+    return total.hexdigest().encode()
 
 
 def log_in(username: str, password: str) -> dict[str, str]:
@@ -22,15 +45,20 @@ def over_socket(path: str, seconds: float) -> UnixConnection:
 
 
 def asked(
-    connection: http.client.HTTPConnection, method: str, target: str, body: Any, headers: dict[str, str]
+    connection: http.client.HTTPConnection,
+    method: str,
+    target: str,
+    body: Any,
+    headers: dict[str, str],
+    take: Callable[[http.client.HTTPResponse], bytes] = whole,
 ) -> tuple[int, bytes]:
-    """Send one request; return the status and what is answered. OSError or HTTPException where nothing is."""
+    """Send one request; return the status and what is taken of the answer. OSError or HTTPException where none is."""
     if isinstance(connection, UnixConnection):
         # The server takes this name for its own, whatever it is called outside.
         headers = {**headers, "Host": "localhost"}
     try:
         connection.request(method, target, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
-        return response.status, response.read()
+        return response.status, take(response)
     finally:
         connection.close()
