@@ -17,7 +17,10 @@ exec unshare --mount sh -ec '
 		mkdir -p "$root$checkout"
 		mount --rbind "$checkout" "$root$checkout"
 	fi
+	# This machine is not to be seen in there a second time, below build/, which somebody may remove.
+	if [ -d "$root$root" ]; then mount -t tmpfs none "$root$root"; fi
 	for it in /etc/hosts /etc/resolv.conf; do
+		[ -e "$it" ] || continue
 		touch "$root$it"
 		mount --bind "$it" "$root$it"
 	done

@@ -45,7 +45,9 @@ def interpreter(core: str) -> tuple[str, str]:
         found = found or project.run(command, quiet=True, check=False).stdout.strip()
         if found:
             return version, found
-    return (debian13.PYTHON if debian13.PYTHON in PYTHONS[core] else PYTHONS[core][0]), ""
+    # Without root, uv may get one.
+    from_debian = os.geteuid() == 0 and debian13.PYTHON in PYTHONS[core]
+    return (debian13.PYTHON if from_debian else PYTHONS[core][0]), ""
 
 
 def environment(core: str) -> Path:
@@ -57,7 +59,7 @@ def environment(core: str) -> Path:
 
     def work() -> None:
         project.say(f"making {where.relative_to(project.ROOT)} with Python {version}")
-        if python or version != debian13.PYTHON:
+        if python or version != debian13.PYTHON or os.geteuid() != 0:
             uv = project.VENV / "bin" / "uv"
             project.run([uv, "venv", "-q", "--clear", "--python", python or version, where], quiet=True)
         else:
@@ -69,9 +71,8 @@ def environment(core: str) -> Path:
     return where
 
 
-def tried(core: str, sanity_too: bool) -> dict[str, bool]:
-    """Return which of them passed."""
-    where = environment(core)
+def tried(where: Path, sanity_too: bool) -> dict[str, bool]:
+    """Return which of them passed, in an environment."""
     env = project.environment()
     env.update(VIRTUAL_ENV=str(where), PATH=f"{where / 'bin'}:{env['PATH']}")
     folders = [str(project.ROOT / "tests" / suite) for suite in SUITES]
@@ -106,10 +107,12 @@ def main() -> int:
         raise project.ToolError(
             f"no version of ansible-core that is tried: {', '.join(unknown)}; there are {', '.join(PYTHONS)}"
         )
+    # All of them before the first takes its minutes.
+    places = {core: environment(core) for core in cores}
     found = {}
-    for core in cores:
+    for core, where in places.items():
         project.say(f"ansible-core {core} on Python {interpreter(core)[0]}")
-        found[core] = tried(core, sanity_too=not options.ends)
+        found[core] = tried(where, sanity_too=not options.ends)
     for core, passed in found.items():
         for suite, well in passed.items():
             print(f"{'passed' if well else 'FAILED':8} {suite:8} ansible-core {core}, Python {interpreter(core)[0]}")

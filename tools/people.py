@@ -114,8 +114,10 @@ def serve(path: str) -> None:
     # Nobody waits for them here.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
+        # Whoever sees it may come at once.
+        listener.bind(f"{path}.new")
         listener.listen()
+        os.rename(f"{path}.new", path)
         while True:
             ready, _writable, _failed = select.select([listener, sys.stdin], [], [])
             if sys.stdin in ready:

@@ -1,5 +1,6 @@
 """Which Python each ansible-core is tried on, on machines that have others."""
 
+import os
 import subprocess
 
 import debian13
@@ -26,6 +27,7 @@ def test_all_of_them_are_tried_where_all_are_there():
 
 @pytest.mark.parametrize("core", matrix.PYTHONS)
 def test_a_machine_with_debian_12_has_one_for_each(monkeypatch, tmp_path, core):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     having(monkeypatch, tmp_path, "3.11")
     version, python = matrix.interpreter(core)
     assert version in matrix.PYTHONS[core]
@@ -44,6 +46,12 @@ def test_the_preferred_one_is_taken(monkeypatch, tmp_path):
 def test_what_neither_this_machine_nor_debian_has_is_for_uv(monkeypatch, tmp_path):
     having(monkeypatch, tmp_path, "3.13")
     assert matrix.interpreter("2.17") == ("3.10", "")
+
+
+def test_without_root_it_is_for_uv(monkeypatch, tmp_path):
+    having(monkeypatch, tmp_path, "3.11")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert matrix.interpreter("2.21") == ("3.13", "")
 
 
 def test_its_name_stays_its_own_where_it_is_run_in_there(monkeypatch, tmp_path):
