@@ -31,8 +31,9 @@ test-all: test matrix ## The above, each ansible-core that is supported, and the
 	@$(MAKE) e2e ARGS="-m on_request"
 	@$(MAKE) lives ARGS="-m on_request"
 
-cores: toolchain ## The plugins' tests with the oldest and the newest ansible-core
-	@$(RUN) python tools/matrix.py --ends
+cores: toolchain-servers build ## The oldest and the newest ansible-core: the plugins' tests, and the demo over SSH
+	@nice -n 10 $(RUN) python tools/matrix.py --ends
+	@$(RUN) pytest tests/cores $(ARGS)
 
 matrix: toolchain ## The plugins' tests and sanity with each ansible-core (ARGS="2.17 2.21" for some)
 	@$(RUN) python tools/matrix.py $(ARGS)

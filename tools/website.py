@@ -136,10 +136,16 @@ def unknown(texts: dict[str, str], known: set[str]) -> Iterator[str]:
             yield f"{name} names `make {word}`, which is not there"
 
 
-def unsaid(messages: str, sources: list[Path]) -> Iterator[str]:
+def listed(page: str) -> list[str]:
+    """Return the messages that the page on faults explains: all that the first cell of a row has."""
+    cells = re.findall(r"(?m)^\| (`[^|]+`) \|", page.partition("## Messages that say")[2])
+    return [message for cell in cells for message in re.findall(r"`([^`]+)`", cell)]
+
+
+def unsaid(messages: list[str], sources: list[Path]) -> Iterator[str]:
     """Yield the messages of the page on faults that nothing says any more."""
     said = " ".join(JOINT.sub(lambda joint: "" if joint[0][0] in "\"'" else " ", file.read_text()) for file in sources)
-    for message in re.findall(r"(?m)^\| `([^`]+)` \|", messages):
+    for message in messages:
         yield from (f"nothing says {part!r}" for part in message.split("…") if part.strip(" ;,:") and part not in said)
 
 
@@ -164,7 +170,7 @@ def main() -> None:
     sources = [
         file for file in project.sources("plugins", "roles", "playbooks") if file.suffix in (".py", ".yml", ".j2")
     ]
-    wrong += unsaid(texts["docs/troubleshooting.md"].partition("## Before")[2], sources)
+    wrong += unsaid(listed(texts["docs/troubleshooting.md"]), sources)
     with project.lock("docs"):
         gather()
         shutil.rmtree(HTML, ignore_errors=True)

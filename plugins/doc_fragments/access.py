@@ -270,7 +270,7 @@ registered_models:
       description: Former name. Where it is there and the new one is not, it gets the new name.
       type: str
     state:
-      description: V(absent) deletes it with all its versions, for good.
+      description: V(absent) deletes it permanently, with all its versions.
       type: str
       choices: [present, absent]
       default: present
@@ -307,7 +307,7 @@ prompts:
       description: Levels by user name.
       type: dict
     state:
-      description: V(absent) deletes it with all its versions, for good.
+      description: V(absent) deletes it permanently, with all its versions.
       type: str
       choices: [present, absent]
       default: present

@@ -11,7 +11,7 @@ version_added: 0.1.0
 author: The mlops.mlflow authors (@mlops-mlflow)
 description:
   - Finds text that is still a template or still encrypted, that ends with the line break of a pipe, that would be cut
-    off, and values that are no text. The secret is never shown.
+    off, and values that are not text. The secret is never shown.
 options:
   _input:
     description: The secret.

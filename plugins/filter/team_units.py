@@ -44,7 +44,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Bring the units into their state
+- name: Start, stop and enable the units
   mlops.mlflow.units:
     units: >-
       {{ query('mlops.mlflow.teams') | mlops.mlflow.team_units(written.files, '/etc/mlflow', '/etc/systemd/system') }}
@@ -103,7 +103,8 @@ def team_units(
     )
     for team in teams:
         name = team["name"]
-        socket, server, door = f"mlflow-listen@{name}.socket", f"mlflow@{name}.service", f"mlflow-listen@{name}.service"
+        socket, listen = f"mlflow-listen@{name}.socket", f"mlflow-listen@{name}.service"
+        server = f"mlflow@{name}.service"
         present = team["state"] == "present" and name not in drained
         wanted = "started" if present else "stopped"
         units.append(
@@ -119,9 +120,9 @@ def team_units(
                 "name": server,
                 "state": "on_demand" if present and team["sleeps"] else wanted,
                 "enabled": present and not team["sleeps"],
-                "changed_at": changed_at("mlflow@.service", server, "mlflow-listen@.service", door, name),
+                "changed_at": changed_at("mlflow@.service", server, "mlflow-listen@.service", listen, name),
                 # With somebody to pass connections on to it, it stays up for the first of them.
-                "start_with": [door] if name in new else [],
+                "start_with": [listen] if name in new else [],
                 # Of a replica that is dead the port is closed until it runs, so that nobody could wake it.
                 "tries_on": bool(team["replicas"]),
             }

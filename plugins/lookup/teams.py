@@ -44,7 +44,7 @@ options:
     vars:
       - name: mlflow_server_idle_timeout
   mlflow_server_gc_older_than:
-    description: For how long runs and experiments are deleted before they go for good, for teams that do not say it.
+    description: How long runs and experiments stay deleted before they are removed permanently. A team's own wins.
     type: str
     default: never
     vars:
@@ -673,7 +673,7 @@ options:
         type: str
       gc_older_than:
         description:
-          - For how long runs, experiments and logged models have to be deleted before they are removed for good, with
+          - How long runs, experiments and logged models have to be deleted before they are permanently removed, with
             their artifacts, once a day. Such as V(30d) or V(12h); V(never) keeps them.
           - What names another place for its artifacts than the server's own is left, and named in the journal.
           - A server that sleeps is woken only where there is something to remove.

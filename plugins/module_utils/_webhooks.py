@@ -36,7 +36,7 @@ EVENTS = (
     "prompt_alias.deleted",
     "budget_policy.exceeded",
 )
-# Where an address leads: who logs in stands before that, and a path or a query may be what opens the door there.
+# Where an address leads: who logs in stands before that, and a path or a query may be a secret of its own.
 LEADS_TO = re.compile(
     r"(?P<where>[a-z][a-z0-9+.-]*://)(?P<login>[^/?#]*@)?"
     r"(?P<host>(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]+)?)(?P<rest>[/?#].*)?",

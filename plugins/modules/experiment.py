@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Creates, restores, tags or deletes an experiment.
   - MLflow deletes experiments softly. The name of a deleted one stays taken until C(mlflow gc) has
-    removed it for good.
+    removed it permanently.
 author: The mlops.mlflow authors (@mlops-mlflow)
 extends_documentation_fragment:
   - mlops.mlflow.connection
@@ -34,7 +34,7 @@ options:
   on_deleted:
     description:
       - What O(state=present) does with an experiment that was deleted.
-      - V(restore) brings it back with its runs, V(fail) is an error.
+      - V(restore) restores it with its runs, V(fail) is an error.
     type: str
     choices: [restore, fail]
     default: restore

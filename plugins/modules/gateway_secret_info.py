@@ -17,7 +17,7 @@ extends_documentation_fragment:
   - mlops.mlflow.attributes.action_group
 options:
   name:
-    description: Only this one. None of that name is no error, but an empty list.
+    description: Only this one. The list is empty when there is none of that name.
     type: str
 """
 

@@ -48,7 +48,7 @@ options:
       - An alias of V(null) is taken away. Others are left as they are.
     type: dict
   state:
-    description: V(absent) deletes the prompt with all its versions, for good.
+    description: V(absent) deletes the prompt permanently, with all its versions.
     type: str
     choices: [present, absent]
     default: present

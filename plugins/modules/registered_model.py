@@ -37,7 +37,7 @@ options:
     description: Former name. Where it is there and O(name) is not, it gets the new name and keeps its grants.
     type: str
   state:
-    description: V(absent) deletes the model with all its versions, for good.
+    description: V(absent) deletes the model permanently, with all its versions.
     type: str
     choices: [present, absent]
     default: present

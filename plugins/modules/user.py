@@ -38,7 +38,7 @@ options:
     default: always
   admin:
     description:
-      - Whether the user may do everything on the server. Left as it is by default; a new user is no admin.
+      - Whether the user may do everything on the server. Left as it is by default; a new user is not an admin.
     type: bool
   state:
     description: V(absent) deletes the user with all their grants; what they logged stays.

@@ -17,7 +17,7 @@ extends_documentation_fragment:
   - mlops.mlflow.attributes.action_group
 options:
   name:
-    description: Only webhooks of this name, of which there may be several. None is no error, but an empty list.
+    description: Only webhooks of this name, of which there may be several. The list is empty when there is none.
     type: str
 """
 

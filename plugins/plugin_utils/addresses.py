@@ -91,9 +91,7 @@ def _host_problem(host: str) -> str | None:
     if "," in host:
         return "has a comma; give each host as an item of its own"
     if not HOST.fullmatch(host):
-        return (
-            "is nothing that a Host header can hold; give a name or address, with its port where that is not 443 or 80"
-        )
+        return "is not valid in a Host header; give a name or address, with its port where that is not 443 or 80"
     return None
 
 

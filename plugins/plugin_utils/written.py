@@ -88,7 +88,7 @@ def unsafe_yaml(value: object, indent: int = 0) -> str:
     elif isinstance(value, (list, tuple)):
         lines = [f"{space}-{_below(inner, indent)}" for inner in value]
     else:
-        raise AnsibleError(f"a {type(value).__name__} is nothing that an inventory can say")
+        raise AnsibleError(f"a {type(value).__name__} cannot be written into an inventory")
     return "\n".join(lines)
 
 

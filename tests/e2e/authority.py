@@ -55,7 +55,7 @@ class Acme:
     root: str
 
     def play(self, *more: str, teams: tuple[str, ...] = ("vision",), **changes: Any) -> demo.Play:
-        """Run the playbook of the doors for these teams."""
+        """Run the playbook of proxies and clients for these teams."""
         declared = [
             {"name": name, "port": 5001 + number, "admin_password": "an-admin-try-out"}
             for number, name in enumerate(teams)

@@ -16,7 +16,7 @@ from e2e import stage
 # Each begins with the host as the demo leaves it, and ends so.
 ORDER = """
     demo onboarding drift refusals sleeping limits failures many_teams own_play proxy acme mounts monitoring privileges
-    audit jupyterhub guides ssh two_proxies reboot
+    audit jupyterhub guides two_proxies reboot
 """
 
 

@@ -1,4 +1,4 @@
-"""What the story of the doors needs: a server, a proxy, and a host where people work."""
+"""What the story of proxy and clients needs: a server, a proxy, and a host where people work."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def play(host: Stage, name: str, *more: str) -> demo.Play:
 
 def look(host: Stage, team: str) -> dict[str, Any]:
     """Return what the team's last snapshot says."""
-    return dict(json.loads(host.sh(f"{RESTORE} {team} --look")))
+    return dict(json.loads(host.sh(f"{RESTORE} {team} --dry-run")))
 
 
 @pytest.fixture(scope="module")

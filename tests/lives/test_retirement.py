@@ -219,7 +219,7 @@ def test_secrets_are_rotated_also_when_that_was_cut_off(host: Stage, onboard: On
     assert host.sh("cat /etc/mlflow/opera/admin_password") == password
     refused = there.play("rotate_secrets", *given)
     assert refused.code == 2
-    assert "is no file of a rotation that was cut off" in refused.output
+    assert "was not written by a rotation that was interrupted" in refused.output
     assert host.login(PORT, "admin", password) == 200
 
 

@@ -24,9 +24,9 @@ SECRETS = (PASSWORD, "p@ss/w?rd-of-ann", "ss/w?rd-of-ann", "w?rd-of-ann", "ann-k
 BAD = {
     "text": ("sqlite:///{home}/text.db", "sqlite:///{home}/text.db: file is not a database"),
     "folder": ("sqlite:///{home}/folder", "sqlite:///{home}/folder: Is a directory ({home}/folder)"),
-    "path": ("/srv/runs", "a directory is no database, and has no place for users; name one such as"),
-    "files": ("file:///srv/runs", "a directory is no database, and has no place for users; name one such as"),
-    "nothing": ("", "a directory is no database"),
+    "path": ("/srv/runs", "a directory is not a database, and has no place for users; name one such as"),
+    "files": ("file:///srv/runs", "a directory is not a database, and has no place for users; name one such as"),
+    "nothing": ("", "a directory is not a database"),
     "driver": (
         f"postgresql+psycopg2://ann:{PASSWORD}@db.example.org/runs",
         "postgresql+psycopg2://db.example.org/runs: No module named 'psycopg2'; the driver for postgresql+psycopg2 is "

@@ -9,9 +9,18 @@ def test_messages_that_nothing_says(tmp_path):
     source = tmp_path / "one.py"
     source.write_text('raise Wrong(\n    f"the server did not "\n    f"answer within {seconds} s"\n)\n')
     page = (
+        "| `told before` | - | - |\n## Messages that say what to do\n"
         "| `the server did not answer within … s` | slow | wait |\n| `it did … turn green` | - | - |\n| 401 | - | - |\n"
     )
-    assert list(website.unsaid(page, [source])) == ["nothing says 'it did '", "nothing says ' turn green'"]
+    assert list(website.unsaid(website.listed(page), [source])) == [
+        "nothing says 'it did '",
+        "nothing says ' turn green'",
+    ]
+
+
+def test_several_messages_of_one_row():
+    page = "## Messages that say what to do\n| `it is full`, `… has no room` | - | `df` |\n"
+    assert website.listed(page) == ["it is full", "… has no room"]
 
 
 def test_names_that_are_not_there():

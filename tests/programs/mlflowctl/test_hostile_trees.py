@@ -76,7 +76,7 @@ def test_what_a_user_has_mounted_keeps_nothing_else_out_of_a_backup(lab):
         told = lab.back_up()
         assert archived(lab) == (
             {"artifacts", "artifacts/model.bin"},
-            [f"1 files below {lab.share} are no files, or were changed meanwhile"],
+            [f"1 files below {lab.share} are not regular files, or were changed meanwhile"],
         )
     assert (told["artifacts"]["files"], told["artifacts"]["clients"]) == (1, True)
     (said,) = lab.backup.complaints(told)
@@ -97,7 +97,7 @@ def test_what_is_deeper_than_any_path_is_counted(lab):
     assert [json.loads(line)["path"] for line in listed.splitlines()] == ["model.bin"]
     assert missed == f"1 places there cannot be read, such as {'d/' * 100!a}"
     assert {"artifacts/model.bin", "artifacts" + "/d" * trees.DEEPEST} <= names
-    assert said == [f"1 files below {lab.share} are no files, or were changed meanwhile"]
+    assert said == [f"1 files below {lab.share} are not regular files, or were changed meanwhile"]
 
 
 @contextlib.contextmanager

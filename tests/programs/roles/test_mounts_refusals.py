@@ -48,8 +48,8 @@ def test_a_host_without_the_kernels_device(refusal):
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"mlflow_mounts_users": ["root"]}, "or root, who has no artifacts"),
-        ({"mlflow_mounts_users": ["../x"]}, "has what is no name of a Unix user"),
+        ({"mlflow_mounts_users": ["root"]}, "or is root, who has no artifacts"),
+        ({"mlflow_mounts_users": ["../x"]}, "has an entry that is not a valid name of a Unix user"),
         ({"mlflow_mounts_idle_seconds": 0}, "mlflow_mounts_idle_seconds: is not a valid number of seconds above 0"),
         ({"mlflow_mounts_memory_max": "much"}, "mlflow_mounts_memory_max"),
     ],

@@ -75,13 +75,13 @@ def look(role, tmp_path):
         (tmp_path / "dump").write_text(dump)
         (tmp_path / "nginx").write_text(NGINX.replace("DUMP", f"{tmp_path}/dump; exit {int('[emerg]' in dump)}"))
         (tmp_path / "nginx").chmod(0o755)
-        program, others = ((role / "files" / name).read_text() for name in ("look.sh", "others.awk"))
+        program, others = ((role / "files" / name).read_text() for name in ("inspect.sh", "others.awk"))
         done = subprocess.run(
             [
                 "sh",
                 "-c",
                 program,
-                "look",
+                "inspect",
                 others,
                 "/no/sites",
                 "/no/limits",

@@ -1,4 +1,4 @@
-"""What a diff shows of what may open a door elsewhere: it goes to screens and logs."""
+"""What a diff shows of what may give access elsewhere: it goes to screens and logs."""
 
 import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils._gateway import secret_after, secret_facts, veiled_secret

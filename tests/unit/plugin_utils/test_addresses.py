@@ -39,7 +39,7 @@ def test_names_that_are_none(name, shown):
 
 
 MORE = "is an address with more than a host in it; give what a Host header holds, such as mlflow.example.org"
-NOTHING = "is nothing that a Host header can hold"
+NOTHING = "is not valid in a Host header"
 
 
 @pytest.mark.parametrize(

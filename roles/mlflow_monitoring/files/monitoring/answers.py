@@ -18,7 +18,7 @@ LONGEST, LARGEST = 1000, 2**63
 def number(value: Any) -> float:
     """Return a number; ValueError where it is none that can be reckoned with."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError("what was read there is no number where one was asked for")
+        raise ValueError("what was read there is not a number where one was asked for")
     if abs(value) > LARGEST:
         raise ValueError("what was read there is a number without a meaning")
     return value

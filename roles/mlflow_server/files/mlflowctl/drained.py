@@ -102,8 +102,8 @@ def drain(*words: str) -> None:
                 forget(name)
             raise
     systemctl("disable", "--quiet", *units)
-    door = f"mlflow-listen@{name}"
-    systemctl("stop", f"{door}.socket", f"{door}.service", team.server, *units)
+    listen = f"mlflow-listen@{name}"
+    systemctl("stop", f"{listen}.socket", f"{listen}.service", team.server, *units)
     (paths.HERE.closed / name).unlink(missing_ok=True)
     print(f"{name} is drained on this host, and its others answer; mlflowctl undrain {name} ends it")
 
@@ -138,9 +138,9 @@ def admit(team: Team) -> None:
         port.admit(port_of(team))
     except PermissionError:
         # A container may forbid it where it allowed the opposite: systemd listens anew.
-        door = f"mlflow-listen@{team.name}"
-        systemctl("stop", f"{door}.socket", f"{door}.service")
-        systemctl("start", f"{door}.socket")
+        listen = f"mlflow-listen@{team.name}"
+        systemctl("stop", f"{listen}.socket", f"{listen}.service")
+        systemctl("start", f"{listen}.socket")
 
 
 def port_of(team: Team) -> int:

@@ -53,7 +53,7 @@ def passing_on(name: str) -> int:
 def shared(process: int) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
     """Yield what another process waits with, and what connections come in at: descriptors of our own by its numbers."""
     queues: dict[int, int] = {}
-    doors: dict[int, int] = {}
+    listeners: dict[int, int] = {}
     handle = out_of_the_way(os.pidfd_open(process))
     try:
         for number in map(int, os.listdir(f"/proc/{process}/fd")):
@@ -64,10 +64,10 @@ def shared(process: int) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
                 # A connection is not kept: it is to be over when the process says so.
                 with contextlib.suppress(OSError), socket.socket(fileno=taken(handle, number)) as it:
                     if it.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                        doors[number] = fcntl.fcntl(it.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH)
-        yield queues, doors
+                        listeners[number] = fcntl.fcntl(it.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH)
+        yield queues, listeners
     finally:
-        for each in (handle, *queues.values(), *doors.values()):
+        for each in (handle, *queues.values(), *listeners.values()):
             os.close(each)
 
 
@@ -101,23 +101,23 @@ def accept_nobody(process: int) -> None:
     While it accepts somebody it takes it off and puts it on again by itself: only when it sleeps does that last.
     """
     end = time.monotonic() + PATIENCE
-    with shared(process) as (queues, doors):
-        for number, door in doors.items():
+    with shared(process) as (queues, listeners):
+        for number, listener in listeners.items():
             # The kernel knows an entry by what it is and by its number.
-            os.dup2(door, number)
+            os.dup2(listener, number)
         try:
             while time.monotonic() < end:
                 for queue in queues.values():
-                    for number in doors:
+                    for number in listeners:
                         LIBC.epoll_ctl(queue, EPOLL_CTL_DEL, number, None)
                 sleep = sleep_of(process)
-                listens = any(waits_for(process, queue, doors) for queue in queues)
+                listens = any(waits_for(process, queue, listeners) for queue in queues)
                 # Awake, or awake meanwhile, it may be about to put it on again.
                 if not listens and sleep is not None and sleep == sleep_of(process):
                     return
                 time.sleep(0.001)
         finally:
-            for number in doors:
+            for number in listeners:
                 os.close(number)
 
 

@@ -169,7 +169,7 @@ class Upgrade:
         if older and not self.team.leads:
             raise UpgradeError(
                 f"the {' and '.join(older)} database is of an older MLflow, and {self.team.leader}, which leads this "
-                "team, has not migrated it; bring that host to this version first"
+                "team, has not migrated it; upgrade that host first"
             )
 
     def check(self, found: dict[str, Any], older: list[str]) -> None:

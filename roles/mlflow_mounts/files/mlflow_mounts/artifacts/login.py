@@ -54,7 +54,7 @@ def read(path: str) -> Login:
     with open(handle, "rb") as file:
         # Nothing is waited for, whatever the user has put there.
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise unusable(path, "is no file")
+            raise unusable(path, "is not a regular file")
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise unusable(path, "is too large")

@@ -38,7 +38,7 @@ def all_mounts(settings: Settings, kept: dict[str, int]) -> list[Mount]:
     for name in settings.users:
         try:
             if not USER.match(name):
-                raise ValueError("this is no name of a user")
+                raise ValueError("this is not a valid user name")
             mount = Mount(pwd.getpwnam(name), settings.directory)
             if mount.user.pw_uid == 0:
                 raise ValueError("root has no artifacts here")

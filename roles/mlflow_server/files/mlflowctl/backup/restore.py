@@ -302,7 +302,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--snapshot", help="which, from any host")
     parser.add_argument("--at", help="the last one until this time")
     parser.add_argument("--host", help="the last one of this host instead of this one's")
-    parser.add_argument("--look", action="store_true", help="only say which it would be")
+    parser.add_argument("--dry-run", action="store_true", help="only say which it would be")
     return parser.parse_args(words)
 
 
@@ -316,4 +316,4 @@ def main(*words: str) -> None:
     with alone(f"restore-{into.name}"):
         restore = Restore(repository, repository.find(options.snapshot, options.at, options.host), into)
         refuse_what_does_not_fit(restore.manifest, into)
-        print(json.dumps(restore.told() if options.look else {**restore.run(), "kept_aside": restore.kept_aside()}))
+        print(json.dumps(restore.told() if options.dry_run else {**restore.run(), "kept_aside": restore.kept_aside()}))

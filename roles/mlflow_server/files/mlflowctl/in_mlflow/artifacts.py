@@ -113,7 +113,7 @@ class Remote:
         repository = self.repository(way)
         for found in list(repository.list_artifacts()):
             if not found.path or found.path in (".", "..") or "/" in found.path:
-                raise OutsideError(f"{found.path!a} is no plain name")
+                raise OutsideError(f"{found.path!a} is not a plain name")
             repository.delete_artifacts(found.path)
 
 

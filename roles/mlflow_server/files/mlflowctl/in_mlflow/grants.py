@@ -45,16 +45,16 @@ class Server:
     def ask(self, method: str, path: str, body: Any = None, **query: str) -> Any:
         """Send a request; return what is answered."""
         target = f"{path}?{urllib.parse.urlencode(query)}" if query else path
-        connection = client.over_socket(self.path, TIMEOUT) if self.path else self.door()
+        connection = client.over_socket(self.path, TIMEOUT) if self.path else self.over_port()
         return json.loads(answer(connection, method, target, body, self.headers) or b"{}")
 
-    def door(self) -> http.client.HTTPConnection:
-        """Return a way through its port."""
+    def over_port(self) -> http.client.HTTPConnection:
+        """Return a connection to its port."""
         return http.client.HTTPConnection(*self.address, timeout=TIMEOUT)
 
     def wait_until_it_answers(self) -> None:
         """Wake it."""
-        answer(self.door(), "GET", "/health", None, {})
+        answer(self.over_port(), "GET", "/health", None, {})
 
     def experiments(self) -> set[str]:
         """Return the numbers of all experiments, the deleted ones too."""

@@ -168,9 +168,7 @@ def explained(error: Any, uri: str) -> str:
     """Why a database cannot be used, in the words of who noticed first, and what to do where those do not say it."""
     kind = uri.partition(":")[0]
     if uri.startswith(("/", "./", "file:")) or "://" not in uri:
-        return (
-            "a directory is no database, and has no place for users; name one such as sqlite:////srv/vision/mlflow.db"
-        )
+        return "a directory is not a database, and has no place for users; name one such as sqlite:////srv/vision/mlflow.db"
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith(("mlflow", "alembic")):
         return f"{error}; the driver for {kind} is not installed, name its package in mlflow_server_extra_packages"
     if isinstance(error, sqlalchemy.exc.NoSuchModuleError):

@@ -140,7 +140,7 @@ def add_clients(tar: tarfile.TarFile, team: Team) -> list[str]:
         if clients.handle is None:
             return [clients.left] if clients.left else []
         left = add_tree(tar, clients.handle, clients=True)
-    return [f"{left} files below {clients.path} are no files, or were changed meanwhile"] if left else []
+    return [f"{left} files below {clients.path} are not regular files, or were changed meanwhile"] if left else []
 
 
 def add_file(tar: tarfile.TarFile, path: Path, own: list[Path], name: str) -> None:

@@ -15,8 +15,6 @@ import testhosts
 from e2e import stage
 from e2e.stage import Stage
 
-pytestmark = pytest.mark.on_request
-
 CORES = (matrix.OLDEST, matrix.NEWEST)
 SUDO = "correct-horse-'1'"
 USER = "deployer"
