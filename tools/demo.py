@@ -54,7 +54,10 @@ class Play:
 def reach(host: testhosts.Host, file: Path = WHERE) -> Path:
     """Write how Ansible gets to the host that the example calls mlflow1."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"all": {"hosts": {"mlflow1": testhosts.connection(host)}}}, indent=2) + "\n")
+    # In one piece: another run may be reading it.
+    part = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
+    part.write_text(json.dumps({"all": {"hosts": {"mlflow1": testhosts.connection(host)}}}, indent=2) + "\n")
+    part.replace(file)
     return file
 
 

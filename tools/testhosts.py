@@ -22,7 +22,7 @@ import project
 PREFIX = f"mlops-{project.CHECKOUT_ID}"
 NETWORK = f"{PREFIX}-net"
 LABEL = "mlops.mlflow.testhost"
-BOOT_SECONDS = 90
+BOOT_SECONDS = 300
 ENTER = project.ROOT / "tools" / "enter.sh"
 
 

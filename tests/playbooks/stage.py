@@ -104,7 +104,7 @@ class Stage:
     def get(self, team: str, path: str, name: str = "admin", password: str = "") -> tuple[int, Any]:
         """Return the status and the answer of a request."""
         word = base64.b64encode(f"{name}:{password or self.passwords[team][name]}".encode()).decode()
-        connection = http.client.HTTPConnection(urlsplit(self.addresses[team]).netloc, timeout=60)
+        connection = http.client.HTTPConnection(urlsplit(self.addresses[team]).netloc, timeout=300)
         try:
             connection.request("GET", path, headers={"Authorization": f"Basic {word}"})
             answer = connection.getresponse()

@@ -95,7 +95,7 @@ class Team:
         request = urllib.request.Request(url, b"hello", method="PUT")  # noqa: S310 - a server of ours
         login = base64.b64encode(f"admin:{self.lab.password}".encode()).decode()
         request.add_header("Authorization", f"Basic {login}")
-        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310 - the same
+        urllib.request.urlopen(request, timeout=300).close()  # noqa: S310 - the same
         assert (self.artifacts / path).exists()
 
     def age(self, experiment: str = "", run: str = "", model: str = "") -> None:

@@ -33,7 +33,7 @@ class Module:
         json.dump({"ANSIBLE_MODULE_ARGS": given}, self.files[0])
         self.files[0].seek(0)
         self.running = socket.socket(socket.AF_UNIX)
-        self.running.settimeout(120)
+        self.running.settimeout(600)
         self.running.connect(str(modules))
         socket.send_fds(self.running, [name.encode()], [file.fileno() for file in self.files])
 

@@ -39,7 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.logins.add(self.headers.get("Authorization", ""))
         if fate == CUT:
             return self.hang_up()
-        upstream = http.client.HTTPConnection(self.server.target, timeout=60)
+        upstream = http.client.HTTPConnection(self.server.target, timeout=300)
         headers = {name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers}
         with contextlib.closing(upstream):
             upstream.request(self.command, self.path, body, headers)

@@ -32,7 +32,7 @@ class Reader:
         request = urllib.request.Request(url, data, method=method)  # noqa: S310 - a server of ours
         request.add_header("Authorization", "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode())
         request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the same
+        with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310 - the same
             return json.loads(answer.read() or b"{}")
 
     def status(self, method: str, path: str, who: tuple[str, str] | None = None, **values: t.Any) -> int:

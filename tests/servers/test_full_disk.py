@@ -81,7 +81,7 @@ def reader(disk: Path) -> Iterator[Reader]:
 def put(reader: Reader, name: str) -> tuple[int, str]:
     """Send one artifact as MLflow's client does, over a connection that is kept; return the answer."""
     word = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(reader.uri).netloc, timeout=60)
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(reader.uri).netloc, timeout=300)
     path = f"/api/2.0/mlflow-artifacts/artifacts/0/{name}"
     try:
         connection.request("PUT", path, bytes(UPLOAD), {"Authorization": f"Basic {word}"})

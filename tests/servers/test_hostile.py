@@ -91,12 +91,12 @@ def run(evil, modules):
     """Return a function that runs a module against the server, for a bounded time."""
 
     def run(module, check=False, **arguments):
-        connection = {"tracking_uri": evil.uri, "username": "admin", "password": PASSWORD, "timeout": 1}
+        connection = {"tracking_uri": evil.uri, "username": "admin", "password": PASSWORD, "timeout": 20}
         if "servers" in arguments:
-            connection = {"timeout": 1}
+            connection = {"timeout": 20}
         began = time.monotonic()
         result = Module(modules, module, {**connection, **arguments}, check).result()
-        assert time.monotonic() - began < 60
+        assert time.monotonic() - began < 200
         for text in (result.get("msg", ""), *map(str, result.get("warnings", []))):
             assert text.isprintable(), text
         return result
@@ -253,7 +253,7 @@ def dripping(handler):
     """A byte before each of the client's time-outs."""
     handler.send_response(200)
     handler.end_headers()
-    for _number in range(300):
+    for _number in range(3000):
         handler.wfile.write(b" ")
         handler.wfile.flush()
         if handler.server.over.wait(0.5):
@@ -262,7 +262,7 @@ def dripping(handler):
 
 def headers(handler):
     """The same, before the body."""
-    for number in range(300):
+    for number in range(3000):
         handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" if number < 3 else b"HTTP/1.1 200 OK\r\nX: ")
         handler.wfile.flush()
         if handler.server.over.wait(0.5):
@@ -296,9 +296,10 @@ def test_who_is_slow_is_left(evil, run, answer):
     evil.script["users/list"] = answer
     try:
         began = time.monotonic()
-        result = run("access_info")
-        assert time.monotonic() - began < 30
-        assert f"GET {evil.uri}/api/2.0/mlflow/users/list: no whole answer within 4 seconds" in result["msg"]
+        result = run("access_info", timeout=2)
+        # All of it would take 1500.
+        assert time.monotonic() - began < 150
+        assert f"GET {evil.uri}/api/2.0/mlflow/users/list: no whole answer within 8 seconds" in result["msg"]
     finally:
         evil.over.set()
 

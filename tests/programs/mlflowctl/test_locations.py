@@ -20,7 +20,7 @@ def lab(tmp_path, empty):
 
 def run(lab):
     process = lab.start("snapshot", "vision")
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=300)
     return process.returncode, json.loads(output), errors
 
 

@@ -103,7 +103,7 @@ def test_who_is_writing_now_is_waited_for(run_module, tmp_path):
         holder.communicate(b"\n")
     assert answer.failed
     assert "is being written" in answer.result["msg"]
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 300
     assert temporary.read_text() == "half"
     assert run_module("files", arguments).changed
     assert names(tmp_path) == ["f"]
@@ -131,7 +131,7 @@ def test_runs_at_the_same_time(request, tmp_path, force):
     answers = [json.loads(process.stdout.read()) for process in processes]
     for process in processes:
         process.stdout.close()
-        process.wait(timeout=60)
+        process.wait(timeout=300)
     assert [answer.get("msg") for answer in answers] == [None] * RUNS
     assert names(tmp_path) == sorted(str(number) for number in range(60))
     for number, path in enumerate(paths):

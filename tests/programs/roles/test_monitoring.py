@@ -181,12 +181,12 @@ def test_a_database_that_somebody_holds_is_waited_for_with_an_end(lab):
 def test_whatever_an_account_runs_is_ended(lab, monkeypatch):
     lab.add("vision")
     module = importlib.import_module("monitoring.databases_of")
-    (lab.home / "sleeps.py").write_text("import time\ntime.sleep(60)\n")
+    (lab.home / "sleeps.py").write_text("import time\ntime.sleep(1000)\n")
     monkeypatch.setattr(module, "PROGRAM", [sys.executable, str(lab.home / "sleeps.py")])
     monkeypatch.setattr(reading, "ASK_SECONDS", 1)
     began = time.monotonic()
     assert lab.look()["mlflow_team_scrape_error", 'team="vision"'] == 1
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 100
 
 
 def test_a_disk_that_hangs_is_one_teams(lab, monkeypatch, capfd):
@@ -194,11 +194,11 @@ def test_a_disk_that_hangs_is_one_teams(lab, monkeypatch, capfd):
     lab.add("audio")
     over = threading.Event()
     looked = lab.looking.figures.samples
-    monkeypatch.setattr(lab.looking, "ALL_SECONDS", 5)
+    monkeypatch.setattr(lab.looking, "ALL_SECONDS", 12)
 
     def held(seen):
         if seen.team.name == "audio":
-            over.wait(60)
+            over.wait(600)
         return looked(seen)
 
     monkeypatch.setattr(lab.looking.figures, "samples", held)
@@ -206,7 +206,7 @@ def test_a_disk_that_hangs_is_one_teams(lab, monkeypatch, capfd):
     over.set()
     assert found["mlflow_team_scrape_error", 'team="audio"'] == 1
     assert found["mlflow_team_users", 'team="vision"'] == 2
-    assert "audio: it was still not looked at after 5 s" in capfd.readouterr().err
+    assert "audio: it was still not looked at after 12 s" in capfd.readouterr().err
 
 
 def test_a_database_is_read_again_once_it_was_written_to(lab, monkeypatch):

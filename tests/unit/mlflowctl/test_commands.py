@@ -65,11 +65,11 @@ def test_what_it_has_started_ends_with_it_where_that_is_an_accounts():
     reading, writing = os.pipe()
     command = ["/usr/bin/python3", "-I", "-c", STARTER, str(writing)]
     with pytest.raises(commands.LateError):
-        commands.run(command, 3, NOBODY, pass_fds=(writing,))
+        commands.run(command, 5, NOBODY, pass_fds=(writing,))
     os.close(writing)
     with open(reading) as pipe:
         number = int(pipe.readline())
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while is_running(number) and time.monotonic() < end:
         time.sleep(0.05)
     assert not is_running(number)
@@ -160,24 +160,24 @@ def test_who_is_interrupted_leaves_nothing_running(monkeypatch):
 
 
 def test_lines_come_while_it_still_prints():
-    found = commands.lines(["sh", "-c", "printf 'one\\377\\ntwo\\n'; sleep 300"], OwnError, 5)
+    found = commands.lines(["sh", "-c", "printf 'one\\377\\ntwo\\n'; sleep 300"], OwnError, 300)
     began = time.monotonic()
     assert [next(found), next(found)] == [b"one\xff\n", b"two\n"]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     found.close()
 
 
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        ("echo one; sleep 300", "sh was still not done after 0.5 s"),
+        ("echo one; sleep 300", "sh was still not done after 3 s"),
         ("echo one; head -c 300000 /dev/zero >&2; printf 'why\\377' >&2; exit 1", "why\ufffd"),
         ("echo one; exit 7", "sh ended with 7"),
     ],
 )
 def test_one_whose_lines_do_not_end_well(script, expected):
     kind = commands.LateError if "sleep" in script else OwnError
-    found = commands.lines(["sh", "-c", script], OwnError, 0.5 if "sleep" in script else 60)
+    found = commands.lines(["sh", "-c", script], OwnError, 3 if "sleep" in script else 60)
     assert next(found) == b"one\n"
     with pytest.raises(kind) as caught:
         list(found)

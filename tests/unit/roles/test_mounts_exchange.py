@@ -175,15 +175,15 @@ def test_all_addresses_together_have_the_patience_of_one(monkeypatch):
             one = stack.enter_context(socket.socket())
             one.setblocking(False)
             one.connect_ex(where)
-        several = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where)] * 8
+        several = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where)] * 200
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_words, **_more: several)
         monkeypatch.setattr(patience, "PATIENCE", 0.5)
         patience.begin()
         before = time.monotonic()
         with pytest.raises(OSError, match=r"in time|timed out"):
             exchange.Connection("several", where[1], None).ask("GET", "/", None, {})
-        # Eight times as long otherwise.
-        assert time.monotonic() - before < 3
+        # Two hundred times as long otherwise.
+        assert time.monotonic() - before < 15
 
 
 def test_an_address_of_a_kind_that_this_host_has_not_is_followed_by_the_next(monkeypatch):

@@ -186,7 +186,9 @@ def test_what_passes_is_waited_for(mine, lab, status):
     assert list(mine.children(("vision",))) == ["a", "y%2Fz"]
 
 
-def test_all_who_wait_get_one_answer(mine, lab):
+def test_all_who_wait_get_one_answer(mine, lab, monkeypatch):
+    # However late some of them come on a busy machine.
+    monkeypatch.setattr(tree, "FAILED", 600)
     lab.hold.clear()
     lab.answers[f"{API}/experiments/search"] = 500
     failures = []
@@ -208,13 +210,14 @@ def test_nobody_waits_beyond_their_patience(mine, lab, monkeypatch):
     patience.begin()
     before = time.monotonic()
     assert error_of(mine.children, ("vision",)) == "ETIMEDOUT"
-    assert time.monotonic() - before < 5
+    # What is asked for does not come for five minutes.
+    assert time.monotonic() - before < 60
 
 
 def test_a_byte_now_and_then_is_no_answer_either(mine, lab, monkeypatch):
     monkeypatch.setattr(patience, "PATIENCE", 1)
     lab.manner = "drip"
-    lab.answers[f"{API}/experiments/search"] = b" " * 200
+    lab.answers[f"{API}/experiments/search"] = b" " * 2000
     patience.begin()
     resting = threading.Event()
 
@@ -230,7 +233,8 @@ def test_a_byte_now_and_then_is_no_answer_either(mine, lab, monkeypatch):
     finally:
         resting.set()
         thread.join()
-    assert time.monotonic() - before < 8
+    # All of it takes 400 seconds.
+    assert time.monotonic() - before < 60
 
 
 def whole(file):

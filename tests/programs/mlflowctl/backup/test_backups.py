@@ -53,7 +53,8 @@ def test_nothing_is_left_of_it_on_the_host(lab):
 
 def test_all_that_was_acknowledged_before_is_there_and_agrees(lab):
     with Writers(lab) as writers:
-        time.sleep(1)
+        while len(writers.told) < 10 and all(it.is_alive() for it in writers.threads):
+            time.sleep(0.01)
         snapshots = [lab.back_up()["snapshot"] for _time in range(2)]
     for snapshot in snapshots:
         target, stage, manifest = lab.fetch(snapshot)
@@ -145,7 +146,7 @@ def test_one_that_was_killed_leaves_nothing_in_the_way(lab):
         process.stdout.close()
         process.stderr.close()
     process = lab.start("snapshot", "vision")
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=300)
     assert (process.returncode, errors) == (0, "")
     assert json.loads(output)["artifacts"]["bytes"] == 50_000_000
     assert PASSWORD not in output

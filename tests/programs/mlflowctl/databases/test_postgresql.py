@@ -19,7 +19,7 @@ from unit.mlflowctl.access_schema import BY_HAND, DECLARED, GRANTED, OF_PEOPLE, 
 
 PROGRAMS = Path("/usr/lib/postgresql")
 ACCOUNT = "nobody"
-WAIT_SECONDS = 60
+WAIT_SECONDS = 300
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not list(PROGRAMS.glob("*/bin/initdb")), reason="takes root, and Debian's package postgresql"
@@ -459,7 +459,7 @@ def test_monitoring_waits_for_nobody_who_holds_a_table(measured, team, stuck):
     began = time.monotonic()
     with pytest.raises(databases.DatabaseError, match="lock timeout"):
         measured.asked(team, "quick")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < WAIT_SECONDS / 2
 
 
 def test_another_replica_is_seen_by_what_it_says_it_is(team, place, database):

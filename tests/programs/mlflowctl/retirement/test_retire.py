@@ -17,6 +17,8 @@ from programs.mlflowctl.retiring import SECRETS, Host
 
 WHOLE = {"config/secrets.env", "config/admin_password", "config/team.json", "databases/mlflow.db"}
 ARTIFACT = "artifacts/1/model.bin"
+# An account of nobody's, and of no other test that runs at the same time.
+TEAM = 10_000_000 + os.getpid()
 
 
 @pytest.fixture
@@ -331,9 +333,9 @@ def test_owners_change_within_the_directories_alone(host, foreign):
 def test_who_still_runs_as_the_team_is_waited_for(monkeypatch, tmp_path):
     """What the units have left, and what belongs to none of them."""
     places = Places(units=(tmp_path,), timers=tmp_path)
-    process = subprocess.Popen(["sleep", "300"], user=54321, group=54321, extra_groups=[], cwd="/")
+    process = subprocess.Popen(["sleep", "300"], user=TEAM, group=TEAM, extra_groups=[], cwd="/")
     monkeypatch.setattr(processes, "STOP_SECONDS", 0.2)
-    monkeypatch.setattr(processes.pwd, "getpwnam", lambda name: mock.Mock(pw_uid=54321))
+    monkeypatch.setattr(processes.pwd, "getpwnam", lambda name: mock.Mock(pw_uid=TEAM))
     monkeypatch.setattr(retire, "run", lambda *command: None)
     try:
         with pytest.raises(ChangeError, match=rf"sleep \({process.pid}\) still run"):
