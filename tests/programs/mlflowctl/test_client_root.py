@@ -323,8 +323,8 @@ def test_a_directory_that_may_not_be_read_is_not_passed_over_in_silence(lab):
     try:
         walk = lab.backup.client_root.trees.walk(root, changing=True)
         for listed in (
-            lab.contents.artifacts_within(walk, {}, [].append),
-            lab.contents.artifacts(f"/proc/self/fd/{root}", {}),
+            lab.contents.artifacts_within(walk, lab.contents.Listed(()), [].append),
+            lab.contents.artifacts(f"/proc/self/fd/{root}", lab.contents.Listed(())),
         ):
             with pytest.raises(PermissionError):
                 list(listed)
@@ -372,7 +372,8 @@ def test_a_pipe_in_the_place_of_a_directory_is_not_waited_for(lab):
 
     lab.share.write("zero", "0")
     root = os.open(lab.share.path, os.O_RDONLY)
-    found = [file["path"] for file in lab.contents.artifacts_within(exchanging(root), {}, [].append)]
+    nothing = lab.contents.Listed(())
+    found = [file["path"] for file in lab.contents.artifacts_within(exchanging(root), nothing, [].append)]
     os.close(root)
     assert found == ["zero"]
 

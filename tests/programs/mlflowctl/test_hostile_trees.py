@@ -87,14 +87,15 @@ def test_what_a_user_has_mounted_keeps_nothing_else_out_of_a_backup(lab):
 
 def test_what_is_deeper_than_any_path_is_counted(lab):
     os.close(make_deep(lab.share, trees.DEEPEST + 10))
-    root = os.open(lab.share, os.O_RDONLY)
+    root, place = os.open(lab.share, os.O_RDONLY), lab.home / "listed"
     try:
-        listed, missed = lab.backup.look_within(root, "")
+        with open(os.devnull) as known, open(place, "w") as listed:
+            missed = lab.backup.list_within(root, known, listed)
         names, said = archived(lab)
     finally:
         os.close(root)
         subprocess.run(["rm", "-rf", lab.share / "d"], check=True)
-    assert [json.loads(line)["path"] for line in listed.splitlines()] == ["model.bin"]
+    assert [json.loads(line)["path"] for line in place.read_text().splitlines()] == ["model.bin"]
     assert missed == f"1 places there cannot be read, such as {'d/' * 100!a}"
     assert {"artifacts/model.bin", "artifacts" + "/d" * trees.DEEPEST} <= names
     assert said == [f"1 files below {lab.share} are no files, or were changed meanwhile"]
@@ -121,6 +122,40 @@ def test_a_path_that_could_not_be_restored_is_in_no_backup(lab, count):
         assert said.startswith(f"{lab.share}: 1 places there cannot be read, such as 'xxx")
         lab.restore_into()
         assert (told["artifacts"]["files"], (lab.share / "model.bin").read_text()) == (1, "weights")
+
+
+def test_what_members_remove_before_it_is_read_keeps_nothing_else_from_being_restored(lab, monkeypatch):
+    lab.declare("vision", lab.state)
+    lab.write("1/run/model.bin", "weights")
+    monkeypatch.setattr(lab.backup, "TRIES", 1)
+    listed = lab.backup.list_artifacts
+
+    def list_artifacts(*words):
+        lab.write("1/run/note", "gone soon")
+        try:
+            return listed(*words)
+        finally:
+            (lab.artifacts / "1/run/note").unlink()
+
+    monkeypatch.setattr(lab.backup, "list_artifacts", list_artifacts)
+    lab.back_up()
+    assert lab.restore_into()["changed_while_read"] == ["1/run/note"]
+    assert (lab.artifacts / "1/run/model.bin").read_text() == "weights"
+
+
+def test_what_the_snapshot_has_and_was_not_fetched_is_missing(lab, monkeypatch):
+    lab.declare("vision", lab.state)
+    lab.write("1/run/model.bin", "weights")
+    lab.back_up()
+    fetch = lab.restore.Restore.take_over
+
+    def lose(self):
+        (self.artifacts / "1/run/model.bin").unlink()
+        fetch(self)
+
+    monkeypatch.setattr(lab.restore.Restore, "take_over", lose)
+    with pytest.raises(lab.repository.BackupError, match=r"artifact 1/run/model\.bin is missing"):
+        lab.restore_into()
 
 
 def test_what_clients_remove_before_it_is_read_keeps_nothing_else_from_being_restored(lab, monkeypatch):
@@ -220,7 +255,7 @@ def test_no_device_hears_of_being_read(tmp_path):
     (tmp_path / "link").symlink_to("model.bin")
     root = os.open(tmp_path, os.O_RDONLY)
     with heard_by(*odd[:3]) as opened:
-        assert [it["path"] for it in contents.artifacts(str(tmp_path), {})] == ["model.bin"]
+        assert [it["path"] for it in contents.artifacts(str(tmp_path), contents.Listed(()))] == ["model.bin"]
         for name in (*(it.name for it in odd), "link"):
             with pytest.raises(trees.NoFileError):
                 trees.open_file(root, name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import configparser
 import hashlib
+import itertools
 import json
 import os
 import time
@@ -17,10 +18,10 @@ from typing import Any
 from mlflowctl import causes, commands, locations, paths, redaction
 from mlflowctl import team as teams
 from mlflowctl.api import AskError, Server
-from mlflowctl.backup import contents, drill_postgresql
+from mlflowctl.backup import drill_postgresql
 from mlflowctl.backup.answers import artifact, counts
 from mlflowctl.backup.fetched import SECRETS, SHARED, must_be_directory, must_be_plain, must_be_settings
-from mlflowctl.backup.manifest import differences, environment, read_manifest
+from mlflowctl.backup.manifest import Gone, differences, environment, files_of, read_manifest
 from mlflowctl.backup.repository import BackupError, Repository, settings
 from mlflowctl.backup.snapshot import refuse_without_space
 from mlflowctl.errors import Problem
@@ -31,6 +32,8 @@ from mlflowctl.transaction import is_active
 from mlflowctl.turns import alone, note
 
 START_SECONDS = 300
+# So much of what is wrong with files is told.
+MOST_TOLD = 100
 # Those of mlflow@.service that matter for what has no way out.
 PROPERTIES = [
     "Type=exec",
@@ -77,7 +80,7 @@ class Drill:
             for parent in (paths.HERE.drills.parent, paths.HERE.drills):
                 parent.mkdir(mode=0o700, exist_ok=True)
             fresh(self.place)
-            refuse_without_space(self.place, self.manifest["artifacts"]["bytes"], "the drill needs it for a while")
+            refuse_without_space(self.place, self.repository.size(self.snapshot), "the drill needs it for a while")
             self.repository.restore(self.snapshot, self.paths(), self.place)
             found = self.compare()
             served, more = self.serve()
@@ -110,14 +113,16 @@ class Drill:
         must_be_plain(self.place, listed, os.geteuid())
         if directory and os.path.lexists(self.restored(directory)):
             must_be_directory(self.place, self.restored(directory))
-        known = listed.read_text(encoding="utf-8")
-        self.files = contents.read_files(known.split("\n"))
+        self.first = next(files_of(listed), None)
         artifacts = self.restored(directory) if directory else None
         elsewhere = locations.described(self.manifest.get("elsewhere", {"others": 0}))
         kept = self.manifest["artifacts"]
         left = "" if kept.get("known") else kept.get("left", "")
+        gone = Gone()
+        found = differences(self.manifest, listed, copies, artifacts, gone, self.own)
         return [
-            *differences(self.manifest, known, copies, artifacts, self.own),
+            *itertools.islice(found, MOST_TOLD),
+            *gone.lost(self.repository, self.snapshot, str(directory), self.place),
             *([f"{elsewhere}, and so not in the snapshot"] if elsewhere else []),
             *([f"{left}, and so not in the snapshot"] if left else []),
         ]
@@ -145,7 +150,7 @@ class Drill:
                 for what, number in found.items()
                 if number != self.manifest["counts"][what]
             ]
-            for file in list(self.files.values())[:1]:
+            for file in [self.first] if self.first else []:
                 if hashlib.sha256(artifact(server, file["path"])).hexdigest() != file["sha256"]:
                     wrong.append(f"the server gives another artifact {file['path']}")
         except AskError as error:
