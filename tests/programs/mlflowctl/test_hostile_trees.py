@@ -12,8 +12,8 @@ import tarfile
 import tracemalloc
 
 import pytest
-from mlflowctl import trees
-from mlflowctl.backup import contents
+from mlflowctl import paths, trees
+from mlflowctl.backup import contents, drill
 from mlflowctl.retirement import archive
 from programs.mlflowctl.backup_lab import Lab
 
@@ -131,30 +131,41 @@ def test_what_members_remove_before_it_is_read_keeps_nothing_else_from_being_res
     listed = lab.backup.list_artifacts
 
     def list_artifacts(*words):
-        lab.write("1/run/note", "gone soon")
+        lab.write("1/run/a note", "gone soon")
         try:
             return listed(*words)
         finally:
-            (lab.artifacts / "1/run/note").unlink()
+            (lab.artifacts / "1/run/a note").unlink()
 
     monkeypatch.setattr(lab.backup, "list_artifacts", list_artifacts)
     lab.back_up()
-    assert lab.restore_into()["changed_while_read"] == ["1/run/note"]
+    assert drilled(lab, monkeypatch) == ([], "1/run/model.bin")
+    assert lab.restore_into()["changed_while_read"] == ["1/run/a note"]
     assert (lab.artifacts / "1/run/model.bin").read_text() == "weights"
 
 
-def test_what_the_snapshot_has_and_was_not_fetched_is_missing(lab, monkeypatch):
+def drilled(lab, monkeypatch):
+    """Return what a drill finds wrong with files, and which it would ask a server for."""
+    monkeypatch.setattr(paths.HERE, "drills", lab.home / "drills")
+    it = drill.Drill(lab.repo(), lab.repo().find())
+    it.place.mkdir(parents=True)
+    it.repository.restore(it.snapshot, it.paths(), it.place)
+    return it.compare(), it.first["path"]
+
+
+@pytest.mark.parametrize("name", [b"model.bin", b"net \xe9\xff\xe2\x82.bin"])
+def test_what_the_snapshot_has_and_was_not_fetched_is_missing(lab, monkeypatch, name):
     lab.declare("vision", lab.state)
-    lab.write("1/run/model.bin", "weights")
+    lab.write(os.path.join("1/run", os.fsdecode(name)), "weights")
     lab.back_up()
     fetch = lab.restore.Restore.take_over
 
     def lose(self):
-        (self.artifacts / "1/run/model.bin").unlink()
+        os.unlink(os.path.join(self.artifacts, "1/run", os.fsdecode(name)))
         fetch(self)
 
     monkeypatch.setattr(lab.restore.Restore, "take_over", lose)
-    with pytest.raises(lab.repository.BackupError, match=r"artifact 1/run/model\.bin is missing"):
+    with pytest.raises(lab.repository.BackupError, match=r"artifact 1/run/.*\.bin is missing"):
         lab.restore_into()
 
 

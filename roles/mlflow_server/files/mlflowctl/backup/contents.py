@@ -203,10 +203,11 @@ def read_files(lines: Iterable[str]) -> Iterator[File]:
     return map(json.loads, filter(str.strip, lines))
 
 
-def order(path: str) -> list[tuple[bool, str]]:
+def order(path: str) -> str:
     """Return what compares as a walk goes: what is in a directory comes before what is below the directories there."""
     *folders, name = path.split("/")
-    return [*((True, folder) for folder in folders), (False, name)]
+    # No name has the first of these letters in it.
+    return "".join((*(f"\2{folder}\0" for folder in folders), f"\1{name}"))
 
 
 class Listed:

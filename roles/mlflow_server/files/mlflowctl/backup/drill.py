@@ -21,7 +21,8 @@ from mlflowctl.api import AskError, Server
 from mlflowctl.backup import drill_postgresql
 from mlflowctl.backup.answers import artifact, counts
 from mlflowctl.backup.fetched import SECRETS, SHARED, must_be_directory, must_be_plain, must_be_settings
-from mlflowctl.backup.manifest import Gone, differences, environment, files_of, read_manifest
+from mlflowctl.backup.lists import LIST, files_of, put_in_order
+from mlflowctl.backup.manifest import Gone, differences, environment, read_manifest
 from mlflowctl.backup.repository import BackupError, Repository, settings
 from mlflowctl.backup.snapshot import refuse_without_space
 from mlflowctl.errors import Problem
@@ -109,19 +110,21 @@ class Drill:
         for name in (*SECRETS, SHARED, "team.json"):
             must_be_settings(self.place, self.restored(f"{self.stage}/settings/{name}"), None)
         directory = self.manifest["artifacts"]["directory"]
-        listed = self.restored(f"{self.stage}/artifacts.jsonl")
+        listed = self.restored(f"{self.stage}/{LIST}")
         must_be_plain(self.place, listed, os.geteuid())
         if directory and os.path.lexists(self.restored(directory)):
             must_be_directory(self.place, self.restored(directory))
-        self.first = next(files_of(listed), None)
+        put_in_order(listed)
         artifacts = self.restored(directory) if directory else None
         elsewhere = locations.described(self.manifest.get("elsewhere", {"others": 0}))
         kept = self.manifest["artifacts"]
         left = "" if kept.get("known") else kept.get("left", "")
         gone = Gone()
-        found = differences(self.manifest, listed, copies, artifacts, gone, self.own)
+        found = list(itertools.islice(differences(self.manifest, listed, copies, artifacts, gone, self.own), MOST_TOLD))
+        # The server is asked for this one.
+        self.first = next((it for it in files_of(listed) if it["path"] not in gone.paths), None)
         return [
-            *itertools.islice(found, MOST_TOLD),
+            *found,
             *gone.lost(self.repository, self.snapshot, str(directory), self.place),
             *([f"{elsewhere}, and so not in the snapshot"] if elsewhere else []),
             *([f"{left}, and so not in the snapshot"] if left else []),

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from mlflowctl import commands, databases, locations, paths
 from mlflowctl.backup import contents
+from mlflowctl.backup.lists import files_of
 from mlflowctl.backup.repository import BackupError, Repository, Snapshot
 from mlflowctl.errors import named
 from mlflowctl.program import PROGRAM
@@ -159,7 +160,7 @@ def differences(
 ) -> Iterator[str]:
     """Say what is not as the snapshot says; what has to be read with more than a checksum, nobody of rank reads.
 
-    The list of artifacts is a file, in a directory of root's alone. What of it is not there is gone.
+    The list of artifacts is a file, in order, in a directory of root's alone. What of it is not there is gone.
     """
     for copy, tables in copies:
         rows = json.loads(look_into(copy, manifest["team"], team))
@@ -174,12 +175,6 @@ def differences(
             found.seek(0)
             there = contents.read_files(found)
             yield from contents.differences(files_of(known), there, manifest["began"], gone.add)
-
-
-def files_of(known: Path) -> Iterator[contents.File]:
-    """Give the files of a list, one at a time: there may be millions."""
-    with open(known, encoding="utf-8") as lines:
-        yield from contents.read_files(lines)
 
 
 def list_files(directory: Path, listed: IO[str]) -> None:

@@ -36,6 +36,7 @@ WORK = ("backup", "restore", "prune", "check", "stats", "ls")
 # For so long a backup may read nothing: a repository that is slow takes minutes for what waits. Others wait longer.
 STILL_SECONDS = 3600
 PATTERN = re.compile(r"([*?\[\\])")
+NO_LETTER = re.compile("[\udc80-\udcff]")
 
 Snapshot = dict[str, Any]
 
@@ -244,13 +245,15 @@ class Repository:
 
     def having(self, snapshot: Snapshot, paths: set[str], shop: Path) -> Iterator[str]:
         """Give those of these paths that a snapshot has; all that it has is listed in a directory."""
+        # In JSON, restic has no bytes of a name that are no letters.
+        told = {NO_LETTER.sub("\ufffd", path): path for path in paths}
         with tempfile.TemporaryFile(dir=shop) as file:
             self.run("ls", "--json", snapshot["id"], into=file)
             file.seek(0)
             for line in file:
                 path = json.loads(line).get("path") if line.startswith(b"{") else None
-                if path in paths:
-                    yield path
+                if path in told:
+                    yield told[path]
 
     def is_roots(self, snapshot: Snapshot, path: str) -> bool:
         """Say whether a file of a snapshot was root's, or whoever runs this."""

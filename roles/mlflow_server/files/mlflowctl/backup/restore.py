@@ -29,11 +29,11 @@ from mlflowctl.backup.fetched import (
     must_be_plain,
     must_be_settings,
 )
+from mlflowctl.backup.lists import LIST, files_of, put_in_order
 from mlflowctl.backup.manifest import (
     Gone,
     differences,
     environment,
-    files_of,
     missing_rows,
     read_manifest,
     refuse_what_does_not_fit,
@@ -190,8 +190,9 @@ class Restore:
     @functools.cached_property
     def listed(self) -> Path:
         """The snapshot's list of artifacts."""
-        place = self.home / "artifacts.jsonl"
+        place = self.home / LIST
         self.repository.save(self.snapshot, f"{self.stage}/{place.name}", place)
+        put_in_order(place)
         return place
 
     def compare(self) -> None:
@@ -281,12 +282,11 @@ class Restore:
         try:
             self.gather()
             self.compare()
+            self.listed.unlink()
             self.replace()
         except BaseException:
             self.give_up()
             raise
-        finally:
-            (self.home / "artifacts.jsonl").unlink(missing_ok=True)
         return self.told()
 
     def told(self) -> dict[str, Any]:
@@ -305,6 +305,7 @@ class Restore:
         """Remove what was fetched, once it is sure that nothing has to be undone with it."""
         if read_journal(self.team.name) is not None:
             return
+        (self.home / LIST).unlink(missing_ok=True)
         for work in self.works:
             remove(work / "new")
             # What an earlier restore has kept stays, unless this one has come to replacing it.

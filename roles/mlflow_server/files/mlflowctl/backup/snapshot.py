@@ -18,7 +18,7 @@ from typing import IO, Any
 from mlflowctl import client_root, commands, databases, holes, locations, paths, trees
 from mlflowctl import team as teams
 from mlflowctl.backup import contents
-from mlflowctl.backup.manifest import files_of
+from mlflowctl.backup.lists import LIST, files_of, put_in_order, sum_up
 from mlflowctl.backup.repository import BackupError, Repository, Settings, settings
 from mlflowctl.client_root import Held, LeftError
 from mlflowctl.errors import named
@@ -35,8 +35,6 @@ COPY_PATIENCE, STORE_PATIENCE = 900, 7200
 SPARE_BYTES = 200 << 20
 # How often to look again when artifacts were replaced or removed while they were read.
 TRIES = 3
-# What of a snapshot says which artifacts there are: a line for each.
-LIST = "artifacts.jsonl"
 
 
 def megabytes(size: int) -> str:
@@ -139,8 +137,7 @@ def store(
             clients, directory = Held(left=f"the artifacts of its clients are left: {error}"), None
             (stage / LIST).write_text("", encoding="utf-8")
         # Without a directory, another store has them, and keeps them: they are not in the snapshot.
-        known_of = sum_up(stage / LIST)
-        manifest["artifacts"] = {"directory": clients.path or team.artifacts, **known_of}
+        manifest["artifacts"] = {"directory": clients.path or team.artifacts, **sum_up(stage / LIST)}
         if team.client_root:
             left = json.dumps(clients.left)[1:-1]
             manifest["artifacts"].update(clients=bool(clients.path), left=left, known=clients.accepted)
@@ -168,6 +165,7 @@ def list_artifacts(
         return missed
     known.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     known.touch()
+    put_in_order(known)
     with open(known, encoding="utf-8") as former, open(place, "w", encoding="utf-8") as listed:
         if handle is None:
             look_at(team, "artifacts", directory, stdin=former, stdout=listed)
@@ -182,15 +180,6 @@ def list_artifacts(
     shutil.copyfile(place, part)
     part.replace(known)
     return missed
-
-
-def sum_up(place: Path) -> dict[str, int]:
-    """Return how many files a list has, and how many bytes these."""
-    found = {"files": 0, "bytes": 0}
-    for file in files_of(place):
-        found["files"] += 1
-        found["bytes"] += file["size"]
-    return found
 
 
 def largest(stage: Path) -> int:
