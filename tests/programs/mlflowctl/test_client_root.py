@@ -8,6 +8,7 @@ import tarfile
 
 import pytest
 from mlflowctl import paths, trees
+from mlflowctl.backup import drill
 from mlflowctl.retirement import archive
 from programs.mlflowctl.backup_lab import Lab
 from programs.mlflowctl.retiring import Host
@@ -93,6 +94,52 @@ def test_one_that_has_not_changed_is_not_read_again(lab):
     known.write_text(known.read_text().replace('"sha256": "', '"sha256": "of the first time '))
     lab.back_up()
     assert known.read_text().count("of the first time") == 2
+
+
+@pytest.fixture
+def in_the_old_order(lab, monkeypatch):
+    """A snapshot of several directories, whose list has the last of them first, as they had it once."""
+    for number in range(4):
+        lab.share.write(f"{number}/run/model.bin", f"model {number}")
+    listed = lab.backup.list_artifacts
+
+    def list_artifacts(team, directory, known, stage, handle):
+        missed = listed(team, directory, known, stage, handle)
+        lines = (stage / "artifacts.jsonl").read_text().splitlines(keepends=True)
+        for place in (stage / "artifacts.jsonl", known):
+            place.write_text("".join(reversed(lines)))
+        return missed
+
+    monkeypatch.setattr(lab.backup, "list_artifacts", list_artifacts)
+    lab.back_up()
+    monkeypatch.undo()
+    lab.settle()
+
+
+@pytest.mark.usefixtures("in_the_old_order")
+def test_a_snapshot_whose_list_has_another_order_is_restored(lab):
+    before = lab.share.seen()
+    lab.share.write("3/run/model.bin", "ruined")
+    assert "changed_while_read" not in lab.restore_into()
+    assert lab.share.seen() == before
+
+
+@pytest.mark.usefixtures("in_the_old_order")
+def test_a_drill_finds_it_whole(lab, monkeypatch):
+    monkeypatch.setattr(paths.HERE, "drills", lab.home / "drills")
+    drilled = drill.Drill(lab.repo(), lab.repo().find())
+    drilled.place.mkdir(parents=True)
+    drilled.repository.restore(drilled.snapshot, drilled.paths(), drilled.place)
+    assert drilled.compare() == []
+    assert drilled.first["path"] == "0/run/model.bin"
+
+
+@pytest.mark.usefixtures("in_the_old_order")
+def test_what_is_known_in_another_order_is_not_read_again(lab):
+    (known,) = (lab.home / "cache" / "artifacts").iterdir()
+    known.write_text(known.read_text().replace('"sha256": "', '"sha256": "of the first time '))
+    lab.back_up()
+    assert known.read_text().count("of the first time") == 6
 
 
 def test_what_root_has_read_through_a_link_comes_to_nobody(lab, monkeypatch):
@@ -323,8 +370,8 @@ def test_a_directory_that_may_not_be_read_is_not_passed_over_in_silence(lab):
     try:
         walk = lab.backup.client_root.trees.walk(root, changing=True)
         for listed in (
-            lab.contents.artifacts_within(walk, {}, [].append),
-            lab.contents.artifacts(f"/proc/self/fd/{root}", {}),
+            lab.contents.artifacts_within(walk, lab.contents.Listed(()), [].append),
+            lab.contents.artifacts(f"/proc/self/fd/{root}", lab.contents.Listed(())),
         ):
             with pytest.raises(PermissionError):
                 list(listed)
@@ -372,7 +419,8 @@ def test_a_pipe_in_the_place_of_a_directory_is_not_waited_for(lab):
 
     lab.share.write("zero", "0")
     root = os.open(lab.share.path, os.O_RDONLY)
-    found = [file["path"] for file in lab.contents.artifacts_within(exchanging(root), {}, [].append)]
+    nothing = lab.contents.Listed(())
+    found = [file["path"] for file in lab.contents.artifacts_within(exchanging(root), nothing, [].append)]
     os.close(root)
     assert found == ["zero"]
 

@@ -12,8 +12,8 @@ import tarfile
 import tracemalloc
 
 import pytest
-from mlflowctl import trees
-from mlflowctl.backup import contents
+from mlflowctl import paths, trees
+from mlflowctl.backup import contents, drill
 from mlflowctl.retirement import archive
 from programs.mlflowctl.backup_lab import Lab
 
@@ -87,14 +87,15 @@ def test_what_a_user_has_mounted_keeps_nothing_else_out_of_a_backup(lab):
 
 def test_what_is_deeper_than_any_path_is_counted(lab):
     os.close(make_deep(lab.share, trees.DEEPEST + 10))
-    root = os.open(lab.share, os.O_RDONLY)
+    root, place = os.open(lab.share, os.O_RDONLY), lab.home / "listed"
     try:
-        listed, missed = lab.backup.look_within(root, "")
+        with open(os.devnull) as known, open(place, "w") as listed:
+            missed = lab.backup.list_within(root, known, listed)
         names, said = archived(lab)
     finally:
         os.close(root)
         subprocess.run(["rm", "-rf", lab.share / "d"], check=True)
-    assert [json.loads(line)["path"] for line in listed.splitlines()] == ["model.bin"]
+    assert [json.loads(line)["path"] for line in place.read_text().splitlines()] == ["model.bin"]
     assert missed == f"1 places there cannot be read, such as {'d/' * 100!a}"
     assert {"artifacts/model.bin", "artifacts" + "/d" * trees.DEEPEST} <= names
     assert said == [f"1 files below {lab.share} are not regular files, or were changed meanwhile"]
@@ -121,6 +122,51 @@ def test_a_path_that_could_not_be_restored_is_in_no_backup(lab, count):
         assert said.startswith(f"{lab.share}: 1 places there cannot be read, such as 'xxx")
         lab.restore_into()
         assert (told["artifacts"]["files"], (lab.share / "model.bin").read_text()) == (1, "weights")
+
+
+def test_what_members_remove_before_it_is_read_keeps_nothing_else_from_being_restored(lab, monkeypatch):
+    lab.declare("vision", lab.state)
+    lab.write("1/run/model.bin", "weights")
+    monkeypatch.setattr(lab.backup, "TRIES", 1)
+    listed = lab.backup.list_artifacts
+
+    def list_artifacts(*words):
+        lab.write("1/run/a note", "gone soon")
+        try:
+            return listed(*words)
+        finally:
+            (lab.artifacts / "1/run/a note").unlink()
+
+    monkeypatch.setattr(lab.backup, "list_artifacts", list_artifacts)
+    lab.back_up()
+    assert drilled(lab, monkeypatch) == ([], "1/run/model.bin")
+    assert lab.restore_into()["changed_while_read"] == ["1/run/a note"]
+    assert (lab.artifacts / "1/run/model.bin").read_text() == "weights"
+
+
+def drilled(lab, monkeypatch):
+    """Return what a drill finds wrong with files, and which it would ask a server for."""
+    monkeypatch.setattr(paths.HERE, "drills", lab.home / "drills")
+    it = drill.Drill(lab.repo(), lab.repo().find())
+    it.place.mkdir(parents=True)
+    it.repository.restore(it.snapshot, it.paths(), it.place)
+    return it.compare(), it.first["path"]
+
+
+@pytest.mark.parametrize("name", [b"model.bin", b"net \xe9\xff\xe2\x82.bin"])
+def test_what_the_snapshot_has_and_was_not_fetched_is_missing(lab, monkeypatch, name):
+    lab.declare("vision", lab.state)
+    lab.write(os.path.join("1/run", os.fsdecode(name)), "weights")
+    lab.back_up()
+    fetch = lab.restore.Restore.take_over
+
+    def lose(self):
+        os.unlink(os.path.join(self.artifacts, "1/run", os.fsdecode(name)))
+        fetch(self)
+
+    monkeypatch.setattr(lab.restore.Restore, "take_over", lose)
+    with pytest.raises(lab.repository.BackupError, match=r"artifact 1/run/.*\.bin is missing"):
+        lab.restore_into()
 
 
 def test_what_clients_remove_before_it_is_read_keeps_nothing_else_from_being_restored(lab, monkeypatch):
@@ -220,7 +266,7 @@ def test_no_device_hears_of_being_read(tmp_path):
     (tmp_path / "link").symlink_to("model.bin")
     root = os.open(tmp_path, os.O_RDONLY)
     with heard_by(*odd[:3]) as opened:
-        assert [it["path"] for it in contents.artifacts(str(tmp_path), {})] == ["model.bin"]
+        assert [it["path"] for it in contents.artifacts(str(tmp_path), contents.Listed(()))] == ["model.bin"]
         for name in (*(it.name for it in odd), "link"):
             with pytest.raises(trees.NoFileError):
                 trees.open_file(root, name)

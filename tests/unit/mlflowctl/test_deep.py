@@ -51,7 +51,7 @@ def of_depth(above, depth):
 
 
 def test_all_of_it_is_in_a_backups_list(deep):
-    assert [file["path"] for file in contents.artifacts(str(deep), {})] == ["z", PATH]
+    assert [file["path"] for file in contents.artifacts(str(deep), contents.Listed(()))] == ["z", PATH]
 
 
 def test_all_of_it_counts_for_disk_max(deep):
@@ -63,7 +63,7 @@ def test_an_archive_has_room_for_all_of_it(deep):
 
 
 def test_a_restored_one_is_looked_through_and_given(deep):
-    assert fetched.drop_what_is_others(deep, {}) == []
+    assert fetched.drop_what_is_others(deep, contents.Listed(())) == []
     fetched.give(deep, pwd.getpwuid(os.geteuid()))
     assert (deep / PATH).read_bytes() == CONTENT
 

@@ -163,6 +163,7 @@ def walk(
             except but:
                 missed(parts)
                 continue
+            below = []
             for name in names:
                 try:
                     facts = os.lstat(name, dir_fd=folder)
@@ -173,10 +174,12 @@ def walk(
                     continue
                 if stat.S_ISDIR(facts.st_mode):
                     if len(parts) < deepest:
-                        waiting.append(Place(above, name, len(parts)))
+                        below.append(Place(above, name, len(parts)))
                     else:
                         missed((*parts, name))
                 yield folder, facts, (*parts, name)
+            # The first of them next, so that this has the order of contents.levels.
+            waiting += reversed(below)
     finally:
         way.let_go()
 

@@ -64,8 +64,9 @@ def test_all_that_was_acknowledged_before_is_there_and_agrees(lab):
         assert [name for name in runs if not (artifacts / "0" / name / "model.txt").exists()] == []
         assert manifest["counts"]["runs"] == len(runs)
         copies = [(stage / "databases" / "mlflow.db", manifest["databases"][0]["tables"])]
-        known = (stage / "artifacts.jsonl").read_text()
-        assert list(lab.manifest.differences(manifest, known, copies, artifacts)) == []
+        known, gone = stage / "artifacts.jsonl", lab.manifest.Gone()
+        assert list(lab.manifest.differences(manifest, known, copies, artifacts, gone)) == []
+        assert gone.paths == set()
 
 
 def test_artifacts_that_go_while_they_are_read_are_no_failure(lab):
@@ -123,7 +124,7 @@ def test_artifacts_that_have_not_changed_are_read_once(lab, monkeypatch):
     lab.write("0/one/other.txt", "changed")
     _target, stage, _manifest = lab.fetch(lab.back_up()["snapshot"])
     files = lab.contents.read_files((stage / "artifacts.jsonl").read_text().splitlines())
-    assert {path: file["sha256"].startswith("as noted") for path, file in files.items()} == {
+    assert {file["path"]: file["sha256"].startswith("as noted") for file in files} == {
         "0/one/model.txt": True,
         "0/one/other.txt": False,
     }

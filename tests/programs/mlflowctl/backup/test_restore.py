@@ -96,7 +96,7 @@ def test_what_was_never_the_teams_is_not_given_to_it(lab, tmp_path):
         os.chown(tmp_path / name, *(2 * [4321 if name == "own" else 0]))
     os.chown(tmp_path, 4321, 4321)
     with open(tmp_path / "listed", "rb") as file:
-        listed = {"listed": lab.contents.describe(file, "listed", {})}
+        listed = lab.contents.Listed([lab.contents.describe(file, "listed", {})])
     lab.restore.drop_what_is_others(tmp_path, listed)
     assert sorted(os.listdir(tmp_path)) == ["listed", "own"]
 

@@ -151,6 +151,44 @@ def test_a_pipe_that_is_written_to_without_end_keeps_no_backup_waiting(lab):
         os.close(handle)
 
 
+def test_a_sparse_file_is_named_and_not_read(lab):
+    lab.write("1/run/huge", "a")
+    os.truncate(lab.artifacts / "1/run/huge", 1 << 40)
+    with pytest.raises(lab.repository.BackupError, match="artifact 1/run/huge says that it has 1024 GiB"):
+        lab.back_up()
+
+
+def test_what_becomes_huge_while_it_is_read_is_not_read(lab, monkeypatch):
+    lab.write("1/run/huge", "a")
+    backup = lab.repository.Repository.backup
+
+    def grow(*words):
+        os.truncate(lab.artifacts / "1/run/huge", 1 << 40)
+        return backup(*words)
+
+    monkeypatch.setattr(lab.repository.Repository, "backup", grow)
+    # Not in the list, and not in the snapshot, when it is tried again.
+    with pytest.raises(lab.repository.BackupError, match="artifact 1/run/huge says that it has 1024 GiB"):
+        lab.back_up()
+
+
+def test_what_a_snapshot_says_of_its_size_is_not_believed(lab, monkeypatch):
+    lab.write("1/run/model.bin", "x" * 50_000)
+    lab.back_up()
+    wanted = []
+    monkeypatch.setattr(lab.restore, "refuse_without_space", lambda place, needed, remedy: wanted.append(needed))
+    read = lab.manifest.is_well_formed
+    monkeypatch.setattr(lab.manifest, "is_well_formed", lambda it, team: read(it, team) and say_little(it))
+    lab.restore_into()
+    assert min(wanted) > 50_000
+
+
+def say_little(manifest):
+    """Let it say that it has next to nothing."""
+    manifest["artifacts"]["bytes"] = 1
+    return True
+
+
 def test_a_name_that_python_takes_for_several_lines_is_one(lab):
     for number, name in enumerate(["a\x85b", "c\u2028d", "e\x1cf"]):
         lab.write(f"0/{name}", str(number))

@@ -23,6 +23,35 @@ with Deleted(f"sqlite:///{sys.argv[2]}", 1000) as deleted:
 going = {kind: sorted(thing.ident for thing in things) for kind, things in judged.going.items()}
 print(json.dumps({"going": going, "left": list(judged.left.lines()), "later": judged.later, "peak": peak}))
 """
+# Does the same, and counts how often nobody else could write to the database while a place or a batch was judged.
+JUDGE_AND_WRITE = """
+import json, sqlite3, sys
+sys.path.insert(0, sys.argv[1])
+from mlflowctl.in_mlflow import own_places
+from mlflowctl.in_mlflow.deleted import Deleted
+own_places.MOST_AT_ONCE = int(sys.argv[3])
+looks = {"own_place": 0, "judge_experiments": 0}
+refused = []
+def watched(name, function):
+    def watching(*words):
+        looks[name] += 1
+        if name == "judge_experiments" or looks[name] % 500 == 1:
+            other = sqlite3.connect(sys.argv[2], timeout=0, isolation_level=None)
+            try:
+                other.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                refused.append(f"{name}: {error}")
+            finally:
+                other.close()
+        return function(*words)
+    return watching
+for name in looks:
+    setattr(own_places, name, watched(name, getattr(own_places, name)))
+with Deleted(f"sqlite:///{sys.argv[2]}", 1000) as deleted:
+    judged = own_places.judge(deleted, own_places.SERVED)
+going = {kind: len(things) for kind, things in judged.going.items()}
+print(json.dumps({"going": going, "looks": looks, "refused": refused[:5]}))
+"""
 SCHEMA = """
 CREATE TABLE experiments (
     experiment_id INTEGER PRIMARY KEY, artifact_location TEXT, lifecycle_stage TEXT, last_update_time INTEGER);
@@ -51,10 +80,10 @@ class Team:
         rows = ((f"{n:032x}", experiment, f"mlflow-artifacts:/{experiment}/{n:032x}/artifacts") for n in range(count))
         self.database.executemany("INSERT INTO runs VALUES (?, ?, ?, 'deleted', 1)", rows)
 
-    def judged(self, most_at_once=100_000):
+    def judged(self, most_at_once=100_000, program=JUDGE):
         self.database.commit()
         python = project.MLFLOW / "bin" / "python"
-        command = [python, "-B", "-c", JUDGE, FILES, self.file, str(most_at_once)]
+        command = [python, "-B", "-c", program, FILES, self.file, str(most_at_once)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -138,3 +167,12 @@ def test_experiments_that_stay_take_no_room(team):
     judged = team.judged(most_at_once=1000)
     assert judged["going"]["experiment"] == []
     assert judged["peak"] < 2 << 20
+
+
+def test_others_write_to_the_database_while_it_is_judged(team):
+    team.experiments({n: f"mlflow-artifacts:/{n}" for n in range(1, 2502)})
+    team.runs(1, 2501)
+    judged = team.judged(most_at_once=900, program=JUDGE_AND_WRITE)
+    assert judged["refused"] == []
+    assert judged["looks"]["judge_experiments"] == 3
+    assert judged["going"]["run"] == 900

@@ -7,12 +7,15 @@ SHOWN = "a\\nartifact b is fine\\x1b[2K\\u202e\\udcff"
 
 
 def test_what_is_wrong_with_an_artifact_is_a_line():
-    wanted = {ODD: {"size": 1, "sha256": "x"}}
-    assert list(contents.differences(wanted, {}, 2)) == [f"artifact {SHOWN} is missing"]
-    other = {ODD: {"size": 2, "sha256": "y", "mtime": 1}}
-    assert list(contents.differences(wanted, other, 2)) == [f"artifact {SHOWN} is another one"]
+    wanted, gone = [{"path": ODD, "size": 1, "sha256": "x"}], []
+    assert list(contents.differences(wanted, [], 2, gone.append)) == []
+    assert [contents.missing(path) for path in gone] == [f"artifact {SHOWN} is missing"]
+    other = [{"path": ODD, "size": 2, "sha256": "y", "mtime": 1}]
+    assert list(contents.differences(wanted, other, 2, gone.append)) == [f"artifact {SHOWN} is another one"]
     assert contents.missing("1/run/model.bin") == "artifact 1/run/model.bin is missing"
 
 
 def test_what_could_not_be_read_is_a_line(tmp_path):
-    assert snapshot.serious([(f"/else/{ODD}", '"denied"')], tmp_path, {}) == [f'/else/{SHOWN}: "denied"']
+    listed = tmp_path / "artifacts.jsonl"
+    listed.touch()
+    assert snapshot.serious([(f"/else/{ODD}", '"denied"')], tmp_path, listed) == [f'/else/{SHOWN}: "denied"']

@@ -124,26 +124,32 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def artifacts(directory: str, known: dict[str, File]) -> Iterator[File]:
+def artifacts(directory: str, known: Listed) -> Iterator[File]:
     """Describe each file below a directory; one that has not changed is not read again."""
+    from mlflowctl.holes import Holes  # noqa: PLC0415 - as a text this stands alone, see manifest.py
+
+    holes = Holes()
     for folder, _subfolders, names in levels(directory, onerror=refuse):
         for name in (name for name in names if not name.startswith(UNFINISHED)):
             path = os.path.join(folder, name)
             relative = os.path.relpath(path, directory)
             refuse_long(relative)
-            yield from described(path, None, relative, known)
+            yield from described(path, None, relative, known, holes)
 
 
 def artifacts_within(
-    walk: Iterable[tuple[int, os.stat_result, Any]], known: dict[str, File], missed: Callable[[Any], object]
+    walk: Iterable[tuple[int, os.stat_result, Any]], known: Listed, missed: Callable[[Any], object]
 ) -> Iterator[File]:
     """Describe the same on a walk below a directory that is held open, whoever exchanges what is in it meanwhile."""
+    from mlflowctl.holes import Holes  # noqa: PLC0415 - as a text this stands alone, see manifest.py
+
+    holes = Holes()
     for folder, facts, parts in walk:
         if stat.S_ISREG(facts.st_mode) and not parts[-1].startswith(UNFINISHED):
             path = os.path.join(*parts)
             try:
                 refuse_long(path)
-                yield from described(parts[-1], folder, path, known)
+                yield from described(parts[-1], folder, path, known, holes)
             except OSError:
                 missed(parts)
 
@@ -154,7 +160,9 @@ def refuse_long(path: str) -> None:
         raise OSError(errno.ENAMETOOLONG, f"its path has more than {LONGEST_PATH} bytes", path[:LONGEST])
 
 
-def described(name: str, folder: int | None, relative: str, known: dict[str, File]) -> Iterator[File]:
+def described(
+    name: str, folder: int | None, relative: str, known: Listed, holes: Any
+) -> Iterator[File]:
     """Describe a file, by its name in a directory that is held open or by its path; nothing where it is none."""
     from mlflowctl import trees  # noqa: PLC0415 - as a text this stands alone, see manifest.py
 
@@ -168,7 +176,8 @@ def described(name: str, folder: int | None, relative: str, known: dict[str, Fil
             return
         raise
     with file:
-        yield describe(file, relative, known.get(relative, {}))
+        holes.add(file.fileno(), relative)
+        yield describe(file, relative, known.get(relative))
 
 
 def describe(file: Any, path: str, known: File) -> File:
@@ -189,9 +198,31 @@ def describe(file: Any, path: str, known: File) -> File:
     return {**found, "sha256": total.hexdigest()}
 
 
-def read_files(lines: Iterable[str]) -> dict[str, File]:
-    """Return files by path, from a line of JSON for each."""
-    return {file["path"]: file for file in map(json.loads, filter(str.strip, lines))}
+def read_files(lines: Iterable[str]) -> Iterator[File]:
+    """Give the files of a list, from a line of JSON for each; there may be millions."""
+    return map(json.loads, filter(str.strip, lines))
+
+
+def order(path: str) -> str:
+    """Return what compares as a walk goes: what is in a directory comes before what is below the directories there."""
+    *folders, name = path.split("/")
+    # No name has the first of these letters in it.
+    return "".join((*(f"\2{folder}\0" for folder in folders), f"\1{name}"))
+
+
+class Listed:
+    """A list in the order of a walk, looked up in that order: one file of it is kept at a time."""
+
+    def __init__(self, files: Iterable[File]) -> None:
+        self.files = iter(files)
+        self.file = next(self.files, None)
+
+    def get(self, path: str) -> File:
+        """Return the file that has a path; what comes before it is nobody's any more."""
+        wanted = order(path)
+        while self.file is not None and order(self.file["path"]) < wanted:
+            self.file = next(self.files, None)
+        return self.file if self.file is not None and self.file["path"] == path else {}
 
 
 def missing(path: str) -> str:
@@ -206,17 +237,20 @@ def told_of(path: str) -> str:
     return named(path)
 
 
-def differences(wanted: dict[str, File], found: dict[str, File], since: int) -> Iterator[str]:
+def differences(
+    wanted: Iterable[File], found: Iterable[File], since: int, gone: Callable[[str], object]
+) -> Iterator[str]:
     """Say which artifacts are not as they were, where since is when the snapshot was begun, in nanoseconds.
 
-    What was written after that may be there or not, and be newer than it was when it was looked at.
+    What was written after that may be newer than it was when it was looked at, and what was removed not there.
     """
-    for path, file in wanted.items():
-        now = found.get(path)
-        if now is None:
-            yield missing(path)
+    there = Listed(found)
+    for file in wanted:
+        now = there.get(file["path"])
+        if not now:
+            gone(file["path"])
         elif now["mtime"] < since and (now["size"], now["sha256"]) != (file["size"], file["sha256"]):
-            yield f"artifact {told_of(path)} is another one"
+            yield f"artifact {told_of(file['path'])} is another one"
 
 
 def main(action: str, path: str) -> None:
@@ -230,7 +264,7 @@ def main(action: str, path: str) -> None:
 def told(action: str, path: str) -> None:
     """Print it."""
     if action == "artifacts":
-        for file in artifacts(path, read_files(sys.stdin)):
+        for file in artifacts(path, Listed(read_files(sys.stdin))):
             print(json.dumps(file))
     elif action == "within":
         from mlflowctl import trees  # noqa: PLC0415 - as a text this stands alone, see manifest.py
@@ -238,7 +272,7 @@ def told(action: str, path: str) -> None:
         missed = trees.Missed()
         # What a user has mounted there, root may not even look at.
         walk = trees.walk(int(path), changing=True, but=(OSError,), missed=missed.add)
-        for file in artifacts_within(walk, read_files(sys.stdin), missed.add):
+        for file in artifacts_within(walk, Listed(read_files(sys.stdin)), missed.add):
             print(json.dumps(file))
         if missed.everything:
             raise OSError("it cannot be read")

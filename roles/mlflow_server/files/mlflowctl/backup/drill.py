@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import configparser
+import itertools
 import json
 import os
 import time
@@ -16,10 +17,11 @@ from typing import Any
 from mlflowctl import causes, commands, locations, paths, redaction
 from mlflowctl import team as teams
 from mlflowctl.api import AskError, Server
-from mlflowctl.backup import contents, drill_postgresql
+from mlflowctl.backup import drill_postgresql
 from mlflowctl.backup.answers import checksum, counts
 from mlflowctl.backup.fetched import SECRETS, SHARED, must_be_directory, must_be_plain, must_be_settings
-from mlflowctl.backup.manifest import differences, environment, read_manifest
+from mlflowctl.backup.lists import LIST, files_of, put_in_order
+from mlflowctl.backup.manifest import Gone, differences, environment, read_manifest
 from mlflowctl.backup.repository import BackupError, Repository, settings
 from mlflowctl.backup.snapshot import refuse_without_space
 from mlflowctl.errors import Problem
@@ -30,6 +32,8 @@ from mlflowctl.transaction import is_active
 from mlflowctl.turns import alone, note
 
 START_SECONDS = 300
+# So much of what is wrong with files is told.
+MOST_TOLD = 100
 # Those of mlflow@.service that matter for what has no way out.
 PROPERTIES = [
     "Type=exec",
@@ -76,7 +80,7 @@ class Drill:
             for parent in (paths.HERE.drills.parent, paths.HERE.drills):
                 parent.mkdir(mode=0o700, exist_ok=True)
             fresh(self.place)
-            refuse_without_space(self.place, self.manifest["artifacts"]["bytes"], "the drill needs it for a while")
+            refuse_without_space(self.place, self.repository.size(self.snapshot), "the drill needs it for a while")
             self.repository.restore(self.snapshot, self.paths(), self.place)
             found = self.compare()
             served, more = self.serve()
@@ -105,18 +109,22 @@ class Drill:
         for name in (*SECRETS, SHARED, "team.json"):
             must_be_settings(self.place, self.restored(f"{self.stage}/settings/{name}"), None)
         directory = self.manifest["artifacts"]["directory"]
-        listed = self.restored(f"{self.stage}/artifacts.jsonl")
+        listed = self.restored(f"{self.stage}/{LIST}")
         must_be_plain(self.place, listed, os.geteuid())
         if directory and os.path.lexists(self.restored(directory)):
             must_be_directory(self.place, self.restored(directory))
-        known = listed.read_text(encoding="utf-8")
-        self.files = contents.read_files(known.split("\n"))
+        put_in_order(listed)
         artifacts = self.restored(directory) if directory else None
         elsewhere = locations.described(self.manifest.get("elsewhere", {"others": 0}))
         kept = self.manifest["artifacts"]
         left = "" if kept.get("known") else kept.get("left", "")
+        gone = Gone()
+        found = list(itertools.islice(differences(self.manifest, listed, copies, artifacts, gone, self.own), MOST_TOLD))
+        # The server is asked for this one.
+        self.first = next((it for it in files_of(listed) if it["path"] not in gone.paths), None)
         return [
-            *differences(self.manifest, known, copies, artifacts, self.own),
+            *found,
+            *gone.lost(self.repository, self.snapshot, str(directory), self.place),
             *([f"{elsewhere}, and so not in the snapshot"] if elsewhere else []),
             *([f"{left}, and so not in the snapshot"] if left else []),
         ]
@@ -144,7 +152,7 @@ class Drill:
                 for what, number in found.items()
                 if number != self.manifest["counts"][what]
             ]
-            for file in list(self.files.values())[:1]:
+            for file in [self.first] if self.first else []:
                 if checksum(server, file["path"]) != file["sha256"]:
                     wrong.append(f"the server gives another artifact {file['path']}")
         except AskError as error:

@@ -92,7 +92,7 @@ def must_be_known_options(text: str, auth_uri: str | None) -> None:
         raise BackupError(f"auth_database_uri: is another one in {SHARED} of the snapshot; declare that, and restore")
 
 
-def drop_what_is_others(directory: Path, listed: dict[str, contents.File], clients: bool = False) -> list[str]:
+def drop_what_is_others(directory: Path, listed: contents.Listed, clients: bool = False) -> list[str]:
     """Remove what restic has read as root where a directory had become a link; it still has the uid of its owner.
 
     What the team's account itself has read, and listed, is none of that, whoever owns it; among artifacts of clients,
@@ -102,7 +102,7 @@ def drop_what_is_others(directory: Path, listed: dict[str, contents.File], clien
     for folder, _folders, names in contents.levels(str(directory)):
         for path in (Path(folder, name) for name in names):
             name = os.path.relpath(path, directory)
-            facts, known = os.lstat(path), listed.get(name, {})
+            facts, known = os.lstat(path), listed.get(name)
             if not stat.S_ISREG(facts.st_mode):
                 if not stat.S_ISLNK(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
                     path.unlink()

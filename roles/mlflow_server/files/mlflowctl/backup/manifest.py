@@ -11,10 +11,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mlflowctl import commands, databases, locations, paths
 from mlflowctl.backup import contents
+from mlflowctl.backup.lists import files_of
 from mlflowctl.backup.repository import BackupError, Repository, Snapshot
 from mlflowctl.errors import named
 from mlflowctl.program import PROGRAM
@@ -24,6 +25,8 @@ MANIFEST = "manifest.json"
 NOBODY = "nobody"
 VERSION = re.compile(r"\d+(\.\d+){1,3}(rc\d+)?", re.ASCII)
 COPIES = {"sqlite": ".db", "postgresql": ".dump"}
+# So many artifacts can have gone while a snapshot was made.
+MOST_GONE = 100_000
 NAMES = ("auth", "tracking", "mlflow")
 
 
@@ -149,28 +152,59 @@ def missing_rows(manifest: dict[str, Any], team: Team) -> Iterator[str]:
 
 def differences(
     manifest: dict[str, Any],
-    known: str,
+    known: Path,
     copies: list[tuple[Path, dict[str, int]]],
     artifacts: Path | None,
+    gone: Gone,
     team: Team | None = None,
 ) -> Iterator[str]:
-    """Say what is not as the snapshot says; what has to be read with more than a checksum, nobody of rank reads."""
+    """Say what is not as the snapshot says; what has to be read with more than a checksum, nobody of rank reads.
+
+    The list of artifacts is a file, in order, in a directory of root's alone. What of it is not there is gone.
+    """
     for copy, tables in copies:
         rows = json.loads(look_into(copy, manifest["team"], team))
         for table in sorted({*tables, *rows}):
             if tables.get(table) != rows.get(table):
                 yield f"{copy.name}: table {named(table)} has {rows.get(table)} rows, and had {tables.get(table)}"
     if artifacts:
-        wanted, found = (contents.read_files(text.split("\n")) for text in (known, list_files(artifacts)))
-        if len(wanted) != manifest["artifacts"]["files"]:
+        if sum(1 for _file in files_of(known)) != manifest["artifacts"]["files"]:
             yield "the list of artifacts is not whole"
-        yield from contents.differences(wanted, found, manifest["began"])
+        with tempfile.TemporaryFile("w+", encoding="utf-8", dir=known.parent) as found:
+            list_files(artifacts, found)
+            found.seek(0)
+            there = contents.read_files(found)
+            yield from contents.differences(files_of(known), there, manifest["began"], gone.add)
 
 
-def list_files(directory: Path) -> str:
-    """Return what contents.py prints of artifacts, which nobody but root can exchange here."""
+def list_files(directory: Path, listed: IO[str]) -> None:
+    """List artifacts, which nobody but root can exchange here, into a file."""
     command = [*PROGRAM, "contents", "artifacts", str(directory)]
-    return commands.printed(command, BackupError, commands.WORK_SECONDS)
+    commands.printed(command, BackupError, commands.WORK_SECONDS, stdout=listed)
+
+
+class Gone:
+    """Which artifacts are on a snapshot's list and were not fetched."""
+
+    def __init__(self) -> None:
+        self.paths: set[str] = set()
+
+    def add(self, path: str) -> None:
+        """Note one."""
+        self.paths.add(path)
+        if len(self.paths) > MOST_GONE:
+            raise BackupError(f"more than {MOST_GONE:,} artifacts that the snapshot lists are missing")
+
+    def lost(self, repository: Repository, snapshot: Snapshot, directory: str, shop: Path) -> list[str]:
+        """Say what the snapshot has all the same.
+
+        It was made while people worked: what they removed between being listed and being read, it never had.
+        """
+        paths = {f"{directory}/{path}": path for path in self.paths}
+        found = repository.having(snapshot, set(paths), shop) if paths else ()
+        lost = [paths[path] for path in found]
+        self.paths -= set(lost)
+        return [contents.missing(path) for path in sorted(lost)]
 
 
 def look_into(copy: Path, name: str, team: Team | None) -> str:

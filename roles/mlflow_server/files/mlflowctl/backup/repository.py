@@ -14,9 +14,9 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from mlflowctl import commands, paths, redaction
+from mlflowctl import commands, holes, paths, redaction
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 
@@ -32,10 +32,11 @@ AHEAD = datetime.timedelta(minutes=10)
 # What restic may take for anything but what artifacts are read, written or moved for: that takes as long as it takes,
 # and its unit has an end.
 ASK_SECONDS, WORK_SECONDS = 1800, 24 * 3600
-WORK = ("backup", "restore", "prune", "check")
+WORK = ("backup", "restore", "prune", "check", "stats", "ls")
 # For so long a backup may read nothing: a repository that is slow takes minutes for what waits. Others wait longer.
 STILL_SECONDS = 3600
 PATTERN = re.compile(r"([*?\[\\])")
+NO_LETTER = re.compile("[\udc80-\udcff]")
 
 Snapshot = dict[str, Any]
 
@@ -79,8 +80,8 @@ class Repository:
         self.team = team
         self.uri = known.repository.replace("{team}", team)
 
-    def run(self, *words: str, allowed: tuple[int, ...] = (0,)) -> commands.Done:
-        """Run restic, again while another has the repository for itself."""
+    def run(self, *words: str, allowed: tuple[int, ...] = (0,), into: IO[bytes] | None = None) -> commands.Done:
+        """Run restic, again while another has the repository for itself; what is long goes into a file."""
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK") if name in os.environ},
             "RESTIC_REPOSITORY": self.uri,
@@ -90,7 +91,7 @@ class Repository:
         }
         end, seconds = time.monotonic() + PATIENCE, 0
         while True:
-            done = self.once(words, environment)
+            done = self.once(words, environment, into)
             if done.returncode in allowed:
                 return done
             if "already locked" not in done.stderr or time.monotonic() > end:
@@ -100,7 +101,9 @@ class Repository:
             time.sleep(seconds)
             seconds = SECONDS_BETWEEN_TRIES
 
-    def once(self, words: tuple[str, ...], environment: dict[str, str]) -> commands.Done:
+    def once(
+        self, words: tuple[str, ...], environment: dict[str, str], into: IO[bytes] | None = None
+    ) -> commands.Done:
         """Run restic, and end it when it takes too long."""
         seconds = WORK_SECONDS if words[0] in WORK else ASK_SECONDS
         command = ["restic", *words]
@@ -108,7 +111,7 @@ class Repository:
             if words[0] == "backup":
                 return watched(command, environment)
             # Names of files are whatever the team has made of them.
-            return commands.run(command, seconds, env=environment)
+            return commands.run(command, seconds, env=environment, stdout=into or subprocess.PIPE)
         except StillError:
             raise BackupError(
                 f"restic has read nothing for {STILL_SECONDS} s: {self.shown()} takes nothing, a disk answers nothing, "
@@ -188,9 +191,15 @@ class Repository:
             raise BackupError(f"{wanted} is in {self.shown()}{hint}")
         return found[-1]
 
-    def backup(self, paths: Iterable[str], tags: Iterable[str], exclude: str) -> tuple[str, list[tuple[str, str]]]:
-        """Make a snapshot; return its identity, and the files that could not be read, with why."""
+    def backup(
+        self, paths: Iterable[str], tags: Iterable[str], exclude: str, largest: int = holes.MOST
+    ) -> tuple[str, list[tuple[str, str]]]:
+        """Make a snapshot; return its identity, and the files that could not be read, with why.
+
+        What is larger than anything that was seen before has become so meanwhile, such as by one call to no end.
+        """
         words = ["backup", "--json", "--host", self.known.host, f"--exclude={exclude}"]
+        words.append(f"--exclude-larger-than={largest}")
         words += [f"--tag={tag}" for tag in ("mlflow", f"team={self.team}", *tags)]
         done = self.run(*words, "--", *paths, allowed=(0, INCOMPLETE))
         lines = objects(done.stdout)
@@ -229,10 +238,32 @@ class Repository:
         """Return the text of a file in a snapshot."""
         return self.run("dump", snapshot["id"], path).stdout
 
+    def save(self, snapshot: Snapshot, path: str, target: Path) -> None:
+        """Write a file of a snapshot, however long it is."""
+        with open(target, "wb") as file:
+            self.run("dump", snapshot["id"], path, into=file)
+
+    def having(self, snapshot: Snapshot, paths: set[str], shop: Path) -> Iterator[str]:
+        """Give those of these paths that a snapshot has; all that it has is listed in a directory."""
+        # In JSON, restic has no bytes of a name that are no letters.
+        told = {NO_LETTER.sub("\ufffd", path): path for path in paths}
+        with tempfile.TemporaryFile(dir=shop) as file:
+            self.run("ls", "--json", snapshot["id"], into=file)
+            file.seek(0)
+            for line in file:
+                path = json.loads(line).get("path") if line.startswith(b"{") else None
+                if path in told:
+                    yield told[path]
+
     def is_roots(self, snapshot: Snapshot, path: str) -> bool:
         """Say whether a file of a snapshot was root's, or whoever runs this."""
         lines = objects(self.run("ls", "--json", snapshot["id"], path).stdout)
         return any((it.get("path"), it.get("type"), it.get("uid")) == (path, "file", os.geteuid()) for it in lines)
+
+    def size(self, snapshot: Snapshot) -> int:
+        """Return how many bytes all files of a snapshot have, whatever it says of itself."""
+        told = json.loads(self.run("stats", "--json", "--mode=restore-size", snapshot["id"]).stdout)
+        return int(told["total_size"])
 
     def restore(self, snapshot: Snapshot, paths: Iterable[str], target: Path) -> None:
         """Put these paths of a snapshot, with all that is below them, below a directory.

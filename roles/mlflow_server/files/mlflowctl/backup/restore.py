@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import json
 import os
 import pwd
@@ -28,7 +29,15 @@ from mlflowctl.backup.fetched import (
     must_be_plain,
     must_be_settings,
 )
-from mlflowctl.backup.manifest import differences, environment, missing_rows, read_manifest, refuse_what_does_not_fit
+from mlflowctl.backup.lists import LIST, files_of, put_in_order
+from mlflowctl.backup.manifest import (
+    Gone,
+    differences,
+    environment,
+    missing_rows,
+    read_manifest,
+    refuse_what_does_not_fit,
+)
 from mlflowctl.backup.repository import BackupError, Repository, Snapshot, settings
 from mlflowctl.backup.snapshot import refuse_without_space
 from mlflowctl.files import fresh, remove
@@ -37,6 +46,9 @@ from mlflowctl.starts import Starts
 from mlflowctl.team import Team
 from mlflowctl.transaction import STARTS, Change, ChangeError, is_active, read_journal, workshop
 from mlflowctl.turns import alone
+
+# So much of what is wrong is told.
+MOST_TOLD = 5
 
 
 class Restore:
@@ -103,7 +115,7 @@ class Restore:
             self.find_clients()
         if self.live:
             work = self.work(self.live)
-            refuse_without_space(work, self.manifest["artifacts"]["bytes"], "free some, and restore again")
+            refuse_without_space(work, self.repository.size(self.snapshot), "free some, and restore again")
             self.artifacts = self.want(self.manifest["artifacts"]["directory"], work)
         for work, wanted in self.wanted.items():
             self.repository.restore(self.snapshot, wanted, work / "new")
@@ -137,7 +149,7 @@ class Restore:
             if not os.path.lexists(self.artifacts):
                 self.artifacts.mkdir(mode=0o700, parents=True)
             must_be_directory(self.fetched_below(self.artifacts), self.artifacts)
-            listed = contents.read_files(self.listed.split("\n"))
+            listed = contents.Listed(files_of(self.listed))
             self.changed = drop_what_is_others(self.artifacts, listed, self.of_clients)
             if not self.of_clients:
                 give(self.artifacts, self.owner)
@@ -176,20 +188,25 @@ class Restore:
             self.plan["postgresql"].append({"database": database, "fetched": str(new)})
 
     @functools.cached_property
-    def listed(self) -> str:
+    def listed(self) -> Path:
         """The snapshot's list of artifacts."""
-        return self.repository.read(self.snapshot, f"{self.stage}/artifacts.jsonl")
+        place = self.home / LIST
+        self.repository.save(self.snapshot, f"{self.stage}/{place.name}", place)
+        put_in_order(place)
+        return place
 
     def compare(self) -> None:
         """Let nothing that is not whole get in the place of anything."""
-        found = list(differences(self.manifest, self.listed, self.copies, self.artifacts, self.team))
-        if self.of_clients:
-            # What they wrote or removed while it was read is told of.
-            gone = {contents.missing(path): path for path in contents.read_files(self.listed.splitlines())}
-            self.changed += sorted({gone[it] for it in found if it in gone} - set(self.changed))
-            found = [it for it in found if it not in gone]
+        gone = Gone()
+        wrong = differences(self.manifest, self.listed, self.copies, self.artifacts, gone, self.team)
+        found = list(itertools.islice(wrong, MOST_TOLD))
+        if not self.of_clients:
+            directory = self.manifest["artifacts"]["directory"]
+            found += gone.lost(self.repository, self.snapshot, directory, self.home)
+        # What people wrote or removed while it was read is told of.
+        self.changed += sorted(gone.paths - set(self.changed))
         if found:
-            raise BackupError("the restored files are not those of the snapshot: " + "; ".join(found[:5]))
+            raise BackupError("the restored files are not those of the snapshot: " + "; ".join(found[:MOST_TOLD]))
 
     def replace(self) -> None:
         """Put it in place, and let the server run from it before the first client does."""
@@ -265,6 +282,7 @@ class Restore:
         try:
             self.gather()
             self.compare()
+            self.listed.unlink()
             self.replace()
         except BaseException:
             self.give_up()
@@ -287,6 +305,7 @@ class Restore:
         """Remove what was fetched, once it is sure that nothing has to be undone with it."""
         if read_journal(self.team.name) is not None:
             return
+        (self.home / LIST).unlink(missing_ok=True)
         for work in self.works:
             remove(work / "new")
             # What an earlier restore has kept stays, unless this one has come to replacing it.

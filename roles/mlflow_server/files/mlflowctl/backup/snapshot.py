@@ -13,11 +13,12 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from mlflowctl import client_root, commands, databases, locations, paths, trees
+from mlflowctl import client_root, commands, databases, holes, locations, paths, trees
 from mlflowctl import team as teams
 from mlflowctl.backup import contents
+from mlflowctl.backup.lists import LIST, files_of, put_in_order, sum_up
 from mlflowctl.backup.repository import BackupError, Repository, Settings, settings
 from mlflowctl.client_root import Held, LeftError
 from mlflowctl.errors import named
@@ -50,22 +51,22 @@ def refuse_without_space(place: Path, needed: int, remedy: str) -> None:
         )
 
 
-def look_at(team: Team, action: str, path: Path, feed: str = "") -> str:
-    """Return what contents.py prints of something that belongs to the team."""
+def look_at(team: Team, action: str, path: Path, **files: IO[str]) -> str:
+    """Return what contents.py prints of something that belongs to the team, unless that goes to a file."""
     command = [*PROGRAM, "contents", action, str(path)]
-    return team.printed(command, BackupError, commands.WORK_SECONDS, input=feed)
+    return team.printed(command, BackupError, commands.WORK_SECONDS, **files)
 
 
-def look_within(handle: int, feed: str) -> tuple[str, str]:
-    """Return the same of the directory of clients, where root alone may read everything, and what is missed."""
+def list_within(handle: int, known: IO[str], listed: IO[str]) -> str:
+    """List the directory of clients, where root alone may read everything; say what is missed."""
     command = [*PROGRAM, "contents", "within", str(handle)]
     try:
-        done = commands.run(command, commands.WORK_SECONDS, input=feed, pass_fds=(handle,))
+        done = commands.run(command, commands.WORK_SECONDS, stdin=known, stdout=listed, pass_fds=(handle,))
     except commands.LateError as error:
         raise LeftError(f"{trees.where(handle)}: {error}") from None
     if done.returncode != 0:
         raise LeftError(f"{trees.where(handle)}: {commands.said(command, done)}")
-    return done.stdout, done.stderr.strip()
+    return done.stderr.strip()
 
 
 def copy_databases(team: Team, stage: Path) -> list[dict[str, Any]]:
@@ -128,24 +129,24 @@ def store(
     known = paths.HERE.cache / "artifacts" / f"{team.name}.jsonl"
     for attempt in range(1, tries + 1):
         try:
-            files, missed = list_artifacts(team, directory, known, stage, clients.handle)
+            missed = list_artifacts(team, directory, known, stage, clients.handle)
             if missed:
                 clients = dataclasses.replace(clients, left=f"{clients.path}: {missed}")
         except LeftError as error:
             # There is all the rest.
-            clients, directory, files = Held(left=f"the artifacts of its clients are left: {error}"), None, {}
+            clients, directory = Held(left=f"the artifacts of its clients are left: {error}"), None
+            (stage / LIST).write_text("", encoding="utf-8")
         # Without a directory, another store has them, and keeps them: they are not in the snapshot.
-        size = sum(file["size"] for file in files.values())
-        manifest["artifacts"] = {"directory": clients.path or team.artifacts, "files": len(files), "bytes": size}
+        manifest["artifacts"] = {"directory": clients.path or team.artifacts, **sum_up(stage / LIST)}
         if team.client_root:
             left = json.dumps(clients.left)[1:-1]
             manifest["artifacts"].update(clients=bool(clients.path), left=left, known=clients.accepted)
         (stage / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         stored = [str(stage), *([str(directory)] if directory else [])]
-        identity, unread = repository.backup(stored, tags, f"{contents.UNFINISHED}*")
-        missing = [*serious(unread, directory, files), *exchanged(clients)]
+        identity, unread = repository.backup(stored, tags, f"{contents.UNFINISHED}*", largest(stage))
+        missing = [*serious(unread, directory, stage / LIST), *exchanged(clients)]
         if not missing and (
-            attempt == tries or not directory or all(is_as_it_was(directory, it) for it in files.values())
+            attempt == tries or not directory or all(is_as_it_was(directory, it) for it in files_of(stage / LIST))
         ):
             break
         repository.forget(identity)
@@ -156,28 +157,36 @@ def store(
 
 def list_artifacts(
     team: Team, directory: Path | None, known: Path, stage: Path, handle: int | None
-) -> tuple[dict[str, dict[str, Any]], str]:
-    """Describe the artifacts as they are, and say what is missed; those that have not changed are not read again."""
-    (stage / "artifacts.jsonl").write_text("", encoding="utf-8")
+) -> str:
+    """List the artifacts as they are, and say what is missed; those that have not changed are not read again."""
+    place, missed = stage / LIST, ""
+    place.write_text("", encoding="utf-8")
     if directory is None:
-        listed = missed = ""
-    else:
-        former = known.read_text(encoding="utf-8") if known.exists() else ""
+        return missed
+    known.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    known.touch()
+    put_in_order(known)
+    with open(known, encoding="utf-8") as former, open(place, "w", encoding="utf-8") as listed:
         if handle is None:
-            listed, missed = look_at(team, "artifacts", directory, former), ""
+            look_at(team, "artifacts", directory, stdin=former, stdout=listed)
         else:
-            listed, missed = look_within(handle, former)
-        if handle is not None and former and not listed:
-            raise LeftError(
-                f"{directory} has nothing in it, and had {len(former.splitlines())} artifacts of clients at the last "
-                f"backup; is its disk mounted? If it is indeed empty, remove {known}"
-            )
-        known.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = known.with_suffix(".new")
-        part.write_text(listed, encoding="utf-8")
-        part.replace(known)
-    (stage / "artifacts.jsonl").write_text(listed, encoding="utf-8")
-    return contents.read_files(listed.splitlines()), missed
+            missed = list_within(handle, former, listed)
+    if handle is not None and known.stat().st_size and not place.stat().st_size:
+        raise LeftError(
+            f"{directory} has nothing in it, and had {sum(1 for _file in files_of(known))} artifacts of clients at the "
+            f"last backup; is its disk mounted? If it is indeed empty, remove {known}"
+        )
+    part = known.with_suffix(".new")
+    shutil.copyfile(place, part)
+    part.replace(known)
+    return missed
+
+
+def largest(stage: Path) -> int:
+    """Return how many bytes no file has that is to be in the snapshot, however it grows while it is read."""
+    seen = (file["size"] for file in files_of(stage / LIST))
+    own = (path.lstat().st_size for path in stage.rglob("*"))
+    return max(holes.MOST, 2 * max(max(seen, default=0), max(own, default=0)))
 
 
 def is_as_it_was(directory: Path, file: dict[str, Any]) -> bool:
@@ -189,9 +198,11 @@ def is_as_it_was(directory: Path, file: dict[str, Any]) -> bool:
     return (facts.st_ino, facts.st_size, facts.st_mtime_ns) == (file["inode"], file["size"], file["mtime"])
 
 
-def serious(unread: list[tuple[str, str]], directory: Path | None, files: dict[str, dict[str, Any]]) -> list[str]:
+def serious(unread: list[tuple[str, str]], directory: Path | None, listed: Path) -> list[str]:
     """Return what could not be read and should have been: artifacts may go, or come, while they are read."""
     found = []
+    wanted = {os.path.relpath(path, directory) for path, _why in unread if directory}
+    files = {file["path"]: file for file in files_of(listed) if file["path"] in wanted} if wanted else {}
     for path, why in unread:
         artifact = directory is not None and Path(path).is_relative_to(directory)
         file = files.get(os.path.relpath(path, directory)) if artifact else None

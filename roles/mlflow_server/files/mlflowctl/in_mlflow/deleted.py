@@ -7,36 +7,59 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy
 
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
+# So many rows are asked for at a time: they have room, and SQLite's lock lasts as long as an answer is being read.
+AT_ONCE = 1000
+
 OLD_EXPERIMENT = "lifecycle_stage = 'deleted' AND last_update_time < :moment"
 OLD_EXPERIMENTS = f"SELECT experiment_id FROM experiments WHERE {OLD_EXPERIMENT}"  # noqa: S608 - no value in it
+WITHIN = f"experiment_id IN ({OLD_EXPERIMENTS})"
 # Those that MLflow deleted before it noted when are as old as their experiment.
 OLD_RUN = f"""lifecycle_stage = 'deleted'
-AND (deleted_time <= :moment OR deleted_time IS NULL AND experiment_id IN ({OLD_EXPERIMENTS}))"""
+AND (deleted_time <= :moment OR deleted_time IS NULL AND {WITHIN})"""
 OLD_MODEL = "lifecycle_stage = 'deleted' AND last_updated_timestamp_ms <= :moment"
-# By kind: the table, its key, where the artifacts are said to be, and what makes a row old enough.
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """Which rows of which table, and what of them: the key is first, and they come in its order.
+
+    What is no key of the table itself is asked for once each.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    which: str = ""
+    each_once: bool = False
+
+
+def models(which: str) -> Asked:
+    """Ask for logged models."""
+    return Asked("logged_models", ("model_id", "experiment_id", "artifact_location"), which)
+
+
+EXPERIMENTS = Asked("experiments", ("experiment_id", "experiment_id", "artifact_location"))
 KINDS = {
-    "experiment": ("experiments", "experiment_id", "artifact_location", OLD_EXPERIMENT),
-    "run": ("runs", "run_uuid", "artifact_uri", OLD_RUN),
-    "logged model": ("logged_models", "model_id", "artifact_location", OLD_MODEL),
+    "experiment": dataclasses.replace(EXPERIMENTS, which=OLD_EXPERIMENT),
+    "run": Asked("runs", ("run_uuid", "experiment_id", "artifact_uri"), OLD_RUN),
+    "logged model": models(OLD_MODEL),
 }
-EXPERIMENTS = "SELECT experiment_id, experiment_id, artifact_location FROM experiments"
 # A run that somebody restored, or deleted again only lately, keeps its experiment.
-BUSY = f"""SELECT DISTINCT experiment_id FROM runs
-WHERE experiment_id IN ({OLD_EXPERIMENTS}) AND NOT ({OLD_RUN})"""  # noqa: S608 - the same
+BUSY = Asked("runs", ("experiment_id",), f"{WITHIN} AND NOT ({OLD_RUN})", each_once=True)
 # MLflow does not delete these with their experiment, but they go with it.
-MODELS_WITHIN = f"""SELECT model_id, experiment_id, artifact_location FROM logged_models
-WHERE experiment_id IN ({OLD_EXPERIMENTS})"""  # noqa: S608 - the same
-TRACES_WITHIN = f"""SELECT i.request_id, i.experiment_id, t.value
-FROM trace_info i JOIN trace_tags t ON t.request_id = i.request_id
-WHERE t.key IN ('mlflow.artifactLocation', 'mlflow.trace.archiveLocation')
-AND i.experiment_id IN ({OLD_EXPERIMENTS})"""  # noqa: S608 - the same
+MODELS_WITHIN = models(WITHIN)
+TRACES_WITHIN = Asked(
+    "trace_info i JOIN trace_tags t ON t.request_id = i.request_id",
+    ("i.request_id", "i.experiment_id", "t.value"),
+    f"t.key = :tag AND i.{WITHIN}",
+)
+PLACES_OF_TRACES = ("mlflow.artifactLocation", "mlflow.trace.archiveLocation")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,18 +90,35 @@ class Deleted:
     def __exit__(self, *_error: object) -> None:
         self.engine.dispose()
 
-    def rows(self, question: str, **values: Any) -> Generator[Any, None, None]:
-        """Ask the database, and take its answer by and by."""
-        with self.engine.connect() as connection:
-            asking = connection.execution_options(stream_results=True)
-            yield from asking.execute(sqlalchemy.text(question), {"moment": self.moment, **values})
+    def rows(self, asked: Asked, **values: Any) -> Iterator[Any]:
+        """Ask the database for some at a time; it is free while somebody thinks about them, or asks for others."""
+        columns = [sqlalchemy.literal_column(name) for name in asked.columns]
+        question = sqlalchemy.select(*columns).select_from(sqlalchemy.text(asked.table))
+        question = question.order_by(columns[0]).limit(AT_ONCE)
+        if asked.each_once:
+            question = question.distinct()
+        if asked.which:
+            question = question.where(sqlalchemy.text(asked.which))
+        page = self.page(question, values)
+        yield from page
+        following = question.where(sqlalchemy.text(f"{asked.columns[0]} > :after"))
+        while len(page) == AT_ONCE:
+            page = self.page(following, {**values, "after": page[-1][0]})
+            yield from page
 
-    def things(self, kind: str, **ident: Any) -> Iterator[Thing]:
+    def page(self, question: Any, values: dict[str, Any]) -> list[Any]:
+        """Return what the database answers to it."""
+        known = {"moment": self.moment, **values}
+        with self.engine.connect() as connection:
+            return list(connection.execute(question, known))
+
+    def things(self, kind: str, ident: Any = None) -> Iterator[Thing]:
         """Give all of a kind, or the one that has a key."""
-        table, key, place, old = KINDS[kind]
-        question = f"SELECT {key}, experiment_id, {place} FROM {table} WHERE {old}"  # noqa: S608 - of the table above
-        rows = self.rows(f"{question} AND {key} = :ident" if ident else question, **ident)
-        return (named(kind, row) for row in rows)
+        asked = KINDS[kind]
+        if ident is None:
+            return (named(kind, row) for row in self.rows(asked))
+        one = dataclasses.replace(asked, which=f"({asked.which}) AND {asked.columns[0]} = :ident")
+        return (named(kind, row) for row in self.rows(one, ident=ident))
 
     def busy(self) -> Iterator[str]:
         """Give the numbers of the experiments that have runs which are not to go."""
@@ -94,13 +134,16 @@ class Deleted:
 
     def traces_within(self) -> Iterator[Thing]:
         """Give all traces of the experiments, which go with these, with each place that somebody noted."""
-        return (named("trace", row) for row in self.rows(TRACES_WITHIN))
+        for tag in PLACES_OF_TRACES:
+            yield from (named("trace", row) for row in self.rows(TRACES_WITHIN, tag=tag))
 
     def still_has(self, thing: Thing) -> bool:
         """Whether nobody restored it or moved it since."""
         ident: Any = int(thing.ident) if thing.kind == "experiment" else thing.ident
-        busy = self.rows(f"{BUSY} AND experiment_id = :ident", ident=ident) if thing.kind == "experiment" else ()
-        return thing in list(self.things(thing.kind, ident=ident)) and not list(busy)
+        if thing not in self.things(thing.kind, ident):
+            return False
+        busy = dataclasses.replace(BUSY, which=f"{BUSY.which} AND experiment_id = :ident")
+        return thing.kind != "experiment" or not any(self.rows(busy, ident=ident))
 
 
 def named(kind: str, row: Any) -> Thing:

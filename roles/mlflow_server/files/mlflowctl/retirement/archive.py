@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import stat
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
 from mlflowctl import client_root, commands, databases, locations, paths, transaction, trees
-from mlflowctl.backup import contents
 from mlflowctl.databases import sqlite
 from mlflowctl.errors import Problem
 from mlflowctl.files import sync
+from mlflowctl.holes import Holes
 from mlflowctl.program import PROGRAM
 from mlflowctl.retirement.find import is_account
 from mlflowctl.team import Team
@@ -50,10 +51,30 @@ def prepare(directory: Path) -> None:
 
 
 def tree_size(path: Path) -> int:
-    """Return how many bytes the files below a directory have."""
-    found = (os.path.join(folder, name) for folder, _folders, names in contents.levels(str(path)) for name in names)
-    # Its server may still be running.
-    return sum(os.lstat(file).st_size for file in found if os.path.lexists(file))
+    """Return how many bytes the files below a directory have, where there is one."""
+    try:
+        root = trees.open_directory(path, [path])
+    except (trees.LinkError, FileNotFoundError, NotADirectoryError):
+        return 0
+    try:
+        # Its server may still be running.
+        return size_within(trees.walk(root, changing=True))
+    finally:
+        os.close(root)
+
+
+def size_within(walk: Iterable[tuple[int, os.stat_result, tuple[str, ...]]]) -> int:
+    """Return how many bytes the files of a walk have; raise where most of that has nobody written."""
+    total, holes = 0, Holes()
+    for folder, facts, parts in walk:
+        if not stat.S_ISREG(facts.st_mode):
+            continue
+        total += facts.st_size
+        if facts.st_blocks * 512 < facts.st_size:
+            # What is gone meanwhile, or not for root to read, is none of it.
+            with contextlib.suppress(OSError), trees.open_file(folder, parts[-1]) as file:
+                holes.add(file.fileno(), "/".join(parts))
+    return total
 
 
 def check_space(team: Team, directory: Path, with_artifacts: bool) -> None:
@@ -131,7 +152,7 @@ def clients_size(team: Team) -> int:
     """Return how many bytes the clients of a team have written past the server, where an archive can have them."""
     with client_root.held(team) as clients:
         found = () if clients.handle is None else trees.walk(clients.handle, changing=True, but=(OSError,))
-        return sum(facts.st_size for _folder, facts, _parts in found if stat.S_ISREG(facts.st_mode))
+        return size_within(found)
 
 
 def add_clients(tar: tarfile.TarFile, team: Team) -> list[str]:

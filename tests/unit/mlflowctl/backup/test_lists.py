@@ -1,0 +1,82 @@
+"""Lists of artifacts: looked up in the order of a walk, whatever order a snapshot has them in."""
+
+import json
+import random
+import tracemalloc
+
+import pytest
+from mlflowctl import trees
+from mlflowctl.backup import contents, lists
+
+PATHS = ["b", "a/z", "a/b/c", "a/b.txt", "a b/1", "a-b/1", "a.b/1", "a/b/c d/e"]
+PATHS += ["c/\udcff/x", "c/\ue000/x", "c/a\u2028b"]
+MANY = 3_000
+
+
+@pytest.fixture
+def tree(tmp_path):
+    root = tmp_path / "artifacts"
+    for path in PATHS:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(path, errors="surrogateescape")
+    return root
+
+
+@pytest.fixture
+def listed(tree):
+    return list(contents.artifacts(str(tree), contents.Listed(())))
+
+
+def test_both_walks_have_the_order_that_is_compared(tree, listed):
+    root = trees.open_directory(tree, [tree])
+    within = contents.artifacts_within(trees.walk(root), contents.Listed(()), lambda _parts: None)
+    names = [it["path"] for it in listed]
+    assert names == [it["path"] for it in within] == sorted(names, key=contents.order)
+    assert sorted(names) == sorted(PATHS)
+
+
+def test_one_in_any_order_is_put_in_order(tmp_path, listed):
+    place = tmp_path / "artifacts.jsonl"
+    for _time in range(5):
+        mixed = random.sample(listed, len(listed))
+        place.write_text("\n\n".join(map(json.dumps, mixed)))
+        lists.put_in_order(place)
+        assert list(lists.files_of(place)) == listed
+        assert lists.sum_up(place) == {"files": len(PATHS), "bytes": sum(it["size"] for it in listed)}
+    assert sorted(it.name for it in tmp_path.iterdir()) == ["artifacts", "artifacts.jsonl"]
+
+
+def test_one_that_is_in_order_is_left_as_it_is(tmp_path, listed):
+    place = tmp_path / "artifacts.jsonl"
+    place.write_text("".join(json.dumps(it) + "\n" for it in listed))
+    before = place.stat()
+    lists.put_in_order(place)
+    assert (place.stat().st_ino, place.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_each_is_found_and_nothing_else(listed):
+    there = contents.Listed(it for it in listed if it["path"] != "a/b/c")
+    assert [it["path"] for it in listed if not there.get(it["path"])] == ["a/b/c"]
+
+
+@pytest.fixture
+def many(tmp_path):
+    """A list of more than anybody holds at once."""
+    place = tmp_path / "many.jsonl"
+    with open(place, "w") as file:
+        for number in range(MANY):
+            it = {"path": f"1/run{number:06}/model.bin", "size": 1, "mtime": 1, "inode": number, "sha256": "x" * 64}
+            print(json.dumps(it), file=file)
+    return place
+
+
+def test_what_is_compared_of_one_takes_no_room(many):
+    tracemalloc.start()
+    try:
+        lists.put_in_order(many)
+        assert lists.sum_up(many) == {"files": MANY, "bytes": MANY}
+        assert list(contents.differences(lists.files_of(many), lists.files_of(many), 2, [].append)) == []
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 512 << 10
