@@ -1,9 +1,11 @@
 """Which Python each ansible-core is tried on, on machines that have others."""
 
+import contextlib
 import os
 import subprocess
 
 import debian13
+import machine
 import matrix
 import project
 import pytest
@@ -61,6 +63,17 @@ def test_the_oldest_python_of_hosts_is_no_controllers(monkeypatch, tmp_path):
     assert matrix.shown(matrix.ON_HOSTS) == "hosts of ansible-core 2.21, Python 3.9"
     having(monkeypatch, tmp_path, "3.13")
     assert matrix.interpreter(matrix.ON_HOSTS) == ("3.9", "3.9")
+
+
+def test_debian_13_is_made_anew_where_this_machine_trusts_others(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(project, "lock", lambda name: contextlib.nullcontext())
+    made = []
+    monkeypatch.setattr(project, "once", lambda stamp, wanted, work: made.append(wanted))
+    for authorities in [], ["one"], ["one", "two"]:
+        monkeypatch.setattr(machine, "local_authorities", lambda found=authorities: found)
+        debian13.ensure()
+    assert len(set(made)) == 3
 
 
 def test_its_name_stays_its_own_where_it_is_run_in_there(monkeypatch, tmp_path):
