@@ -48,7 +48,7 @@ def ensure() -> None:
             project.run([*command, f'--customize-hook=touch "$1{MARK}"', RELEASE, ROOT], quiet=True)
 
     with project.lock("debian13"):
-        project.once(project.BUILD / "debian13.complete", project.digest(RELEASE, *PACKAGES), work)
+        project.once(project.BUILD / "debian13.complete", project.digest(RELEASE, *PACKAGES, *images.trusted()), work)
 
 
 def make_venv(where: Path) -> None:

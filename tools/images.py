@@ -40,8 +40,7 @@ LOCAL_TRUST = {
 
 def name_of(release: str) -> str:
     """Return the image's name, which changes with its contents."""
-    inputs = [*PACKAGES, *LOCAL_TRUST.values(), *machine.local_authorities()]
-    return f"{PREFIX}/host:{release}-{project.digest(*inputs)}"
+    return f"{PREFIX}/host:{release}-{project.digest(*PACKAGES, *trusted())}"
 
 
 def ensure(release: str) -> str:
@@ -80,6 +79,11 @@ def build(release: str, tar: Path) -> None:
             quiet=True,
         )
     part.rename(tar)
+
+
+def trusted() -> list[str]:
+    """Return all that trust_hooks puts into an image."""
+    return [*LOCAL_TRUST.values(), *machine.local_authorities()]
 
 
 def trust_hooks(scratch: Path) -> list[str]:

@@ -2,7 +2,8 @@
 
 `make test` has the one of requirements-dev.txt, and `make cores` the oldest and the newest: tests, not sanity. Each has
 an environment of its own below build/matrix, on a Python that can run it: this machine's, Debian 13's, or else one that
-uv downloads. Names of versions on the command line choose some.
+uv downloads. Python 3.9, which a host may have but on which none of them runs, has the tests of what is sent to hosts,
+with what the newest sends there itself. Names of versions on the command line choose some.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ PYTHONS = {
     "2.21": ("3.13", "3.12", "3.14"),
 }
 OLDEST, NEWEST = min(PYTHONS), max(PYTHONS)
+# Where a Python is from that stands neither on this machine nor at a host of downloads.
+DEBIAN = "Debian 13"
+# The oldest Python of a host, by its name here.
+ON_HOSTS, PYTHON_ON_HOSTS = "3.9", ("3.9",)
 # What runs on a controller or is sent to hosts by Ansible. What stands on hosts by itself does not know Ansible.
 SUITES = (
     *(f"unit/{suite}" for suite in ("filter", "lookup", "module_utils", "modules", "plugin_utils")),
@@ -33,11 +38,15 @@ SUITES = (
 )
 # Beside ansible-core: what these suites import, in the versions that are locked.
 BESIDE = ("pytest", "pytest-xdist")
+# What is sent to hosts, or stands there for people; and what its tests import, in the last versions that run there.
+SUITES_ON_HOSTS = ("unit/module_utils", "unit/modules", "unit/roles", "programs/modules")
+HOST_NEEDS = ("pytest==8.4.2", "pytest-xdist==3.8.0", "cryptography", "jinja2", "PyYAML")
 
 
-def interpreter(core: str) -> tuple[str, str]:
-    """Return the version of Python for an ansible-core, and its path; none where this machine does not have it."""
-    for version in PYTHONS[core]:
+def interpreter(name: str) -> tuple[str, str]:
+    """Return the version of Python for one of them, and where it is from: its path, Debian, or what uv downloads."""
+    versions = PYTHONS.get(name, PYTHON_ON_HOSTS)
+    for version in versions:
         # uv does not look there.
         there = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
         found = next((str(it) for it in sorted(there.glob(f"{version}.*/bin/python"))), "")
@@ -45,77 +54,87 @@ def interpreter(core: str) -> tuple[str, str]:
         found = found or project.run(command, quiet=True, check=False).stdout.strip()
         if found:
             return version, found
-    # Without root, uv may get one.
-    from_debian = os.geteuid() == 0 and debian13.PYTHON in PYTHONS[core]
-    return (debian13.PYTHON if from_debian else PYTHONS[core][0]), ""
+    if os.geteuid() == 0 and debian13.PYTHON in versions:
+        return debian13.PYTHON, DEBIAN
+    return versions[0], versions[0]
 
 
-def environment(core: str) -> Path:
-    """Make the virtual environment of one ansible-core, and return where it is."""
-    where = project.BUILD / "matrix" / core
-    requirements = (project.ROOT / "requirements-dev.txt").read_text().splitlines()
-    wanted = [line for line in requirements if line.partition("==")[0] in BESIDE]
-    version, python = interpreter(core)
+def environment(name: str) -> Path:
+    """Make the virtual environment of one of them, and return where it is."""
+    where = project.BUILD / "matrix" / name
+    version, python = interpreter(name)
+    wanted = HOST_NEEDS if name == ON_HOSTS else controller_needs(name)
 
     def work() -> None:
         project.say(f"making {where.relative_to(project.ROOT)} with Python {version}")
-        if python or version != debian13.PYTHON or os.geteuid() != 0:
-            uv = project.VENV / "bin" / "uv"
-            project.run([uv, "venv", "-q", "--clear", "--python", python or version, where], quiet=True)
-        else:
+        if python == DEBIAN:
             debian13.make_venv(where)
-        toolchain.uv_pip_install(where, f"ansible-core~={core}.0", *wanted)
+        else:
+            uv = project.VENV / "bin" / "uv"
+            project.run([uv, "venv", "-q", "--clear", "--python", python, where], quiet=True)
+        toolchain.uv_pip_install(where, *wanted)
+        if name == ON_HOSTS:
+            add_what_is_sent(where)
 
-    with project.lock(f"matrix-{core}"):
-        project.once(where / ".complete", project.digest(core, version, python, *wanted), work)
+    with project.lock(f"matrix-{name}"):
+        project.once(where / ".complete", project.digest(name, version, python, *wanted), work)
     return where
 
 
-def tried(where: Path, sanity_too: bool) -> dict[str, bool]:
+def controller_needs(core: str) -> list[str]:
+    """Return what the environment of an ansible-core has."""
+    requirements = (project.ROOT / "requirements-dev.txt").read_text().splitlines()
+    return [f"ansible-core~={core}.0", *(line for line in requirements if line.partition("==")[0] in BESIDE)]
+
+
+def add_what_is_sent(where: Path) -> None:
+    """Put the newest ansible-core there, of which only what it sends to hosts can run on that Python."""
+    download = [f"{project.VENV}/bin/python", "-m", "pip", "install", "-q", "--no-deps", "--ignore-requires-python"]
+    for place in where.glob("lib/python*/site-packages"):
+        project.run([*download, "--target", place, f"ansible-core~={NEWEST}.0"], quiet=True)
+
+
+def tried(name: str, where: Path, sanity_too: bool) -> dict[str, bool]:
     """Return which of them passed, in an environment."""
     env = project.environment()
     env.update(VIRTUAL_ENV=str(where), PATH=f"{where / 'bin'}:{env['PATH']}")
-    folders = [str(project.ROOT / "tests" / suite) for suite in SUITES]
-    command = [
-        f"{where}/bin/python",
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        str(os.cpu_count() or 1),
-        "--dist",
-        "worksteal",
-        *folders,
-    ]
+    suites = SUITES_ON_HOSTS if name == ON_HOSTS else SUITES
+    command = [f"{where}/bin/python", "-m", "pytest", "-q", "-n", str(os.cpu_count() or 1), "--dist", "worksteal"]
+    command += [str(project.ROOT / "tests" / suite) for suite in suites]
     passed = {"unit": subprocess.run(command, check=False, env=env, cwd=project.ROOT).returncode == 0}
-    if not sanity_too:
+    if not sanity_too or name == ON_HOSTS:
         return passed
     command = [f"{where}/bin/python", str(Path(sanity.__file__))]
     passed["sanity"] = subprocess.run(command, check=False, env=env, cwd=project.ROOT).returncode == 0
     return passed
 
 
+def shown(name: str) -> str:
+    """Return what is tried, in words."""
+    core = f"hosts of ansible-core {NEWEST}" if name == ON_HOSTS else f"ansible-core {name}"
+    return f"{core}, Python {interpreter(name)[0]}"
+
+
 def main() -> int:
     """Try those that are named, or all, and sum up."""
+    everything = [*PYTHONS, ON_HOSTS]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cores", nargs="*", help=f"of {', '.join(PYTHONS)}")
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(everything)}")
     parser.add_argument("--ends", action="store_true", help="the oldest and the newest, without sanity")
     options = parser.parse_args()
-    cores = [OLDEST, NEWEST] if options.ends else options.cores or list(PYTHONS)
-    unknown = sorted(set(cores) - set(PYTHONS))
+    names = [OLDEST, NEWEST] if options.ends else options.names or everything
+    unknown = sorted(set(names) - set(everything))
     if unknown:
-        raise project.ToolError(
-            f"no version of ansible-core that is tried: {', '.join(unknown)}; there are {', '.join(PYTHONS)}"
-        )
+        raise project.ToolError(f"nothing that is tried: {', '.join(unknown)}; there are {', '.join(everything)}")
     # All of them before the first takes its minutes.
-    places = {core: environment(core) for core in cores}
+    places = {name: environment(name) for name in names}
     found = {}
-    for core, where in places.items():
-        project.say(f"ansible-core {core} on Python {interpreter(core)[0]}")
-        found[core] = tried(where, sanity_too=not options.ends)
-    for core, passed in found.items():
+    for name, where in places.items():
+        project.say(shown(name))
+        found[name] = tried(name, where, sanity_too=not options.ends)
+    for name, passed in found.items():
         for suite, well in passed.items():
-            print(f"{'passed' if well else 'FAILED':8} {suite:8} ansible-core {core}, Python {interpreter(core)[0]}")
+            print(f"{'passed' if well else 'FAILED':8} {suite:8} {shown(name)}")
     return 0 if all(all(passed.values()) for passed in found.values()) else 1
 
 

@@ -1,9 +1,11 @@
 """Which Python each ansible-core is tried on, on machines that have others."""
 
+import contextlib
 import os
 import subprocess
 
 import debian13
+import machine
 import matrix
 import project
 import pytest
@@ -31,7 +33,7 @@ def test_a_machine_with_debian_12_has_one_for_each(monkeypatch, tmp_path, core):
     having(monkeypatch, tmp_path, "3.11")
     version, python = matrix.interpreter(core)
     assert version in matrix.PYTHONS[core]
-    assert (version, python) in [("3.11", "/usr/bin/python3.11"), (debian13.PYTHON, "")]
+    assert (version, python) in [("3.11", "/usr/bin/python3.11"), (debian13.PYTHON, matrix.DEBIAN)]
 
 
 def test_the_preferred_one_is_taken(monkeypatch, tmp_path):
@@ -45,13 +47,33 @@ def test_the_preferred_one_is_taken(monkeypatch, tmp_path):
 
 def test_what_neither_this_machine_nor_debian_has_is_for_uv(monkeypatch, tmp_path):
     having(monkeypatch, tmp_path, "3.13")
-    assert matrix.interpreter("2.17") == ("3.10", "")
+    assert matrix.interpreter("2.17") == ("3.10", "3.10")
 
 
 def test_without_root_it_is_for_uv(monkeypatch, tmp_path):
     having(monkeypatch, tmp_path, "3.11")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert matrix.interpreter("2.21") == ("3.13", "")
+    assert matrix.interpreter("2.21") == ("3.13", "3.13")
+
+
+def test_the_oldest_python_of_hosts_is_no_controllers(monkeypatch, tmp_path):
+    assert matrix.ON_HOSTS not in [python for pythons in matrix.PYTHONS.values() for python in pythons]
+    having(monkeypatch, tmp_path, "3.9", "3.13")
+    assert matrix.interpreter(matrix.ON_HOSTS) == ("3.9", "/usr/bin/python3.9")
+    assert matrix.shown(matrix.ON_HOSTS) == "hosts of ansible-core 2.21, Python 3.9"
+    having(monkeypatch, tmp_path, "3.13")
+    assert matrix.interpreter(matrix.ON_HOSTS) == ("3.9", "3.9")
+
+
+def test_debian_13_is_made_anew_where_this_machine_trusts_others(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(project, "lock", lambda name: contextlib.nullcontext())
+    made = []
+    monkeypatch.setattr(project, "once", lambda stamp, wanted, work: made.append(wanted))
+    for authorities in [], ["one"], ["one", "two"]:
+        monkeypatch.setattr(machine, "local_authorities", lambda found=authorities: found)
+        debian13.ensure()
+    assert len(set(made)) == 3
 
 
 def test_its_name_stays_its_own_where_it_is_run_in_there(monkeypatch, tmp_path):
