@@ -521,7 +521,8 @@ def test_a_guesser_is_slowed_and_who_logs_beside_them_is_not(doors: Doors, run_i
             beside.append(log(len(beside) + 50))
     answers = [guess.result()[0] for guess in guessing]
     mine.close()
-    assert set(answers) == {401, 429}
+    # Other stories may have had his turns just before.
+    assert {429} <= set(answers) <= {401, 429}
     assert answers.count(401) <= most_let_through(time.monotonic() - before)
     # Who is held up for one of these turns has to wait for ten seconds.
     assert sorted(beside)[len(beside) * 9 // 10] < max(3, 10 * sorted(alone)[45]), (alone, beside)
