@@ -84,7 +84,7 @@ class Doors:
         """Let somebody log from before something happens until after it; tell how it went."""
         mark, told = f"/home/{user}/logs", {}
         self.notebook.sh("cat > /tmp/person.py", (project.ROOT / "tools" / "person.py").read_text())
-        words = ("stream", experiment, "--seconds 600", f"--mark {mark}", *more)
+        words = ("stream", experiment, "--seconds 3600", f"--mark {mark}", *more)
         command = f"mlflow-team vision python /tmp/person.py {' '.join(words)}"
         with ThreadPoolExecutor(1) as pool:
             going = pool.submit(self.person, user, command)
@@ -125,7 +125,8 @@ class Doors:
 
     def written(self) -> int:
         """Return how much nginx has written to disk so far, also to files that have no name any more."""
-        counts = self.proxy.sh("grep -h ^write_bytes $(pgrep -x nginx | sed 's|.*|/proc/&/io|')")
+        # A worker of before a reload may go while it looks.
+        counts = self.proxy.sh("grep -hs ^write_bytes $(pgrep -x nginx | sed 's|.*|/proc/&/io|')", check=False)
         return sum(int(line.split()[1]) for line in counts.splitlines())
 
     def kept(self) -> int:

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import re
 import socket
-import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -65,7 +64,7 @@ PART = 12 * 1024**2
 MANY = 1600
 VISION_UNITS = "mlflow@vision.service mlflow-listen@vision.service"
 ARE_UP = f"systemctl is-active {VISION_UNITS}"
-ASKS = "curl --silent --output /dev/null --max-time 30 --write-out %{http_code}"
+ASKS = "curl --silent --output /dev/null --max-time 120 --write-out %{http_code}"
 ASKS_NLP = f"{ASKS} --user dave:dave-try-out-only https://{NLP}{WHO_AM_I}"
 # One of each kind that nginx takes differently.
 ODD_PLACES = (WHO_AM_I, "/static-files/index.html", f"{ARTIFACTS}/1/x")
@@ -449,7 +448,8 @@ def test_who_takes_no_answers_does_not_take_all_files(doors: Doors) -> None:
     who = stranger(doors)
     with who.hold(16, *never_taken("/", DOMAIN, 100), name=DOMAIN, speaks="h2"):
         opened = "ls -l $(pgrep -x nginx | sed 's|.*|/proc/&/fd|') | grep -c index.html"
-        assert soon(lambda: int(doors.proxy.sh(opened)) >= 256)
+        # Where there are none yet, grep says so.
+        assert soon(lambda: int(doors.proxy.sh(opened, check=False)) >= 256)
         # As many as one address may have, on however many connections.
         assert int(doors.proxy.sh(opened)) == 256
 
@@ -474,7 +474,7 @@ def test_each_door_is_open_over_each_family(doors: Doors, family: str) -> None:
 
 
 def test_it_is_reached_over_ipv6_where_64_bits_are_one_address(doors: Doors) -> None:
-    numbers = "1 2 3 4 5 6 7 8 9 a b c"
+    numbers = " ".join(f"{number:x}" for number in range(1, 31))
     each = f"for number in {numbers}; do ip -6 address {{}} fd00:0:0:7:$number::1/64 dev lo {{}}; done"
     doors.proxy.sh(each.format("add", "nodad"))
     asks = f"{ASKS}'\n' -6 --cacert /etc/mlflow-proxy/ca.pem"
@@ -483,47 +483,66 @@ def test_it_is_reached_over_ipv6_where_64_bits_are_one_address(doors: Doors) -> 
         assert doors.proxy.sh(f"{asks} --user {ALICE} {there}") == "200\n"
         assert doors.proxy.sh(f"{asks} --resolve {VISION}:80:[::1] http://{VISION}/") == "307\n"
         near = f"--resolve {VISION}:443:[fd00:0:0:7:1::1] https://{VISION}{WHO_AM_I}"
-        guess = f"{asks} --max-time 15 --interface fd00:0:0:7:$number::1 --user bob:wrong-$number {near}"
+        guess = f"{asks} --interface fd00:0:0:7:$number::1 --user bob:wrong-$number {near}"
+        before = time.monotonic()
         answers = doors.proxy.sh(f"for number in {numbers}; do {guess} & done; wait").split()
+        seconds = time.monotonic() - before
     finally:
         doors.proxy.sh(each.format("delete", ""))
     # As for the guesser below, whose address is one.
-    assert (answers.count("401") <= 6, answers.count("429") >= 2) == (True, True), answers
+    assert set(answers) == {"401", "429"}
+    assert answers.count("401") <= most_let_through(seconds), (answers, seconds)
+
+
+def most_let_through(seconds: float) -> int:
+    """Return how many guesses are asked about in so many seconds: five at once, and one more in each ten."""
+    return 6 + int(seconds / 10)
 
 
 def test_a_guesser_is_slowed_and_who_logs_beside_them_is_not(doors: Doors, run_id: str) -> None:
-    answers: list[int] = []
-
-    def guess(number: int) -> None:
-        answers.append(doors.ask("/api/2.0/mlflow/users/current", f"alice:wrong guess number {number}").status)
-
-    guessers = [threading.Thread(target=guess, args=(number,), daemon=True) for number in range(20)]
+    who = stranger(doors)
     mine = Connection(doors.proxy.host.address, VISION, doors.trust())
-    assert mine.ask("/api/2.0/mlflow/users/current", ALICE).status == 200
-    for guesser in guessers:
-        guesser.start()
-    seconds = []
-    for step in range(100):
+    assert mine.ask(WHO_AM_I, ALICE).status == 200
+
+    def log(step: int) -> float:
         body = json.dumps({"run_id": run_id, "key": "beside", "value": step, "timestamp": step, "step": step}).encode()
         logged = mine.ask("/api/2.0/mlflow/runs/log-metric", ALICE, body, Content_Type="application/json")
         assert logged.status == 200
-        seconds.append(logged.seconds)
+        return logged.seconds
+
+    alone = [log(step) for step in range(50)]
+    before = time.monotonic()
+    with ThreadPoolExecutor(20) as pool:
+        guesses = [login(f"alice:wrong guess number {number}") for number in range(40)]
+        guessing = [pool.submit(who.ask, WHO_AM_I, guess) for guess in guesses]
+        beside = [log(step) for step in range(50, 150)]
+        # However long the guesser takes.
+        while not all(guess.done() for guess in guessing):
+            beside.append(log(len(beside) + 50))
+    answers = [guess.result()[0] for guess in guessing]
     mine.close()
-    # Five are tried at once; of the rest, one in ten seconds is asked about.
-    assert set(answers) <= {401, 429}
-    assert answers.count(401) <= 6
-    assert answers.count(429) >= 10
-    assert sorted(seconds)[90] < 1
+    # Other stories may have had his turns just before.
+    assert {429} <= set(answers) <= {401, 429}
+    assert answers.count(401) <= most_let_through(time.monotonic() - before)
+    # Who is held up for one of these turns has to wait for ten seconds.
+    assert sorted(beside)[len(beside) * 9 // 10] < max(3, 10 * sorted(alone)[45]), (alone, beside)
 
 
 def test_a_guesser_learns_nothing_from_what_is_let_through(doors: Doors) -> None:
     # Who works here is known here, and is asked about elsewhere as anybody is.
     assert doors.ask(WHO_AM_I, "bob:bob-try-out-only").status == 200
-    there = f"--cacert /etc/mlflow-proxy/ca.pem --interface 127.0.0.9 --resolve {VISION}:443:127.0.0.1"
-    asks = f"{ASKS}'\n' {there} https://{VISION}{WHO_AM_I}"
-    guesses = [f"{asks} --user bob:wrong-{number}" for number in range(12)]
-    answers = doors.proxy.sh("; ".join([*guesses, f"{asks} --user bob:bob-try-out-only"])).split()
-    assert (answers.count("429") >= 6, answers[-1]) == (True, "429"), answers
+
+    def tried_from(address: str) -> list[str]:
+        """Return what is answered to many guesses at once, and then to his password."""
+        there = f"--cacert /etc/mlflow-proxy/ca.pem --interface {address} --resolve {VISION}:443:127.0.0.1"
+        asks = f"{ASKS}'\n' {there} https://{VISION}{WHO_AM_I}"
+        guesses = " ".join(f"{asks} --user bob:wrong-{number} &" for number in range(24))
+        answers = doors.proxy.sh(f"{guesses} wait; {asks} --user bob:bob-try-out-only").split()
+        assert set(answers[:-1]) == {"401", "429"}, answers
+        return answers
+
+    # On a slow machine, it may be his turn again just when his password is tried.
+    assert any(tried_from(f"127.0.0.{number}")[-1] == "429" for number in range(9, 14))
 
 
 def test_no_other_log_in_is_passed_on_beside_the_one_that_was_judged(doors: Doors) -> None:
@@ -542,7 +561,8 @@ def test_many_with_one_wrong_log_in_do_not_wait_for_each_other(doors: Doors) -> 
     with ThreadPoolExecutor(40) as pool:
         answers = list(pool.map(lambda _number: who.ask(WHO_AM_I, given)[0], range(40)))
     assert set(answers) <= {401, 429}
-    assert time.monotonic() - before < 10
+    # One after the other, each would wait for ten seconds.
+    assert time.monotonic() - before < 60
 
 
 def test_who_is_removed_is_known_for_a_minute_at_most(doors: Doors) -> None:
@@ -566,7 +586,7 @@ def test_who_is_removed_is_known_for_a_minute_at_most(doors: Doors) -> None:
         assert doors.ask(known, "zoe:a wrong one").status == 401
         removed = json.dumps({"username": user["username"]})
         assert doors.server.sh(f"{manage}/delete --request DELETE", removed) == "200"
-        assert soon(lambda: doors.ask(known, zoe).status == 401, 20)
+        assert soon(lambda: doors.ask(known, zoe).status == 401)
     finally:
         doors.proxy.sh(f"cp -p /root/mlflow.conf {config}; nginx -s reload")
 
@@ -581,7 +601,7 @@ def test_a_server_leads_nginx_nowhere(doors: Doors) -> None:
     doors.proxy.sh(f"cp -p {config} /root; sed -i '{there}' {config}; nginx -s reload")
     try:
         for name, path in ((NLP, "/x"), (DOMAIN, "/nlp/x")):
-            assert soon(lambda name=name, path=path: doors.ask(path, mallory, name=name).status == 200, 20)
+            assert soon(lambda name=name, path=path: doors.ask(path, mallory, name=name).status == 200)
             assert doors.ask(path, mallory, name=name).text == "its own"
     finally:
         doors.proxy.sh(f"cp -p /root/mlflow.conf {config}; nginx -s reload")
@@ -868,9 +888,11 @@ def test_what_a_team_uses_is_kept_from_others_however_it_is_spelled(reported: tu
     assert who.ask(f"/%76ision{place}", login(ADMIN), name=DOMAIN)[0] == 400
     for method in ("POST", "PUT", "DELETE", "PATCH", "PROPFIND"):
         assert (method, who.ask(place, login(ADMIN), method=method)[0]) == (method, 403)
-    # Five are tried at once, and one more in each ten seconds that these take.
-    guesses = [doors.ask(place, f"admin:a wrong one {number}").status for number in range(12)]
-    assert (set(guesses), guesses.count(429) >= 2) == ({401, 429}, True), guesses
+    # Five are tried at once, and one more in each ten seconds that these take; a slow machine takes many of those.
+    with ThreadPoolExecutor(30) as pool:
+        wrong = [login(f"admin:a wrong one {number}") for number in range(60)]
+        guesses = list(pool.map(lambda guess: who.ask(place, guess)[0], wrong))
+    assert set(guesses) == {401, 429}, guesses
     assert doors.ask(place, ADMIN).status == 200
 
 
