@@ -72,7 +72,7 @@ def test(venv: Path, words: list[str]) -> bool:
     shutil.rmtree(home, ignore_errors=True)
     password = secrets.token_urlsafe(24)
     project.say(f"starting MLflow {version}")
-    with servers.serving(venv, home, password, gateway=True) as uri, redirecting(uri) as elsewhere:
+    with servers.serving(venv, home, password, gateway=True, hurried=True) as uri, redirecting(uri) as elsewhere:
         config = COPY / "tests" / "integration" / "integration_config.yml"
         config.unlink(missing_ok=True)
         values = {
