@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import project
 import testhosts
@@ -22,16 +23,16 @@ import testhosts
 # The longest come first, so that nothing long is left alone at the end.
 LONGEST_FIRST = (
     "e2e",
-    "lives",
     "servers",
-    "molecule",
-    "cores",
+    "lives",
     "programs",
+    "molecule",
     "targets",
     "playbooks",
+    "cores",
     "sanity",
-    "docs",
     "lint",
+    "docs",
     "unit",
 )
 # What a stage is made of that can go on side by side, as arguments of its own.
@@ -40,6 +41,8 @@ PARTS = {"integration": ("servers", "targets", "playbooks")}
 GIVING_WAY = frozenset({"servers", "programs", "targets", "playbooks", "sanity", "docs", "lint", "unit"})
 # What begins no host, and so has none to remove: not those that somebody else's run has begun meanwhile either.
 WITHOUT_HOSTS = frozenset({"docs", "lint", "programs", "sanity", "unit"})
+
+STAT = Path("/proc/stat")
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,20 @@ def side_by_side() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def ticks(stat: str) -> tuple[int, int]:
+    """Return what all processors have done since they were switched on, and what they might have, from /proc/stat."""
+    # The last two, of virtual machines, are part of others.
+    spent = [int(word) for word in stat.splitlines()[0].split()[1:9]]
+    idle, waiting = spent[3:5]
+    return sum(spent) - idle - waiting, sum(spent)
+
+
+def busy(before: tuple[int, int], after: tuple[int, int]) -> str:
+    """Return the line that says whether another stage beside these would have had a processor."""
+    share = (after[0] - before[0]) / max(after[1] - before[1], 1)
+    return f"the processors were busy for {share:.0%} of the time"
+
+
 def main() -> int:
     """Run all stages, and say how each went."""
     names = planned(sys.argv[1:])
@@ -112,6 +129,7 @@ def main() -> int:
     # All begin with it.
     subprocess.run(["make", "--no-print-directory", "build"], cwd=project.ROOT, env=environment(), check=True)
     results: list[Result] = []
+    began = ticks(STAT.read_text())
     try:
         with ThreadPoolExecutor(side_by_side()) as pool:
             results = list(pool.map(Runner(GIVING_WAY if with_hosts else frozenset()).stage, names))
@@ -120,6 +138,7 @@ def main() -> int:
             testhosts.down([host.name for host in testhosts.hosts() if host.name not in before])
     for result in results:
         print(result)
+    print(busy(began, ticks(STAT.read_text())))
     return 0 if all(result.passed for result in results) else 1
 
 

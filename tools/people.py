@@ -1,7 +1,8 @@
 """Lets people work with MLflow's own client, whose import takes longer than most of what they do.
 
 One process has imported it, and forks another for each of them, with their environment. Run as a script, by the Python
-of MLflow's environment and with the path of a Unix socket, it is that process: it ends with its standard input.
+of MLflow's environment and with the path of a Unix socket, it is that process: it ends with its standard input. With a
+program and its arguments after the path, it has the process there run that.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import importlib
 import json
 import os
+import runpy
 import select
 import signal
 import socket
@@ -40,13 +42,13 @@ class People:
 
     def __init__(self, python: Path, env: Mapping[str, str]) -> None:
         self._folder = tempfile.TemporaryDirectory()
-        self._path = Path(self._folder.name) / "people.sock"
+        self.path = Path(self._folder.name) / "people.sock"
         self._process = subprocess.Popen(
-            [python, __file__, self._path], env=env, stdin=subprocess.PIPE, cwd=self._folder.name
+            [python, __file__, self.path], env=env, stdin=subprocess.PIPE, cwd=self._folder.name
         )
         atexit.register(self.end)
         give_up = time.monotonic() + START_SECONDS
-        while not self._path.exists():
+        while not self.path.exists():
             if self._process.poll() is not None or time.monotonic() > give_up:
                 raise RuntimeError("MLflow's client cannot be imported")
             time.sleep(0.05)
@@ -58,26 +60,31 @@ class People:
                 self._process.stdin.close()
         self._folder.cleanup()
 
-    def work(self, arguments: list[str], env: Mapping[str, str]) -> tuple[int, str, str]:
-        """Let one person do something; return the exit code, and what was written to both outputs."""
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            tempfile.TemporaryFile("w+") as out,
-            tempfile.TemporaryFile("w+") as err,
-            tempfile.TemporaryFile("w+") as order,
-            socket.socket(socket.AF_UNIX) as asked,
-        ):
-            # The client likes to leave files where it runs.
-            json.dump({"arguments": arguments, "env": dict(env), "folder": folder}, order)
-            order.seek(0)
-            asked.connect(str(self._path))
-            socket.send_fds(asked, [b"work"], [order.fileno(), out.fileno(), err.fileno()])
-            code = asked.recv(1)
-            # The person's process is over when nobody has the other end any more.
-            asked.recv(1)
-            for file in (out, err):
-                file.seek(0)
-            return (code[0] if code else -signal.SIGKILL), out.read(), err.read()
+    def work(self, arguments: list[str], env: Mapping[str, str], program: Path | None = None) -> tuple[int, str, str]:
+        """Let one person do something, or run a program; return the exit code, and what was written to both outputs."""
+        return work(str(self.path), [str(program or ""), *arguments], env)
+
+
+def work(path: str, words: list[str], env: Mapping[str, str]) -> tuple[int, str, str]:
+    """Let the process at a socket do what the words say, the first of which is a program or nothing."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+        tempfile.TemporaryFile("w+") as order,
+        socket.socket(socket.AF_UNIX) as asked,
+    ):
+        # The client likes to leave files where it runs.
+        json.dump({"words": words, "env": dict(env), "folder": folder}, order)
+        order.seek(0)
+        asked.connect(path)
+        socket.send_fds(asked, [b"work"], [order.fileno(), out.fileno(), err.fileno()])
+        code = asked.recv(1)
+        # The person's process is over when nobody has the other end any more.
+        asked.recv(1)
+        for file in (out, err):
+            file.seek(0)
+        return (code[0] if code else -signal.SIGKILL), out.read(), err.read()
 
 
 def be_a_person(asked: socket.socket, files: list[int]) -> None:
@@ -90,9 +97,13 @@ def be_a_person(asked: socket.socket, files: list[int]) -> None:
     os.environ.clear()
     os.environ.update(order["env"])
     os.chdir(order["folder"])
+    program, *arguments = sys.argv = order["words"]
     code = 0
     try:
-        importlib.import_module("person").main(order["arguments"])
+        if program:
+            runpy.run_path(program, run_name="__main__")
+        else:
+            importlib.import_module("person").main(arguments)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException:  # noqa: BLE001 - whoever asked is told
@@ -133,5 +144,16 @@ def serve(path: str) -> None:
             asked.close()
 
 
+def ask(path: str, program: str, *arguments: str) -> int:
+    """Let the process at a socket run a program as if it were this one."""
+    code, out, err = work(path, [program, *arguments], os.environ)
+    sys.stdout.write(out)
+    sys.stderr.write(err)
+    return code if code >= 0 else 1
+
+
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    if len(sys.argv) == 2:
+        serve(sys.argv[1])
+    else:
+        sys.exit(ask(*sys.argv[1:]))

@@ -121,13 +121,13 @@ class Stage:
     def client(self, team: str, what: str, *arguments: str) -> Any:
         """Let people work with MLflow's own client; return what came of it."""
         environment = {
-            **project.environment(),
+            **demo.environment_of_people(),
             "MLFLOW_TRACKING_URI": self.addresses[team],
-            "MLFLOW_DISABLE_TELEMETRY": "true",
             "PEOPLE": json.dumps(self.passwords[team]),
         }
-        command = [project.MLFLOW / "bin" / "python", HERE / "with_client.py", what, *arguments]
-        return json.loads(project.run(command, quiet=True, env=environment, cwd=self.home).stdout)
+        code, out, err = demo.people().work([what, *arguments], environment, HERE / "with_client.py")
+        assert code == 0, err
+        return json.loads(out)
 
     def shown(self, text: str) -> list[str]:
         """Return whose passwords stand in a text."""

@@ -63,7 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A server of its own, as declared."""
     home = tmp_path_factory.mktemp("kinds")
     words = {user: secrets.token_urlsafe(16) for user in ("admin", "alice", "bob")}
-    with servers.serving(project.MLFLOW, home / "server", words["admin"], gateway=True) as uri:
+    with servers.serving(project.MLFLOW, home / "server", words["admin"], gateway=True, hurried=True) as uri:
         reader = mlflow_reader.reader_for(uri, words["admin"], VERSION)
         made = mlflow_things.make_all(reader, lambda word: f"{word}-it")
         place = Place(Stage(home, {TEAM: uri}, {TEAM: words}), reader, made)

@@ -42,6 +42,13 @@ def test_only_what_begins_hosts_removes_what_came_since_and_has_others_give_way(
     assert gave_way == (check.GIVING_WAY if down else set())
 
 
+def test_how_busy_it_was_is_told():
+    before = check.ticks("cpu  100 0 20 500 30 0 1 2 50 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
+    assert before == (123, 653)
+    after = check.ticks("cpu  250 10 30 550 30 0 1 2 90 0\n")
+    assert check.busy(before, after) == "the processors were busy for 77% of the time"
+
+
 # What is not there where only make toolchain was: tests of programs, and what they run.
 ELSEWHERE = re.compile(r"^(from|import) programs\b|\bproject\.(OLDER_|BETWEEN_)?MLFLOWS?\b", re.MULTILINE)
 
