@@ -89,7 +89,7 @@ class Browser:
         """Return what can be read in the page."""
         return str(self.run("document.body ? document.body.innerText : ''"))
 
-    def wait_for(self, what: str, seconds: int = 60) -> str:
+    def wait_for(self, what: str, seconds: int = 240) -> str:
         """Return the page's text as soon as it has something in it."""
         deadline = time.monotonic() + seconds
         while what not in (text := self.text()):
@@ -97,7 +97,7 @@ class Browser:
             time.sleep(0.2)
         return text
 
-    def click(self, element: str, times: int = 1, seconds: int = 60) -> None:
+    def click(self, element: str, times: int = 1, seconds: int = 240) -> None:
         """Click on what a script finds, as soon as it is there."""
         middle = f"(e => {{ if (!e) return null; e.scrollIntoView({{block: 'nearest'}}); {MIDDLE} }})({element})"
         deadline = time.monotonic() + seconds
@@ -157,5 +157,5 @@ def browser(profile: Path, addresses: dict[str, str], pin: str) -> Iterator[Brow
     finally:
         os.close(to_it)
         process.terminate()
-        process.wait(20)
+        process.wait(120)
         os.close(from_it)

@@ -90,9 +90,13 @@ class Stage:
         """Return the status a log-in is answered with."""
         return self.ask(port, name, password)
 
+    def journal(self, options: str) -> str:
+        """Return what is in the journal, once all that was said so far is written."""
+        return self.sh(f"journalctl --sync; journalctl --no-pager --output=cat {options}")
+
     def starts(self, team: str) -> int:
         """Return how often the team's server has been started."""
-        lines = self.sh(f"journalctl --no-pager --output cat --unit mlflow@{team}.service").splitlines()
+        lines = self.journal(f"--unit=mlflow@{team}.service").splitlines()
         return sum(line.startswith("Started mlflow@") for line in lines)
 
     def lives(self, *teams: str) -> dict[str, str]:
@@ -191,7 +195,7 @@ def stream_during(
     mark = WORK / f"streams-{port}"
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.unlink(missing_ok=True)
-    stream = ("stream", experiment, "--seconds", "600", "--mark", str(mark), "--after", str(AFTERWARDS))
+    stream = ("stream", experiment, "--seconds", "3600", "--mark", str(mark), "--after", str(AFTERWARDS))
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(demo.person, stage.url(port), who or ALICE, *stream, *more)
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import demo
 import pytest
 from e2e import stage
-from e2e.stage import Stage, example, last_words
+from e2e.stage import Stage, example, last_words, soon
 
 SQUATTED = 5055
 # Where somebody listens who never says anything.
@@ -135,7 +135,8 @@ def test_what_was_found_in_the_way_was_not_touched(run: demo.Play, obstructed: S
 
 
 def test_who_cannot_start_is_not_tried_for_ever(run: demo.Play, obstructed: Stage) -> None:
-    assert obstructed.sh("systemctl is-active mlflow@vision.service", check=False).strip() in ("inactive", "failed")
+    asked = "systemctl is-active mlflow@vision.service"
+    assert soon(lambda: obstructed.sh(asked, check=False).strip() in ("inactive", "failed"))
 
 
 def test_the_team_is_back_as_soon_as_it_is_declared_well(run: demo.Play, obstructed: Stage) -> None:

@@ -54,7 +54,7 @@ def test_a_block_does_what_it_says(
     if {step.prompt for step in block.steps} == {ON_THE_HOST}:
         for step in block.steps:
             # journald writes when it comes to it.
-            assert soon(lambda step=step: looks_like(converged.sh(step.command, check=False), step), 60), step.command
+            assert soon(lambda step=step: looks_like(converged.sh(step.command, check=False), step)), step.command
         return
     script = "\n".join(["set -e", *(step.command for step in block.steps)])
     script = ADDRESS.sub(converged.url(5001), script)

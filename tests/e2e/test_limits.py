@@ -6,6 +6,7 @@ import base64
 import contextlib
 import http.client
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -99,8 +100,8 @@ def test_who_eats_memory_dies_comes_back_and_disturbs_nobody(converged: Stage) -
 
     def eat() -> None:
         send(converged, 5002, 700)
-        killed = converged.sh("journalctl --no-pager --output cat --unit mlflow@nlp.service")
-        assert "status=9/KILL" in killed or "OOM" in killed
+        # systemd learns of it a moment after the connection has.
+        assert soon(lambda: bool(re.search("status=9/KILL|OOM", converged.journal("--unit=mlflow@nlp.service"))))
         # Who comes in the instant in which it dies may be cut off with it; who comes then waits for the next one.
         assert soon(lambda: converged.login(5002, **DAVE) == 200)
 
@@ -141,7 +142,7 @@ def accepted(stage: Stage, team: str) -> int:
 
 def journal_lines(stage: Stage, since: str) -> int:
     """Return how many lines the journal has from then on."""
-    return len(stage.sh(f"journalctl --no-pager --output cat --since '@{since}'").splitlines())
+    return len(stage.journal(f"--since='@{since}'").splitlines())
 
 
 def processor_seconds(stage: Stage, team: str) -> float:
@@ -151,20 +152,22 @@ def processor_seconds(stage: Stage, team: str) -> float:
     return sum(map(int, times)) / int(stage.sh("getconf CLK_TCK"))
 
 
+def rests(stage: Stage, team: str) -> bool:
+    """Say whether passing connections on takes next to nothing of the processor for a while."""
+    before = processor_seconds(stage, team)
+    time.sleep(5)
+    return processor_seconds(stage, team) - before < 1
+
+
 def test_as_many_as_promised_may_be_connected_and_one_more_is_answered(converged: Stage) -> None:
     assert converged.login(5001, **ALICE) == 200
     since = converged.sh("date +%s").strip()
     with connections(converged, 5001, PROMISED):
-        end = time.monotonic() + 60
-        while accepted(converged, "vision") < PROMISED:
-            assert time.monotonic() < end, accepted(converged, "vision")
-            time.sleep(0.5)
+        assert soon(lambda: accepted(converged, "vision") >= PROMISED), accepted(converged, "vision")
         assert converged.login(5001, **ALICE) == 200
         # Whoever comes beyond that is turned away, or waits; and nobody goes round in circles meanwhile.
         with connections(converged, 5001, PROMISED // 2):
-            before = processor_seconds(converged, "vision")
-            time.sleep(5)
-            assert processor_seconds(converged, "vision") - before < 1
+            assert soon(lambda: rests(converged, "vision"))
             assert converged.lives("vision")
             # Whoever holds connections and asks nothing keeps nobody out, however many they are.
             assert converged.login(5001, **ALICE) == 200
@@ -201,7 +204,7 @@ def test_who_does_not_go_on_is_not_waited_for(converged: Stage, slowly_sent: Fut
     """Otherwise strangers would keep a team awake, or full, without ever logging in."""
     with contextlib.ExitStack() as stack:
         held = {what: stack.enter_context(connections(converged, 5001, 3, said)) for what, said in BEGINNINGS.items()}
-        end = time.monotonic() + IDLE_SECONDS + 30
+        end = time.monotonic() + IDLE_SECONDS + 180
         while waiting := [what for what, them in held.items() if not all(map(is_over, them))]:
             assert time.monotonic() < end, waiting
             time.sleep(1)

@@ -85,9 +85,9 @@ def test_nobody_gets_at_what_is_anothers(notebook: Doors, logged: Sums) -> None:
     host = notebook.notebook
     note = note_in(notebook, "b")
     # user1 stands in it, with a file open.
-    standing = f"cd {quoted(f'{TOP}/vision/{note}'.rpartition('/')[0])} && exec 9< note.txt && exec sleep 300"
+    standing = f"cd {quoted(f'{TOP}/vision/{note}'.rpartition('/')[0])} && exec 9< note.txt && exec sleep 3600"
     host.sh(f"systemd-run --quiet --uid=user1 --gid=user1 --unit=holding sh -c {quoted(standing)}")
-    assert soon(lambda: host.sh("pgrep -u user1 -x sleep", check=False) != "", 30)
+    assert soon(lambda: host.sh("pgrep -u user1 -x sleep", check=False) != "")
     pid = host.sh("pgrep -u user1 -x sleep").strip()
     ways = [TOP, f"{TOP}/vision/{note}", f"/proc/{pid}/cwd/note.txt", f"/proc/{pid}/fd/9", f"/proc/{pid}/root{TOP}"]
     tried = f'for way in {" ".join(quoted(way) for way in ways)}; do ls "$way/"; cat "$way"; done; true'
@@ -130,7 +130,7 @@ def test_what_is_revoked_is_gone_and_what_is_granted_is_there(notebook: Doors, l
 def test_what_is_killed_comes_back(notebook: Doors, logged: Sums, kill: str) -> None:
     assert "b" in listed(notebook, "user1")
     notebook.notebook.sh(kill)
-    assert soon(lambda: "b" in listed(notebook, "user1"), 20)
+    assert soon(lambda: "b" in listed(notebook, "user1"))
 
 
 def test_the_example_runs_as_it_stands(notebook: Doors, logged: Sums) -> None:
@@ -181,6 +181,8 @@ def hung(notebook: Doors, logged: Sums) -> Iterator[Future[str]]:
     server = notebook.server
     # Awake, and nobody has looked at it yet.
     assert soon(lambda: notebook.person("user1", "ls ~/mlflow-artifacts/nlp", check=False) != "")
+    # The other team is awake as well: what is tried meanwhile has the minute for which the first look waits.
+    assert soon(lambda: "a" in listed(notebook, "user1"))
     server.sh("systemctl kill --signal=STOP mlflow@nlp.service")
     with ThreadPoolExecutor(1) as pool:
         try:

@@ -69,5 +69,5 @@ def test_who_ends_a_server_that_starts_is_named_by_the_signal(converged: Stage) 
     since = converged.sh("date +%s").strip()
     converged.sh(kill)
     assert converged.login(5001, **ALICE) == 200
-    said = converged.sh(f"journalctl --no-pager --output cat --unit mlflow@vision.service --since '@{since}'")
+    said = converged.journal(f"--unit=mlflow@vision.service --since='@{since}'")
     assert "the server ended before it answered, by signal 12 (SIGUSR2)" in said, said

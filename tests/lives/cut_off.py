@@ -22,7 +22,7 @@ def befall():
         os.kill(os.getpid(), signal.SIGKILL)
     elif FATE == "wait":
         print("there", flush=True)
-        time.sleep(300)
+        time.sleep(3600)
     else:
         subprocess.run(FATE, shell=True, check=False)  # noqa: S602
 

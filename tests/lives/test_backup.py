@@ -149,7 +149,8 @@ def test_a_backup_that_fails_is_told(host: Stage, told: list[list[Any]]) -> None
     assert "vision: " in run.output
     assert "mlflow_backup_repository: there is none at /srv/backups" in run.output
     # The command is given the unit's name, and works in /.
-    host.sh("ls /run/told-of /mlflow-backup@vision.service && rm /mlflow-backup@vision.service")
+    assert soon(lambda: host.sh("ls /run/told-of /mlflow-backup@vision.service", check=False).count("\n") == 2)
+    host.sh("rm /mlflow-backup@vision.service")
 
 
 def test_a_snapshot_that_is_too_old_is_told(host: Stage, told: list[list[Any]]) -> None:
@@ -160,10 +161,11 @@ def test_a_snapshot_that_is_too_old_is_told(host: Stage, told: list[list[Any]]) 
     try:
         host.sh(look, check=False)
         assert host.sh("systemctl is-failed mlflow-backup-age.service").strip() == "failed"
-        said = host.sh("journalctl --unit mlflow-backup-age --lines=20 --output=cat")
+        said = host.journal("--unit=mlflow-backup-age --lines=20")
         assert "vision: its newest snapshot is" in said
         assert "nlp: its newest snapshot is" in said
-        host.sh("ls /mlflow-backup-age.service && rm /mlflow-backup-age.service")
+        assert soon(lambda: host.sh("ls /mlflow-backup-age.service", check=False) != "")
+        host.sh("rm /mlflow-backup-age.service")
     finally:
         host.sh(f"mv /root/settings.json {settings}")
     host.sh(look)

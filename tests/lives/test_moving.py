@@ -267,6 +267,8 @@ def seen(pair: Pair, shared: dict[str, Any]) -> through_proxy.Seen:
     def happen() -> dict[str, float]:
         found = {"killed": time.time()}
         host.sh(f"ln -sfn /nowhere {link}; systemctl kill --signal=KILL mlflow@shared.service")
+        # However long it takes a busy machine to do that.
+        found["dead"] = time.time()
         time.sleep(20)
         assert host.login(SHARED, **DAVE) == 0
         found["mended"] = time.time()
@@ -292,7 +294,7 @@ def seen(pair: Pair, shared: dict[str, Any]) -> through_proxy.Seen:
 def test_only_what_a_dead_server_was_answering_is_an_error(seen: through_proxy.Seen) -> None:
     failed = seen.failed("killed", "mended")
     assert len(failed) <= through_proxy.PEOPLE, failed
-    assert all(began < seen.moments["killed"] + 3 for began, _took, _ended in failed), failed
+    assert all(began < seen.moments["dead"] + 3 for began, _took, _ended in failed), failed
     # It comes back without one.
     assert seen.failed("mended", "drained") == []
 

@@ -127,7 +127,7 @@ def cut_off(on: Stage, fate: str, step: str, name: str) -> subprocess.CompletedP
     command = [*testhosts.inside(on.host.container), "python3", "-", fate, step, name, NEW]
     code = (HERE / "cut_off.py").read_text()
     return subprocess.run(
-        command, input=code, env=project.environment(), text=True, check=False, capture_output=True, timeout=120
+        command, input=code, env=project.environment(), text=True, check=False, capture_output=True, timeout=900
     )
 
 
@@ -212,7 +212,7 @@ def test_a_team_whose_people_are_gone_does_not_begin_anew(inherited: Stage, name
     inherited.sh(gone)
     try:
         inherited.sh(f"! systemctl start mlflow@{name}.service 2>/dev/null; systemctl stop mlflow@{name}.service")
-        said = inherited.sh(f"journalctl --no-pager --output=cat --unit=mlflow@{name}.service --lines=20")
+        said = inherited.journal(f"--unit=mlflow@{name}.service --lines=20")
         assert "The server is not started: the user store" in said
         assert f"remove /etc/mlflow/{name}/admin_password" in said
     finally:
@@ -322,7 +322,7 @@ def rebooted(inherited: Stage, request: pytest.FixtureRequest) -> Stage:
         going.append(process)
     testhosts.podman("kill", inherited.host.container)
     for process in going:
-        process.wait(timeout=30)
+        process.wait(timeout=120)
         if process.stdout:
             process.stdout.close()
     testhosts.podman("start", inherited.host.container)
