@@ -160,9 +160,7 @@ def refuse_long(path: str) -> None:
         raise OSError(errno.ENAMETOOLONG, f"its path has more than {LONGEST_PATH} bytes", path[:LONGEST])
 
 
-def described(
-    name: str, folder: int | None, relative: str, known: Listed, holes: Any
-) -> Iterator[File]:
+def described(name: str, folder: int | None, relative: str, known: Listed, holes: Any) -> Iterator[File]:
     """Describe a file, by its name in a directory that is held open or by its path; nothing where it is none."""
     from mlflowctl import trees  # noqa: PLC0415 - as a text this stands alone, see manifest.py
 

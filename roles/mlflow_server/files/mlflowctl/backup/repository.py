@@ -101,9 +101,7 @@ class Repository:
             time.sleep(seconds)
             seconds = SECONDS_BETWEEN_TRIES
 
-    def once(
-        self, words: tuple[str, ...], environment: dict[str, str], into: IO[bytes] | None = None
-    ) -> commands.Done:
+    def once(self, words: tuple[str, ...], environment: dict[str, str], into: IO[bytes] | None = None) -> commands.Done:
         """Run restic, and end it when it takes too long."""
         seconds = WORK_SECONDS if words[0] in WORK else ASK_SECONDS
         command = ["restic", *words]

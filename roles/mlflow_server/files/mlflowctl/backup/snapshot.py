@@ -155,9 +155,7 @@ def store(
     return identity
 
 
-def list_artifacts(
-    team: Team, directory: Path | None, known: Path, stage: Path, handle: int | None
-) -> str:
+def list_artifacts(team: Team, directory: Path | None, known: Path, stage: Path, handle: int | None) -> str:
     """List the artifacts as they are, and say what is missed; those that have not changed are not read again."""
     place, missed = stage / LIST, ""
     place.write_text("", encoding="utf-8")
