@@ -195,3 +195,12 @@ def test_who_has_less_gives_less(monkeypatch):
     monkeypatch.setattr(commands.resource, "getrlimit", lambda _which: (1 << 20, 1 << 28))
     assert commands.limited(["it"], 1 << 29) == ["prlimit", f"--data={1 << 28}", "it"]
     assert commands.WORK_MEMORY >= commands.ASK_MEMORY
+
+
+@pytest.mark.parametrize("environment", [None, {}, {"KEPT": "yes"}])
+def test_an_account_reckons_in_one_thread_since_each_takes_of_that(environment):
+    command = ["/usr/bin/env"]
+    given = {} if environment is None else {"env": environment}
+    told = commands.printed(command, OwnError, 60, NOBODY, **given).splitlines()
+    assert set(told) >= {"OPENBLAS_NUM_THREADS=1", *(["KEPT=yes"] if environment else [])}
+    assert environment is None or len(told) == len(environment) + 1

@@ -57,6 +57,9 @@ def run(
             # Root of a unit that may do little cannot end what runs under another account: this is that account's.
             words, patience = bounded(words, seconds), seconds + 2 * KILL_SECONDS
         words = limited(words, memory)
+        # numpy would come with buffers for each processor, and on a large host with more than that.
+        own = options.get("env")
+        options["env"] = {**(os.environ if own is None else own), "OPENBLAS_NUM_THREADS": "1"}
     process = subprocess.Popen(words, text=True, encoding="utf-8", errors="replace", **options)
     try:
         told, complained = process.communicate(feed, patience)
