@@ -14,12 +14,28 @@ from .storage import is_local
 from .stores import DATABASE, said, without_password
 
 Team = t.Dict[str, t.Any]
+# A host, in lower case, and a port: SQLAlchemy takes several of them for one database, each with a port of its own.
+Endpoint = t.Tuple[str, str]
 Problems = t.Iterator[str]
 
 PORTS = {"postgresql": "5432", "mysql": "3306", "mssql": "1433"}
 # Where one name of a bucket is another bucket.
 ENDPOINT = "MLFLOW_S3_ENDPOINT_URL"
+WITH_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]+))?")
 LOOPBACK = re.compile(r"https?://(localhost|127\.[0-9.]+|\[::1\])(:|/|$)")
+
+
+class Database(t.NamedTuple):
+    """What a URI leads to. A schema of its own is as good as a database of its own."""
+
+    kind: str
+    name: str
+    schema: str
+    endpoints: frozenset[Endpoint]
+
+    def common(self, other: Database) -> list[Endpoint]:
+        """By which of its endpoints it is another one, in order."""
+        return sorted(self.endpoints & other.endpoints) if self[:3] == other[:3] else []
 
 
 def shared_problems(team: Team, other: Team, together: bool) -> Problems:
@@ -27,8 +43,8 @@ def shared_problems(team: Team, other: Team, together: bool) -> Problems:
     if "absent" in (team["state"], other["state"]):
         return
     both = f"mlflow_teams: '{other['name']}' and '{team['name']}' both want"
-    mine, theirs = _databases(team, together), _databases(other, together)
-    for kind, host, port, name, _query in sorted(mine & theirs):
+    pairs = [(a, b.common(a)) for a in _databases(team, together) for b in _databases(other, together)]
+    for kind, name, (host, port) in sorted({(each.kind, each.name, common[0]) for each, common in pairs if common}):
         where = f" on {host or 'this host'}:{port}" if port else ""
         what = f"the database {name or 'of no name'} ({kind}{where})"
         yield f"{both} {what} for themselves; give each team one of its own"
@@ -40,7 +56,10 @@ def shared_problems(team: Team, other: Team, together: bool) -> Problems:
 def twice_problems(team: Team) -> Problems:
     """One database elsewhere in two spellings: it would be copied twice, and put back over itself."""
     uris = [team["backend_store_uri"], team["auth_database_uri"]]
-    if uris[0] != uris[1] and not any(map(is_local, uris)) and len(_databases(team, together=True)) == 1:
+    if uris[0] == uris[1] or any(map(is_local, uris)):
+        return
+    found = _databases(team, together=True)
+    if len(found) == 2 and found[0].common(found[1]):
         yield "auth_database_uri: is the database of backend_store_uri in another spelling; leave it out"
 
 
@@ -69,31 +88,35 @@ def _shared_options(team: Team) -> list[str]:
 
 def is_every_hosts_own(uri: str) -> bool:
     """Whether each host means another database by a URI."""
-    database = DATABASE.fullmatch(uri)
-    return database is not None and _is_here(_host_of(database))
+    found = _database(uri)
+    return found is not None and all(not host for host, _port in found.endpoints)
 
 
-def _host_of(database: t.Any) -> str:
-    return said(database, "host", "host").strip("[]").lower()
+def _database(uri: str) -> Database | None:
+    found = DATABASE.fullmatch(uri)
+    if found is None:
+        return None
+    kind = found["kind"]
+    schema = "".join(parse_qs(found["query"] or "").get("options", []))
+    return Database(kind, said(found, "database", "dbname"), schema, frozenset(_endpoints(found, PORTS.get(kind, ""))))
 
 
-def _databases(team: Team, together: bool) -> set[tuple[str, str, str, str, str]]:
-    found = set()
-    for uri in (team["backend_store_uri"], team["auth_database_uri"]):
-        database = None if is_local(uri) else DATABASE.fullmatch(uri)
-        if database is None:
-            continue
-        query = parse_qs(database["query"] or "")
-        host = _host_of(database)
-        if not together and _is_here(host):
-            continue
-        # A schema of its own is as good as a database of its own.
-        schema = "".join(query.get("options", []))
-        kind = database["kind"]
-        port = said(database, "port", "port") or PORTS.get(kind, "")
-        name = said(database, "database", "dbname")
-        found.add((kind, "" if _is_here(host) else host, port, name, schema))
-    return found
+def _endpoints(database: t.Any, usual: str) -> t.Iterator[Endpoint]:
+    """Each host without brackets, and empty where it is the one that asks, with its port."""
+    ports = said(database, "port", "port").split(",")
+    for number, each in enumerate(said(database, "host", "host").split(",")):
+        found = WITH_PORT.fullmatch(each)
+        host = (found["host"] if found else each).strip("[]").lower()
+        # One port is that of all hosts.
+        port = (found and found["port"]) or ports[min(number, len(ports) - 1)] or usual
+        yield "" if _is_here(host) else host, port
+
+
+def _databases(team: Team, together: bool) -> list[Database]:
+    """Those elsewhere; what each host has for itself counts where both are of one."""
+    uris = (team["backend_store_uri"], team["auth_database_uri"])
+    found = [database for uri in uris if not is_local(uri) and (database := _database(uri))]
+    return [each for each in found if together or any(host for host, _port in each.endpoints)]
 
 
 def _places(team: Team, together: bool) -> set[tuple[str, str]]:

@@ -38,6 +38,22 @@ ON_DB = "the database x (postgresql on db.example.org:5432)"
             database("postgresql+psycopg:///x?host=/run/postgresql"),
             "the database x (postgresql on this host:5432)",
         ),
+        # Each of several hosts, with its port.
+        (
+            database("postgresql+psycopg:///x?host=db:5433&host=other"),
+            database("postgresql+psycopg://db:5433/x"),
+            "the database x (postgresql on db:5433)",
+        ),
+        (
+            database("postgresql+psycopg:///x?host=one,two&port=5432,5433"),
+            database("postgresql+psycopg:///x?host=[fd00::1]:5433,two:5433"),
+            "the database x (postgresql on two:5433)",
+        ),
+        (
+            database("postgresql+psycopg:///x?host=[fd00::1]:5433"),
+            database("postgresql+psycopg://[fd00::1]:5433/x"),
+            "the database x (postgresql on fd00::1:5433)",
+        ),
         (destination("s3://bucket/a"), destination("s3://bucket/a/"), "s3://bucket/a"),
         (destination("s3://bucket"), destination("s3://bucket/a"), "s3://bucket/a"),
         (destination("s3://bucket/a"), destination("s3://bucket"), "s3://bucket/a"),
@@ -60,6 +76,7 @@ def test_what_two_teams_would_share(first, second, what):
         (database("postgresql+psycopg://db/x"), database("postgresql+psycopg://db/y")),
         (database("postgresql+psycopg://db/x"), database("postgresql+psycopg://other/x")),
         (database("postgresql+psycopg://db/x"), database("postgresql+psycopg://db:5433/x")),
+        (database("postgresql+psycopg://db/x"), database("postgresql+psycopg:///x?host=db:5433,other")),
         (
             database("postgresql+psycopg://db/x?options=-csearch_path%3Da"),
             database("postgresql+psycopg://db/x?options=-csearch_path%3Db"),
