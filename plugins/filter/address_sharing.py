@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: address_sharing
 short_description: With whom a proxy shares an address
-version_added: 1.0.0
+version_added: 0.1.0
 author: The mlops.mlflow authors (@mlops-mlflow)
 description:
   - Proxies that name the same C(mlflow_proxy_shared_address) take it over from each other, by keepalived, which has to

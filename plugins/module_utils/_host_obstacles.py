@@ -151,8 +151,12 @@ def _of_stores(team: Team, config_dir: str) -> t.Iterator[str]:
     artifacts = known.get("artifacts")
     how = "put it aside once all of it is where you declare, or to begin anew without it"
     if left:
-        named = ", ".join(sorted(left))
-        yield f"backend_store_uri, auth_database_uri: what the team has is in {named}, and would be left behind; {how}"
+        named, options = ", ".join(sorted(left)), "backend_store_uri, auth_database_uri"
+        if left & {file for purpose, file in files.items() if purpose in team["in_files"]}:
+            stays = "with state: stopped, move it away, run this, and move it back before the team is started again"
+            yield f"{options}: {named} has what would be left behind, and what stays; {stays}"
+        else:
+            yield f"{options}: what the team has is in {named}, and would be left behind; {how}"
     if artifacts and "artifacts" not in team["in_files"] and _has(artifacts):
         yield f"artifacts: destination: what the team has is in {artifacts}, and would be left behind; {how}"
 
@@ -165,5 +169,13 @@ def _known(path: str) -> dict[str, t.Any]:
 
 
 def _has(place: str) -> bool:
-    """Whether it is a file, or a directory with anything in it."""
-    return bool(os.listdir(place)) if os.path.isdir(place) else os.path.exists(place)
+    """Whether it is a file, or a directory with anything in it but what a file system of its own has."""
+    try:
+        return bool(set(os.listdir(place)) - {"lost+found"})
+    except NotADirectoryError:
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError:
+        # It is there, and not for root to look into.
+        return True

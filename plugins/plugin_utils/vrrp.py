@@ -37,15 +37,23 @@ def sharing(here: str, proxies: t.Iterable[Proxy]) -> dict[str, t.Any]:
     """
     those = list(proxies)
     shared = next((str(proxy.shared or "") for proxy in those if proxy.name == here), "")
-    together = [proxy for proxy in those if str(proxy.shared or "") == shared]
     if not is_shareable(shared):
         return {"own": "", "peers": [], "priority": 0, "problems": []}
     address = ipaddress.ip_interface(shared)
+    # However it is written.
+    is_same = {each: is_shareable(each) and ipaddress.ip_interface(each).ip == address.ip for each in map(_text, those)}
+    together = [proxy for proxy in those if is_same[_text(proxy)]]
     own: dict[str, str] = {}
     problems = []
     for proxy in together:
         found = [each for each in proxy.addresses if ipaddress.ip_address(each).version == address.version]
-        if not found:
+        if _text(proxy) != shared:
+            problems.append(f"mlflow_proxy_shared_address: {proxy.name} writes {_text(proxy)} for {shared}; write one")
+        elif found and found[0] in own.values():
+            problems.append(f"mlflow_proxy_address: {found[0]} is given for {proxy.name} and for another proxy")
+        elif found and address.network.num_addresses > 1 and ipaddress.ip_address(found[0]) not in address.network:
+            problems.append(f"mlflow_proxy_address: {found[0]} of {proxy.name} is not in the network of {shared}")
+        elif not found:
             problems.append(
                 f"mlflow_proxy_address: {proxy.name} shares {shared}, and its own IPv{address.version} address is not"
                 " known; give it in the variables of that host"
@@ -63,6 +71,10 @@ def sharing(here: str, proxies: t.Iterable[Proxy]) -> dict[str, t.Any]:
     }
 
 
+def _text(proxy: Proxy) -> str:
+    return str(proxy.shared or "")
+
+
 def is_shareable(text: str) -> bool:
     """Whether a text is an address that hosts can take over from each other, with the length of its prefix."""
     try:
@@ -70,4 +82,6 @@ def is_shareable(text: str) -> bool:
     except ValueError:
         return False
     beyond = found.ip.is_loopback or found.ip.is_multicast or found.ip.is_unspecified or found.ip.is_link_local
-    return "/" in text and text.rpartition("/")[2].isdigit() and "%" not in text and not beyond
+    # The network itself, or its last, is no host's.
+    alone = found.network.num_addresses > 2 and found.ip in (found.network[0], found.network[-1])
+    return "/" in text and text.rpartition("/")[2].isdigit() and "%" not in text and not (beyond or alone)

@@ -2,7 +2,7 @@
 # Prints "nginx VERSION", what others.awk reads of nginx's files beside this role's, "refused TEXT" where nginx does not take those,
 # "stock FILE" for Debian's page that nobody has changed, "ipv6" where the host has it, "copy FILE" for certificates that came
 # from the controller, "part TEAM" for each that has a directory of what it uses, "keepalived own" or "keepalived other" for whose
-# configuration keepalived has, "interface NAME" of the proxy's own address, "missing FILE" for what is not there, and
+# configuration keepalived has, "keepalived unread" where that is newer than it has read, "interface NAME" of the proxy's own address, "missing FILE" for what is not there, and
 # "expires FILE" for certificates with less than 30 days left.
 # The arguments are the program others.awk, this role's two files of nginx, the directories of those copies and of what teams use,
 # keepalived's configuration, the proxy's own address or nothing, the certificates of the CA and of the proxy, its key, and a
@@ -53,7 +53,13 @@ fi
 # By what is in it: files in /proc have no size.
 grep -q . /proc/net/if_inet6 2>/dev/null && echo ipv6
 if test -e "$keepalived"; then
-    if head -n 1 "$keepalived" | grep -qF mlops.mlflow; then echo "keepalived own"; else echo "keepalived other"; fi
+    if head -n 1 "$keepalived" | grep -qF mlops.mlflow; then
+        echo "keepalived own"
+        loaded=$(systemctl show --value --property=StateChangeTimestamp --timestamp=unix keepalived.service 2>/dev/null)
+        test "$(stat -c %Y "$keepalived")" -le "$(printf '%s' "${loaded#@}" | grep -x '[0-9]*' || echo 0)" || echo "keepalived unread"
+    else
+        echo "keepalived other"
+    fi
 fi
 test -z "$address" || ip -oneline address show to "$address" | awk '{ print "interface " $2 }'
 find "$directory" -regextype posix-extended -regex '.*/[0-9a-f]{64}\.pem' -printf 'copy %p\n' 2>/dev/null

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 
+import jinja2
 import pytest
 
 PLAYBOOK = """
@@ -71,7 +72,7 @@ fi
 def look(role, tmp_path):
     """Look at a host whose nginx prints what it reads, or why it does not."""
 
-    def run(dump="", *files):
+    def run(dump="", *files, address=""):
         (tmp_path / "dump").write_text(dump)
         (tmp_path / "nginx").write_text(NGINX.replace("DUMP", f"{tmp_path}/dump; exit {int('[emerg]' in dump)}"))
         (tmp_path / "nginx").chmod(0o755)
@@ -88,7 +89,7 @@ def look(role, tmp_path):
                 str(tmp_path),
                 f"{tmp_path}/of teams",
                 f"{tmp_path}/keepalived.conf",
-                "127.0.0.1",
+                address,
                 *files,
             ],
             env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
@@ -97,7 +98,7 @@ def look(role, tmp_path):
             check=True,
         )
         assert done.stderr == ""
-        return [line.rstrip() for line in done.stdout.splitlines() if line not in ("ipv6", "interface lo")]
+        return [line.rstrip() for line in done.stdout.splitlines() if line != "ipv6"]
 
     return run
 
@@ -135,7 +136,27 @@ def test_sees_whose_configuration_keepalived_has(look, role, tmp_path):
     file.write_text("global_defs {\n}\n")
     assert look("") == ["nginx 1.26.3", "keepalived other"]
     file.write_text((role / "templates" / "keepalived.conf.j2").read_text())
+    assert look("") == ["nginx 1.26.3", "keepalived own", "keepalived unread"]
+    (tmp_path / "systemctl").write_text("#!/bin/sh\necho @$(($(date +%s) + 1))\n")
+    (tmp_path / "systemctl").chmod(0o755)
     assert look("") == ["nginx 1.26.3", "keepalived own"]
+
+
+@pytest.mark.parametrize(
+    ("address", "seen"), [("127.0.0.1", ["interface lo"]), ("192.0.2.77", []), ("::1", ["interface lo"])]
+)
+def test_sees_which_interface_has_the_proxys_own_address(look, address, seen):
+    assert look("", address=address) == ["nginx 1.26.3", *seen]
+
+
+@pytest.mark.parametrize(
+    ("shared", "line"), [("192.0.2.10/24", "192.0.2.10/24"), ("fd00::10/64", "fd00::10/64 preferred_lft 0")]
+)
+def test_a_proxy_speaks_to_servers_from_its_own_address(role, shared, line):
+    text = (role / "templates" / "keepalived.conf.j2").read_text()
+    given = {"own": "x", "peers": ["y"], "priority": 1}
+    rendered = jinja2.Template(text).render(mlflow_proxy_shared_address=shared, __mlflow_proxy_sharing=given)
+    assert line in map(str.strip, rendered.splitlines())
 
 
 SHARED = {

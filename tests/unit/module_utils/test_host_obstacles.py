@@ -161,8 +161,10 @@ def test_a_database_in_a_file_that_would_stay_behind(host):
     file = host.home / "mlflow.db"
     host.has({"mlflow": file})
     assert host.found() == host.found(in_files=["auth", "tracking"]) == ""
-    for in_files in ([], ["auth"], ["tracking", "artifacts"]):
-        assert host.found(in_files=in_files) == left("backend_store_uri, auth_database_uri", file)
+    assert host.found(in_files=[]) == left("backend_store_uri, auth_database_uri", file)
+    # Whoever put it aside for the one would begin anew with the other.
+    for in_files in (["auth"], ["tracking", "artifacts"]):
+        assert host.found(in_files=in_files).endswith("move it back before the team is started again")
     # Put aside by who wants to begin anew.
     file.unlink()
     assert host.found(in_files=[]) == ""
@@ -184,3 +186,16 @@ def test_artifacts_that_would_stay_behind(host):
     (place / "1").mkdir()
     assert host.found(in_files=["artifacts"]) == ""
     assert host.found(in_files=[]) == left("artifacts: destination", place)
+    # As a file system of its own has it.
+    (place / "1").rename(place / "lost+found")
+    assert host.found(in_files=[]) == ""
+
+
+def test_a_place_that_root_cannot_look_into_ends_no_run(host, monkeypatch):
+    def fail(_place):
+        raise OSError(116, "Stale file handle")
+
+    host.has({"mlflow": None}, "/srv/elsewhere")
+    assert host.found(in_files=[]) == ""
+    monkeypatch.setattr(_host_obstacles.os, "listdir", fail)
+    assert host.found(in_files=[]) == left("artifacts: destination", "/srv/elsewhere")

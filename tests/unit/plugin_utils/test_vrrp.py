@@ -39,6 +39,13 @@ def test_who_shares_nothing_that_can_be_shared_has_no_peers(shared):
         (proxy(2, reached="p2.example.org"), "mlflow_proxy_address: proxy2 shares 192.0.2.10/24, and its own IPv4"),
         (proxy(2, own="fd00::2"), "mlflow_proxy_address: proxy2 shares 192.0.2.10/24, and its own IPv4"),
         (proxy(2, own=[], reached=""), "mlflow_proxy_address: proxy2 shares 192.0.2.10/24, and its own IPv4"),
+        (proxy(2, own="192.0.2.1"), "mlflow_proxy_address: 192.0.2.1 is given for proxy2 and for another proxy"),
+        (proxy(2, own="10.9.9.1"), "mlflow_proxy_address: 10.9.9.1 of proxy2 is not in the network of 192.0.2.10/24"),
+        (proxy(2, own="127.0.0.1"), "mlflow_proxy_address: 127.0.0.1 of proxy2 is not in the network"),
+        (
+            proxy(2, shared="192.0.2.10/25"),
+            "mlflow_proxy_shared_address: proxy2 writes 192.0.2.10/25 for 192.0.2.10/24",
+        ),
         (proxy(2, own="192.0.2.10"), "mlflow_proxy_shared_address: 192.0.2.10 is proxy2's own"),
     ],
 )
@@ -69,8 +76,21 @@ def test_what_can_be_shared(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["192.0.2.10", "192.0.2.10/33", "192.0.2.10/255.255.255.0", "127.0.0.2/8", "fe80::1%eth0/64", "fe80::1/64", "::/0",
-     "224.0.0.18/32", "a/24", "192.0.2.10/24\n}", "192.0.2.10/ 24"],
-)  # fmt: skip
+    [
+        "192.0.2.10",
+        "192.0.2.10/33",
+        "192.0.2.10/255.255.255.0",
+        "127.0.0.2/8",
+        "192.0.2.0/24",
+        "192.0.2.255/24",
+        "fe80::1%eth0/64",
+        "fe80::1/64",
+        "::/0",
+        "224.0.0.18/32",
+        "a/24",
+        "192.0.2.10/24\n}",
+        "192.0.2.10/ 24",
+    ],
+)
 def test_what_cannot_be_shared(text):
     assert not is_shareable(text)

@@ -40,4 +40,8 @@ class Server:
 
     def ask(self, path: str, body: Any = None) -> Any:
         """Return what it answers in JSON."""
-        return json.loads(self.answer(path, body))
+        text = self.answer(path, body)
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise AskError(f"{path}: the answer is no JSON") from None

@@ -123,6 +123,8 @@ class Upgrade:
                 input=json.dumps({"do": do, "databases": uris, "registry": registry}),
                 env=environment,
                 cwd=self.team.state_dir if os.path.isdir(self.team.state_dir) else "/",
+                # Several teams are looked at side by side.
+                memory=commands.ASK_MEMORY if do == "look" else commands.WORK_MEMORY,
             )
         except commands.LateError:
             raise UpgradeError(f"no answer within {seconds} s") from None

@@ -64,9 +64,10 @@ def test_all_that_was_acknowledged_before_is_there_and_agrees(lab):
         assert [name for name in runs if not (artifacts / "0" / name / "model.txt").exists()] == []
         assert manifest["counts"]["runs"] == len(runs)
         copies = [(stage / "databases" / "mlflow.db", manifest["databases"][0]["tables"])]
-        known, gone = stage / "artifacts.jsonl", lab.manifest.Gone()
-        assert list(lab.manifest.differences(manifest, known, copies, artifacts, gone)) == []
-        assert gone.paths == set()
+        known = stage / "artifacts.jsonl"
+        with lab.manifest.Gone(stage) as gone:
+            assert list(lab.manifest.differences(manifest, known, copies, artifacts, gone)) == []
+            assert list(gone.paths()) == []
 
 
 def test_artifacts_that_go_while_they_are_read_are_no_failure(lab):

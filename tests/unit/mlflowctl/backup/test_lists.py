@@ -1,12 +1,13 @@
 """Lists of artifacts: looked up in the order of a walk, whatever order a snapshot has them in."""
 
 import json
+import os
 import random
 import tracemalloc
 
 import pytest
 from mlflowctl import trees
-from mlflowctl.backup import contents, lists
+from mlflowctl.backup import contents, lists, manifest
 
 PATHS = ["b", "a/z", "a/b/c", "a/b.txt", "a b/1", "a-b/1", "a.b/1", "a/b/c d/e"]
 PATHS += ["c/\udcff/x", "c/\ue000/x", "c/a\u2028b"]
@@ -80,3 +81,40 @@ def test_what_is_compared_of_one_takes_no_room(many):
     finally:
         tracemalloc.stop()
     assert peak < 512 << 10
+
+
+class Repository:
+    """One that has some paths, and is asked for a few at a time."""
+
+    def __init__(self, *paths):
+        self.paths, self.asked = set(paths), []
+
+    def having(self, _snapshot, paths, _shop):
+        self.asked.append(len(paths))
+        return iter(sorted(paths & self.paths))
+
+
+def test_any_number_may_be_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "AT_ONCE", 20)
+    repository = Repository("/srv/7", "/srv/\udcff", "/srv/49")
+    with manifest.Gone(tmp_path) as gone:
+        for name in [*range(50), "\udcff"]:
+            gone.add(f"{name}")
+        assert list(gone.lost(repository, {}, "/srv")) == [contents.missing(name) for name in ("7", "49", "\udcff")]
+    assert repository.asked == [20, 20, 11]
+    assert gone.removed == ["0", "1", "2", "3", "4", "5", "6", "8", "9", "10"]
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_no_snapshot_has_is_not_held_for_backed_up(tmp_path):
+    name = f"{contents.UNFINISHED}x"
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / name).write_text("half")
+    assert list(contents.artifacts(str(tmp_path), contents.Listed(()))) == []
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "model.bin").write_text("whole")
+    with pytest.raises(OSError, match="which is in no snapshot"):
+        list(contents.artifacts(str(tmp_path), contents.Listed(())))
+    missed, root = [], trees.open_directory(tmp_path, [tmp_path])
+    assert list(contents.artifacts_within(trees.walk(root), contents.Listed(()), missed.append)) == []
+    assert [parts[-1] for parts in missed] == ["model.bin"]

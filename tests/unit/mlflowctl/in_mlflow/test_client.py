@@ -29,6 +29,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(json.dumps(told).encode())
 
+    def do_PATCH(self):
+        """End before the answer."""
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+        self.wfile.write(b'{"users": [1,2')
+
     def do_PUT(self):
         """Give as many megabytes as the path says."""
         self.send_response(200)
@@ -122,6 +129,22 @@ def large(ways, take):
 def test_an_answer_has_an_end(ways):
     with pytest.raises(http.client.HTTPException, match="larger than 64 MiB"):
         large(ways, client.whole)
+
+
+@pytest.mark.parametrize("take", [client.whole, client.checksum])
+def test_half_an_answer_is_none(ways, take):
+    path, uri = ways
+    way = client.over_socket(path, 60) if path else http.client.HTTPConnection(uri.partition("//")[2], timeout=60)
+    with pytest.raises(http.client.IncompleteRead):
+        client.asked(way, "PATCH", "/", None, {}, take)
+
+
+def test_what_is_no_json_is_told(ways, monkeypatch):
+    path, _uri = ways
+    monkeypatch.setattr(Handler, "do_GET", Handler.do_PATCH)
+    monkeypatch.setattr(client, "refuse_part", lambda _response: None)
+    with pytest.raises(api.AskError, match="/x: the answer is no JSON" if path else "does not answer"):
+        api.Server(path or "/no/such/socket", "ann", "it").ask("/x")
 
 
 def test_an_artifact_is_taken_piece_by_piece(ways):

@@ -133,7 +133,7 @@ def artifacts(directory: str, known: Listed) -> Iterator[File]:
         for name in (name for name in names if not name.startswith(UNFINISHED)):
             path = os.path.join(folder, name)
             relative = os.path.relpath(path, directory)
-            refuse_long(relative)
+            refuse_unkept(relative)
             yield from described(path, None, relative, known, holes)
 
 
@@ -148,16 +148,19 @@ def artifacts_within(
         if stat.S_ISREG(facts.st_mode) and not parts[-1].startswith(UNFINISHED):
             path = os.path.join(*parts)
             try:
-                refuse_long(path)
+                refuse_unkept(path)
                 yield from described(parts[-1], folder, path, known, holes)
             except OSError:
                 missed(parts)
 
 
-def refuse_long(path: str) -> None:
-    """Let nobody hold for backed up what restic could not put below the directory where it is restored to."""
+def refuse_unkept(path: str) -> None:
+    """Let nobody hold for backed up what restic leaves out, or could not put below where it is restored to."""
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise OSError(errno.ENAMETOOLONG, f"its path has more than {LONGEST_PATH} bytes", path[:LONGEST])
+    if any(part.startswith(UNFINISHED) for part in path.split("/")[:-1]):
+        problem = f"a directory on its path begins with {UNFINISHED}, which is in no snapshot; rename it"
+        raise OSError(errno.EINVAL, problem, path[:LONGEST])
 
 
 def described(name: str, folder: int | None, relative: str, known: Listed, holes: Any) -> Iterator[File]:

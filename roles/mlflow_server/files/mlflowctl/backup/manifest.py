@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pwd
@@ -25,8 +26,8 @@ MANIFEST = "manifest.json"
 NOBODY = "nobody"
 VERSION = re.compile(r"\d+(\.\d+){1,3}(rc\d+)?", re.ASCII)
 COPIES = {"sqlite": ".db", "postgresql": ".dump"}
-# So many artifacts can have gone while a snapshot was made.
-MOST_GONE = 100_000
+# So many artifacts a repository is asked for at a time, and so many are named that it never had.
+AT_ONCE, MOST_NAMED = 10_000, 10
 NAMES = ("auth", "tracking", "mlflow")
 
 
@@ -184,27 +185,43 @@ def list_files(directory: Path, listed: IO[str]) -> None:
 
 
 class Gone:
-    """Which artifacts are on a snapshot's list and were not fetched."""
+    """Which artifacts are on a snapshot's list and were not fetched: any number of them, and so in a file."""
 
-    def __init__(self) -> None:
-        self.paths: set[str] = set()
+    def __init__(self, shop: Path) -> None:
+        self.shop = shop
+        # Closed on leaving.
+        self.file = tempfile.TemporaryFile("w+", encoding="utf-8", dir=shop)  # noqa: SIM115
+        # Some that the snapshot never had.
+        self.removed: list[str] = []
+
+    def __enter__(self) -> Gone:
+        """Begin to note."""
+        return self
+
+    def __exit__(self, *_words: object) -> None:
+        """Forget all of them."""
+        self.file.close()
 
     def add(self, path: str) -> None:
         """Note one."""
-        self.paths.add(path)
-        if len(self.paths) > MOST_GONE:
-            raise BackupError(f"more than {MOST_GONE:,} artifacts that the snapshot lists are missing")
+        print(json.dumps(path), file=self.file)
 
-    def lost(self, repository: Repository, snapshot: Snapshot, directory: str, shop: Path) -> list[str]:
+    def paths(self) -> Iterator[str]:
+        """Give all of them."""
+        self.file.seek(0)
+        yield from map(json.loads, self.file)
+
+    def lost(self, repository: Repository, snapshot: Snapshot, directory: str) -> Iterator[str]:
         """Say what the snapshot has all the same.
 
         It was made while people worked: what they removed between being listed and being read, it never had.
         """
-        paths = {f"{directory}/{path}": path for path in self.paths}
-        found = repository.having(snapshot, set(paths), shop) if paths else ()
-        lost = [paths[path] for path in found]
-        self.paths -= set(lost)
-        return [contents.missing(path) for path in sorted(lost)]
+        waiting = self.paths()
+        while paths := {f"{directory}/{path}": path for path in itertools.islice(waiting, AT_ONCE)}:
+            found = {paths[path] for path in repository.having(snapshot, set(paths), self.shop)}
+            never = (path for path in paths.values() if path not in found)
+            self.removed += itertools.islice(never, MOST_NAMED - len(self.removed))
+            yield from map(contents.missing, sorted(found))
 
 
 def look_into(copy: Path, name: str, team: Team | None) -> str:

@@ -31,6 +31,7 @@ from mlflowctl.backup.fetched import (
 )
 from mlflowctl.backup.lists import LIST, files_of, put_in_order
 from mlflowctl.backup.manifest import (
+    MOST_NAMED,
     Gone,
     differences,
     environment,
@@ -197,14 +198,16 @@ class Restore:
 
     def compare(self) -> None:
         """Let nothing that is not whole get in the place of anything."""
-        gone = Gone()
-        wrong = differences(self.manifest, self.listed, self.copies, self.artifacts, gone, self.team)
-        found = list(itertools.islice(wrong, MOST_TOLD))
-        if not self.of_clients:
-            directory = self.manifest["artifacts"]["directory"]
-            found += gone.lost(self.repository, self.snapshot, directory, self.home)
+        with Gone(self.home) as gone:
+            wrong = differences(self.manifest, self.listed, self.copies, self.artifacts, gone, self.team)
+            found = list(itertools.islice(wrong, MOST_TOLD))
+            if self.of_clients:
+                gone.removed = list(itertools.islice(gone.paths(), MOST_NAMED))
+            else:
+                lost = gone.lost(self.repository, self.snapshot, self.manifest["artifacts"]["directory"])
+                found += itertools.islice(lost, MOST_TOLD)
         # What people wrote or removed while it was read is told of.
-        self.changed += sorted(gone.paths - set(self.changed))
+        self.changed += [path for path in gone.removed if path not in self.changed]
         if found:
             raise BackupError("the restored files are not those of the snapshot: " + "; ".join(found[:MOST_TOLD]))
 
@@ -293,7 +296,9 @@ class Restore:
         """Return what people want to know of the snapshot."""
         known = {key: self.manifest[key] for key in ("time", "began", "host", "counts", "artifacts")}
         elsewhere = self.manifest.get("elsewhere", {})
-        clients = {"left": self.left, "changed_while_read": self.changed[:10]} if self.left or self.changed else {}
+        clients = (
+            {"left": self.left, "changed_while_read": self.changed[:MOST_NAMED]} if self.left or self.changed else {}
+        )
         known = {**known, "elsewhere": elsewhere, **clients}
         return {"team": self.team.name, "snapshot": self.snapshot["short_id"], **known}
 

@@ -20,7 +20,14 @@ def whole(response: http.client.HTTPResponse) -> bytes:
     text = response.read(LARGEST + 1)
     if len(text) > LARGEST:
         raise http.client.HTTPException(f"the answer is larger than {LARGEST >> 20} MiB")
+    refuse_part(response)
     return text
+
+
+def refuse_part(response: http.client.HTTPResponse) -> None:
+    """Raise where the server has ended before its answer, which http.client says only of what is read in one go."""
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
 
 
 def checksum(response: http.client.HTTPResponse) -> bytes:
@@ -30,6 +37,7 @@ def checksum(response: http.client.HTTPResponse) -> bytes:
     total = hashlib.sha256()
     for piece in iter(lambda: response.read(PIECE), b""):
         total.update(piece)
+    refuse_part(response)
     return total.hexdigest().encode()
 
 
