@@ -54,8 +54,10 @@ def collected() -> Iterator[tuple[str, str]]:
 def of_python(source: str) -> Iterator[str]:
     """Yield what a module raises, fails with, ends with, or finds."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Yield) and isinstance(node.value, ast.JoinedStr):
+        if isinstance(node, ast.Yield) and node.value is not None:
             yield text_of(node.value)
+        if isinstance(node, ast.FunctionDef) and ERROR.search(node.name.title()):
+            yield from (text for it in ast.walk(node) if isinstance(it, ast.Return) for text in returned(it.value))
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             yield from (text_of(given) for given in node.exc.args if ast.unparse(node.exc.func) != NEVER)
         if isinstance(node, ast.Call):
@@ -69,6 +71,15 @@ def of_python(source: str) -> Iterator[str]:
                 yield from map(text_of, node.args[:1])
             elif name == "fail_json":
                 yield from (text_of(given.value) for given in node.keywords if given.arg == "msg")
+
+
+def returned(node: ast.expr | None) -> Iterator[str]:
+    """Yield the texts that a function gives which looks for what is wrong."""
+    if isinstance(node, ast.IfExp):
+        yield from returned(node.body)
+        yield from returned(node.orelse)
+    elif node is not None:
+        yield text_of(node)
 
 
 def text_of(node: ast.expr) -> str:
