@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 import json
 import os
 import shutil
@@ -184,7 +185,7 @@ def largest(stage: Path) -> int:
     """Return how many bytes no file has that is to be in the snapshot, however it grows while it is read."""
     seen = (file["size"] for file in files_of(stage / LIST))
     own = (path.lstat().st_size for path in stage.rglob("*"))
-    return max(holes.MOST, 2 * max(max(seen, default=0), max(own, default=0)))
+    return max(holes.MOST, 2 * max(itertools.chain(seen, own), default=0))
 
 
 def is_as_it_was(directory: Path, file: dict[str, Any]) -> bool:
