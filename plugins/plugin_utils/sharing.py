@@ -11,7 +11,7 @@ import typing as t
 from urllib.parse import parse_qs
 
 from .storage import is_local
-from .stores import DATABASE, said, without_password
+from .stores import DATABASE, endpoints, said, without_password
 
 Team = t.Dict[str, t.Any]
 # A host, in lower case, and a port: SQLAlchemy takes several of them for one database, each with a port of its own.
@@ -21,7 +21,6 @@ Problems = t.Iterator[str]
 PORTS = {"postgresql": "5432", "mysql": "3306", "mssql": "1433"}
 # Where one name of a bucket is another bucket.
 ENDPOINT = "MLFLOW_S3_ENDPOINT_URL"
-WITH_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]+))?")
 LOOPBACK = re.compile(r"https?://(localhost|127\.[0-9.]+|\[::1\])(:|/|$)")
 
 
@@ -102,13 +101,9 @@ def _database(uri: str) -> Database | None:
 
 
 def _endpoints(database: t.Any, usual: str) -> t.Iterator[Endpoint]:
-    """Each host without brackets, and empty where it is the one that asks, with its port."""
-    ports = said(database, "port", "port").split(",")
-    for number, each in enumerate(said(database, "host", "host").split(",")):
-        found = WITH_PORT.fullmatch(each)
-        host = (found["host"] if found else each).strip("[]").lower()
-        # One port is that of all hosts.
-        port = (found and found["port"]) or ports[min(number, len(ports) - 1)] or usual
+    """Each host without capitals, and empty where it is the one that asks, with its port."""
+    for name, port in endpoints(database, usual):
+        host = name.lower()
         yield "" if _is_here(host) else host, port
 
 

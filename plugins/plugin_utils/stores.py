@@ -57,6 +57,7 @@ STORES: dict[str, tuple[str, ...]] = {
     "sftp": ("pysftp",),
     "ftp": (),
 }
+WITH_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]+))?", re.ASCII)
 PLACE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
 STORE = re.compile(r"//(?P<host>[^/\s]+)(/.*)?", re.DOTALL)
 # How a store is named: by a bucket alone, or by two names with an @ between them.
@@ -76,6 +77,18 @@ LONGEST_PART, LONGEST_PATH = 255, 4095
 def said(found: re.Match[str], part: str, option: str) -> str:
     """What a URI says of a part: among its options, which SQLAlchemy takes first, or else in its place."""
     return ",".join(parse_qs(found["query"] or "").get(option, [])) or found[part] or ""
+
+
+def endpoints(found: re.Match[str], usual: str) -> t.Iterator[tuple[str, str]]:
+    """Each host of a URI without brackets, with its port, as SQLAlchemy reads them.
+
+    They are C(host=a,b&port=1,2), where one port is that of all hosts, or else C(host=a:1&host=b:2).
+    """
+    ports = said(found, "port", "port").split(",")
+    for number, each in enumerate(said(found, "host", "host").split(",")):
+        own = WITH_PORT.fullmatch(each)
+        host = own["host"] if own else each
+        yield host.strip("[]"), (own and own["port"]) or ports[min(number, len(ports) - 1)] or usual
 
 
 def database_problem(uri: str, packages: Packages) -> str | None:

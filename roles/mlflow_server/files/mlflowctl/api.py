@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable
 from typing import Any
 
 from mlflowctl.errors import Problem
 from mlflowctl.in_mlflow import client
 
 SECONDS = 120
-Take = Callable[[http.client.HTTPResponse], bytes]
 
 
 class AskError(Problem):
@@ -25,7 +23,7 @@ class Server:
         self.path = path
         self.headers = client.log_in(username, password)
 
-    def answer(self, path: str, body: Any = None, take: Take = client.whole) -> bytes:
+    def answer(self, path: str, body: Any = None, take: client.Take = client.whole) -> bytes:
         """Return what it answers, or what is taken of that."""
         connection, method = client.over_socket(self.path, SECONDS), "GET" if body is None else "POST"
         try:

@@ -7,6 +7,10 @@ class Problem(Exception):
     """Why it is not done, in words that can be shown; see `cli.py` for the exit code."""
 
 
+# How data can be none of what they should be, whoever has written them: the work on others goes on.
+ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
+
+
 def shown(error: object) -> str:
     """Return what is wrong so that it does nothing to a terminal, whatever names are in it; its lines stay lines."""
     return "".join(it if it == "\n" or not hides(it) else ascii(it)[1:-1] for it in str(error))

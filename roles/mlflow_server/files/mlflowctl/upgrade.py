@@ -24,7 +24,7 @@ from typing import Any
 from mlflowctl import causes, commands, databases, redaction, replicas
 from mlflowctl import settings as handed_over
 from mlflowctl import team as teams
-from mlflowctl.errors import Problem
+from mlflowctl.errors import ODD, Problem
 from mlflowctl.files import sync
 from mlflowctl.in_mlflow import old_keys
 from mlflowctl.program import IN_MLFLOW, PROGRAM, lasting
@@ -45,7 +45,7 @@ MIGRATE_SECONDS = 12 * 3600
 
 
 # Whatever a team's databases may say instead of what was asked: the others' upgrades go on.
-FAILURES = (Problem, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
+FAILURES = (Problem, OSError, *ODD)
 # Says whether an upgrade of another team has failed.
 Held = Callable[[], bool]
 

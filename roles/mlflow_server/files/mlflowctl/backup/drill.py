@@ -25,7 +25,7 @@ from mlflowctl.backup.lists import LIST, files_of, put_in_order
 from mlflowctl.backup.manifest import Gone, differences, environment, read_manifest
 from mlflowctl.backup.repository import BackupError, Repository, settings
 from mlflowctl.backup.snapshot import refuse_without_space
-from mlflowctl.errors import Problem
+from mlflowctl.errors import ODD, Problem
 from mlflowctl.files import fresh, remove
 from mlflowctl.program import IN_MLFLOW, PROGRAM
 from mlflowctl.team import Team
@@ -37,8 +37,6 @@ START_SECONDS = 300
 MOST_TOLD = 100
 # Of an artifact that MLflow is asked for: it refuses some letters, and HTTP has its own for others.
 PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
-# How what a snapshot holds, or its server answers, can be none of what it should be.
-ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
 # Those of mlflow@.service that matter for what has no way out.
 PROPERTIES = [
     "Type=exec",

@@ -13,6 +13,7 @@ from mlflowctl.in_mlflow.wait_until_healthy import UnixConnection
 
 # Bytes of an answer. A server that runs somebody else's code may send any number.
 LARGEST, PIECE = 64 << 20, 1 << 20
+Take = Callable[[http.client.HTTPResponse], bytes]
 
 
 def whole(response: http.client.HTTPResponse) -> bytes:
@@ -58,7 +59,7 @@ def asked(
     target: str,
     body: Any,
     headers: dict[str, str],
-    take: Callable[[http.client.HTTPResponse], bytes] = whole,
+    take: Take = whole,
 ) -> tuple[int, bytes]:
     """Send one request; return the status and what is taken of the answer. OSError or HTTPException where none is."""
     if isinstance(connection, UnixConnection):
