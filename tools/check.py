@@ -8,10 +8,12 @@ before stay.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -43,6 +45,11 @@ GIVING_WAY = frozenset({"servers", "programs", "targets", "playbooks", "sanity",
 WITHOUT_HOSTS = frozenset({"docs", "lint", "programs", "sanity", "unit"})
 
 STAT = Path("/proc/stat")
+# What says why a stage failed: pytest's, ansible-test's and Ansible's own words.
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+WHY = re.compile(r"(E  |FAILED |ERROR|fatal: )")
+# As many of them, and else as many of the last lines, are told at the end: enough for whoever sees no more than that.
+TOLD = 8
 
 
 @dataclass(frozen=True)
@@ -52,10 +59,35 @@ class Result:
     name: str
     passed: bool
     seconds: float
+    why: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the line that sums it up."""
         return f"{'passed' if self.passed else 'FAILED':8} {self.name:12} {self.seconds:6.0f} s"
+
+
+class Reasons:
+    """Remembers of all that a stage prints what says why it failed."""
+
+    def __init__(self) -> None:
+        self.first: list[str] = []
+        self.summary: deque[str] = deque(maxlen=TOLD)
+        self.last: deque[str] = deque(maxlen=TOLD)
+
+    def hear(self, line: str) -> None:
+        """Take one line."""
+        text = COLOUR.sub("", line).rstrip()[:300]
+        if not WHY.match(text):
+            if text:
+                self.last.append(text)
+        elif text.startswith("E "):
+            self.first = [*self.first, text][:TOLD]
+        else:
+            self.summary.append(text)
+
+    def told(self) -> tuple[str, ...]:
+        """Return the lines to tell."""
+        return (*self.first, *self.summary) or tuple(self.last)
 
 
 class Runner:
@@ -70,7 +102,7 @@ class Runner:
         whole = next((stage for stage, parts in PARTS.items() if name in parts), "")
         words = [whole, f"ARGS={name}"] if whole else [name]
         project.say(f"make {' '.join(words)}")
-        started = time.monotonic()
+        started, reasons = time.monotonic(), Reasons()
         command = ["make", "--no-print-directory", *words]
         if name in self.gives_way:
             command = ["nice", "-n", "10", *command]
@@ -84,9 +116,11 @@ class Runner:
             stderr=subprocess.STDOUT,
         ) as make:
             for line in make.stdout or ():
+                reasons.hear(line)
                 with self.speaking:
                     print(line, end="", flush=True)
-        result = Result(name, make.returncode == 0, time.monotonic() - started)
+        failed = make.returncode != 0
+        result = Result(name, not failed, time.monotonic() - started, reasons.told() if failed else ())
         project.say(str(result))
         return result
 
@@ -136,6 +170,9 @@ def main() -> int:
     finally:
         if with_hosts:
             testhosts.down([host.name for host in testhosts.hosts() if host.name not in before])
+    for result in results:
+        if result.why:
+            print(f"why {result.name} failed:", *result.why, sep="\n  ")
     for result in results:
         print(result)
     print(busy(began, ticks(STAT.read_text())))

@@ -42,6 +42,34 @@ def test_only_what_begins_hosts_removes_what_came_since_and_has_others_give_way(
     assert gave_way == (check.GIVING_WAY if down else set())
 
 
+def test_why_a_stage_failed_is_told_at_the_end(monkeypatch, capsys):
+    """Whoever sees only the end of a log learns what failed: by pytest's words, and else by the last lines."""
+    red = "\x1b[31mFAILED x.py::test_x - assert\x1b[0m"
+    said = {
+        "unit": ["tests/unit/x.py F", *("E   assert 1 == 2" for _ in range(30)), red],
+        "lint": ["begun", *(f"line {number}" for number in range(100)), ""],
+        "docs": ["ERROR: told, and no reason to fail"],
+    }
+
+    def make(command, **_more):
+        lines = said[command[-1]]
+        script = "import sys; print(*sys.argv[2:], sep=chr(10)); sys.exit(sys.argv[1] != 'docs')"
+        return popen([sys.executable, "-c", script, command[-1], *lines], text=True, stdout=subprocess.PIPE)
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "run", lambda *_words, **_more: None)
+    monkeypatch.setattr(subprocess, "Popen", make)
+    monkeypatch.setattr(sys, "argv", ["check.py", "unit", "lint", "docs"])
+    assert check.main() == 1
+    end = capsys.readouterr().out.partition("why lint failed:\n")[2]
+    lint, _between, unit = end.partition("why unit failed:\n")
+    assert lint.splitlines() == [f"  line {number}" for number in range(100 - check.TOLD, 100)]
+    told = unit.splitlines()
+    assert told[: check.TOLD + 1] == ["  E   assert 1 == 2"] * check.TOLD + ["  FAILED x.py::test_x - assert"]
+    table = [line.split()[:2] for line in told[check.TOLD + 1 : -1]]
+    assert table == [["FAILED", "lint"], ["passed", "docs"], ["FAILED", "unit"]]
+
+
 def test_how_busy_it_was_is_told():
     before = check.ticks("cpu  100 0 20 500 30 0 1 2 50 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
     assert before == (123, 653)
