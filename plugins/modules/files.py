@@ -45,7 +45,7 @@ options:
         choices: [file, directory, link, program, absent]
         default: file
       content:
-        description: Text of the file. Exclusive with an entry in O(secret_contents).
+        description: Text of the file. Exclusive with an entry in O(contents) or O(secret_contents).
         type: str
       files:
         description: Texts of the files of a program, by their paths below O(files[].path).
@@ -71,9 +71,14 @@ options:
         description: Mode as an octal number in quotes. Links have none.
         type: str
         default: "0644"
+  contents:
+    description:
+      - Texts of files by their path, instead of O(files[].content). What O(files) does not name is not written.
+    type: dict
+    default: {}
   secret_contents:
     description:
-      - Texts of files by their path, for files with secrets in them.
+      - The same, for files with secrets in them.
       - Neither the result, nor the diff, nor the target's journal shows them.
     type: dict
     default: {}
@@ -188,7 +193,13 @@ def reopen(folder: int, name: str, flags: int, facts: Facts) -> int:
     return handle
 
 
-def wanted(spec: Spec, secrets: dict[str, str], check_mode: bool) -> Facts:
+def texts_of(module: AnsibleModule, spec: Spec) -> list[str]:
+    """The texts that are given for a file: one, where the task is right."""
+    given = [spec["content"], *(module.params[option].get(spec["path"]) for option in ("contents", "secret_contents"))]
+    return [text for text in given if text is not None]
+
+
+def wanted(spec: Spec, text: str | None, check_mode: bool) -> Facts:
     """The facts that C(observe) is to find."""
     if spec["state"] == "absent":
         return {"state": "absent"}
@@ -204,7 +215,7 @@ def wanted(spec: Spec, secrets: dict[str, str], check_mode: bool) -> Facts:
         "mode": f"{int(spec['mode'], 8):04o}",
     }
     if spec["state"] == "file":
-        facts["content"] = str(secrets.get(spec["path"], spec["content"]))
+        facts["content"] = str(text)
     return facts
 
 
@@ -281,7 +292,7 @@ def difference(path: str, present: Facts, after: Facts, secret: bool) -> Facts:
 
 def ensure(module: AnsibleModule, spec: Spec) -> tuple[Facts, Facts | None]:
     """Bring one file into its state; return its result, and its diff where it changed."""
-    after = wanted(spec, module.params["secret_contents"], module.check_mode)
+    after = wanted(spec, next(iter(texts_of(module, spec)), None), module.check_mode)
     try:
         return ensure_here(module, spec, after)
     except UnsafePathError as error:
@@ -364,6 +375,7 @@ def main() -> None:
                 },
                 "required_if": [("state", "link", ("target",)), ("state", "program", ("files",))],
             },
+            "contents": {"type": "dict", "default": {}},
             "secret_contents": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
@@ -371,10 +383,8 @@ def main() -> None:
     results: list[Facts] = []
     diffs: list[Facts] = []
     for spec in module.params["files"]:
-        if spec["state"] == "file" and (spec["content"] is None) == (
-            spec["path"] not in module.params["secret_contents"]
-        ):
-            module.fail_json(msg=f"{spec['path']}: give its text in either content or secret_contents")
+        if spec["state"] == "file" and len(texts_of(module, spec)) != 1:
+            module.fail_json(msg=f"{spec['path']}: give its text in one of content, contents and secret_contents")
         try:
             result, diff = ensure(module, spec)
         except (OSError, KeyError, ValueError) as error:

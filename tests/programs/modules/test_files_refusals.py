@@ -17,11 +17,13 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="it gives files to the
 def fails(run_module, tmp_path):
     """Return the message of a call that is to fail, after looking that nothing is left of it."""
 
-    def run(spec, secrets=None, check=False, **options):
+    def run(spec, secrets=None, check=False, texts=None, **options):
         before = {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")}
         spec = {**spec, "path": str(spec["path"])}
         secrets = {str(path): text for path, text in (secrets or {}).items()}
-        answer = run_module("files", {"files": [spec], "secret_contents": secrets}, check=check, **options)
+        given = {"files": [spec], "secret_contents": secrets}
+        given["contents"] = {str(path): text for path, text in (texts or {}).items()}
+        answer = run_module("files", given, check=check, **options)
         assert answer.failed
         assert CANARY not in answer.output
         assert {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")} == before
@@ -51,9 +53,10 @@ def test_something_else_in_the_way(fails, tmp_path, check):
 @pytest.mark.parametrize("check", [True, False])
 def test_no_text_and_two_texts(fails, tmp_path, check):
     path = tmp_path / "f"
-    expected = f"{path}: give its text in either content or secret_contents"
+    expected = f"{path}: give its text in one of content, contents and secret_contents"
     assert fails({"path": path}, check=check) == expected
     assert fails({"path": path, "content": "x"}, secrets={path: CANARY}, check=check) == expected
+    assert fails({"path": path}, secrets={path: CANARY}, texts={path: "x"}, check=check) == expected
 
 
 def test_a_link_without_a_target(fails, tmp_path):

@@ -20,7 +20,7 @@ PLAYBOOK = """
         fail_msg: "{{ __mlflow_server_problems | join(' AND ') }}"
     - ansible.builtin.include_role: {name: mlops.mlflow.mlflow_server, tasks_from: "{{ item }}"}
       loop: [inspect.yml, install.yml, remove_unused.yml]
-  vars_files: [VARS/vars/main.yml, VARS/defaults/main.yml]
+  vars_files: [VARS/vars/main/main.yml, VARS/defaults/main.yml]
 """
 
 
@@ -151,7 +151,7 @@ def test_what_is_lean_and_what_is_full(request, tmp_path):
     tasks = """
 - hosts: localhost
   gather_facts: false
-  vars_files: [ROLE/vars/main.yml, ROLE/defaults/main.yml]
+  vars_files: [ROLE/vars/main/main.yml, ROLE/defaults/main.yml]
   tasks:
     - ansible.builtin.set_fact:
         __mlflow_server_declared: "{{ query('mlops.mlflow.teams', resolve=true) | first }}"

@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 from mlflowctl import access_state, paths
 from mlflowctl import team as teams
 from mlflowctl.access_contents import WORK
@@ -116,12 +115,6 @@ def lab(tmp_path, monkeypatch):
     module = importlib.import_module("monitoring.databases_of")
     monkeypatch.setattr(module, "PROGRAM", [*module.PROGRAM[:2], str(run / "monitoring")])
     return found
-
-
-def test_all_of_the_program_is_brought():
-    role = ROLES / "mlflow_monitoring"
-    known = yaml.safe_load((role / "vars" / "main.yml").read_text())["__mlflow_monitoring_programs"]
-    assert known == sorted(path.name for path in (role / "files" / "monitoring").glob("*.py"))
 
 
 def test_counts_what_is_in_a_database_and_leaves_nothing_beside_it(lab):

@@ -69,7 +69,7 @@ PLAYBOOK = """
   tasks:
     - ansible.builtin.debug:
         msg: "{{ {'problems': NAME_problems} | to_json }}"
-  vars_files: [ROLE/defaults/main.yml, ROLE/vars/main.yml]
+  vars_files: [ROLE/defaults/main.yml, ROLE/vars/main/main.yml]
   vars:
     __mlflow_proxy_declared: "{{ query('mlops.mlflow.all_teams', from_host='localhost', resolve=true) | first }}"
     __mlflow_server_declared: "{{ query('mlops.mlflow.teams', resolve=true) | first }}"

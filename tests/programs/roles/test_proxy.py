@@ -17,7 +17,7 @@ PLAYBOOK = """
     - ansible.builtin.assert:
         that: __mlflow_proxy_problems | length == 0
         fail_msg: "{{ __mlflow_proxy_problems | join(' AND ') }}"
-  vars_files: [ROLE/defaults/main.yml, ROLE/vars/main.yml]
+  vars_files: [ROLE/defaults/main.yml, ROLE/vars/main/main.yml]
 """
 
 
@@ -354,7 +354,7 @@ def test_shares_nginx_with_others(role, tmp_path):
     play = {
         "hosts": "localhost",
         "gather_facts": False,
-        "vars_files": [str(role / "defaults" / "main.yml"), str(role / "vars" / "main.yml")],
+        "vars_files": [str(role / "defaults" / "main.yml"), str(role / "vars" / "main" / "main.yml")],
         "tasks": [decide(role, tmp_path, number, seen) for number, seen in enumerate(tables)],
     }
     (tmp_path / "play.yml").write_text(json.dumps([play]))
@@ -372,7 +372,7 @@ TEMPLATE = """
     - ansible.builtin.template: {src: TMP/in.j2, dest: TMP/out}
   vars:
     ansible_python_interpreter: "{{ ansible_playbook_python }}"
-  vars_files: [ROLE/defaults/main.yml, ROLE/vars/main.yml]
+  vars_files: [ROLE/defaults/main.yml, ROLE/vars/main/main.yml]
 """
 LOOKS = """{% import 'locations.j2' as locations with context %}{% include 'requests.j2' %}
 {% for version in ['3.12.0', '3.14.1', '3.15.2', '3.16.0', '3.17.2'] %}
@@ -495,7 +495,7 @@ def sites(request, tmp_path_factory):
     play = {
         "hosts": "localhost",
         "gather_facts": False,
-        "vars_files": [str(role / "defaults" / "main.yml"), str(role / "vars" / "main.yml")],
+        "vars_files": [str(role / "defaults" / "main.yml"), str(role / "vars" / "main" / "main.yml")],
         "tasks": [
             {
                 "ansible.builtin.template": {

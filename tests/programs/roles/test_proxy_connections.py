@@ -11,7 +11,7 @@ import pytest
 PLAYBOOK = """
 - hosts: localhost
   gather_facts: false
-  vars_files: [ROLE/defaults/main.yml, ROLE/vars/main.yml]
+  vars_files: [ROLE/defaults/main.yml, ROLE/vars/main/main.yml]
   tasks:
     - ansible.builtin.copy:
         content: "{{ lookup('ansible.builtin.template', 'ROLE/templates/connections.nft.j2') }}"

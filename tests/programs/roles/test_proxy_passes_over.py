@@ -10,14 +10,17 @@ import pytest
 PLAYBOOK = """
 - hosts: proxy
   gather_facts: false
-  vars_files: [ROLE/defaults/main.yml, ROLE/vars/main.yml]
+  vars_files: [ROLE/defaults/main.yml, ROLE/vars/main/main.yml, ROLE/vars/main/files.yml]
   tasks:
     - ansible.builtin.set_fact:
         __mlflow_proxy_declared: "{{ query('mlops.mlflow.all_teams', from_host='proxy', resolve=true) | first }}"
     - ansible.builtin.copy:
         content: "{{ lookup('ansible.builtin.template', 'ROLE/templates/' ~ item) }}"
         dest: "OUT/{{ item }}"
-      loop: [mlflow.conf.j2, nginx.service.conf.j2, files.yml.j2]
+      loop: [mlflow.conf.j2, nginx.service.conf.j2]
+    - ansible.builtin.copy:
+        content: "{{ (__mlflow_proxy_host_files + __mlflow_proxy_optional_files) | to_json }}"
+        dest: OUT/files.json
 """
 OURS = ("zone mlflow_servers_of", "max_fails", "proxy_connect_timeout 2s", "proxy_socket_keepalive", "systemd-sysctl")
 
@@ -70,7 +73,10 @@ def render(request, tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        return [(tmp_path / f"{name}.j2").read_text() for name in ("mlflow.conf", "nginx.service.conf", "files.yml")]
+        files = {file["path"]: file for file in json.loads((tmp_path / "files.json").read_text())}
+        # What is not to be there has no text.
+        texts = {path: file.get("state") != "absent" and file.get("content") for path, file in files.items()}
+        return [*((tmp_path / f"{name}.j2").read_text() for name in ("mlflow.conf", "nginx.service.conf")), texts]
 
     return run
 
@@ -96,15 +102,15 @@ def test_another_server_answers_for_one_that_is_not_to_be_reached(render):
     assert set(re.findall(r"proxy_next_upstream .*", config)) == {"proxy_next_upstream error timeout;"}
     # In time, since nginx would begin a reload before.
     assert unit.index("ExecReload=-/lib/systemd/systemd-sysctl") < unit.index("ExecReload=/bin/sh")
-    assert "net.ipv4.tcp_keepalive_time = 5" in files
+    assert "net.ipv4.tcp_keepalive_time = 5" in files["/etc/sysctl.d/60-mlflow-proxy.conf"]
 
 
 def test_nothing_is_new_where_each_team_has_one_server(render):
     config, unit, files = render(team("nlp", 5002, "b"), team("vision", 5001, "a"))
     assert [it for it in OURS if it in config + unit] == []
-    assert "{path: /etc/sysctl.d/60-mlflow-proxy.conf, state: absent}" in files
+    assert files["/etc/sysctl.d/60-mlflow-proxy.conf"] is False
     assert "nft" not in unit
-    assert "{path: /etc/mlflow-proxy/connections.nft, state: absent}" in files
+    assert files["/etc/mlflow-proxy/connections.nft"] is False
 
 
 def test_open_connections_are_counted_where_that_is_asked_for(render):
@@ -116,4 +122,4 @@ def test_open_connections_are_counted_where_that_is_asked_for(render):
     assert "ExecStartPre=-/bin/sh /usr/local/lib/mlflow-proxy/read.sh count " in unit
     # What is read is noted, so that another number is a reason to reload.
     assert unit.count("/etc/mlflow-proxy/connections.nft") == 4
-    assert "ip saddr ct count over 1024 }" in files
+    assert "ip saddr ct count over 1024 }" in files["/etc/mlflow-proxy/connections.nft"]

@@ -9,7 +9,7 @@ import pytest
 PLAYBOOK = """
 - hosts: all
   gather_facts: false
-  vars_files: [VARS/vars/main.yml, VARS/defaults/main.yml]
+  vars_files: [VARS/vars/main/main.yml, VARS/vars/main/files.yml, VARS/defaults/main.yml]
   tasks:
     - ansible.builtin.set_fact:
         __mlflow_server_declared: "{{ query('mlops.mlflow.teams', resolve=true) | first }}"
@@ -24,11 +24,9 @@ PLAYBOOK = """
         dest: "{{ __mlflow_server_config_dir }}/told.json"
       no_log: true
       vars:
-        lines: "{{ lookup('ansible.builtin.template', 'VARS/templates/secret_contents.yml.j2') }}"
-        texts: "{{ lines | from_yaml | default({}, true) }}"
         it:
-          texts: "{{ texts }}"
-          files: "{{ lookup('ansible.builtin.template', 'VARS/templates/files.yml.j2') | from_yaml }}"
+          texts: "{{ __mlflow_server_team_texts | combine(__mlflow_server_secret_texts) }}"
+          files: "{{ __mlflow_server_team_files.files }}"
           leaving: "{{ __mlflow_server_leaving }}"
           drained: "{{ __mlflow_server_drained }}"
           refused: "{{ __mlflow_server_drained_leaders }}"
@@ -89,7 +87,7 @@ def told(tmp_path_factory, request):
         write(home / "a" / name / "team.json", json.dumps({"name": name, "leader": "" if name == "own" else "a"}))
     for place in DRAINED:
         write(home / place / "drained", "{}")
-    (home / "play.yml").write_text(PLAYBOOK.replace("VARS/templates/", "").replace("VARS", str(role)))
+    (home / "play.yml").write_text(PLAYBOOK.replace("VARS", str(role)))
     # Where a task that is none of the role's looks for them.
     for name in ("templates", "files"):
         (home / name).symlink_to(role / name)
@@ -182,8 +180,7 @@ def test_what_is_drained_stays_so_and_nothing_is_done_where_its_leader_is(told):
 
 
 def test_a_port_refuses_for_a_dead_server_where_another_one_may_answer(told):
-    units = {file["path"]: file.get("content") for file in told["a"]["files"] if "/replica.conf" in file["path"]}
-    of_several = units["/etc/systemd/system/mlflow@same.service.d/replica.conf"]
+    of_several = told["a"]["texts"]["/etc/systemd/system/mlflow@same.service.d/replica.conf"]
     assert "systemctl stop --no-block mlflow-listen@%i.socket" in of_several
     alone = {file["path"]: file for file in told["b"]["files"]}[
         "/etc/systemd/system/mlflow@left.service.d/replica.conf"

@@ -10,7 +10,7 @@ from programs.roles.test_replicas import BOTH, declared
 PLAYBOOK = """
 - hosts: all
   gather_facts: false
-  vars_files: [VARS/vars/main.yml, VARS/defaults/main.yml]
+  vars_files: [VARS/vars/main/main.yml, VARS/defaults/main.yml]
   environment: {HOST: "{{ inventory_hostname }}", PATH: "HOME/bin:{{ lookup('ansible.builtin.env', 'PATH') }}"}
   tasks:
     - ansible.builtin.set_fact:
