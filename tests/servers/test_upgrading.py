@@ -2,16 +2,16 @@
 
 import contextlib
 import os
+import pwd
 import shutil
 import sqlite3
-import subprocess
 from pathlib import Path
 
 import project
 import pytest
 import servers
 from mlflow_reader import V2, V3, reader_for
-from mlflowctl import team, upgrade
+from mlflowctl import commands, team, upgrade
 
 PASSWORD = "admin of a server that is upgraded"
 ALICE, BOB, CAROL = people = [(name, f"{name} of an older server") for name in ("alice", "bob", "carol")]
@@ -24,7 +24,7 @@ class AsItIs:
     """Runs what a change of a team would run under its locks."""
 
     def run(self, command, seconds, **options):
-        return subprocess.run(command, text=True, capture_output=True, check=False, timeout=seconds, **options)
+        return commands.run(command, seconds, pwd.getpwuid(os.geteuid()).pw_name, **options)
 
 
 @pytest.fixture
