@@ -72,7 +72,7 @@ class Noted:
 
     def by_hand(self, statement, *values):
         """Do something in the database behind the server's back."""
-        connection = sqlite3.connect(self.lab.databases[0], timeout=30)
+        connection = sqlite3.connect(self.lab.databases[0], timeout=300)
         with connection:
             connection.execute(statement, values)
         connection.close()
