@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
+import socket
 import socketserver
 import ssl
+import sys
 import threading
 import typing as t
 from collections.abc import Iterator
@@ -40,7 +42,14 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 
 @contextlib.contextmanager
 def listening(server: socketserver.BaseServer) -> Iterator[t.Any]:
-    """Serve in a thread, until the end of the block."""
+    """Serve in a thread, until the end of the block; say nothing of clients that are gone before they are answered."""
+    complain = server.handle_error
+
+    def handle_error(request: t.Any, client_address: t.Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            complain(request, client_address)
+
+    server.handle_error = handle_error  # type: ignore[method-assign]
     # The default of half a second is what each test would wait for at its end.
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -50,6 +59,14 @@ def listening(server: socketserver.BaseServer) -> Iterator[t.Any]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[str]:
+    """Give an address at which nobody listens, with a port that nobody else is given meanwhile."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{kept.getsockname()[1]}"
 
 
 def speak_tls(server: socketserver.TCPServer, both: str | Path) -> None:

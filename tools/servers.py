@@ -21,7 +21,8 @@ from pathlib import Path
 
 import project
 
-PATIENCE = 420
+# As long as a very busy machine needs to load three of them at once, and more.
+PATIENCE = 1200
 # As many rounds as it takes is what makes a hash slow, and nothing else about it.
 HURRIED = """
 from werkzeug import security
@@ -30,9 +31,15 @@ security.generate_password_hash.__defaults__ = ("pbkdf2:sha256:1", 16)
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """Return a port that nothing listens on.
+
+    A server takes it seconds later: it is none of those that the kernel gives meanwhile to whoever wants any.
+    """
+    given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = given // 2 + secrets.randbelow(given // 2)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def version_of(venv: Path) -> str:
@@ -78,9 +85,12 @@ def settings(home: Path, password: str, *, stock: bool, auth_database: str, gate
         "MLFLOW_GATEWAY_API_BASE_ALLOW_PRIVATE_IPS": "true",
         "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
         "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+        "MLFLOW_WEBHOOK_REQUEST_TIMEOUT": "300",
         "MLFLOW_MODEL_CATALOG_URI": "",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_UVICORN_OPTS": "--timeout-graceful-shutdown 2",
+        # A worker that is slow, as all are on a busy machine, is not taken for one that hangs, and killed.
+        "MLFLOW_UVICORN_OPTS": "--timeout-graceful-shutdown 2 --timeout-worker-healthcheck 600",
+        "GUNICORN_CMD_ARGS": "--timeout 600",
     }
 
 

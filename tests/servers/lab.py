@@ -19,6 +19,8 @@ import module_server as module_server_script
 import project
 from mlflow_reader import Reader
 
+# Seconds for an answer, where a test is about something else: what a busy machine is too slow for is no fault.
+PATIENCE = 300
 # What only a database says: a statement, or how MLflow keeps passwords.
 NEVER_SHOWN = ("scrypt:", "pbkdf2:", "INSERT INTO", "[SQL", "Traceback")
 
@@ -119,6 +121,7 @@ class Lab:
     def start(self, module: str, check: bool = False, **arguments: t.Any) -> Module:
         """Start a module and let it run."""
         connection = {"tracking_uri": self.proxy.uri, "username": "admin", "password": self.password}
+        connection |= {"timeout": PATIENCE}
         return Module(self.modules, module, {**connection, **arguments}, check)
 
     def run(self, module: str, check: bool = False, **arguments: t.Any) -> dict[str, t.Any]:
@@ -140,6 +143,7 @@ class Lab:
     ) -> dict[str, t.Any]:
         """Run a module that works on several servers; return what became of each by name, and all it said."""
         self.proxy.forget()
+        shared = {"timeout": PATIENCE, **shared}
         result = Module(self.modules, module, {"servers": list(servers), **shared}, check).result()
         assert not result.get("failed"), result["msg"]
         assert list(result["failures"]) == [one["name"] for one in result["servers"] if "failure" in one]

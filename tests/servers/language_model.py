@@ -56,7 +56,7 @@ class Chat(BaseHTTPRequestHandler):
             piece = {**answer, "object": "chat.completion.chunk", "choices": [choice]}
             self.wfile.write(b"data: " + json.dumps(piece).encode() + b"\n\n")
             self.wfile.flush()
-            self.server.may_go_on.wait(60)
+            self.server.may_go_on.wait(300)
         self.wfile.write(b"data: [DONE]\n\n")
         self.close_connection = True
 

@@ -63,6 +63,7 @@ def working(venv: Path, uri: str, home: Path) -> Iterator[Person]:
                 "LC_ALL": "C.UTF-8",
                 "MLFLOW_TRACKING_URI": uri,
                 "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+                "MLFLOW_HTTP_REQUEST_TIMEOUT": "600",
                 "MLFLOW_DISABLE_TELEMETRY": "true",
                 "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
             },

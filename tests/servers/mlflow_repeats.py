@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socketserver
 import threading
 import typing as t
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -118,12 +117,18 @@ def sent_when(way: str) -> dict[str, int]:
 
 def reached_late() -> bool:
     """Whether something is made where nothing listens at first."""
-    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as probe:
-        address = probe.server_address
+    server = Server(("127.0.0.1", 0), Refusing, bind_and_activate=False)
+    # It has its port, which nobody else is given meanwhile, and does not listen.
+    server.server_bind()
     Refusing.way, Refusing.sent = "429", {"runs/create": 1}
-    does = tries(f"http://127.0.0.1:{address[1]}")["runs/create"]
+    does = tries(f"http://127.0.0.1:{server.server_address[1]}")["runs/create"]
     os.environ |= {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "6", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1"}
-    begin = threading.Timer(3, lambda: Server(t.cast("tuple[str, int]", address), Refusing).serve_forever())
+
+    def listen() -> None:
+        server.server_activate()
+        server.serve_forever()
+
+    begin = threading.Timer(3, listen)
     begin.daemon = True
     begin.start()
     with contextlib.suppress(Exception):

@@ -38,8 +38,10 @@ def main() -> None:
     # Nobody waits for the modules here.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(sys.argv[1])
+        # Whoever sees it there is let in.
+        listener.bind(sys.argv[1] + ".new")
         listener.listen()
+        os.rename(sys.argv[1] + ".new", sys.argv[1])
         while True:
             connection, _address = listener.accept()
             name, files, _flags, _sender = socket.recv_fds(connection, 100, 3)

@@ -34,7 +34,7 @@ CUT_OFF = {"502", "503", "503, with when to come back", "504", "a cut connection
 def test_what_a_client_sends_again(venv):
     version = tuple(int(part) for part in servers.version_of(project.BUILD / venv).split(".")[:2])
     command = [project.BUILD / venv / "bin" / "python", "-W", "ignore", PROGRAM]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     assert found.pop("reached late")

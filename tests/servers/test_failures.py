@@ -5,9 +5,8 @@ import socket
 
 import mlflow_proxy
 import pytest
-import servers
-from lab import Module
-from loopback import listening, self_signed
+from lab import PATIENCE, Module
+from loopback import listening, nobody, self_signed
 
 PASSWORD = 'wrong: "pass\'word" %'
 HTML = "<html><title>Bad gateway</title></html>"
@@ -73,7 +72,7 @@ def failing(request, modules):
     """Run each module in turn where it must fail; give what it says."""
 
     def run(uri, check=False, **options):
-        connection = {"tracking_uri": uri, "username": "admin", "password": PASSWORD}
+        connection = {"tracking_uri": uri, "username": "admin", "password": PASSWORD, "timeout": PATIENCE}
         result = Module(modules, request.param, {**connection, **MODULES[request.param], **options}, check).result()
         assert result["failed"] is True
         assert not result.get("changed")
@@ -112,15 +111,17 @@ def test_answers_without_what_was_asked_for(failing, scripted, version, body):
 
 
 def test_nobody_listens(failing):
-    uri = f"http://127.0.0.1:{servers.free_port()}"
-    message = failing(uri)["msg"]
+    with nobody() as uri:
+        message = failing(uri)["msg"]
     assert uri in message
     assert "Connection refused" in message
 
 
 def test_a_server_that_never_answers(failing):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert "timed out" in failing(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=1)["msg"]
+        message = failing(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=1)["msg"]
+    # The latter where the machine is so busy that the end of a second is noticed after that of all of them.
+    assert "timed out" in message or "no whole answer within 4 seconds" in message
 
 
 def test_the_real_server_does_not_know_the_password(failing, newest):

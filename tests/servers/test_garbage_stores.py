@@ -293,9 +293,10 @@ def test_what_cannot_be_removed_is_named_and_keeps_its_row(
 ) -> None:
     experiment = newest.reader.create_experiment(some("kept"))
     run = old_run(team, experiment)
-    address = f"http://127.0.0.1:{servers.free_port()}/api/2.0/mlflow-artifacts/artifacts"
-    team.environment = {"MLFLOW_ARTIFACTS_DESTINATION": address, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    done = team.start()
+    with loopback.nobody() as uri:
+        address = f"{uri}/api/2.0/mlflow-artifacts/artifacts"
+        team.environment = {"MLFLOW_ARTIFACTS_DESTINATION": address, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+        done = team.start()
     assert done.returncode == 1
     assert "these could not be removed; the next run tries again:" in done.stderr
     assert f"run {run}: " in done.stderr

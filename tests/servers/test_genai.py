@@ -129,7 +129,7 @@ def test_an_answer_comes_in_pieces_as_they_are_there(place: Place) -> None:
     data = json.dumps({"messages": QUESTION, "stream": True}).encode()
     request = urllib.request.Request(place.reader.uri + INVOCATIONS, data, {"Content-Type": "application/json"})  # noqa: S310 - a server of ours
     request.add_header("Authorization", "Basic " + base64.b64encode(":".join(ALICE).encode()).decode())
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
+    with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310 - the same
         first = answer.readline()
         assert (b"first" in first, b"second" in first) == (True, False)
         # Not before: the provider waits for it.

@@ -4,10 +4,10 @@ import json
 import subprocess
 from pathlib import Path
 
+import loopback
 import mlflow_proxy
 import project
 import pytest
-import servers
 
 UPDATE = "/api/2.0/mlflow/users/update-password"
 OTHER = 'another: "pass\'word" %'
@@ -105,8 +105,15 @@ def test_a_database_that_has_another_password_already(lab, server, tmp_path):
     assert lab.reader.logs_in(server["username"], server["password"])
 
 
-def test_one_that_is_down_does_not_keep_the_others_waiting(lab, server, tmp_path):
-    away = {**server, "name": "away", "tracking_uri": f"http://127.0.0.1:{servers.free_port()}"}
+@pytest.fixture
+def down():
+    """Return the address of a server that is not there."""
+    with loopback.nobody() as uri:
+        yield uri
+
+
+def test_one_that_is_down_does_not_keep_the_others_waiting(lab, server, down, tmp_path):
+    away = {**server, "name": "away", "tracking_uri": down}
     away |= {"password_file": str(tmp_path / "away"), "bootstrap_file": None}
     wrong = {
         **server,

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pwd
 import shutil
 import sqlite3
 from pathlib import Path
@@ -23,7 +24,7 @@ class AsItIs:
     """Runs what a change of a team would run under its locks."""
 
     def run(self, command, seconds, **options):
-        return commands.run(command, seconds, **options)
+        return commands.run(command, seconds, pwd.getpwuid(os.geteuid()).pw_name, **options)
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ class Team:
         """Let it start, then end it."""
         server = self.start()
         try:
-            end = time.monotonic() + 240
+            end = time.monotonic() + 1200
             while not (self.home / "s").exists():
                 assert server.poll() is None, server.communicate()[0]
                 assert time.monotonic() < end
@@ -82,7 +82,7 @@ def test_an_emptied_store_makes_no_new_admin(tmp_path: Path, venv: str) -> None:
     team.serve_until_it_has_an_admin()
     team.database.unlink()
     server = team.start()
-    said = server.communicate(timeout=240)[0]
+    said = server.communicate(timeout=1200)[0]
     assert server.returncode == 1
     assert f"The server is not started: the user store {team.database} is not there" in said
     assert not team.database.exists()

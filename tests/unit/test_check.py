@@ -84,3 +84,8 @@ ELSEWHERE = re.compile(r"^(from|import) programs\b|\bproject\.(OLDER_|BETWEEN_)?
 def test_unit_tests_take_nothing_from_those_with_programs_and_need_no_mlflow():
     files = sorted((project.ROOT / "tests" / "unit").rglob("*.py"))
     assert {str(file): found[0] for file in files if (found := ELSEWHERE.search(file.read_text()))} == {}
+
+
+def test_what_goes_on_side_by_side_has_places_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Of pytest's, whoever ends removes the old ones, and fails where somebody else does it at this moment."""
+    assert not tmp_path_factory.getbasetemp().parent.name.startswith("pytest-of-")

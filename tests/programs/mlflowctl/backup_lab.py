@@ -161,13 +161,13 @@ class Lab:
 
     def sql(self, script):
         """Do something to the database, as the server would."""
-        with sqlite3.connect(self.database, timeout=30) as database:
+        with sqlite3.connect(self.database, timeout=300) as database:
             database.executescript(script)
         database.close()
 
     def rows(self, path=None, table="runs"):
         """Return the first column of a table."""
-        database = sqlite3.connect(path or self.database, timeout=30)
+        database = sqlite3.connect(path or self.database, timeout=300)
         try:
             return {row[0] for row in database.execute(f"SELECT * FROM {table}")}  # noqa: S608
         finally:

@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -42,15 +41,13 @@ def homes(monkeypatch):
 
 @pytest.fixture
 def give(homes, run_module):
-    """Give both users their teams; return what was answered, and how many seconds and megabytes it took."""
+    """Give both users their teams, within bounds of memory; return what was answered."""
 
-    def run(teams=("vision",), check=False):
+    def run(teams=("vision",), check=False, **more):
         given = [{"name": team, "tracking_uri": f"https://{team}", "username": "alice"} for team in teams]
         users = [{"name": name, "teams": given} for name in (VICTIM, OTHER)]
         passwords = {name: dict.fromkeys(teams, PASSWORD) for name in (VICTIM, OTHER)}
-        began = time.monotonic()
-        answer = run_module("credentials", {"users": users, "passwords": passwords}, check=check)
-        assert time.monotonic() - began < 300
+        answer = run_module("credentials", {"users": users, "passwords": passwords}, check=check, **more)
         assert "canary" not in answer.output
         assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 400_000
         return answer
@@ -179,40 +176,28 @@ def test_a_text_that_nobody_can_read(homes, give, text):
 
 def test_what_never_answers_is_ended(homes, give):
     """A file system that the user stopped: as one of a server that is gone."""
-    home = homes / VICTIM
-    as_victim(home, "mkdir -p .config/mlflow")
-    # So that it takes long enough to be seen at work, however busy the machine is.
-    for number in range(400):
-        (home / ".config/mlflow" / f"t{number}.env").write_text(MARK + "x" * 60_000)
-    both = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(["/bin/sh", "-c", STOP, "sh", VICTIM, str(os.getpid())], **both) as stopper:
-        assert stopper.stdout.readline() == b"ready\n"
-        answer = give()
-    assert answer.failed
-    assert answer.result["msg"].startswith(f"{VICTIM}: ")
-    assert "did not come to its end within" in answer.result["msg"]
+    with (homes / "lib" / "sitecustomize.py").open("a") as file:
+        file.write(STOPPED)
+    # Whoever is not stopped may be too slow for the shorter ones, on a busy machine.
+    for patience in (0.5, 6, 30):
+        answer = give(patience=patience)
+        assert answer.failed
+        assert VICTIM in answer.result["failures"]
+        if len(answer.result["failures"]) == 1:
+            break
+    assert answer.result["msg"].startswith(f"{VICTIM}: did not come to its end within {10 * patience:g} seconds")
     assert (homes / OTHER / ".config/mlflow/vision.env").exists()
 
 
-# The user stops the process that works for them as soon as they see it: below this test, since others run beside it.
-STOP = """
-exec setpriv --reuid "$1" --clear-groups /usr/bin/python3 -c '
-import os, signal, select, sys
-def is_below(number, top):
-    while number not in (0, top):
-        number = int(open(f"/proc/{number}/stat").read().rpartition(")")[2].split()[1])
-    return number == top
-print("ready", flush=True)
-while not select.select([0], [], [], 0)[0]:
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                named = b"credentials" in open(f"/proc/{entry.name}/cmdline", "rb").read()
-                if named and is_below(int(entry.name), int(sys.argv[1])):
-                    os.kill(int(entry.name), signal.SIGSTOP)
-            except OSError:
-                pass
-' "$2"
+# The process that works for the user is stopped as soon as it is theirs.
+STOPPED = f"""
+import os, signal
+_become = os.setresuid
+def setresuid(*numbers):
+    _become(*numbers)
+    if numbers[0] == {ENTRY.pw_uid}:
+        os.kill(os.getpid(), signal.SIGSTOP)
+os.setresuid = setresuid
 """
 
 

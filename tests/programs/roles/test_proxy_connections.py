@@ -39,7 +39,7 @@ for family, to, sources in (
     for source in sources:
         held.append(socket.socket(family))
         held[-1].bind((source, 0))
-        held[-1].settimeout(20)
+        held[-1].settimeout(300)
         found.append(held[-1].connect_ex((to, 443)) == 0)
 print(json.dumps(found))
 """

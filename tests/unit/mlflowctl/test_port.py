@@ -26,7 +26,7 @@ def number(listener):
 
 
 def come(listener):
-    return socket.create_connection(listener.getsockname()[:2], timeout=20)
+    return socket.create_connection(listener.getsockname()[:2], timeout=300)
 
 
 def test_who_waits_is_answered_and_who_comes_is_refused(listener, number):

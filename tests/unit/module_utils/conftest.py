@@ -100,6 +100,5 @@ def tls_server(server, tmp_path):
     """The scripted server behind TLS, with a certificate nobody trusts yet, at its `certificate`."""
     server.certificate, both = self_signed(tmp_path)
     speak_tls(server, both)
-    server.handle_error = lambda *arguments: None
     server.uri = server.uri.replace("http:", "https:")
     return server

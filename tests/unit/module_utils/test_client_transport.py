@@ -2,6 +2,7 @@
 
 import socket
 
+import loopback
 import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils import _client
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
@@ -23,9 +24,8 @@ def complaint(client):
 
 
 def test_nobody_listens():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        uri = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    message = complaint(client_of(uri))
+    with loopback.nobody() as uri:
+        message = complaint(client_of(uri))
     assert message.startswith(f"GET {uri}/api/x: ")
     assert "Connection refused" in message
 
@@ -36,7 +36,9 @@ def test_a_name_that_nobody_has():
 
 def test_a_server_that_does_not_answer_in_time():
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert "timed out" in complaint(client_of(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=1))
+        said = complaint(client_of(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=1))
+    # The latter where the machine is so busy that the end of a second is noticed after that of all of them.
+    assert "timed out" in said or "no whole answer within 4 seconds" in said
 
 
 @pytest.mark.parametrize(

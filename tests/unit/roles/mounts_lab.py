@@ -8,6 +8,8 @@ import threading
 import time
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import loopback
+
 AUTHORIZATION = "Basic YWxpY2U6c2VjcmV0"
 STORE = "/api/2.0/mlflow-artifacts/artifacts/"
 
@@ -113,12 +115,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def running():
-    lab = Lab()
-    thread = threading.Thread(target=lab.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield lab
-    finally:
-        lab.hold.set()
-        lab.shutdown()
-        lab.server_close()
+    with loopback.listening(Lab()) as lab:
+        try:
+            yield lab
+        finally:
+            lab.hold.set()

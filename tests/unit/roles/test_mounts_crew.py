@@ -12,7 +12,7 @@ def done_by(team):
     """Have something done; say whether it was."""
     done = threading.Event()
     team.submit(done.set)
-    return done.wait(20)
+    return done.wait(300)
 
 
 def assert_all_end(team):
@@ -39,13 +39,13 @@ def test_a_thread_that_cannot_start_is_not_counted(monkeypatch):
 
 def test_who_is_there_does_what_another_thread_cannot_be_started_for(monkeypatch):
     team, begun, go_on, done = crew.Crew(2), threading.Event(), threading.Event(), threading.Event()
-    team.submit(lambda: (begun.set(), go_on.wait(20)))
-    assert begun.wait(20)
+    team.submit(lambda: (begun.set(), go_on.wait(300)))
+    assert begun.wait(300)
     monkeypatch.setattr(threading.Thread, "start", refused)
     team.submit(done.set)
     assert team.threads == 1
     go_on.set()
-    assert done.wait(20)
+    assert done.wait(300)
 
 
 def test_threads_that_nobody_needs_end_and_others_take_their_place(monkeypatch):
@@ -64,10 +64,10 @@ def test_work_that_waited_leaves_nobody_to_count_on_who_is_gone(monkeypatch, mos
     for _round in range(5):
         done, go_on = [threading.Event() for _number in range(10 * most)], threading.Event()
         for each in done:
-            team.submit(lambda each=each, go_on=go_on: (go_on.wait(20), each.set()))
+            team.submit(lambda each=each, go_on=go_on: (go_on.wait(300), each.set()))
         assert team.threads == most
         go_on.set()
-        assert all(each.wait(20) for each in done)
+        assert all(each.wait(300) for each in done)
         assert_all_end(team)
         assert done_by(team)
 
@@ -80,5 +80,5 @@ def test_nothing_is_lost_while_threads_end(monkeypatch):
         team.submit(each.set)
         # About as long as a thread waits: some end just now.
         time.sleep(number % 3 * 0.0005)
-    assert all(each.wait(20) for each in done)
+    assert all(each.wait(300) for each in done)
     assert_all_end(team)

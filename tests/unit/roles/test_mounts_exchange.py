@@ -408,7 +408,7 @@ def test_who_reads_certificates_keeps_nobody_waiting(certificate, tmp_path, monk
     found = []
     threads = [threading.Thread(target=lambda: found.append(team._trust(str(file))))]
     threads[0].start()
-    assert begun.wait(20)
+    assert begun.wait(300)
     threads += [threading.Thread(target=call) for call in (team.rest, team.login)]
     try:
         for thread in threads[1:]:

@@ -25,7 +25,7 @@ class File:
 
     def read(self, offset, size):
         # Its first byte is what has to be waited for.
-        assert offset or self.go_on.wait(20)
+        assert offset or self.go_on.wait(300)
         return self.data[offset : offset + size]
 
     def at_hand(self, offset, size):
@@ -47,7 +47,7 @@ class Tree:
 
     def children(self, path):
         if path[:1] == ("hung",):
-            assert self.go_on.wait(20)
+            assert self.go_on.wait(300)
         if self.failure:
             raise self.failure  # pylint: disable=raising-bad-type
         if path in ((), ("team",), ("hung",)):
@@ -56,7 +56,7 @@ class Tree:
 
     def entry(self, path):
         if path[:1] == ("hung",) and len(path) > 1:
-            assert self.go_on.wait(20)
+            assert self.go_on.wait(300)
         kind = {"file": stat.S_IFREG, "link": stat.S_IFLNK}.get(path[-1] if path else "", stat.S_IFDIR)
         if path and path[-1] == "none":
             raise OSError(errno.ENOENT, "nothing")
@@ -183,7 +183,7 @@ def test_what_is_in_memory_is_read_while_all_others_wait(kernel, tree):
     assert {unique for unique, _error, _data in answers} == waiting
     assert {(error, data) for _unique, error, data in answers} == {(0, b"0123")}
     # What comes after it was fetched, too, though nobody asked for that yet.
-    assert tree.opened[0].fetched.wait(20)
+    assert tree.opened[0].fetched.wait(300)
 
 
 def test_the_kernel_asks_again_for_a_size_that_was_another_one(kernel, tree):

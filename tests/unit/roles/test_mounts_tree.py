@@ -305,7 +305,7 @@ def test_nothing_is_closed_while_it_is_fetched(mine, monkeypatch):
 
     def read(size):
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(300)
         said.append("read")
         return bytes(size)
 
@@ -313,7 +313,7 @@ def test_nothing_is_closed_while_it_is_fetched(mine, monkeypatch):
     monkeypatch.setattr(answer, "close", lambda: (said.append("closed"), close()))
     fetching, closing = threading.Thread(target=fetch), threading.Thread(target=opened.close)
     fetching.start()
-    assert begun.wait(20)
+    assert begun.wait(300)
     closing.start()
     # Long enough for what would not wait.
     closing.join(0.5)

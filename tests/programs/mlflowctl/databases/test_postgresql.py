@@ -415,10 +415,10 @@ def test_a_drill_finds_the_tables_in_a_schema_of_their_own(team, database, place
     try:
         done = team.run(
             [*command, shutil.which("psql"), *look, "--command=SELECT count(*) FROM runs", "mlflow"],
-            60,
+            WAIT_SECONDS,
         )
     finally:
-        team.run([str(programs / "pg_ctl"), "stop", "--mode=immediate", f"--pgdata={home}"], 60)
+        team.run([str(programs / "pg_ctl"), "stop", "--mode=immediate", f"--pgdata={home}"], WAIT_SECONDS)
     assert done.stderr == ""
     assert done.stdout == "2\n"
 

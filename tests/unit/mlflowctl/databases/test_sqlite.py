@@ -39,7 +39,7 @@ def test_a_copy_of_a_busy_database_has_all_that_was_acknowledged_before(tmp_path
     acknowledged, ended = [4999], threading.Event()
 
     def write():
-        with contextlib.closing(sqlite3.connect(file, timeout=30)) as database:
+        with contextlib.closing(sqlite3.connect(file, timeout=300)) as database:
             while not ended.is_set():
                 database.execute("INSERT INTO logged VALUES (?, ?)", (acknowledged[0] + 1, "x" * 500))
                 database.commit()
