@@ -50,8 +50,8 @@ def listening(server: socketserver.BaseServer) -> Iterator[t.Any]:
             complain(request, client_address)
 
     server.handle_error = handle_error  # type: ignore[method-assign]
-    # The default of half a second is what each test would wait for at its end.
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    # After half a second, the default, each test would end late; who looks all the time keeps a processor busy.
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
         yield server

@@ -1,14 +1,15 @@
 """Lets people work with MLflow's own client, whose import takes longer than most of what they do.
 
 One process has imported it, and forks another for each of them, with their environment. Run as a script, by the Python
-of MLflow's environment and with the path of a Unix socket, it is that process: it ends with its standard input. With a
-program and its arguments after the path, it has the process there run that.
+of MLflow's environment and with `serve`, the path of a Unix socket and the modules that it is to import, it is that
+process: it ends with its standard input. With the path, a program and its arguments, it has the process there run that.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -22,10 +23,12 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 START_SECONDS = 180
+SERVE = "serve"
 # What each of them would import again.
 SHARED = (
     "git",
@@ -40,11 +43,11 @@ SHARED = (
 class People:
     """The process, as those see it who let people work."""
 
-    def __init__(self, python: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, python: Path, env: Mapping[str, str], shared: Sequence[str] = SHARED) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self.path = Path(self._folder.name) / "people.sock"
         self._process = subprocess.Popen(
-            [python, __file__, self.path], env=env, stdin=subprocess.PIPE, cwd=self._folder.name
+            [python, __file__, SERVE, self.path, *shared], env=env, stdin=subprocess.PIPE, cwd=self._folder.name
         )
         atexit.register(self.end)
         give_up = time.monotonic() + START_SECONDS
@@ -87,7 +90,7 @@ def work(path: str, words: list[str], env: Mapping[str, str]) -> tuple[int, str,
         return (code[0] if code else -signal.SIGKILL), out.read(), err.read()
 
 
-def be_a_person(asked: socket.socket, files: list[int]) -> None:
+def be_a_person(asked: socket.socket, files: list[int]) -> NoReturn:
     """Be one of them, in this process, until it exits."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with os.fdopen(files[0]) as file:
@@ -105,7 +108,7 @@ def be_a_person(asked: socket.socket, files: list[int]) -> None:
         else:
             importlib.import_module("person").main(arguments)
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
+        code = exit_code(end)
     except BaseException:  # noqa: BLE001 - whoever asked is told
         traceback.print_exc()
         code = 1
@@ -114,14 +117,30 @@ def be_a_person(asked: socket.socket, files: list[int]) -> None:
         stream.flush()
     with contextlib.suppress(OSError):
         asked.send(bytes([code]))
+    # As multiprocessing ends: to take apart all that was imported before takes longer than most of what people do.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
 
 
-def serve(path: str) -> None:
+def exit_code(end: SystemExit) -> int:
+    """Return the code that Python would end with, and say what it would."""
+    if end.code is None or isinstance(end.code, int):
+        return (end.code or 0) & 0xFF
+    print(end.code, file=sys.stderr)
+    return 1
+
+
+def serve(path: str, *shared: str) -> None:
     """Fork one for each that is asked for."""
-    for name in SHARED:
+    for name in shared:
         importlib.import_module(name)
     if threading.active_count() > 1:
         raise RuntimeError("a process with threads is not to be forked")
+    # What is there for good is looked at, and so copied, by nobody's process.
+    gc.freeze()
     # Nobody waits for them here.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -138,7 +157,6 @@ def serve(path: str) -> None:
             if os.fork() == 0:
                 listener.close()
                 be_a_person(asked, files)
-                return
             for file in files:
                 os.close(file)
             asked.close()
@@ -153,7 +171,7 @@ def ask(path: str, program: str, *arguments: str) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 2:
-        serve(sys.argv[1])
+    if sys.argv[1] == SERVE:
+        serve(*sys.argv[2:])
     else:
         sys.exit(ask(*sys.argv[1:]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import time
 import typing as t
 from functools import cached_property
@@ -149,7 +150,12 @@ class Client:
 
     @cached_property
     def _context(self) -> t.Any:
-        """What decides whom to trust. Reading the system's authorities takes longer than a request, so only once."""
+        """What decides whom to trust. Reading the system's authorities takes longer than a request, so only once.
+
+        And only where somebody may show a certificate, as a proxy may. Without a context, each request would read them.
+        """
+        if urlsplit(self.tracking_uri).scheme == "http" and not self._use_proxy:
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return make_context(cafile=self._ca_path, validate_certs=self._validate_certs)
 
     @cached_property

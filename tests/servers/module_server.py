@@ -6,6 +6,8 @@ files that are to be its standard input, output and error; the connection ends w
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import os
 import pkgutil
@@ -13,6 +15,9 @@ import runpy
 import signal
 import socket
 import sys
+import threading
+import traceback
+import typing as t
 
 COLLECTION = "ansible_collections.mlops.mlflow.plugins"
 
@@ -24,17 +29,30 @@ def preload() -> None:
         importlib.import_module(f"{COLLECTION}.module_utils.{found.name}")
 
 
-def become(name: str, files: list[int]) -> None:
+def become(name: str, files: list[int]) -> t.NoReturn:
     """Be the module, in this process, until it exits."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, file in enumerate(files):
         os.dup2(file, number)
     sys.argv = [name]
-    runpy.run_module(f"{COLLECTION}.modules.{name}", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(f"{COLLECTION}.modules.{name}", run_name="__main__", alter_sys=True)
+    except SystemExit:
+        pass
+    except BaseException:  # noqa: BLE001 - what Python would write, and nobody asks for the code
+        traceback.print_exc()
+    # As multiprocessing does: to take apart all that was imported before takes longer than the module.
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
 
 
 def main() -> None:
     preload()
+    # What is there for good is looked at, and so copied, by no module's process.
+    gc.freeze()
     # Nobody waits for the modules here.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -47,7 +65,6 @@ def main() -> None:
             name, files, _flags, _sender = socket.recv_fds(connection, 100, 3)
             if os.fork() == 0:
                 become(name.decode(), files)
-                return
             for file in files:
                 os.close(file)
             connection.close()

@@ -8,7 +8,7 @@ from garbage import Team
 
 @pytest.fixture
 def team(newest, tmp_path):
-    return Team(newest, tmp_path)
+    return Team(newest, tmp_path, by_itself=True)
 
 
 def test_a_team_with_nothing_to_remove_is_not_asked(newest, team, some):

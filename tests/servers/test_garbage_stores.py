@@ -217,6 +217,8 @@ def store(home: Path) -> Iterator[str]:
     command = [str(project.MLFLOW / "bin" / "python"), "-m", "mlflow", "server", "--artifacts-only", "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--artifacts-destination", str(home / "kept")]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "MLFLOW_DISABLE_TELEMETRY": "true", "LC_ALL": "C.UTF-8"}
+    # As wherever the role starts one: else eight processes more import MLflow, and wait for jobs.
+    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen(
             command, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -4,7 +4,6 @@ import base64
 import json
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.module_utils import _client as client_module
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest, RequestRefused, TransportError
 
@@ -87,11 +86,10 @@ def test_an_address_may_have_that_sign_elsewhere(uri):
     assert Client(tracking_uri=uri, username="a", password="b").tracking_uri == uri
 
 
-def test_nothing_is_no_word_for_going_without(server, monkeypatch):
-    asked, make = [], client_module.make_context
-    monkeypatch.setattr(client_module, "make_context", lambda **options: asked.append(options) or make(**options))
-    assert client_of(server, validate_certs=None, timeout=None).get("/api/x") == {}
-    assert asked == [{"cafile": None, "validate_certs": True}]
+def test_nothing_is_no_word_for_going_without(tls_server):
+    with pytest.raises(TransportError, match="CERTIFICATE_VERIFY_FAILED"):
+        client_of(tls_server, validate_certs=None, timeout=None).get("/api/x")
+    assert tls_server.requests == []
 
 
 @pytest.mark.parametrize("timeout", [0, -1])

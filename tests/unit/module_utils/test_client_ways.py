@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.mlops.mlflow.plugins.module_utils import _client
 from ansible_collections.mlops.mlflow.plugins.module_utils._client import Client
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest, RequestRefused
 from ansible_collections.mlops.mlflow.plugins.module_utils._here import is_here
@@ -97,6 +98,17 @@ def test_trust_is_read_once(tls_server):
     Path(tls_server.certificate).unlink()
     client.get("/api/x")
     assert len(tls_server.requests) == 2
+
+
+def test_authorities_are_read_only_where_somebody_may_show_a_certificate(server, other_server, monkeypatch):
+    read, make = [], _client.make_context
+    monkeypatch.setattr(_client, "make_context", lambda **options: read.append(options) or make(**options))
+    client_of(server.uri).get("/api/x")
+    assert read == []
+    # Perhaps by HTTPS, which only the environment says.
+    monkeypatch.setenv("http_proxy", other_server.uri)
+    client_of("http://mlflow.example:5001").get("/api/x")
+    assert len(other_server.requests) == len(read) == 1
 
 
 def test_no_cookie_is_kept(server):
