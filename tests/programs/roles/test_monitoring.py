@@ -390,6 +390,34 @@ def test_what_a_teams_own_code_writes_into_its_database_keeps_no_other_out(lab, 
     assert told["nlp"]["experiments"][0]["name"] == "resnet"
 
 
+# What a team's account prints, which is whatever that account has got to run.
+@pytest.mark.parametrize(
+    "printed",
+    [
+        '{"size": 1, "answers": []}',
+        '{"size": 1, "answers": {"users": [[["name", []]]]}}',
+        '{"files": 1, "bytes": 1, "within": 1}',
+        "[]",
+        "null",
+        "[" * 100_000,
+        "",
+    ],
+)
+def test_what_a_teams_account_prints_keeps_no_other_out(lab, monkeypatch, printed):
+    lab.add("vision")
+    lab.add("nlp")
+    databases_of = lab.looking.databases_of
+    within = databases_of.within
+    odd = {"vision": lambda *_given: printed}
+    monkeypatch.setattr(databases_of, "within", lambda team, *words: odd.get(team.name, within)(team, *words))
+    found = lab.look()
+    assert found["mlflow_team_scrape_error", 'team="vision"'] == 1
+    assert found["mlflow_team_users", 'team="nlp"'] == 2
+    lab.main.main("walk")
+    told = lab.reporting.report()["teams"]
+    assert (told["vision"]["error"], told["nlp"]["error"]) == (True, False)
+
+
 def test_what_was_kept_of_one_team_and_cannot_be_read_keeps_no_other_out_of_a_report(lab):
     lab.add("vision")
     lab.add("nlp")

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlflowctl import access_state, causes, redaction
 from mlflowctl import team as teams
-from mlflowctl.errors import Problem
+from mlflowctl.errors import ODD, Problem
 from mlflowctl.team import Team
 
 from monitoring import databases_of, figures, journal, kinds, store, units
@@ -25,7 +25,7 @@ AT_ONCE, TURN_SECONDS, ALL_SECONDS = 4, 60, 120
 # What a state may have lasted at most between two looks: the host may have slept in between.
 LONGEST_GAP = 600
 # Whatever a team's databases or files may do.
-FAILURES = (Problem, OSError, ValueError, KeyError, TypeError)
+FAILURES = (Problem, OSError, *ODD)
 
 
 def say(name: str, error: Exception) -> None:
