@@ -220,7 +220,7 @@ class Upgrade:
         for database, copy in copies:
             databases.copy(self.team, database, copy)
             if database["file"]:
-                self.must(["check_sqlite", str(copy)])
+                self.must(["check_sqlite", str(copy)], databases.seconds_to_read(copy))
             else:
                 # Without its dump, a database that is half migrated would count as one that was never begun.
                 self.synced(copy.parent)
@@ -266,9 +266,9 @@ class Upgrade:
         except commands.LateError as error:
             return str(error)
 
-    def must(self, words: list[str]) -> None:
+    def must(self, words: list[str], seconds: int = databases.COPY_SECONDS) -> None:
         """Do something to files of the team's, as its account."""
-        done = self.change.run([*TOOL, *words], databases.COPY_SECONDS)
+        done = self.change.run([*TOOL, *words], seconds)
         if done.returncode != 0:
             raise UpgradeError(causes.cause(done.stderr))
 
