@@ -189,7 +189,9 @@ def _has(place: str, but: t.Iterable[str | None] = ()) -> bool:
     ways = [os.path.relpath(it, place).split(os.sep)[0] for it in but if it]
     own = {way + ending for way in ways for ending in ("", "-wal", "-shm", "-journal")}
     try:
-        return bool(set(os.listdir(place)) - own - {"lost+found"})
+        # However many there are, the first one says it.
+        with os.scandir(place) as entries:
+            return any(entry.name not in {*own, "lost+found"} for entry in entries)
     except NotADirectoryError:
         return True
     except FileNotFoundError:

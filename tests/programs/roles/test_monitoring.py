@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ class Lab:
         monkeypatch.setattr(self.backups, "NOTED", home / "noted")
         monkeypatch.setattr(self.backups, "SETTINGS", home / "backup.json")
         monkeypatch.setattr(self.units, "shown", lambda _names: self.state)
+        self.entries_of_the_host = self.journal.entries
         monkeypatch.setattr(self.journal, "entries", lambda *_given: self.entries)
         (home / "text").mkdir()
         self.settings = {
@@ -187,6 +189,15 @@ def test_whatever_an_account_runs_is_ended(lab, monkeypatch):
     began = time.monotonic()
     assert lab.look()["mlflow_team_scrape_error", 'team="vision"'] == 1
     assert time.monotonic() - began < 100
+
+
+def test_a_name_that_takes_days_to_compute_is_not_waited_for(lab, monkeypatch):
+    # One step of SQLite's, which asks nobody whether to go on.
+    computed = "instr(hex(zeroblob(2000000 + experiment_id)), hex(zeroblob(1000000)) || '1')"
+    renamed = "ALTER TABLE experiments RENAME COLUMN lifecycle_stage TO former"
+    lab.add("vision", f"{SCHEMA}{renamed}; ALTER TABLE experiments ADD COLUMN lifecycle_stage TEXT AS ({computed})")
+    monkeypatch.setattr(reading, "ASK_SECONDS", 1)
+    assert lab.look()["mlflow_team_scrape_error", 'team="vision"'] == 1
 
 
 def test_a_disk_that_hangs_is_one_teams(lab, monkeypatch, capfd):
@@ -342,6 +353,36 @@ def test_a_host_without_a_journal_has_all_other_figures(lab, monkeypatch):
 
     monkeypatch.setattr(lab.journal, "entries", no_journal)
     assert lab.look()["mlflow_team_users", 'team="vision"'] == 2
+
+
+FLOOD = """\
+import json
+told = {"_SYSTEMD_UNIT": "mlflow@vision.service", "MLFLOW_STATUS": "401", "MESSAGE": "x" * 4000, "__CURSOR": "c"}
+line = json.dumps(told)
+for number in range(NUMBER):
+    print(line)
+ENDS
+"""
+
+
+@pytest.mark.parametrize(("ends", "told"), [("", "c"), ("import sys; sys.exit('torn')", "")])
+def test_a_team_that_floods_the_journal_takes_no_memory(lab, monkeypatch, ends, told):
+    program, number = lab.home / "bin" / "journalctl", 10_000
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\n{FLOOD.replace('NUMBER', str(number)).replace('ENDS', ends)}")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    monkeypatch.setattr(lab.journal, "entries", lab.entries_of_the_host)
+    lab.add("vision")
+    look = lab.looking.Look(lab.settings, time.time())
+    tracemalloc.start()
+    look.read_journal()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # All of it is forty megabytes.
+    assert most < 4 << 20
+    assert look.known["vision"]["noted"]["refusals"]["401"] == number
+    assert look.state["cursor"] == told
 
 
 def test_counts_artifacts_by_experiment_and_follows_no_link(lab):

@@ -233,5 +233,5 @@ def test_a_place_that_root_cannot_look_into_ends_no_run(host, monkeypatch):
 
     host.has({"mlflow": None}, "/srv/elsewhere")
     assert host.found(places={}) == ""
-    monkeypatch.setattr(_host_obstacles.os, "listdir", fail)
+    monkeypatch.setattr(_host_obstacles.os, "scandir", fail)
     assert host.found(places={}) == left("artifacts: destination", "/srv/elsewhere")
