@@ -260,9 +260,8 @@ class Upgrade:
 
     def said_since(self, moment: int) -> str:
         """What the server itself has put into the journal."""
-        shown = ["journalctl", f"_SYSTEMD_UNIT={self.team.server}", f"--since=@{moment}", "--output=cat", "--lines=500"]
         try:
-            return commands.run([*shown, "--no-pager"], commands.DO_SECONDS).stdout
+            return causes.last_words(f"_SYSTEMD_UNIT={self.team.server}", f"--since=@{moment}")
         except commands.LateError as error:
             return str(error)
 
