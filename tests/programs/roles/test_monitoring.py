@@ -459,6 +459,21 @@ def test_what_a_teams_account_prints_keeps_no_other_out(lab, monkeypatch, printe
     assert (told["vision"]["error"], told["nlp"]["error"]) == (True, False)
 
 
+def test_any_number_of_stages_and_names_of_any_length_are_few_and_short_answers(lab):
+    state = lab.add("vision")
+    database = sqlite3.connect(state / "mlflow.db")
+    count = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000)"
+    database.executescript(
+        f"{count} INSERT INTO runs SELECT n, printf('%.*c', 5000, 'u'), n || printf('%.*c', 5000, 's'), 1, 1 FROM c;"  # noqa: S608
+        "INSERT INTO experiments VALUES (7, printf('%.*c', 500000, 'e'), printf('%.*c', 500000, 's'));"
+        "INSERT INTO users VALUES (printf('%.*c', 500000, 'n'), 0)"
+    )
+    database.close()
+    told = {which: lab.within.answers(str(state / "mlflow.db"), which) for which in ("quick", "daily")}
+    assert {which: len(json.dumps(it)) < 10_000 for which, it in told.items()} == {"quick": True, "daily": True}
+    assert lab.look()["mlflow_team_runs", 'team="vision",stage="active"'] == 2
+
+
 def test_what_was_kept_of_one_team_and_cannot_be_read_keeps_no_other_out_of_a_report(lab):
     lab.add("vision")
     lab.add("nlp")
