@@ -141,24 +141,37 @@ def _of_admin(team: Team, config_dir: str) -> t.Iterator[str]:
 
 def _of_stores(team: Team, config_dir: str) -> t.Iterator[str]:
     """What the team has would be left behind, and its server begin anew in a database or a store that has nothing."""
+    places = team["places"]
     known = _known(os.path.join(config_dir, team["name"], "team.json"))
     files = {
         purpose: database.get("file")
         for database in known.get("databases") or ()
         for purpose in (("auth", "tracking") if database.get("name") == "mlflow" else (database.get("name"),))
     }
-    left = {file for purpose, file in files.items() if file and purpose not in team["in_files"] and _has(file)}
+    left = {file for purpose, file in files.items() if file and not _stays(file, purpose, places) and _has(file)}
     artifacts = known.get("artifacts")
     how = "put it aside once all of it is where you declare, or to begin anew without it"
     if left:
         named, options = ", ".join(sorted(left)), "backend_store_uri, auth_database_uri"
-        if left & {file for purpose, file in files.items() if purpose in team["in_files"]}:
+        if left & {file for purpose, file in files.items() if file and _stays(file, purpose, places)}:
             stays = "with state: stopped, move it away, run this, and move it back before the team is started again"
             yield f"{options}: {named} has what would be left behind, and what stays; {stays}"
         else:
             yield f"{options}: what the team has is in {named}, and would be left behind; {how}"
-    if artifacts and "artifacts" not in team["in_files"] and _has(artifacts):
+    if artifacts and not _stays(artifacts, "artifacts", places) and _has(artifacts, but=places.values()):
         yield f"artifacts: destination: what the team has is in {artifacts}, and would be left behind; {how}"
+
+
+def _stays(place: str, purpose: str, places: t.Mapping[str, str | None]) -> bool:
+    """Whether what is kept there is to be kept there, by whatever name; for None, others say where."""
+    if purpose not in places:
+        return False
+    declared = places[purpose]
+    if declared is None or os.path.normpath(declared) == os.path.normpath(place):
+        return True
+    with contextlib.suppress(OSError):
+        return os.path.samefile(declared, place)
+    return False
 
 
 def _known(path: str) -> dict[str, t.Any]:
@@ -168,10 +181,17 @@ def _known(path: str) -> dict[str, t.Any]:
     return {}
 
 
-def _has(place: str) -> bool:
-    """Whether it is a file, or a directory with anything in it but what a file system of its own has."""
+def _has(place: str, but: t.Iterable[str | None] = ()) -> bool:
+    """Whether it is a file, or a directory with anything in it but what a file system of its own has.
+
+    but: places that the team is to have, one of which may be further down.
+    """
+    ways = [os.path.relpath(it, place).split(os.sep)[0] for it in but if it]
+    own = {way + ending for way in ways for ending in ("", "-wal", "-shm", "-journal")}
     try:
-        return bool(set(os.listdir(place)) - {"lost+found"})
+        # However many there are, the first one says it.
+        with os.scandir(place) as entries:
+            return any(entry.name not in {*own, "lost+found"} for entry in entries)
     except NotADirectoryError:
         return True
     except FileNotFoundError:

@@ -87,14 +87,13 @@ options:
         type: list
         elements: str
         default: []
-      in_files:
+      places:
         description:
-          - What it is to keep in files on the host, its databases by what they are for.
-          - What else it has in files there would stay behind, and is in the way.
-        type: list
-        elements: str
-        choices: [auth, tracking, artifacts]
-        default: [auth, tracking, artifacts]
+          - The files and the directory on the host that it is to keep its things in, by what they are for, V(auth),
+            V(tracking) and V(artifacts); nothing where others say the place.
+          - What it has on the host in another place, or is to keep elsewhere, would stay behind, and is in the way.
+        type: dict
+        default: {auth: null, tracking: null, artifacts: null}
   absent:
     description: Names of teams that are to be gone. In check mode their ports are in nobody's way.
     type: list
@@ -212,7 +211,6 @@ from ansible_collections.mlops.mlflow.plugins.module_utils import _host_system a
 from ansible_collections.mlops.mlflow.plugins.module_utils import _host_teams as host_teams
 from ansible_collections.mlops.mlflow.plugins.module_utils._unlogged import UnloggedModule
 
-IN_FILES = ["auth", "tracking", "artifacts"]
 TEAM = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "stopped"], "default": "present"},
@@ -222,7 +220,7 @@ TEAM = {
     "admin_username": {"type": "str", "required": True},
     "admin_password": {"type": "str", "no_log": True},
     "replicas": {"type": "list", "elements": "str", "default": []},
-    "in_files": {"type": "list", "elements": "str", "choices": IN_FILES, "default": IN_FILES},
+    "places": {"type": "dict", "default": dict.fromkeys(("auth", "tracking", "artifacts"))},
 }
 
 

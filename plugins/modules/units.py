@@ -95,6 +95,8 @@ PROPERTIES = (
 )
 # A traceback may have a few hundred, and only its end counts.
 JOURNAL_LINES = 500
+# One message of a team's own code may have hundreds of megabytes.
+JOURNAL_BYTES = 256 * 1024
 # systemd gives whole seconds of one clock, and all of the other.
 ROUNDING = 1
 
@@ -208,7 +210,8 @@ class Systemd:
 
     def last_words(self, names: list[str]) -> str:
         """What units have said last; what systemd says of them, where they have said nothing."""
-        show = ["journalctl", "--quiet", "--lines", str(JOURNAL_LINES), "--no-pager", "--output", "cat"]
+        lines = f"journalctl --quiet --lines={JOURNAL_LINES} --no-pager --output=cat"
+        show = ["sh", "-c", f'{lines} "$@" | tail --bytes={JOURNAL_BYTES}', "journalctl"]
         own = self.module.run_command([*show, *(f"_SYSTEMD_UNIT={name}" for name in names)])[1]
         return own.strip() or self.module.run_command([*show, *(f"--unit={name}" for name in names)])[1].strip()
 

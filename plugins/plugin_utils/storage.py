@@ -78,13 +78,16 @@ def sqlite_files(team: Team) -> list[str]:
     return [] if None in files else sorted(set(files))
 
 
-def in_files(team: Team) -> list[str]:
-    """What of a team is kept on its host: its databases by what they are for, and its artifacts."""
+def places(team: Team) -> dict[str, str | None]:
+    """Where on its host a team's things are kept, by what they are for; what is kept elsewhere is not among them."""
     uris = {"auth": team["auth_database_uri"], "tracking": team["backend_store_uri"]}
-    kept = [purpose for purpose, uri in uris.items() if _sqlite_file(team, uri)]
-    # Artifacts that clients write themselves go where they say.
+    kept = {purpose: _sqlite_file(team, uri) for purpose, uri in uris.items()}
+    found: dict[str, str | None] = {purpose: file for purpose, file in kept.items() if file}
     artifacts = team["artifacts"]
-    return kept + (["artifacts"] if not artifacts["serve"] or is_local(artifacts["destination"]) else [])
+    # Artifacts that clients write themselves go where they say.
+    if not artifacts["serve"] or is_local(artifacts["destination"]):
+        found["artifacts"] = artifacts_dir(team)
+    return found
 
 
 def artifacts_dir(team: Team) -> str | None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ class Lab:
         monkeypatch.setattr(self.backups, "NOTED", home / "noted")
         monkeypatch.setattr(self.backups, "SETTINGS", home / "backup.json")
         monkeypatch.setattr(self.units, "shown", lambda _names: self.state)
+        self.entries_of_the_host = self.journal.entries
         monkeypatch.setattr(self.journal, "entries", lambda *_given: self.entries)
         (home / "text").mkdir()
         self.settings = {
@@ -180,6 +182,15 @@ def test_whatever_an_account_runs_is_ended(lab, monkeypatch):
     began = time.monotonic()
     assert lab.look()["mlflow_team_scrape_error", 'team="vision"'] == 1
     assert time.monotonic() - began < 100
+
+
+def test_a_name_that_takes_days_to_compute_is_not_waited_for(lab, monkeypatch):
+    # One step of SQLite's, which asks nobody whether to go on.
+    computed = "instr(hex(zeroblob(2000000 + experiment_id)), hex(zeroblob(1000000)) || '1')"
+    renamed = "ALTER TABLE experiments RENAME COLUMN lifecycle_stage TO former"
+    lab.add("vision", f"{SCHEMA}{renamed}; ALTER TABLE experiments ADD COLUMN lifecycle_stage TEXT AS ({computed})")
+    monkeypatch.setattr(reading, "ASK_SECONDS", 1)
+    assert lab.look()["mlflow_team_scrape_error", 'team="vision"'] == 1
 
 
 def test_a_disk_that_hangs_is_one_teams(lab, monkeypatch, capfd):
@@ -341,6 +352,36 @@ def test_a_host_without_a_journal_has_all_other_figures(lab, monkeypatch):
     assert lab.look()["mlflow_team_users", 'team="vision"'] == 2
 
 
+FLOOD = """\
+import json
+told = {"_SYSTEMD_UNIT": "mlflow@vision.service", "MLFLOW_STATUS": "401", "MESSAGE": "x" * 4000, "__CURSOR": "c"}
+line = json.dumps(told)
+for number in range(NUMBER):
+    print(line)
+ENDS
+"""
+
+
+@pytest.mark.parametrize(("ends", "told"), [("", "c"), ("import sys; sys.exit('torn')", "")])
+def test_a_team_that_floods_the_journal_takes_no_memory(lab, monkeypatch, ends, told):
+    program, number = lab.home / "bin" / "journalctl", 10_000
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\n{FLOOD.replace('NUMBER', str(number)).replace('ENDS', ends)}")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    monkeypatch.setattr(lab.journal, "entries", lab.entries_of_the_host)
+    lab.add("vision")
+    look = lab.looking.Look(lab.settings, time.time())
+    tracemalloc.start()
+    look.read_journal()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # All of it is forty megabytes.
+    assert most < 4 << 20
+    assert look.known["vision"]["noted"]["refusals"]["401"] == number
+    assert look.state["cursor"] == told
+
+
 def test_counts_artifacts_by_experiment_and_follows_no_link(lab):
     state = lab.add("vision")
     (state / "artifacts" / "1").mkdir()
@@ -385,6 +426,49 @@ def test_what_a_teams_own_code_writes_into_its_database_keeps_no_other_out(lab, 
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert (told["vision"]["error"], told["nlp"]["error"]) == (True, False)
     assert told["nlp"]["experiments"][0]["name"] == "resnet"
+
+
+# What a team's account prints, which is whatever that account has got to run.
+@pytest.mark.parametrize(
+    "printed",
+    [
+        '{"size": 1, "answers": []}',
+        '{"size": 1, "answers": {"users": [[["name", []]]]}}',
+        '{"files": 1, "bytes": 1, "within": 1}',
+        "[]",
+        "null",
+        "[" * 100_000,
+        "",
+    ],
+)
+def test_what_a_teams_account_prints_keeps_no_other_out(lab, monkeypatch, printed):
+    lab.add("vision")
+    lab.add("nlp")
+    databases_of = lab.looking.databases_of
+    within = databases_of.within
+    odd = {"vision": lambda *_given: printed}
+    monkeypatch.setattr(databases_of, "within", lambda team, *words: odd.get(team.name, within)(team, *words))
+    found = lab.look()
+    assert found["mlflow_team_scrape_error", 'team="vision"'] == 1
+    assert found["mlflow_team_users", 'team="nlp"'] == 2
+    lab.main.main("walk")
+    told = lab.reporting.report()["teams"]
+    assert (told["vision"]["error"], told["nlp"]["error"]) == (True, False)
+
+
+def test_any_number_of_stages_and_names_of_any_length_are_few_and_short_answers(lab):
+    state = lab.add("vision")
+    database = sqlite3.connect(state / "mlflow.db")
+    count = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000)"
+    database.executescript(
+        f"{count} INSERT INTO runs SELECT n, printf('%.*c', 5000, 'u'), n || printf('%.*c', 5000, 's'), 1, 1 FROM c;"  # noqa: S608
+        "INSERT INTO experiments VALUES (7, printf('%.*c', 500000, 'e'), printf('%.*c', 500000, 's'));"
+        "INSERT INTO users VALUES (printf('%.*c', 500000, 'n'), 0)"
+    )
+    database.close()
+    told = {which: lab.within.answers(str(state / "mlflow.db"), which) for which in ("quick", "daily")}
+    assert {which: len(json.dumps(it)) < 10_000 for which, it in told.items()} == {"quick": True, "daily": True}
+    assert lab.look()["mlflow_team_runs", 'team="vision",stage="active"'] == 2
 
 
 def test_what_was_kept_of_one_team_and_cannot_be_read_keeps_no_other_out_of_a_report(lab):

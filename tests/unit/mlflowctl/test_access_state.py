@@ -13,7 +13,7 @@ import tracemalloc
 
 import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils import _receipt
-from mlflowctl import access_contents, access_grants, access_state, commands, databases, paths
+from mlflowctl import access_contents, access_grants, access_state, commands, databases, errors, paths
 from mlflowctl import team as teams
 from mlflowctl.databases import reading, sqlite
 from mlflowctl.program import PACKAGE
@@ -298,6 +298,19 @@ def test_a_run_is_told_whether_it_holds_and_what_to_note(team, database, monkeyp
     assert found["holds"] is False
     assert access_state.unchanged(team, found["state"])
     assert look(monkeypatch, capsys, vision={"noted": None, "names": []})["vision"]["holds"] is False
+
+
+@pytest.mark.parametrize("error", errors.ODD)
+def test_whatever_odd_data_end_in_leaves_nobody_without_an_answer(team, database, monkeypatch, capsys, error):
+    told = {"noted": noted(team), "names": DECLARED}
+    do(database, *OF_WORK)
+
+    def fail(*_given, **_options):
+        raise error
+
+    monkeypatch.setattr(databases, "run", fail)
+    assert access_state.Look(team, DECLARED).contents is None
+    assert look(monkeypatch, capsys, vision=told)["vision"]["holds"] is False
 
 
 # What the role has written down of a team stands elsewhere here.

@@ -7,7 +7,7 @@ import sqlite3
 import sys
 
 import pytest
-from mlflowctl import audit, cli, paths
+from mlflowctl import audit, cli, databases, paths
 
 UID = os.geteuid()
 # Keeps what is asked of it as journald does: each field has to be what is wanted of it.
@@ -147,6 +147,15 @@ def test_what_no_line_names_the_database_does_and_nothing_is_made_beside_it(host
 
 def test_a_database_that_is_gone_leaves_numbers(host, ask):
     host.database.unlink()
+    host.wrote(route="experiments/delete", resource={"experiment_id": "3"})
+    said = ask()
+    assert "experiment_id=3  200" in said.out
+    assert said.err.startswith("vision: its database does not say what experiments are called: ")
+
+
+@pytest.mark.parametrize("answer", ["[" * 100_000, "7", "[1]", "no JSON"])
+def test_a_database_that_says_what_is_no_name_leaves_numbers(host, ask, monkeypatch, answer):
+    monkeypatch.setattr(databases, "run", lambda *_given, **_options: answer)
     host.wrote(route="experiments/delete", resource={"experiment_id": "3"})
     said = ask()
     assert "experiment_id=3  200" in said.out

@@ -61,3 +61,14 @@ def test_lines_that_say_the_same_are_one():
 def test_a_line_does_nothing_to_a_terminal_and_has_an_end():
     assert causes.shown("a\x1b[2K\n\tb\u202ec\u200bd\x00") == r"a\x1b[2K b\u202ec\u200bd\x00"
     assert len(causes.shown("x" * 10000)) < 500
+
+
+def test_of_what_somebody_has_said_no_more_than_the_end_is_read(tmp_path, monkeypatch):
+    program = tmp_path / "journalctl"
+    program.write_text("#!/bin/sh\nhead --bytes=9000000 /dev/zero | tr '\\0' x\necho\necho \"$@\"\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    said = causes.last_words("_SYSTEMD_UNIT=mlflow@vision.service", "--since=@5")
+    assert len(said) == causes.LAST_BYTES
+    lines = "--lines=500 --no-pager --output=cat"
+    assert said.endswith(f"xxx\n{lines} _SYSTEMD_UNIT=mlflow@vision.service --since=@5\n")

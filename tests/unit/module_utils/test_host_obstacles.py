@@ -30,7 +30,7 @@ class Host:
             "port": 1,
             "storage_dirs": [str(self.data)],
             "admin_username": "admin",
-            "in_files": ["auth", "tracking", "artifacts"],
+            "places": {"auth": None, "tracking": None, "artifacts": None},
             **settings,
         }
         return obstacles(team, held or {}, leaving, str(self.config), str(self.state))
@@ -160,35 +160,71 @@ def left(option, place):
 def test_a_database_in_a_file_that_would_stay_behind(host):
     file = host.home / "mlflow.db"
     host.has({"mlflow": file})
-    assert host.found() == host.found(in_files=["auth", "tracking"]) == ""
-    assert host.found(in_files=[]) == left("backend_store_uri, auth_database_uri", file)
+    here = {"auth": str(file), "tracking": str(file), "artifacts": None}
+    assert host.found() == host.found(places=here) == ""
+    options = "backend_store_uri, auth_database_uri"
+    assert host.found(places={}) == left(options, file)
+    other = str(host.home / "other.db")
+    assert host.found(places={**here, "auth": other, "tracking": other}) == left(options, file)
     # Whoever put it aside for the one would begin anew with the other.
-    for in_files in (["auth"], ["tracking", "artifacts"]):
-        assert host.found(in_files=in_files).endswith("move it back before the team is started again")
+    for places in ({"auth": str(file)}, {**here, "auth": other}, {"tracking": str(file), "artifacts": None}):
+        assert host.found(places=places).endswith("move it back before the team is started again")
     # Put aside by who wants to begin anew.
     file.unlink()
-    assert host.found(in_files=[]) == ""
+    assert host.found(places={}) == host.found(places={**here, "auth": other, "tracking": other}) == ""
 
 
 def test_one_of_two_databases_that_would_stay_behind(host):
-    host.has({"auth": host.home / "auth.db", "tracking": None})
-    assert host.found(in_files=["auth", "artifacts"]) == ""
-    said = left("backend_store_uri, auth_database_uri", host.home / "auth.db")
-    assert host.found(in_files=["tracking", "artifacts"]) == said
+    file = host.home / "auth.db"
+    host.has({"auth": file, "tracking": None})
+    assert host.found(places={"auth": str(file), "artifacts": None}) == ""
+    said = left("backend_store_uri, auth_database_uri", file)
+    assert host.found(places={"tracking": "/srv/tracking.db", "artifacts": None}) == said
+    assert host.found(places={"auth": "/srv/auth.db", "artifacts": None}) == said
+
+
+def test_databases_that_change_places(host):
+    here = {"auth": host.home / "auth.db", "tracking": host.home / "tracking.db"}
+    host.has(here)
+    assert host.found(places={purpose: str(file) for purpose, file in here.items()}) == ""
+    said = host.found(places={"auth": str(here["tracking"]), "tracking": str(here["auth"])})
+    assert said == left("backend_store_uri, auth_database_uri", f"{here['auth']}, {here['tracking']}")
+
+
+def test_a_file_by_another_of_its_names(host):
+    file = host.home / "moved.db"
+    host.has({"mlflow": host.home / "mlflow.db"})
+    # Moved, and what is declared no more leads there.
+    (host.home / "mlflow.db").rename(file)
+    (host.home / "mlflow.db").symlink_to(file)
+    assert host.found(places={"auth": str(file), "tracking": f"{host.home}/./moved.db"}) == ""
 
 
 def test_artifacts_that_would_stay_behind(host):
     place = host.home / "artifacts"
     host.has({"mlflow": None}, place)
-    assert host.found(in_files=[]) == ""
+    assert host.found(places={}) == ""
     place.mkdir()
-    assert host.found(in_files=[]) == ""
+    assert host.found(places={}) == ""
     (place / "1").mkdir()
-    assert host.found(in_files=["artifacts"]) == ""
-    assert host.found(in_files=[]) == left("artifacts: destination", place)
+    assert host.found(places={"artifacts": None}) == host.found(places={"artifacts": f"{place}/"}) == ""
+    said = left("artifacts: destination", place)
+    assert host.found(places={}) == host.found(places={"artifacts": "/srv/another"}) == said
     # As a file system of its own has it.
     (place / "1").rename(place / "lost+found")
-    assert host.found(in_files=[]) == ""
+    assert host.found(places={}) == ""
+
+
+def test_a_former_directory_that_has_nothing_but_what_is_to_be_below_it(host):
+    place = host.home / "data"
+    (place / "artifacts" / "1").mkdir(parents=True)
+    for name in ("mlflow.db", "mlflow.db-wal"):
+        (place / name).write_text("rows")
+    host.has({"mlflow": None}, place)
+    places = {"auth": f"{place}/mlflow.db", "tracking": f"{place}/mlflow.db", "artifacts": f"{place}/artifacts"}
+    assert host.found(places=places) == ""
+    (place / "2").mkdir()
+    assert host.found(places=places) == left("artifacts: destination", place)
 
 
 def test_a_place_that_root_cannot_look_into_ends_no_run(host, monkeypatch):
@@ -196,6 +232,6 @@ def test_a_place_that_root_cannot_look_into_ends_no_run(host, monkeypatch):
         raise OSError(116, "Stale file handle")
 
     host.has({"mlflow": None}, "/srv/elsewhere")
-    assert host.found(in_files=[]) == ""
-    monkeypatch.setattr(_host_obstacles.os, "listdir", fail)
-    assert host.found(in_files=[]) == left("artifacts: destination", "/srv/elsewhere")
+    assert host.found(places={}) == ""
+    monkeypatch.setattr(_host_obstacles.os, "scandir", fail)
+    assert host.found(places={}) == left("artifacts: destination", "/srv/elsewhere")

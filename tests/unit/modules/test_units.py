@@ -1,9 +1,10 @@
 """What is done to units, by what systemd says of them. That it works is shown on hosts."""
 
+import subprocess
 import time
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.modules.units import Systemd, began, plan
+from ansible_collections.mlops.mlflow.plugins.modules.units import JOURNAL_BYTES, Systemd, began, plan
 
 BOOTED, STARTED = 500_000, 1_000_000
 
@@ -155,6 +156,22 @@ def test_the_time_of_the_boot_is_that_of_the_clock_as_it_is():
     said["UserspaceTimestamp"] = f"@{int(now) - 60}"
     assert began(said, "UserspaceTimestamp", now, uptime) == pytest.approx(now - 60, abs=0.1)
     assert began({}, "UserspaceTimestamp", now, uptime) == 0
+
+
+def test_of_what_a_unit_has_said_no_more_than_the_end_is_read(tmp_path, monkeypatch):
+    program = tmp_path / "journalctl"
+    program.write_text("#!/bin/sh\nhead --bytes=9000000 /dev/zero | tr '\\0' x\necho\necho it failed: no room\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    class Module:
+        def run_command(self, command):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            return done.returncode, done.stdout, done.stderr
+
+    words = Systemd(Module(), [], {}).last_words(["a.service"])
+    assert len(words) <= JOURNAL_BYTES
+    assert words.endswith("xxx\nit failed: no room")
 
 
 @pytest.mark.parametrize(("tries_on", "stopped"), [(False, ["stop a.service"]), (True, [])])

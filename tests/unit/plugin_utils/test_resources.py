@@ -5,6 +5,7 @@ from ansible_collections.mlops.mlflow.plugins.lookup import teams as lookup
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.declaration import read_teams, team_schema
 
 SCHEMA = team_schema(lookup.DOCUMENTATION)
+FILE, DIRECTORY = "/var/lib/mlflow/vision/mlflow.db", "/var/lib/mlflow/vision/artifacts"
 
 
 def read(team, **defaults):
@@ -181,16 +182,22 @@ def test_files_that_hold_all_a_server_knows(team, files):
 @pytest.mark.parametrize(
     ("team", "kept"),
     [
-        ({}, ["auth", "tracking", "artifacts"]),
-        ({"auth_database_uri": "postgresql+psycopg://db.example.org/people"}, ["tracking", "artifacts"]),
-        ({"backend_store_uri": "postgresql+psycopg://db.example.org/all"}, ["artifacts"]),
-        ({"artifacts": {"destination": "s3://vision/artifacts"}}, ["auth", "tracking"]),
-        ({"artifacts": {"destination": "/srv/vision"}}, ["auth", "tracking", "artifacts"]),
-        ({"artifacts": {"serve": False, "root": "s3://vision/artifacts"}}, ["auth", "tracking", "artifacts"]),
+        ({}, {"auth": FILE, "tracking": FILE, "artifacts": DIRECTORY}),
+        ({"auth_database_uri": "postgresql+psycopg://db.example.org/p"}, {"tracking": FILE, "artifacts": DIRECTORY}),
+        ({"backend_store_uri": "postgresql+psycopg://db.example.org/all"}, {"artifacts": DIRECTORY}),
+        ({"artifacts": {"destination": "s3://vision/artifacts"}}, {"auth": FILE, "tracking": FILE}),
+        (
+            {"artifacts": {"destination": "file:///srv/vision"}, "auth_database_uri": "sqlite:////srv/db/people.db"},
+            {"auth": "/srv/db/people.db", "tracking": FILE, "artifacts": "/srv/vision"},
+        ),
+        (
+            {"artifacts": {"serve": False, "root": "s3://vision/artifacts"}},
+            {"auth": FILE, "tracking": FILE, "artifacts": None},
+        ),
     ],
 )
-def test_what_is_kept_in_files(team, kept):
-    assert read(team)[0][0]["in_files"] == kept
+def test_what_is_kept_where_on_the_host(team, kept):
+    assert read(team)[0][0]["places"] == kept
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_BACKEND_STORE_URI", "MLFLOW_AUTH_CONFIG_PATH", "MLFLOW_UVICORN_OPTS"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mlflowctl import commands
@@ -32,14 +32,15 @@ class JournalError(Exception):
     """Why it could not be read."""
 
 
-def entries(names: Iterable[str], cursor: str, since: float) -> list[Entry]:
-    """Return what there is of these teams after a cursor, or else after a moment; 0 is when the host was started.
+def entries(names: Iterable[str], cursor: str, since: float) -> Iterator[Entry]:
+    """Yield what there is of these teams after a cursor, or else after a moment; 0 is when the host was started.
 
-    That is worked out here: journalctl would have to see more of /proc than this unit does.
+    That is worked out here: journalctl would have to see more of /proc than this unit does. A team's own code may have
+    written any number of lines, so that no more than one is kept.
     """
     teams = list(names)
     if not teams:
-        return []
+        return
     units = [f"UNIT={unit}@{name}.service" for name in teams for unit in ("mlflow", "mlflow-listen")]
     messages = [f"MESSAGE_ID={it}" for it in (START, STARTED, RESTART, FAILURE, RESOURCES)]
     passing = [f"_SYSTEMD_UNIT=mlflow-listen@{name}.service" for name in teams]
@@ -49,8 +50,12 @@ def entries(names: Iterable[str], cursor: str, since: float) -> list[Entry]:
     begin = f"--after-cursor={cursor}" if cursor else f"--since=@{since:.0f}"
     command = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--output-fields={FIELDS}", begin]
     matches = ["_PID=1", *units, *messages, "+", *passing, "+", *refusing]
-    told = commands.printed([*command, *matches], JournalError, SECONDS)
-    return [json.loads(line) for line in told.split("\n") if line.startswith("{")]
+    try:
+        for line in commands.lines([*command, *matches], JournalError, SECONDS):
+            if line.startswith(b"{"):
+                yield json.loads(line)
+    except commands.LateError as error:
+        raise JournalError(str(error)) from None
 
 
 def fresh() -> Noted:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlflowctl import access_state, causes, redaction
 from mlflowctl import team as teams
-from mlflowctl.errors import Problem
+from mlflowctl.errors import ODD, Problem
 from mlflowctl.team import Team
 
 from monitoring import databases_of, figures, journal, kinds, store, units
@@ -25,7 +25,7 @@ AT_ONCE, TURN_SECONDS, ALL_SECONDS = 4, 60, 120
 # What a state may have lasted at most between two looks: the host may have slept in between.
 LONGEST_GAP = 600
 # Whatever a team's databases or files may do.
-FAILURES = (Problem, OSError, ValueError, KeyError, TypeError)
+FAILURES = (Problem, OSError, *ODD)
 
 
 def say(name: str, error: Exception) -> None:
@@ -51,16 +51,15 @@ class Look:
     def read_journal(self) -> None:
         """Note what has happened since the last look, and what runs now."""
         try:
-            found = journal.entries(self.names, self.state["cursor"], self.state["ran"])
+            for entry in journal.entries(self.names, self.state["cursor"], self.state["ran"]):
+                name = journal.team_of(entry)
+                if name in self.known:
+                    journal.note(self.known[name]["noted"], name, entry)
+                self.state["cursor"] = entry["__CURSOR"]
         except journal.JournalError as error:
             say("journal", error)
             # From here on, by the clock.
-            self.state["cursor"], found = "", []
-        for entry in found:
-            name = journal.team_of(entry)
-            if name in self.known:
-                journal.note(self.known[name]["noted"], name, entry)
-            self.state["cursor"] = entry["__CURSOR"]
+            self.state["cursor"] = ""
         gap = min(max(self.now - self.state["ran"], 0), LONGEST_GAP) if self.state["ran"] else 0
         for name, known in self.known.items():
             noted = known["noted"]

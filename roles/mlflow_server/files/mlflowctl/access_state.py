@@ -21,13 +21,13 @@ from typing import Any
 from mlflowctl import access_contents
 from mlflowctl import team as teams
 from mlflowctl.databases import sqlite
-from mlflowctl.errors import Problem
+from mlflowctl.errors import ODD, Problem
 from mlflowctl.team import Team
 
 # How many teams are looked at at the same time.
 AT_ONCE = 4
 # Whatever a team's databases, or a note of before, may be.
-FAILURES = (Problem, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+FAILURES = (Problem, OSError, *ODD)
 
 State = dict[str, Any]
 

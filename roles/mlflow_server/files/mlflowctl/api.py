@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from typing import Any
 
 from mlflowctl.errors import Problem
 from mlflowctl.in_mlflow import client
 
 SECONDS = 120
+# For all that one is asked, artifacts aside, however it parts its answers.
+PATIENCE = 3600
 
 
 class AskError(Problem):
@@ -22,14 +25,21 @@ class Server:
     def __init__(self, path: str, username: str, password: str) -> None:
         self.path = path
         self.headers = client.log_in(username, password)
+        self.patience: float = PATIENCE
 
     def answer(self, path: str, body: Any = None, take: client.Take = client.whole) -> bytes:
         """Return what it answers, or what is taken of that."""
         connection, method = client.over_socket(self.path, SECONDS), "GET" if body is None else "POST"
+        if self.patience <= 0:
+            raise AskError(f"the server does not come to an end: all that it was asked took {PATIENCE} s")
+        began = time.monotonic()
         try:
             status, text = client.asked(connection, method, path, body, self.headers, take)
         except (OSError, http.client.HTTPException) as error:
             raise AskError(f"the server does not answer: {error}") from None
+        finally:
+            if take is not client.checksum:
+                self.patience -= time.monotonic() - began
         if status == 401:
             raise AskError("the server does not accept the admin's password")
         if status != 200:

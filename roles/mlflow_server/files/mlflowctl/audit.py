@@ -19,7 +19,7 @@ from typing import Any
 from mlflowctl import causes, commands, databases, errors, redaction
 from mlflowctl import team as teams
 from mlflowctl.cli import USAGE, WELL
-from mlflowctl.errors import Problem
+from mlflowctl.errors import ODD, Problem
 from mlflowctl.in_mlflow.audit import IDENTIFIER
 from mlflowctl.program import PROGRAM
 from mlflowctl.status import table
@@ -154,7 +154,7 @@ def name_the_rest(team: Team, found: list[Told]) -> None:
     unnamed = {it: None for told in found for it in experiments_of(told) if it not in told["experiments"]}
     try:
         names = ask_databases(team, unnamed)
-    except (Problem, OSError, ValueError) as error:
+    except (Problem, OSError, *ODD) as error:
         why = causes.shown(redaction.hidden(str(error)))
         print(f"{team.name}: its database does not say what experiments are called: {why}", file=sys.stderr)
         return

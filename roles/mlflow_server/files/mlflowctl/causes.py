@@ -18,6 +18,8 @@ COMPLAINT = re.compile(r"(?i)\b(error|fatal|failed|denied|cannot|could not|unabl
 # What is longer is not taken at once.
 LONGEST_NOTE = 60_000
 JOURNAL = "/run/systemd/journal/socket"
+# Of what a unit has said last. One message of a team's own code may have hundreds of megabytes.
+LAST_LINES, LAST_BYTES = 500, 256 << 10
 STORAGE = re.compile(r"(?mi)^\s*Storage\s*=\s*(\w+)")
 
 
@@ -58,6 +60,12 @@ def journal_keeps() -> bool:
         command = ["systemd-analyze", "cat-config", "systemd/journald.conf"]
         return str((STORAGE.findall(commands.run(command).stdout) or ["auto"])[-1]).lower() != "none"
     return True
+
+
+def last_words(*which: str) -> str:
+    """Return the end of what the journal has of somebody, and no more than is to be read, however long one line is."""
+    show = f'journalctl --lines={LAST_LINES} --no-pager --output=cat "$@" | tail --bytes={LAST_BYTES}'
+    return commands.run(["sh", "-c", show, "journalctl", *which], commands.DO_SECONDS).stdout
 
 
 def where(unit: str, word: str = "see") -> str:

@@ -220,7 +220,7 @@ class Upgrade:
         for database, copy in copies:
             databases.copy(self.team, database, copy)
             if database["file"]:
-                self.must(["check_sqlite", str(copy)])
+                self.must(["check_sqlite", str(copy)], databases.seconds_to_read(copy))
             else:
                 # Without its dump, a database that is half migrated would count as one that was never begun.
                 self.synced(copy.parent)
@@ -260,15 +260,14 @@ class Upgrade:
 
     def said_since(self, moment: int) -> str:
         """What the server itself has put into the journal."""
-        shown = ["journalctl", f"_SYSTEMD_UNIT={self.team.server}", f"--since=@{moment}", "--output=cat", "--lines=500"]
         try:
-            return commands.run([*shown, "--no-pager"], commands.DO_SECONDS).stdout
+            return causes.last_words(f"_SYSTEMD_UNIT={self.team.server}", f"--since=@{moment}")
         except commands.LateError as error:
             return str(error)
 
-    def must(self, words: list[str]) -> None:
+    def must(self, words: list[str], seconds: int = databases.COPY_SECONDS) -> None:
         """Do something to files of the team's, as its account."""
-        done = self.change.run([*TOOL, *words], databases.COPY_SECONDS)
+        done = self.change.run([*TOOL, *words], seconds)
         if done.returncode != 0:
             raise UpgradeError(causes.cause(done.stderr))
 

@@ -8,10 +8,12 @@ import http.server
 import json
 import socketserver
 import threading
+import time
 import tracemalloc
 
 import pytest
 from mlflowctl import api
+from mlflowctl.backup import answers
 from mlflowctl.in_mlflow import client, grants
 
 
@@ -43,6 +45,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             for _number in range(int(self.path[1:])):
                 self.wfile.write(bytes(1 << 20))
+
+    def do_OPTIONS(self):
+        """Begin an answer, or its headers, and say a little more for as long as somebody listens."""
+        headers = self.path == "/headers"
+        self.wfile.write(b"HTTP/1.0 200 OK\r\n" + (b"" if headers else b"\r\n"))
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"x" if headers else b" ")
+                time.sleep(0.1)
 
     def do_POST(self):
         self.do_GET()
@@ -129,6 +140,30 @@ def large(ways, take):
 def test_an_answer_has_an_end(ways):
     with pytest.raises(http.client.HTTPException, match="larger than 64 MiB"):
         large(ways, client.whole)
+
+
+@pytest.mark.parametrize("path", ["/headers", "/body"])
+@pytest.mark.parametrize("take", [client.whole, client.checksum])
+def test_who_says_a_little_now_and_then_is_not_listened_to_for_ever(ways, monkeypatch, take, path):
+    monkeypatch.setattr(client, "ARTIFACT_SECONDS", 2)
+    monkeypatch.setattr(client, "WHOLE_ANSWER", 2 / 60)
+    socket, uri = ways
+    way = client.over_socket(socket, 60) if socket else http.client.HTTPConnection(uri.partition("//")[2], timeout=60)
+    with pytest.raises(TimeoutError, match="its answer was still not whole after 2 s"):
+        client.asked(way, "OPTIONS", path, None, {}, take)
+
+
+def test_pages_without_an_end_have_one(ways, monkeypatch):
+    path, _uri = ways
+    if not path:
+        pytest.skip("root asks by the socket")
+    page = {"users": [], "experiments": [{"experiment_id": "1"}], "next_page_token": "again"}
+    monkeypatch.setattr(api, "PATIENCE", 1)
+    server = api.Server(path, "ann", "it")
+    asked = client.asked
+    monkeypatch.setattr(client, "asked", lambda *given: (asked(*given)[0], json.dumps(page).encode()))
+    with pytest.raises(api.AskError, match="does not come to an end: all that it was asked took 1 s"):
+        answers.counts(server)
 
 
 @pytest.mark.parametrize("take", [client.whole, client.checksum])

@@ -237,9 +237,7 @@ class Drill:
                 return
             except AskError:
                 if not is_active(self.unit) or time.monotonic() > end:
-                    log = ["journalctl", f"_SYSTEMD_UNIT={self.unit}", "--lines=500", "--no-pager", "--output=cat"]
-                    words = commands.run(log, commands.DO_SECONDS).stdout
-                    why = causes.cause(redaction.hidden(words))
+                    why = causes.cause(redaction.hidden(causes.last_words(f"_SYSTEMD_UNIT={self.unit}")))
                     raise AskError(f"no server runs from the snapshot: {why}; {causes.where(self.unit)}") from None
                 time.sleep(0.5)
 

@@ -241,6 +241,6 @@ def look_into(copy: Path, name: str, team: Team | None) -> str:
         if os.geteuid() == 0:
             for path in (mine, shop):
                 os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
-        return commands.printed(command, BackupError, commands.WORK_SECONDS, account, input=program)
+        return commands.printed(command, BackupError, databases.seconds_to_read(mine), account, input=program)
     finally:
         shutil.rmtree(shop)

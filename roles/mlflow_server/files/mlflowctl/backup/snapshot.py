@@ -52,10 +52,10 @@ def refuse_without_space(place: Path, needed: int, remedy: str) -> None:
         )
 
 
-def look_at(team: Team, action: str, path: Path, **files: IO[str]) -> str:
+def look_at(team: Team, action: str, path: Path, seconds: int = commands.WORK_SECONDS, **files: IO[str]) -> str:
     """Return what contents.py prints of something that belongs to the team, unless that goes to a file."""
     command = [*PROGRAM, "contents", action, str(path)]
-    return team.printed(command, BackupError, commands.WORK_SECONDS, **files)
+    return team.printed(command, BackupError, seconds, **files)
 
 
 def list_within(handle: int, known: IO[str], listed: IO[str]) -> str:
@@ -83,7 +83,7 @@ def copy_databases(team: Team, stage: Path) -> list[dict[str, Any]]:
     found = []
     for database in team.databases:
         copy = f"{database['name']}{databases.suffix(database)}"
-        tables = json.loads(look_at(team, "tables", copies / copy))
+        tables = json.loads(look_at(team, "tables", copies / copy, databases.seconds_to_read(copies / copy)))
         found.append({"name": database["name"], "kind": databases.kind(database), "copy": copy, "tables": tables})
     return found
 
@@ -95,7 +95,8 @@ def find_elsewhere(team: Team, copies: Path, accepted: list[str], clients: Held)
     found: dict[str, Any] = {"accepted": 0, "others": 0, "names": []}
     for database in team.databases:
         copy = copies / f"{database['name']}{databases.suffix(database)}"
-        told = team.printed([*PROGRAM, "locations", str(copy), known], BackupError, commands.WORK_SECONDS)
+        command = [*PROGRAM, "locations", str(copy), known]
+        told = team.printed(command, BackupError, databases.seconds_to_read(copy))
         for key, value in json.loads(told).items():
             found[key] += value
     return found

@@ -204,6 +204,14 @@ def address(uri: str) -> str:
     return f"{uri.partition(':')[0]}://{found['place'] if found else '…'}"
 
 
+def seconds_to_read(copy: Path) -> int:
+    """Return for how long all of a copy may be read: at least a megabyte of it in each second.
+
+    Its account may have defined columns of which one value takes days, and SQLite itself ends only between two steps.
+    """
+    return min(ASK_SECONDS + copy.stat().st_size // 10**6, COPY_SECONDS)
+
+
 def without_password(uri: str) -> tuple[str, dict[str, str]]:
     """Return SQLAlchemy's URI as PostgreSQL's own tools read it, with the password in the environment instead."""
     found = URI.fullmatch(uri)

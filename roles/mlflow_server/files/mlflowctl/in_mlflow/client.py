@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mlflowctl.in_mlflow.wait_until_healthy import UnixConnection
 
 # Bytes of an answer. A server that runs somebody else's code may send any number.
 LARGEST, PIECE = 64 << 20, 1 << 20
+# An answer may be silent for its connection's timeout, and be as many times as long under way; an artifact, a day.
+WHOLE_ANSWER, ARTIFACT_SECONDS = 4, 24 * 3600
 Take = Callable[[http.client.HTTPResponse], bytes]
 
 
@@ -66,8 +71,32 @@ def asked(
         # The server takes this name for its own, whatever it is called outside.
         headers = {**headers, "Host": "localhost"}
     try:
-        connection.request(method, target, None if body is None else json.dumps(body), headers)
-        response = connection.getresponse()
-        return response.status, take(response)
+        connection.connect()
+        seconds = ARTIFACT_SECONDS if take is checksum else WHOLE_ANSWER * (connection.timeout or 0)
+        with ended_after(connection.sock, seconds):
+            connection.request(method, target, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            return response.status, take(response)
     finally:
         connection.close()
+
+
+@contextlib.contextmanager
+def ended_after(sock: socket.socket, seconds: float) -> Iterator[None]:
+    """Hang up on a server that sends a byte now and then: what is read by then is no answer, whatever it looks like."""
+    late = threading.Event()
+
+    def hang_up() -> None:
+        late.set()
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if late.is_set():
+            raise TimeoutError(f"its answer was still not whole after {seconds:.0f} s")

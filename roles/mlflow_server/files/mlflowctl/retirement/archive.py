@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
-from mlflowctl import client_root, commands, databases, locations, paths, transaction, trees
+from mlflowctl import client_root, databases, locations, paths, transaction, trees
 from mlflowctl.databases import sqlite
 from mlflowctl.errors import Problem
 from mlflowctl.files import sync
@@ -98,8 +98,9 @@ def check_space(team: Team, directory: Path, with_artifacts: bool) -> None:
 def find_elsewhere(team: Team, copy: Path) -> str:
     """Say which artifacts a copy of a database knows of that are at places of people's own, and in no archive."""
     known = json.dumps({"artifacts": team.artifacts or team.client_root, "accepted": []})
+    command = [*PROGRAM, "locations", str(copy), known]
     try:
-        told = team.printed([*PROGRAM, "locations", str(copy), known], ArchiveError, commands.WORK_SECONDS)
+        told = team.printed(command, ArchiveError, databases.seconds_to_read(copy))
     except ArchiveError as error:
         return f"it cannot be read which artifacts are elsewhere: {error}"
     return locations.described(json.loads(told))
