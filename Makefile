@@ -5,7 +5,7 @@ RUN := $(PYTHON) tools/run.py
 HOSTS := $(PYTHON) tools/testhosts.py
 
 # The stages of `make test`, in order.
-STAGES := lint docs sanity unit programs integration molecule e2e lives
+STAGES := lint docs sanity unit programs integration molecule e2e lives cores
 
 # make molecule SCENARIO=alternative, make unit ARGS='-k grants -x', make release VERSION=1.0.0
 SCENARIO ?=
@@ -30,6 +30,9 @@ test: toolchain-servers ## Run all of the checks below; the exit code is the ver
 test-all: test matrix ## The above, each ansible-core that is supported, and the stories that run on request
 	@$(MAKE) e2e ARGS="-m on_request"
 	@$(MAKE) lives ARGS="-m on_request"
+
+cores: toolchain ## The plugins' tests with the oldest and the newest ansible-core
+	@$(RUN) python tools/matrix.py --ends
 
 matrix: toolchain ## The plugins' tests and sanity with each ansible-core (ARGS="2.17 2.21" for some)
 	@$(RUN) python tools/matrix.py $(ARGS)
@@ -69,6 +72,7 @@ lives: toolchain-servers build ## Upgrades, backups, moves and ends of teams, on
 
 docs: build ## The documentation as a site, in build/docs/html
 	@$(RUN) python tools/website.py
+	@$(RUN) pytest tests/site
 
 bench: ## Measure everything, side by side with the ways it replaces
 	@$(MAKE) bench-access bench-kinds bench-audit bench-hosts bench-mounts ARGS=

@@ -20,6 +20,10 @@ import managed
 import measure
 import project
 import report
+
+sys.path.insert(0, str(project.COLLECTIONS))
+
+from ansible_collections.mlops.mlflow.plugins.module_utils._kinds import KINDS
 from managed import Size
 from measure import Run, Server
 
@@ -31,25 +35,7 @@ SIZES = [Size(number, number) for number in (NUMBER // 4, NUMBER)]
 MOST = 10
 API = "/api/3.0/mlflow/"
 # Of which all can be granted on, on a server of 3.17.
-EVERY_KIND = (
-    "experiment",
-    "registered_model",
-    "prompt",
-    "scorer",
-    "gateway_secret",
-    "gateway_endpoint",
-    "gateway_model_definition",
-    "mcp_server",
-    "run",
-    "trace",
-    "assessment",
-    "logged_model",
-    "review_queue",
-    "registered_model_version",
-    "prompt_version",
-    "scorer_version",
-    "mcp_server_version",
-)
+EVERY_KIND = tuple(word for word, kind in KINDS.items() if kind.groups_since <= (3, 17))
 ALONE, ALL, HOOKS = "experiments alone", "all kinds", "webhooks, too"
 EMPTY, NOTHING, ONE = "from empty", "nothing to change", "one grant changed"
 RUNS = [(ALONE, EMPTY), (ALONE, NOTHING), (ALL, "the rest, from that"), (ALL, NOTHING), (ALL, ONE)]

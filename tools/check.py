@@ -25,6 +25,7 @@ LONGEST_FIRST = (
     "lives",
     "servers",
     "molecule",
+    "cores",
     "programs",
     "targets",
     "playbooks",
@@ -36,9 +37,9 @@ LONGEST_FIRST = (
 # What a stage is made of that can go on side by side, as arguments of its own.
 PARTS = {"integration": ("servers", "targets", "playbooks")}
 # What nothing waits on hosts for gives way to what does.
-GIVING_WAY = frozenset({"servers", "programs", "targets", "playbooks", "sanity", "docs", "lint", "unit"})
+GIVING_WAY = frozenset({"servers", "cores", "programs", "targets", "playbooks", "sanity", "docs", "lint", "unit"})
 # What begins no host, and so has none to remove: not those that somebody else's run has begun meanwhile either.
-WITHOUT_HOSTS = frozenset({"docs", "lint", "programs", "sanity", "unit"})
+WITHOUT_HOSTS = frozenset({"cores", "docs", "lint", "programs", "sanity", "unit"})
 
 
 @dataclass(frozen=True)

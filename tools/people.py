@@ -98,6 +98,9 @@ def be_a_person(asked: socket.socket, files: list[int]) -> None:
     except BaseException:  # noqa: BLE001 - whoever asked is told
         traceback.print_exc()
         code = 1
+    # Whoever asked reads it as soon as the socket is closed, which comes before the end of this process.
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
     with contextlib.suppress(OSError):
         asked.send(bytes([code]))
 
@@ -111,8 +114,10 @@ def serve(path: str) -> None:
     # Nobody waits for them here.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
+        # Whoever sees it may come at once.
+        listener.bind(f"{path}.new")
         listener.listen()
+        os.rename(f"{path}.new", path)
         while True:
             ready, _writable, _failed = select.select([listener, sys.stdin], [], [])
             if sys.stdin in ready:

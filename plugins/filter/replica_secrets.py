@@ -59,7 +59,7 @@ Sums = t.Tuple[str, ...]
 
 def sums_of(teams: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, Sums]:
     """The sums that a host has said, by team."""
-    return {name: tuple(seen["keys"]) for name, seen in teams.items() if seen["keys"]}
+    return {name: tuple(seen["key_sums"]) for name, seen in teams.items() if seen["key_sums"]}
 
 
 def replica_secrets(

@@ -60,7 +60,7 @@ def seen(name: str, password: str | None, replicated: bool, config_dir: str, sta
         "drained": os.path.exists(os.path.join(directory, "drained")),
         "retired": os.path.exists(os.path.join(state_dir, RETIRED, f"{name}.json")),
         "leader": _leader(os.path.join(directory, "team.json")),
-        "keys": _sums(os.path.join(directory, "secrets.env")) if replicated else [],
+        "key_sums": _sums(os.path.join(directory, "secrets.env")) if replicated else [],
     }
 
 

@@ -189,7 +189,7 @@ teams:
     leader:
       description: The host that leads it, where it was written down as one of several hosts.
       type: str
-    keys:
+    key_sums:
       description: Sums of the keys that databases are encrypted with, and of all keys, with O(teams[].replicas).
       type: list
       elements: str

@@ -22,7 +22,7 @@ class Seen(t.TypedDict):
     drained: bool
     retired: bool
     leader: str
-    keys: t.List[str]
+    key_sums: t.List[str]
 
 
 class Plan(t.TypedDict):

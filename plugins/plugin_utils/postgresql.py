@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote
 from .names import quoted
 from .sharing import is_every_hosts_own
 from .storage import is_local
-from .stores import DATABASE
+from .stores import DATABASE, said
 
 Team = t.Dict[str, t.Any]
 Account = t.Dict[str, t.Any]
@@ -23,6 +23,7 @@ PORT = 5432
 OPTIONS = ("backend_store_uri", "auth_database_uri")
 # As SQLAlchemy reads it.
 LOGIN = re.compile(r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?.*", re.DOTALL)
+HOST_AND_PORT = re.compile(r"(?P<name>[A-Za-z0-9.-]*):(?P<port>[0-9]{1,5})", re.ASCII)
 # Every program that gets it reads such a name in one way, with quotes or without.
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 # PostgreSQL cuts what is longer, and two names could then be one.
@@ -41,29 +42,32 @@ def accounts_of(team: Team) -> list[Account]:
 def _account(team: Team, option: str) -> Account:
     uri = str(team[option])
     found, login = DATABASE.fullmatch(uri), LOGIN.fullmatch(uri)
-    query = parse_qs(uri.partition("?")[2])
-
-    def said(part: str, word: str) -> str:
-        """What stands in its place, or else among the options."""
-        return ((found and found[part]) or "") or ",".join(query.get(word, []))
-
+    # A password may have a question mark in it.
+    query = parse_qs((found and found["query"]) or "")
+    name, host, port = (
+        said(found, *words) if found else "" for words in (("database", "dbname"), ("host", "host"), ("port", "port"))
+    )
     return {
         "team": team["name"],
         "option": option,
         "role": unquote((login and login["user"]) or ""),
         "password": unquote((login and login["password"]) or ""),
         # Not all versions of SQLAlchemy decode it.
-        "database": said("database", "dbname"),
-        "places": _places(said("host", "host"), said("port", "port")),
+        "database": name,
+        "places": _places(query.get("host") or [host], port),
         "own": is_every_hosts_own(uri),
         "sslmode": "".join(query.get("sslmode", [])),
         "twice": sorted({"user", "password"} & set(query)),
     }
 
 
-def _places(hosts: str, ports: str) -> list[tuple[str, int]]:
-    """Each host with its port: one port is for all of them."""
-    names = [name.strip("[]") for name in hosts.split(",")]
+def _places(hosts: list[str], ports: str) -> list[tuple[str, int]]:
+    """Each host with its port, as SQLAlchemy reads them: C(host=a,b&port=1,2), or else C(host=a:1&host=b:2)."""
+    each = [HOST_AND_PORT.fullmatch(host) for host in hosts]
+    if not ports and any(each):
+        return [(one["name"], int(one["port"])) if one else (host, PORT) for one, host in zip(each, hosts)]
+    names = [name.strip("[]") for name in ",".join(hosts).split(",")]
+    # One port is for all of them.
     numbers = [int(number) if number.isdigit() else PORT for number in ports.split(",")]
     numbers += numbers[-1:] * (len(names) - len(numbers))
     return list(zip(names, numbers))

@@ -11,7 +11,7 @@ import typing as t
 from urllib.parse import parse_qs
 
 from .storage import is_local
-from .stores import DATABASE, without_password
+from .stores import DATABASE, said, without_password
 
 Team = t.Dict[str, t.Any]
 Problems = t.Iterator[str]
@@ -70,12 +70,11 @@ def _shared_options(team: Team) -> list[str]:
 def is_every_hosts_own(uri: str) -> bool:
     """Whether each host means another database by a URI."""
     database = DATABASE.fullmatch(uri)
-    return database is not None and _is_here(_host_of(uri, database))
+    return database is not None and _is_here(_host_of(database))
 
 
-def _host_of(uri: str, database: t.Any) -> str:
-    query = parse_qs(uri.partition("?")[2])
-    return str(database["host"] or "".join(query.get("host", []))).strip("[]").lower()
+def _host_of(database: t.Any) -> str:
+    return said(database, "host", "host").strip("[]").lower()
 
 
 def _databases(team: Team, together: bool) -> set[tuple[str, str, str, str, str]]:
@@ -84,15 +83,16 @@ def _databases(team: Team, together: bool) -> set[tuple[str, str, str, str, str]
         database = None if is_local(uri) else DATABASE.fullmatch(uri)
         if database is None:
             continue
-        query = parse_qs(uri.partition("?")[2])
-        host = _host_of(uri, database)
+        query = parse_qs(database["query"] or "")
+        host = _host_of(database)
         if not together and _is_here(host):
             continue
         # A schema of its own is as good as a database of its own.
         schema = "".join(query.get("options", []))
         kind = database["kind"]
-        port = database["port"] or PORTS.get(kind, "")
-        found.add((kind, "" if _is_here(host) else host, port, database["database"] or "", schema))
+        port = said(database, "port", "port") or PORTS.get(kind, "")
+        name = said(database, "database", "dbname")
+        found.add((kind, "" if _is_here(host) else host, port, name, schema))
     return found
 
 

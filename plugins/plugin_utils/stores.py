@@ -42,7 +42,7 @@ SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"
 # As SQLAlchemy takes a URI apart.
 DATABASE = re.compile(
     r"(?P<kind>[\w]+)(?:\+(?P<driver>[\w]+))?://(?:[^:/]*(?::[^@]*)?@)?"
-    r"(?P<host>\[[^/?]+\]|[^/:?]*)(?::(?P<port>[^/?]*))?(?:/(?P<database>[^?]*))?(?:\?.*)?",
+    r"(?P<host>\[[^/?]+\]|[^/:?]*)(?::(?P<port>[^/?]*))?(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?",
     re.DOTALL,
 )
 
@@ -73,6 +73,11 @@ AT = re.compile(r"[^@:\s]+@[^@:\s]+(:[0-9]+)?", re.ASCII)
 LONGEST_PART, LONGEST_PATH = 255, 4095
 
 
+def said(found: re.Match[str], part: str, option: str) -> str:
+    """What a URI says of a part: among its options, which SQLAlchemy takes first, or else in its place."""
+    return ",".join(parse_qs(found["query"] or "").get(option, [])) or found[part] or ""
+
+
 def database_problem(uri: str, packages: Packages) -> str | None:
     """Why MLflow could not open this database; None where it could. The URI is never shown."""
     if problem := secret_problem(uri):
@@ -83,7 +88,7 @@ def database_problem(uri: str, packages: Packages) -> str | None:
     kind, driver = found["kind"], found["driver"] or ""
     if kind == "sqlite":
         return _sqlite_problem(uri, driver)
-    return _driver_problem(kind, driver, packages) or _parts_problem(found, uri) or _name_problem(found, uri)
+    return _driver_problem(kind, driver, packages) or _parts_problem(found, uri) or _name_problem(found)
 
 
 def _driver_problem(kind: str, driver: str, packages: Packages) -> str | None:
@@ -114,10 +119,10 @@ def _parts_problem(found: re.Match[str], uri: str) -> str | None:
     return None
 
 
-def _name_problem(found: re.Match[str], uri: str) -> str | None:
+def _name_problem(found: re.Match[str]) -> str | None:
     """Whether the database is named, and by one name."""
-    query = parse_qs(uri.partition("?")[2], keep_blank_values=True)
-    name = found["database"] or "".join(query.get("dbname", []))
+    query = parse_qs(found["query"] or "", keep_blank_values=True)
+    name = said(found, "database", "dbname")
     if not name:
         return "names no database; end it with a slash and the name"
     if "/" in name:

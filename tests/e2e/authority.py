@@ -11,7 +11,7 @@ from typing import Any
 
 import demo
 from e2e import stage
-from e2e.doors import DOMAIN, Answer, Connection
+from e2e.proxied import DOMAIN, Answer, Connection
 from e2e.stage import Stage
 
 PEBBLE = {

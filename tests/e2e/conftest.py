@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import demo
 import project
 import pytest
 import testhosts
 from e2e import stage
+
+# Each begins with the host as the demo leaves it, and ends so.
+ORDER = """
+    demo onboarding drift refusals sleeping limits failures many_teams own_play proxy acme mounts monitoring privileges
+    audit jupyterhub guides ssh reboot
+"""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what a person would look at first."""
+    stage.in_order(config, items, Path(__file__).parent, ORDER)
 
 
 def run_demo() -> subprocess.CompletedProcess[str]:
@@ -32,33 +43,30 @@ def alone() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def first_demo(alone: None) -> Iterator[subprocess.CompletedProcess[str]]:
     """Run the demo once, and tidy up behind all stories."""
-    shutil.rmtree(stage.WORK, ignore_errors=True)
     ran_before = demo.HOST in testhosts.running()
     try:
         yield run_demo()
     finally:
         if ran_before:
-            stage.forget(stage.Stage(testhosts.running()[demo.HOST]), "audio")
             run_demo()
         else:
             testhosts.down([demo.HOST])
-        # It holds passwords.
-        shutil.rmtree(stage.WORK, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def converged(first_demo: subprocess.CompletedProcess[str]) -> stage.Stage:
-    """Return the host with both teams."""
+    """Return the host with both teams, where it is now: a story may have switched it off and on again."""
     return stage.Stage(testhosts.running()[demo.HOST])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def second_demo(first_demo: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
-    """Run it again on what the first one left."""
+    """Run it on what a demo has left; the one before that puts right what another story did."""
+    run_demo()
     return run_demo()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bare(alone: None) -> Iterator[stage.Stage]:
     """Return a host with nothing on it."""
     testhosts.down(["bare"])

@@ -12,7 +12,7 @@ from typing import Any
 import project
 import testhosts
 from e2e import stage
-from e2e.doors import DOMAIN, NLP, VISION, Connection, Doors, quoted
+from e2e.proxied import DOMAIN, NLP, VISION, Connection, Doors, quoted
 from e2e.stage import Stage, soon
 
 HOST = "notebook"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import dataclasses
 import http.client
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,10 +19,12 @@ from typing import Any
 
 import demo
 import project
+import pytest
 import testhosts
 import yaml
 
-WORK = project.BUILD / "e2e"
+# Of this process alone, since the suites go on side by side.
+WORK = project.BUILD / "stories" / str(os.getpid())
 WHO_AM_I = "/api/2.0/mlflow/users/current"
 TEAMS = Path("group_vars") / "mlflow_servers"
 ALICE = {"name": "alice", "password": "alice-try-out-only"}
@@ -117,6 +121,14 @@ class Stage:
         return found + [file for file in files if not file.startswith("/etc/passwd")]
 
 
+@atexit.register
+def forget_work() -> None:
+    """Remove what was written, which has passwords, and what is left of who was killed."""
+    for work in WORK.parent.glob("[0-9]*"):
+        if work == WORK or not Path("/proc", work.name).exists():
+            shutil.rmtree(work, ignore_errors=True)
+
+
 def write_private(file: Path, text: str) -> None:
     """Write a file with passwords in it."""
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +200,14 @@ def stream_during(
         finally:
             mark.unlink(missing_ok=True)
         return answer.result()
+
+
+def in_order(config: pytest.Config, items: list[pytest.Item], folder: Path, names: str) -> None:
+    """Have the files of a suite in an order; whoever names several of them has the order in which they are named."""
+    if len(config.args) > 1:
+        return
+    ranks = {folder / f"test_{name}.py": number for number, name in enumerate(names.split())}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)) if item.path.parent == folder else -1)
 
 
 def last_words(run: demo.Play) -> str:

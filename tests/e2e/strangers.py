@@ -15,8 +15,8 @@ from pathlib import Path
 
 import project
 import testhosts
-from e2e.doors import DOMAIN, VISION, Doors
 from e2e.holder import held
+from e2e.proxied import DOMAIN, VISION, Doors
 from e2e.stage import Stage
 
 WHO_AM_I = "/api/2.0/mlflow/users/current"

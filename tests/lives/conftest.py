@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import project
 import pytest
@@ -11,7 +11,11 @@ import testhosts
 from e2e import stage
 
 HOST = "lives"
-stage.WORK = project.BUILD / "lives"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the longest story, and end with what has hosts of its own."""
+    stage.in_order(config, items, Path(__file__).parent, "upgrade backup retirement moving genai former")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,16 +26,19 @@ def alone() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def converged(alone: None) -> Iterator[stage.Stage]:
-    """Return a host with the teams of the example."""
-    shutil.rmtree(stage.WORK, ignore_errors=True)
+def deployed(alone: None) -> Iterator[str]:
+    """Have a host with the teams of the example; return its name."""
     testhosts.down([HOST])
     try:
         host = stage.Stage(testhosts.up(HOST, uv=True))
         run = host.play("site")
         assert run.code == 0, run.output[-5000:]
-        yield host
+        yield HOST
     finally:
         testhosts.down([HOST])
-        # It holds passwords.
-        shutil.rmtree(stage.WORK, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def converged(deployed: str) -> stage.Stage:
+    """Return it where it is now: a story may have switched it off and on again."""
+    return stage.Stage(testhosts.running()[deployed])

@@ -52,11 +52,11 @@ def laboratory(name: str, modules: Path) -> Iterator[Lab]:
     password = f'admin: "{secrets.token_hex(8)}" %'
     found = servers.version_of(venv)
     version = (int(found.split(".")[0]), int(found.split(".")[1]))
-    # 2.22 cannot keep its users beside its experiments, and has no cache that spares a request three slow checks.
-    older = version < (3, 0)
-    database = "auth.db" if older else "mlflow.db"
+    # 2.22 cannot keep its users beside its experiments.
+    database = "auth.db" if version < (3, 0) else "mlflow.db"
     with (
-        servers.serving(venv, home, password, auth_database=database, gateway=True, hurried=older) as uri,
+        # Each test has users of its own, and each costs two slow hashes: one to be made, and one for the first log-in.
+        servers.serving(venv, home, password, auth_database=database, gateway=True, hurried=True) as uri,
         mlflow_person.working(venv, uri, home) as person,
         loopback.listening(mlflow_proxy.Proxy(uri)) as proxy,
     ):

@@ -304,3 +304,35 @@ def test_what_cannot_be_removed_is_named_and_keeps_its_row(
     team.environment = {}
     assert f"Run with ID {run} has been permanently deleted." in team.collect()
     assert not (team.home / ".gc-unfinished").exists()
+
+
+def test_what_is_never_removed_does_not_keep_the_others_for_good(
+    newest: Lab, team: Team, some: t.Callable[[str], str]
+) -> None:
+    experiment = newest.reader.create_experiment(some("kept"))
+    # One more than are tried once a store refuses all.
+    runs = {old_run(team, experiment) for _number in range(11)}
+    refused = set(runs)
+    team.know(artifacts=None)
+    with store(team.home / "store") as uri, loopback.listening(mlflow_proxy.Proxy(uri)) as proxy:
+        team.environment = {
+            "MLFLOW_ARTIFACTS_DESTINATION": f"{proxy.uri}/api/2.0/mlflow-artifacts/artifacts/root",
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        }
+
+        def decide(method: str, path: str, _writes: int) -> str:
+            locked = method == "DELETE" and any(run in path for run in refused)
+            return mlflow_proxy.CUT if locked else mlflow_proxy.PASS
+
+        with proxy.deciding(decide):
+            said = team.start().stderr
+            assert "no more were tried" in said
+            (last,) = (run for run in runs if f"run {run}: " not in said)
+            refused -= {last}
+            # It is not among the ten that are tried first in one run of eleven.
+            for _attempt in range(20):
+                team.start()
+                if last not in team.runs():
+                    break
+    assert not {last} & set(team.runs())
+    assert refused <= set(team.runs())

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils._profiles import environment
 from mlflow_mounts import patience
 from mlflow_mounts.artifacts import asking, server
-from mlflow_mounts.artifacts.reading import Artifact
+from mlflow_mounts.artifacts.reading import Artifact, Room
 from mlflow_mounts.artifacts.tree import Tree
 from mlflow_reader import V2
 
@@ -159,7 +159,7 @@ def refuses_what_is_not_in(mine: set[File], all_files: set[File], tree: Tree) ->
     team = tree._team(TEAM)
     for file in all_files:
         if file in mine:
-            Artifact(team, file.address).close()
+            Artifact(team, file.address, Room(1)).close()
         else:
             with pytest.raises(PermissionError):
-                Artifact(team, file.address)
+                Artifact(team, file.address, Room(1))

@@ -11,6 +11,8 @@ extensions = ["myst_parser", "sphinx_antsibull_ext"]
 root_doc = "docs/index"
 html_theme = "furo"
 html_title = "mlops.mlflow"
+html_static_path = ["static"]
+html_css_files = ["dark.css"]
 html_show_sphinx = False
 html_copy_source = False
 # The sources are in the repository, and nothing is fetched from elsewhere.

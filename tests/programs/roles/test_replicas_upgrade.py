@@ -29,7 +29,7 @@ SEEN = {
     "drained": False,
     "retired": False,
     "leader": "a",
-    "keys": ["1", "2"],
+    "key_sums": ["1", "2"],
 }
 UNITS = "mlflow-listen@nlp.socket mlflow-listen@nlp.service mlflow@nlp.service"
 STOPPED, STARTED = f"b systemctl stop {UNITS}", "b systemctl start mlflow-listen@nlp.socket"

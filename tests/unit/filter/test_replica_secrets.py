@@ -8,7 +8,7 @@ HOSTS = ["a", "b", "c"]
 
 def keys(encryption, session="s", name="nlp"):
     """What a host says of the keys that it has."""
-    return {"other": {"keys": []}, name: {"keys": [encryption, f"{encryption}{session}"]}}
+    return {"other": {"key_sums": []}, name: {"key_sums": [encryption, f"{encryption}{session}"]}}
 
 
 def plan(looks, here, leader="a", failed=None):

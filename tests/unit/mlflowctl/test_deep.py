@@ -1,6 +1,5 @@
 """Whoever may log can upload to a place of any depth: nothing that looks at artifacts goes down by calls."""
 
-import contextlib
 import importlib
 import os
 import pwd
@@ -24,18 +23,15 @@ CONTENT = b"x" * 1000
 @pytest.fixture(scope="module")
 def deep(tmp_path_factory):
     """A directory with one file far down, and one beside it; for all tests, since it takes a while."""
-    with of_depth(tmp_path_factory.mktemp("deep"), DEPTH) as place:
-        yield place
+    yield from of_depth(tmp_path_factory.mktemp("deep"), DEPTH)
 
 
 @pytest.fixture
 def deeper(tmp_path):
     """The same, with its file one directory further down than anything goes."""
-    with of_depth(tmp_path, trees.DEEPEST + 1) as place:
-        yield place
+    yield from of_depth(tmp_path, trees.DEEPEST + 1)
 
 
-@contextlib.contextmanager
 def of_depth(above, depth):
     """Make a directory with one file as far down as that, and one beside it."""
     place = above / "artifacts"

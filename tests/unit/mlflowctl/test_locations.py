@@ -19,7 +19,7 @@ MISSED = [
     " file:///var/lib/mlflow/vision/own",
     "/var/lib/mlflow/vision/own",
     "own",
-    "prompt-templates",
+    "prompt-template",
     "./mlruns/1",
     "C:\\mlruns\\1",
     "file:///var/lib/mlflow/vision/artifacts-of-mine",
@@ -38,7 +38,6 @@ COVERED = [
     "mlflow-artifacts:/1",
     "mlflow-artifacts:/1?x=/4",
     "s3://bucket/1",
-    "prompt-template",
     "",
     None,
 ]
@@ -91,6 +90,20 @@ def test_all_tables_that_have_places_are_looked_at(tmp_path):
             database.execute(f"INSERT INTO {table} VALUES ('another', 'mlflow-artifacts:/1')")  # noqa: S608
     database.close()
     assert locations.find(str(path), OWN)["others"] == next(number) == 6
+
+
+def test_a_version_of_a_prompt_has_no_place(tmp_path):
+    path = tmp_path / "tracking.db"
+    with sqlite3.connect(path) as database:
+        for table in ("model_versions", "runs"):
+            database.execute(f"CREATE TABLE {table} ({locations.COLUMNS[table][0]} TEXT)")
+            database.execute(f"INSERT INTO {table} VALUES ('prompt-template')")  # noqa: S608
+    database.close()
+    assert locations.find(str(path), OWN)["others"] == 1
+    lines = []
+    for table in ("model_versions", "runs"):
+        lines += [f"COPY public.{table} ({locations.COLUMNS[table][0]}) FROM stdin;\n", "prompt-template\n", "\\.\n"]
+    assert list(locations.in_script(line.encode() for line in lines)) == [None, "prompt-template"]
 
 
 def test_a_dump_is_read_as_postgresql_writes_it():

@@ -12,7 +12,7 @@ NOTHING = {
     "drained": False,
     "retired": False,
     "leader": "",
-    "keys": [],
+    "key_sums": [],
 }
 PASSWORD = "correct horse battery"
 KEYS = (
@@ -115,13 +115,13 @@ def test_a_team_that_was_retired(host):
 
 def test_keys_are_compared_by_their_sums(host):
     host.write("secrets.env", KEYS.format("session", "canary"))
-    assert host.seen()["keys"] == []
-    encryption, everything = host.seen(replicated=True)["keys"]
+    assert host.seen()["key_sums"] == []
+    encryption, everything = host.seen(replicated=True)["key_sums"]
     assert "canary" not in encryption + everything
     host.write("secrets.env", KEYS.format("new", "canary") + "MORE=1\n")
-    assert host.seen(replicated=True)["keys"][0] == encryption
-    assert host.seen(replicated=True)["keys"][1] != everything
+    assert host.seen(replicated=True)["key_sums"][0] == encryption
+    assert host.seen(replicated=True)["key_sums"][1] != everything
     host.write("secrets.env", KEYS.format("session", "other"))
-    assert host.seen(replicated=True)["keys"][0] != encryption
+    assert host.seen(replicated=True)["key_sums"][0] != encryption
     host.write("secrets.env", "")
-    assert host.seen(replicated=True)["keys"] == []
+    assert host.seen(replicated=True)["key_sums"] == []

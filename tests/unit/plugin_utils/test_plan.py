@@ -10,7 +10,7 @@ NEW = {
     "drained": False,
     "retired": False,
     "leader": "",
-    "keys": [],
+    "key_sums": [],
 }
 SERVED = {**NEW, "account": True, "password": "declared", "version": "3.17.2"}
 NOTHING = {

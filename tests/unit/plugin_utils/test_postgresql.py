@@ -16,6 +16,12 @@ SERVER = {
 }
 
 
+@pytest.fixture(autouse=True)
+def collection_there(monkeypatch):
+    """Ask for one that is always there: ansible-core alone has no other than its own."""
+    monkeypatch.setattr(of_filter, "COLLECTION", "mlops.mlflow")
+
+
 def uri(name="nlp", host="db.example.org", user=None, password=CANARY):
     return f"postgresql+psycopg://{name if user is None else user}:{password}@{host}/{name}"
 
@@ -55,6 +61,10 @@ def test_reads_what_a_uri_names():
     assert (account["places"], account["sslmode"]) == ([("fd00::1", 5433)], "require")
     several = "postgresql+psycopg://n:p@/nlp?host=a,b,c&port=5432,5433"
     assert accounts_of(team(tracking=several))[0]["places"] == [("a", 5432), ("b", 5433), ("c", 5433)]
+    each = "postgresql+psycopg://n:p@/nlp?host=a:5433&host=b:5434&host=c"
+    assert accounts_of(team(tracking=each))[0]["places"] == [("a", 5433), ("b", 5434), ("c", 5432)]
+    (account,) = accounts_of(team(tracking="postgresql+psycopg://n:p?a=b&w@h:1/a?host=x&port=2&dbname=b"))
+    assert (account["password"], account["places"], account["database"]) == ("p?a=b&w", [("x", 2)], "b")
 
 
 def test_both_databases_of_a_team():

@@ -38,6 +38,8 @@ class Lab(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Else a body waits for the news that its head has come.
+    disable_nagle_algorithm = True
 
     def log_message(self, *arguments):
         pass

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from mlflow_mounts.fuse import wire
+from mlflow_mounts.fuse import session, wire
 from mlflow_mounts.fuse.session import ENDED, UNMOUNTED, Session
 
 
@@ -204,6 +204,12 @@ def test_links_and_what_is_not_there_at_all(kernel):
     assert kernel.look_up(b"odd") == "EIO"
 
 
+@pytest.mark.parametrize("number", [512, 524297, -2])
+def test_a_number_that_the_kernel_would_not_take_is_an_error_all_the_same(kernel, tree, number):
+    tree.failure = OSError(number, "of somebody's own")
+    assert kernel.ask(wire.OPENDIR, bytes(8)) == "EIO"
+
+
 def test_who_gives_up_is_answered_at_once_and_nothing_is_left(kernel, tree):
     node = kernel.look_up(b"hung")
     waiting = kernel.send(wire.LOOKUP, b"x\0", node)
@@ -224,6 +230,24 @@ def test_a_team_that_hangs_keeps_nobody_from_another(kernel):
     for _number in range(40):
         kernel.send(wire.LOOKUP, b"x\0", hung)
     assert kernel.look_up(b"file", team) > 0
+
+
+def test_whoever_looks_for_many_names_has_no_threads_for_each(kernel):
+    for number in range(3 * session.MOST_CREWS):
+        assert kernel.look_up(b"team%d" % number) > 0
+    assert len(kernel.session.crews) <= session.MOST_CREWS + 1
+    assert kernel.look_up(b"file", kernel.look_up(b"another")) > 0
+
+
+def test_where_no_thread_can_start_it_is_said_so_and_goes_on(kernel, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        assert kernel.ask(wire.LOOKUP, b"team\0") == "EAGAIN"
+    assert kernel.look_up(b"team") > 0
+
+
+def no_thread(_thread):
+    raise RuntimeError("can't start new thread")
 
 
 def test_it_ends_when_nobody_asks(tree):

@@ -352,7 +352,7 @@ def test_a_file_that_grows_is_read_as_far_as_it_went(mine, lab):
     # And is shown with its size from then on.
     assert mine.entry((*TOP, "big")).size == len(before) + 4
     lab.files[name] = b"less"
-    fresh = reading.Artifact(mine._teams["vision"], f"{server.STORE}/{name}")
+    fresh = reading.Artifact(mine._teams["vision"], f"{server.STORE}/{name}", reading.Room(4))
     assert whole(fresh) == b"less"
 
 
@@ -399,3 +399,50 @@ def test_models_are_read_by_their_own_routes(mine, lab):
     opened = mine.open((*top, "MLmodel"))
     assert opened.read(0, 100) == b'{"artifact_file_path": "MLmodel"}'
     opened.close()
+
+
+def test_who_reads_what_is_closed_meanwhile_opens_nothing(mine, lab):
+    opened = mine.open((*TOP, "big"))
+    opened.close()
+    asked = len(lab.asked)
+    for offset in (0, reading.PIECE):
+        assert opened.at_hand(offset, 9) is None
+        assert error_of(opened.read, offset, 9) == "EBADF"
+    assert len(lab.asked) == asked
+
+
+def test_who_opens_many_files_has_not_all_of_them_in_memory(mine, lab):
+    mine._room = reading.Room(4)
+    wanted = lab.files[f"{STORED}/big"]
+    opened = [mine.open((*TOP, "big")) for _number in range(9)]
+    for file in opened:
+        assert whole(file) == wanted
+    assert sum(len(file._pieces) for file in opened) <= 4
+    assert opened[0].read(5, 9) == wanted[5:14]
+    for file in opened:
+        file.close()
+
+
+def test_how_deep_artifacts_lie_is_not_for_who_logs_them(mine, lab):
+    lab.answers[f"{API}/artifacts/list"] = lambda asked: {
+        "files": [{"path": f"{asked.get('path', '')}/d".lstrip("/"), "is_dir": True}]
+    }
+    # Nothing is known yet: each level is asked about for the one below.
+    assert list(mine.children((*TOP, *["d"] * (tree.DEEPEST - len(TOP))))) == ["d"]
+    assert error_of(mine.children, (*TOP, *["d"] * 2000)) == "ENAMETOOLONG"
+
+
+def test_pages_that_lead_in_a_circle_end(mine, lab):
+    following = {"": "a", "a": "b", "b": "c", "c": "a"}
+    for path, key in ((f"{API}/experiments/search", "experiments"), (f"{API}/artifacts/list", "files")):
+        former = lab.answers[path]
+
+        def answer(asked, former=former, key=key):
+            told = former(asked) if callable(former) else former
+            return {key: told[key], "next_page_token": following[asked.get("page_token", "")]}
+
+        lab.answers[path] = answer
+    lab.asked.clear()
+    assert mine.children(TOP)
+    for path in (f"{API}/experiments/search", f"{API}/artifacts/list"):
+        assert len([asked for asked in lab.asked if asked[0] == path]) == 4

@@ -28,8 +28,8 @@ COLUMNS: dict[str, tuple[str, tuple[str, frozenset[str]] | None]] = {
     "trace_tags": ("value", ("key", frozenset({"mlflow.artifactLocation", "mlflow.trace.archiveLocation"}))),
 }
 ANY = "*"
-# What MLflow writes for a version of a prompt, which has no artifacts.
-OF_PROMPTS = "prompt-template"
+# What MLflow writes for a version of a prompt, which has no artifacts: in this table alone.
+VERSIONS, OF_PROMPTS = "model_versions", "prompt-template"
 # So many are named, and so much of each.
 MOST, LONGEST = 10, 200
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
@@ -52,7 +52,7 @@ class Elsewhere:
 
     def add(self, uri: str | None) -> None:
         """Judge one."""
-        if not uri or uri == OF_PROMPTS or not is_local(uri) or (self.artifacts and is_below(uri, self.artifacts)):
+        if not uri or not is_local(uri) or (self.artifacts and is_below(uri, self.artifacts)):
             return
         if ANY in self.accepted or (not leads_up(uri) and uri.startswith(tuple(self.accepted))):
             self.known += 1
@@ -105,7 +105,7 @@ def in_sqlite(path: str) -> Iterator[str | None]:
                 marks = ", ".join("?" for _value in which[1]) if which else ""
                 where, given = (f" WHERE {which[0]} IN ({marks})", tuple(which[1])) if which else ("", ())
                 for (uri,) in database.execute(f"SELECT {column} FROM {table}{where}", given):  # noqa: S608
-                    yield uri if isinstance(uri, str) else None
+                    yield place(table, uri) if isinstance(uri, str) else None
     finally:
         database.close()
 
@@ -119,7 +119,7 @@ def in_dump(path: str) -> Iterator[str | None]:
 
 def in_script(lines: Iterable[bytes]) -> Iterator[str | None]:
     """Yield those between COPY and its end."""
-    at: tuple[int, int, frozenset[str]] | None = None
+    at: tuple[int, int, frozenset[str], str] | None = None
     for raw in lines:
         line = raw.decode(errors="replace").rstrip("\n")
         if line.startswith("COPY ") and at is None:
@@ -129,11 +129,11 @@ def in_script(lines: Iterable[bytes]) -> Iterator[str | None]:
         elif at is not None:
             values = line.split("\t")
             if not at[2] or values[at[1]] in at[2]:
-                yield plain(values[at[0]])
+                yield place(at[3], plain(values[at[0]]))
 
 
-def position(line: str) -> tuple[int, int, frozenset[str]] | None:
-    """Return in which column the place is, and which column has to have one of which values."""
+def position(line: str) -> tuple[int, int, frozenset[str], str] | None:
+    """Return in which column the place is, which column has to have one of which values, and the table."""
     found = re.fullmatch(r"COPY (?:\S+\.)?(\w+) \((.*)\) FROM stdin;", line)
     if not found or found[1] not in COLUMNS:
         return None
@@ -141,7 +141,12 @@ def position(line: str) -> tuple[int, int, frozenset[str]] | None:
     names = [name.strip('"') for name in found[2].split(", ")]
     if column not in names or (which and which[0] not in names):
         return None
-    return names.index(column), names.index(which[0]) if which else 0, which[1] if which else frozenset()
+    return names.index(column), names.index(which[0]) if which else 0, which[1] if which else frozenset(), found[1]
+
+
+def place(table: str, uri: str | None) -> str | None:
+    """Return a place that a row names; none where that is MLflow's word for none."""
+    return None if (table, uri) == (VERSIONS, OF_PROMPTS) else uri
 
 
 def plain(value: str) -> str | None:

@@ -108,3 +108,33 @@ def test_so_many_go_at_once_and_the_others_with_the_next_run(team):
     assert judged["going"]["experiment"] == ["2"]
     assert judged["later"] == 3 + 1
     assert judged["left"] == []
+
+
+def test_those_that_stay_keep_none_of_the_others_from_being_judged(team):
+    team.experiments({n: f"mlflow-artifacts:/{n}" for n in range(1, 8)})
+    # In which somebody still works.
+    team.database.executemany("INSERT INTO runs VALUES (?, ?, '', 'active', NULL)", ((f"{n}", n) for n in range(1, 6)))
+    judged = team.judged(most_at_once=2)
+    assert judged["going"]["experiment"] == ["6", "7"]
+    assert judged["later"] == 0
+    assert len(judged["left"]) == 5
+
+
+def test_what_could_not_be_removed_is_not_first_in_each_run(team):
+    team.experiments({1: "mlflow-artifacts:/1"}, stage="active")
+    team.runs(1, 4)
+    seen = set()
+    for _run in range(200):
+        seen.update(team.judged(most_at_once=2)["going"]["run"])
+        if len(seen) == 4:
+            break
+    assert len(seen) == 4
+
+
+def test_experiments_that_stay_take_no_room(team):
+    team.experiments({n: f"mlflow-artifacts:/{n}" for n in range(1, 30_001)})
+    rows = ((f"{n:032x}", n) for n in range(1, 30_001))
+    team.database.executemany("INSERT INTO runs VALUES (?, ?, 's3://else', 'deleted', 1)", rows)
+    judged = team.judged(most_at_once=1000)
+    assert judged["going"]["experiment"] == []
+    assert judged["peak"] < 2 << 20

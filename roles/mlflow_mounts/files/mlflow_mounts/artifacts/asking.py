@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import http.client
 import json
+import os
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from mlflow_mounts import patience
 from mlflow_mounts.artifacts import login
+from mlflow_mounts.artifacts.exchange import Connection, Response
 from mlflow_mounts.artifacts.login import Login
 
 # Seconds after which an unused connection is closed: an open one keeps a server from sleeping.
@@ -68,16 +70,30 @@ def number_of(thing: Mapping[str, Any], key: str) -> int:
     return found if 0 <= found < 1 << 62 else 0
 
 
+def all_pages(ask: Callable[[dict[str, str]], object], key: str) -> Iterator[dict[str, Any]]:
+    """Return the things on all pages of an answer, each of which is asked for with the token of the one before."""
+    token, former = "", {""}
+    for _page in range(MOST_PAGES):
+        found = ask({"page_token": token} if token else {})
+        things = list_of(found, key)
+        yield from things
+        token = text_of(found, "next_page_token") if isinstance(found, dict) else ""
+        # One that begins anew would never end.
+        if token in former or not things:
+            return
+        former.add(token)
+
+
 class Answer:
     """An answer whose body is still to be read."""
 
-    def __init__(self, team: Team, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+    def __init__(self, team: Team, connection: Connection, response: Response) -> None:
         self._team, self._connection, self._response = team, connection, response
         self.status = response.status
 
     def header(self, name: str) -> str:
         """Return a header, or an empty text."""
-        return self._response.getheader(name) or ""
+        return self._response.header(name)
 
     @property
     def length(self) -> int | None:
@@ -88,10 +104,7 @@ class Answer:
         """Return so many bytes, or fewer at the end."""
         try:
             with self._team.watching(self._connection):
-                data = self._response.read(size)
-                if len(data) < size and self._response.length:
-                    raise http.client.IncompleteRead(data)
-                return data
+                return self._response.read(size)
         except OSError:
             self.close()
             raise
@@ -107,7 +120,7 @@ class Answer:
 
     def done(self) -> None:
         """Let the connection be used again, where all was read."""
-        if self._response.isclosed():
+        if self._response.finished and self._response.stays:
             self._team.keep(self._connection)
         else:
             self.close()
@@ -126,9 +139,11 @@ class Team:
         self._lock = threading.Lock()
         self._version: object = None
         self._login: Login | None = None
-        self._kept: list[tuple[float, http.client.HTTPConnection]] = []
-        self._watched: dict[http.client.HTTPConnection, float] = {}
+        self._kept: list[tuple[float, Connection]] = []
+        self._watched: dict[Connection, float] = {}
         self._refused: dict[bool, float] = {}
+        self._trusting = threading.Lock()
+        self._trusted: tuple[object, ssl.SSLContext] | None = None
 
     def login(self) -> Login:
         """Return what the user's file says now."""
@@ -170,13 +185,13 @@ class Team:
         raise OSError(MEANINGS.get(answer.status, errno.EIO), f"{answer.status}")
 
     def _answer(self, who: Login, method: str, path: str, body: str | None, headers: dict[str, str]) -> Answer:
+        trust = self._trust(who.authority) if who.secure else None
         for fresh in (False, True):
-            kept = None if fresh else self._used_before()
-            connection = kept or self._connection(who)
+            kept = None if fresh else self._used_before(who, trust)
+            connection = kept or Connection(who.host, who.port, trust, who)
             try:
                 with self.watching(connection):
-                    connection.request(method, path, body, headers)
-                    return Answer(self, connection, connection.getresponse())
+                    return Answer(self, connection, connection.ask(method, path, body, headers))
             except OSError as error:
                 connection.close()
                 # The server may have closed it just now.
@@ -184,53 +199,77 @@ class Team:
                     raise
         raise AssertionError("a fresh connection answers or raises")
 
-    def _used_before(self) -> http.client.HTTPConnection | None:
-        with self._lock:
-            return self._kept.pop()[1] if self._kept else None
+    def _used_before(self, who: Login, trust: ssl.SSLContext | None) -> Connection | None:
+        """Return a kept connection to this log-in's server, which is trusted as it is now and says nothing."""
+        while True:
+            with self._lock:
+                if not self._kept:
+                    return None
+                connection = self._kept.pop()[1]
+            if (connection.whose, connection.context) == (who, trust) and connection.silent:
+                return connection
+            connection.close()
 
-    def _connection(self, who: Login) -> http.client.HTTPConnection:
-        if not who.secure:
-            return http.client.HTTPConnection(who.host, who.port, timeout=patience.left())
-        context = ssl.create_default_context(cafile=who.authority)
-        return http.client.HTTPSConnection(who.host, who.port, timeout=patience.left(), context=context)
+    def _trust(self, authority: str | None) -> ssl.SSLContext:
+        """Return whom to trust, as it stands on disk now: what is known of all of them is large, so it is read once."""
+        usual = ssl.get_default_verify_paths()
+        # Of a directory, which is another one when a file comes or goes, OpenSSL reads what it needs.
+        path = authority or usual.cafile or usual.capath
+        version = login.version(path) if path and os.path.exists(path) else None
+        # A disk may hang: who asks without TLS, or watches over others, does not wait for it.
+        with patience.turn(self._trusting):
+            if self._trusted is None or self._trusted[0] != (path, version):
+                try:
+                    self._trusted = ((path, version), ssl.create_default_context(cafile=authority))
+                except ssl.SSLError as error:
+                    # Its number is one of OpenSSL's.
+                    raise OSError(errno.EKEYREJECTED, f"{path}: {error}") from None
+            return self._trusted[1]
 
     @contextlib.contextmanager
-    def watching(self, connection: http.client.HTTPConnection) -> Iterator[None]:
+    def watching(self, connection: Connection) -> Iterator[None]:
         """Let something be done on a connection, but not for longer than there is patience: see rest()."""
-        seconds = patience.left()
-        if connection.sock is not None:
-            connection.sock.settimeout(seconds)
+        seconds, sock = patience.left(), connection.sock
+        if sock is not None:
+            sock.settimeout(seconds)
         until = self._watched[connection] = time.monotonic() + seconds
         try:
-            yield
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._watched.pop(connection, None)
+            # What was ended looks like the end of an answer that does not say how long it is.
+            if time.monotonic() >= until:
+                raise TimeoutError
         except TimeoutError:
             raise patience.timed_out() from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, ValueError) as error:
             if time.monotonic() >= until:
                 raise patience.timed_out() from None
             if isinstance(error, ssl.SSLError):
                 raise OSError(errno.EKEYREJECTED, f"{error}") from None
-            if isinstance(error, http.client.IncompleteRead):
-                raise OSError(errno.EIO, "the answer was cut off") from None
             known = error.errno if isinstance(error, OSError) else None
             raise OSError(known if known and known > 0 else errno.EHOSTUNREACH, f"{error}") from None
-        finally:
-            self._watched.pop(connection, None)
 
-    def keep(self, connection: http.client.HTTPConnection) -> None:
-        """Keep a connection for the next who asks."""
-        if connection.sock is not None:
-            with self._lock:
+    def keep(self, connection: Connection) -> None:
+        """Keep a connection for the next who asks, unless the log-in is another one meanwhile."""
+        with self._lock:
+            if connection.sock is not None and connection.whose == self._login:
                 self._kept.append((time.monotonic(), connection))
+                return
+        connection.close()
 
     def rest(self) -> None:
         """Close what nobody uses, and end what takes too long: a server may also send a byte now and then."""
         now = time.monotonic()
-        for connection, until in list(self._watched.items()):
-            if now > until and connection.sock is not None:
-                with contextlib.suppress(OSError):
-                    connection.sock.shutdown(2)
         with self._lock:
+            for connection, until in list(self._watched.items()):
+                sock = connection.sock
+                if now > until and sock is not None:
+                    with contextlib.suppress(OSError):
+                        # That of TLS would first let who reads take what is encrypted for the answer.
+                        socket.socket.shutdown(sock, socket.SHUT_RDWR)
             old = [pair for pair in self._kept if now - pair[0] >= QUIET]
             self._kept = [pair for pair in self._kept if now - pair[0] < QUIET]
         for _at, connection in old:
@@ -254,12 +293,4 @@ class Team:
 
     def pages(self, path: str, key: str, /, **arguments: object) -> Iterator[dict[str, Any]]:
         """Return the things on all pages of an answer."""
-        token = ""
-        for _page in range(MOST_PAGES):
-            found = self.post(path, {**arguments, **({"page_token": token} if token else {})})
-            things = list_of(found, key)
-            yield from things
-            former, token = token, text_of(found, "next_page_token") if isinstance(found, dict) else ""
-            # One that begins anew would never end.
-            if not token or token == former or not things:
-                return
+        yield from all_pages(lambda paging: self.post(path, {**arguments, **paging}), key)

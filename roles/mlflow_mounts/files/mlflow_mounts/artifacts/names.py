@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
@@ -24,6 +23,9 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _digest(text: str) -> str:
+    # Few have such names, and it brings much into memory.
+    import hashlib  # noqa: PLC0415
+
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 

@@ -7,6 +7,7 @@ import errno
 import re
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -45,11 +46,29 @@ def _part_of(data: bytes, start: int, size: int) -> Data:
     return data if len(data) == size else memoryview(data)[start : start + size]
 
 
+class Room:
+    """How many pieces there are of all files: who opens thousands has those that were last asked for."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._kept: collections.deque[tuple[weakref.ref[Artifact], int]] = collections.deque()
+
+    def enter(self, file: Artifact, index: int) -> None:
+        """Have one more; another one goes for it."""
+        with self._lock:
+            self._kept.append((weakref.ref(file), index))
+            gone = self._kept.popleft() if len(self._kept) > self._most else None
+        owner = gone and gone[0]()
+        if gone and owner:
+            owner.let_go(gone[1])
+
+
 class Artifact:
     """One open file."""
 
-    def __init__(self, team: Asker, url: str, listed: int = 0) -> None:
-        self._team, self._url = team, url
+    def __init__(self, team: Asker, url: str, room: Room, listed: int = 0) -> None:
+        self._team, self._url, self._room = team, url, room
         self._lock = threading.Lock()
         self._pieces: collections.OrderedDict[int, bytes] = collections.OrderedDict()
         # What comes, and the piece that comes next.
@@ -58,6 +77,7 @@ class Artifact:
         # The piece that was last asked for before anybody read it.
         self._ahead = 0
         self._used = time.monotonic()
+        self._closed = False
         self.size, self.version = 0, ""
         try:
             # May it be read, how long is it, which is it, and its beginning: one request.
@@ -89,7 +109,12 @@ class Artifact:
         self._pieces[index] = data
         while len(self._pieces) > KEPT:
             self._pieces.popitem(last=False)
+        self._room.enter(self, index)
         return data
+
+    def let_go(self, index: int) -> None:
+        """Keep a piece no longer; also while somebody reads, who has it already or asks for it again."""
+        self._pieces.pop(index, None)
 
     @staticmethod
     def _exactly(answer: Answer, size: int) -> bytes:
@@ -102,6 +127,8 @@ class Artifact:
     def read(self, offset: int, size: int) -> Data:
         """Return a part; less than was asked for at the end only."""
         with patience.turn(self._lock):
+            if self._closed:
+                raise OSError(errno.EBADF, "closed meanwhile")
             self._used = time.monotonic()
             size = max(0, min(size, self.size - offset))
             if not size:
@@ -147,8 +174,9 @@ class Artifact:
         return min(PIECE, self.size - index * PIECE)
 
     def _piece(self, index: int) -> bytes:
-        if index in self._pieces:
-            return self._pieces[index]
+        known = self._pieces.get(index)
+        if known is not None:
+            return known
         try:
             return self._fetched(index)
         except OSError as error:
@@ -215,6 +243,8 @@ class Artifact:
     def close(self) -> None:
         """Have nothing open any more, when whoever still reads has come to an end."""
         with self._lock:
+            self._closed = True
+            self._pieces.clear()
             self._close_stream()
             if self._spool:
                 self._spool.close()

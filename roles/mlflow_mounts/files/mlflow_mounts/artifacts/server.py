@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from mlflow_mounts.artifacts import names
-from mlflow_mounts.artifacts.asking import Team, list_of, number_of, text_of
+from mlflow_mounts.artifacts.asking import Team, all_pages, list_of, number_of, text_of
 from mlflow_mounts.fuse.wire import Attributes
 
 API = "/api/2.0/mlflow"
@@ -151,22 +151,12 @@ def models(team: Team, experiment: Entry) -> Listing:
 
 def artifacts(team: Team, top: Entry, below: str, is_run: bool) -> Listing:
     """Return a directory of a run or of a model."""
-    found: list[dict[str, object]] = []
-    token = ""
-    for _page in range(1000):
-        paging = {"page_token": token} if token else {}
-        if is_run:
-            answer = team.get(
-                f"{API}/artifacts/list", run_id=top.identity, **({"path": below} if below else {}), **paging
-            )
-        else:
-            path = f"{API}/logged-models/{quote(top.identity, safe='')}/artifacts/directories"
-            answer = team.get(path, **({"artifact_directory_path": below} if below else {}), **paging)
-        files = list_of(answer, "files")
-        found += files
-        former, token = token, text_of(answer, "next_page_token") if isinstance(answer, dict) else ""
-        if not files or token in ("", former):
-            break
+    if is_run:
+        route, given = f"{API}/artifacts/list", {"run_id": top.identity, **({"path": below} if below else {})}
+    else:
+        route = f"{API}/logged-models/{quote(top.identity, safe='')}/artifacts/directories"
+        given = {"artifact_directory_path": below} if below else {}
+    found = list(all_pages(lambda paging: team.get(route, **given, **paging), "files"))
     return names.distinct(_artifacts(found, below, top.mtime))
 
 

@@ -11,13 +11,17 @@ import weakref
 from mlflow_mounts import memory, patience
 from mlflow_mounts.artifacts import login, names, server
 from mlflow_mounts.artifacts.asking import Team
-from mlflow_mounts.artifacts.reading import Artifact
+from mlflow_mounts.artifacts.reading import Artifact, Room
 from mlflow_mounts.artifacts.server import DIRECTORY, LINK, Entry, Listing
 
 Path = tuple[str, ...]
 # Seconds for which what was told holds, and what failed.
 FRESH, FAILED = 10.0, 2.0
 EXPERIMENT, RUN = 2, 3
+# Levels. A directory is asked about from the top, and whoever logs artifacts says how deep they lie.
+DEEPEST = 100
+# Pieces of all open files that are in memory.
+MOST_PIECES = 96
 
 
 def missing(name: str) -> OSError:
@@ -49,6 +53,7 @@ class Tree:
         self._known: dict[Path, Known] = {}
         # How long files turned out to be that were opened: more than was told of them.
         self._sizes: dict[Path, tuple[float, int]] = {}
+        self._room = Room(MOST_PIECES)
         self._open: weakref.WeakSet[Artifact] = weakref.WeakSet()
         # Something was fetched, or is open, for which there may be memory that is free meanwhile.
         self._busy = False
@@ -74,6 +79,8 @@ class Tree:
         """Return what is at a path."""
         if not path:
             return Entry(DIRECTORY)
+        if len(path) > DEEPEST:
+            raise OSError(errno.ENAMETOOLONG, path[-1])
         listed = self.children(path[:-1])
         found = listed.get(path[-1]) or self._unlisted(path, listed)
         at, size = self._sizes.get(path, (0.0, 0))
@@ -96,7 +103,7 @@ class Tree:
         team, top, is_run = self._top(path)
         if not entry.path or entry.mode == DIRECTORY:
             raise OSError(errno.EISDIR, path[-1] if path else "")
-        opened = Artifact(team, server.address(top, entry.path, is_run), entry.size)
+        opened = Artifact(team, server.address(top, entry.path, is_run), self._room, entry.size)
         if opened.size != entry.size:
             self._sizes[path] = (time.monotonic(), opened.size)
         self._open.add(opened)

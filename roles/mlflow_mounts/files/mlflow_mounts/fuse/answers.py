@@ -66,6 +66,9 @@ class Tree(Protocol):
         """Let servers sleep that nobody reads from."""
 
 
+# Files of which is known which version the kernel has; of others it asks for the pages once more.
+MOST_VERSIONS = 4096
+
 Listing = list[tuple[str, Entry]]
 Undo = list[Callable[[], object]]
 Serve = Callable[[wire.Request, Undo], "tuple[wire.Data, ...]"]
@@ -150,6 +153,8 @@ class Answers:
         listed = self._tree.entry(path).attributes.size
         file = self._tree.open(path)
         same = bool(file.version) and self._versions.get(path) == file.version
+        if len(self._versions) >= MOST_VERSIONS:
+            self._versions.clear()
         self._versions[path] = file.version
         handle = self.files.add(path, file)
         undo.append(lambda: self.files.close(handle))
@@ -172,9 +177,12 @@ class Answers:
         if file is None:
             # Opened by a process before this one.
             again = self._tree.open(path)
-            file = self.files.again(handle, path, again)
-            if file is not again:
-                again.close()
+            try:
+                file = self.files.again(handle, path, again)
+            finally:
+                # Another thread was quicker, or it is closed meanwhile.
+                if file is not again:
+                    again.close()
         return (file.read(offset, min(size, wire.PIECE)),)
 
     def _list(self, asked: wire.Request, undo: Undo) -> tuple[bytes, ...]:

@@ -15,13 +15,17 @@ from functools import partial
 from mlflow_mounts import patience
 from mlflow_mounts.fuse import wire
 from mlflow_mounts.fuse.answers import Ahead, Answers, Tree, Undo
-from mlflow_mounts.fuse.crew import Crew
+from mlflow_mounts.fuse.crew import Crew, Work
 
 # Requests to one team at the same time: its server keeps nobody from another's.
 TOGETHER = 16
+# Crews, of which each may have so many threads: whoever looks for many names has none for each.
+MOST_CREWS = 32
 # Seconds that what is asked already has before the process ends.
 LAST_SECONDS = 10.0
 ENDED, UNMOUNTED = 0, 3
+# Of the kernel: its own signals to itself begin here.
+LEAST_NO_ERROR = 512
 
 
 class Session:
@@ -85,13 +89,19 @@ class Session:
             # Most of what is read is there: to wake a thread for it costs more than all else.
             found = self.answers.at_hand(asked)
             if found is None:
-                self._crew(asked).submit(partial(self._work, asked, time.monotonic()))
+                self._submit(asked, partial(self._work, asked, time.monotonic()))
             else:
                 part, following = found
                 self._answer(asked.unique, 0, part)
                 if following:
-                    self._crew(asked).submit(partial(self._ahead, following))
+                    self._submit(asked, partial(self._ahead, following))
         return True
+
+    def _submit(self, asked: wire.Request, work: Work) -> None:
+        try:
+            self._crew(asked).submit(work)
+        except OSError as error:
+            self._answer(asked.unique, error.errno or errno.EAGAIN)
 
     @staticmethod
     def _ahead(fetch: Ahead) -> None:
@@ -107,8 +117,9 @@ class Session:
         if not path and asked.opcode == wire.LOOKUP:
             path = (wire.name_in(asked.body),)
         team = path[0] if path else ""
-        # Whoever tries many names has no crew for each.
-        known = team if team in self.crews or len(self.crews) < 1000 else ""
+        if team not in self.crews and len(self.crews) >= MOST_CREWS:
+            self.crews = {name: crew for name, crew in self.crews.items() if crew.threads}
+        known = team if team in self.crews or len(self.crews) < MOST_CREWS else ""
         if known not in self.crews:
             self.crews[known] = Crew(TOGETHER)
         return self.crews[known]
@@ -147,6 +158,8 @@ class Session:
             self.waiting.remove(unique)
         except KeyError:
             return False
+        # The kernel takes no other number for an error's, and would go on waiting.
+        error = error if 0 <= error < LEAST_NO_ERROR else errno.EIO
         try:
             os.writev(self.fd, wire.answer(unique, error, *parts))
         except OSError as problem:

@@ -78,7 +78,12 @@ class Mount:
     def start(self, serve: Serve) -> None:
         """Start a process with the user's rights, and nothing of anybody else's."""
         self.not_before = time.monotonic() + PAUSE
-        self.process = os.fork()
+        try:
+            self.process = os.fork()
+        except OSError as error:
+            # Who looks waits until there is room for another one.
+            say(f"{self.user.pw_name}: nobody answers yet: {error}")
+            return
         if self.process:
             return
         status = 1

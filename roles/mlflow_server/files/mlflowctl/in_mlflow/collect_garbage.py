@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import socket
 import sys
 import time
@@ -95,6 +96,9 @@ class Collector:
         """Remove everything; return how many grants have gone."""
         held = set()
         going = self.judged.going
+        # What cannot be removed would otherwise be first in each run, and after so many failures the others never go.
+        for things in going.values():
+            random.shuffle(things)
         for thing in itertools.chain(going["run"], going["logged model"]):
             if not (self.remove_artifacts(thing) and self.remove_rows(thing)):
                 held.add(thing.experiment)

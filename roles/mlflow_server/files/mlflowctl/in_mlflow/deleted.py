@@ -5,7 +5,6 @@ Runs on the SQLAlchemy of the team's MLflow, which reaches whatever database the
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
 from collections.abc import Generator, Iterator
@@ -81,9 +80,9 @@ class Deleted:
         rows = self.rows(f"{question} AND {key} = :ident" if ident else question, **ident)
         return (named(kind, row) for row in rows)
 
-    def busy(self) -> set[str]:
-        """Return the numbers of the experiments that have runs which are not to go."""
-        return {str(number) for (number,) in self.rows(BUSY)}
+    def busy(self) -> Iterator[str]:
+        """Give the numbers of the experiments that have runs which are not to go."""
+        return (str(number) for (number,) in self.rows(BUSY))
 
     def experiments(self) -> Iterator[Thing]:
         """Give all that there are, deleted or not."""
@@ -100,9 +99,8 @@ class Deleted:
     def still_has(self, thing: Thing) -> bool:
         """Whether nobody restored it or moved it since."""
         ident: Any = int(thing.ident) if thing.kind == "experiment" else thing.ident
-        with contextlib.closing(self.rows(BUSY)) as busy:
-            restored = thing.kind == "experiment" and thing.ident in {str(number) for (number,) in busy}
-        return thing in list(self.things(thing.kind, ident=ident)) and not restored
+        busy = self.rows(f"{BUSY} AND experiment_id = :ident", ident=ident) if thing.kind == "experiment" else ()
+        return thing in list(self.things(thing.kind, ident=ident)) and not list(busy)
 
 
 def named(kind: str, row: Any) -> Thing:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
+import random
 import re
 from collections.abc import Collection, Iterator
 
@@ -20,7 +21,8 @@ IDENT = re.compile(r"[A-Za-z0-9_-]{1,250}")
 # Of each kind by name, however many somebody makes.
 MOST_NAMED = 100
 LONGEST = 300
-# Of each kind that goes in one run: what is known of them at a time has its room, however much somebody has deleted.
+# Of each kind that goes in one run, and experiments that are judged at a time: what is known of them has its room,
+# however much somebody has deleted.
 MOST_AT_ONCE = 100_000
 
 
@@ -118,18 +120,25 @@ class Judged:
     going: dict[str, list[Thing]]
     left: Stays
     later: int = 0
+    found: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
     def __bool__(self) -> bool:
         return any(self.going.values())
 
-    def let_go(self, thing: Thing) -> bool:
-        """Have one go, or wait for the next run when enough do."""
+    def let_go(self, thing: Thing) -> None:
+        """Have one go, or one of them wait for a later run when enough do.
+
+        Which, is left to chance: what cannot be removed would otherwise be first in each run, and the others never.
+        """
         going = self.going[thing.kind]
+        self.found[thing.kind] += 1
         if len(going) < MOST_AT_ONCE:
             going.append(thing)
-            return True
+            return
         self.later += 1
-        return False
+        place = random.randrange(self.found[thing.kind])  # noqa: S311 - nothing is kept secret by it
+        if place < MOST_AT_ONCE:
+            going[place] = thing
 
 
 def shared(deleted: Deleted, root: str, places: Collection[str]) -> set[str]:
@@ -150,34 +159,31 @@ def shared(deleted: Deleted, root: str, places: Collection[str]) -> set[str]:
 def judge(deleted: Deleted, root: str) -> Judged:
     """Look through all that is old enough; what is left is noted at once, and nothing of it kept."""
     found = Judged({"run": [], "logged model": [], "experiment": []}, Stays())
-    # An experiment does not go without what is in it.
-    held: set[str] = set()
-    waiting: set[str] = set()
     for kind in ("run", "logged model"):
         for thing in deleted.things(kind):
             if thing.place != own_place(root, thing):
                 found.left.add(elsewhere(thing))
-                held.add(thing.experiment)
-            elif not found.let_go(thing):
-                waiting.add(thing.experiment)
-    judge_experiments(deleted, root, found, held, waiting)
-    return found
-
-
-def judge_experiments(deleted: Deleted, root: str, found: Judged, held: set[str], waiting: set[str]) -> None:
-    """Look through the experiments; what is held has something that stays, what waits something that goes later."""
+            else:
+                found.let_go(thing)
     own: dict[str, Thing] = {}
     for thing in deleted.things("experiment"):
         if thing.place != own_place(root, thing):
             found.left.add(elsewhere(thing))
-        elif thing.ident in waiting or len(own) >= MOST_AT_ONCE:
-            found.later += 1
-        else:
-            own[thing.place] = thing
-    if not own:
-        return
-    held = held | {model.experiment for model in deleted.models_within() if model.place != own_place(root, model)}
-    busy, others = deleted.busy(), shared(deleted, root, own)
+            continue
+        own[thing.place] = thing
+        if len(own) >= MOST_AT_ONCE:
+            judge_experiments(deleted, root, found, own)
+            own = {}
+    if own:
+        judge_experiments(deleted, root, found, own)
+    return found
+
+
+def judge_experiments(deleted: Deleted, root: str, found: Judged, own: dict[str, Thing]) -> None:
+    """Look at so many experiments at a time, by their place: each is judged, however many stay."""
+    which = {thing.ident for thing in own.values()}
+    held, waiting = kept(deleted, root, found, which)
+    busy, others = {number for number in deleted.busy() if number in which}, shared(deleted, root, own)
     for thing in own.values():
         if thing.place in others:
             found.left.add(Left(thing, "other experiments have their artifacts there"))
@@ -185,5 +191,22 @@ def judge_experiments(deleted: Deleted, root: str, found: Judged, held: set[str]
             found.left.add(Left(thing, "it has runs or logged models whose artifacts are not at their own place"))
         elif thing.ident in busy:
             found.left.add(Left(thing, "it has runs that are not deleted, or not for long enough"))
+        elif thing.ident in waiting:
+            found.later += 1
         else:
             found.let_go(thing)
+
+
+def kept(deleted: Deleted, root: str, found: Judged, which: Collection[str]) -> tuple[set[str], set[str]]:
+    """Return which of these experiments have something that stays, and which something that goes in a later run."""
+    within = (it for it in deleted.models_within() if it.experiment in which)
+    held = {it.experiment for it in within if it.place != own_place(root, it)}
+    waiting = set()
+    for kind in ("run", "logged model"):
+        going = {thing.ident for thing in found.going[kind]}
+        for thing in deleted.things(kind):
+            if thing.experiment in which and thing.place != own_place(root, thing):
+                held.add(thing.experiment)
+            elif thing.experiment in which and thing.ident not in going:
+                waiting.add(thing.experiment)
+    return held, waiting

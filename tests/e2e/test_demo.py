@@ -16,7 +16,7 @@ def test_demo_says_what_works(first_demo: Run) -> None:
     assert "Team vision: http://" in first_demo.stdout
 
 
-def test_demo_keeps_who_can_log_in(converged: Stage) -> None:
+def test_demo_keeps_who_can_log_in(converged: Stage, second_demo: Run) -> None:
     assert demo.RESULT.stat().st_mode & 0o777 == 0o600
     kept = json.loads(demo.RESULT.read_text())
     assert {team["name"] for team in kept["teams"]} == {"nlp", "vision"}

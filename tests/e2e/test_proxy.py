@@ -20,7 +20,7 @@ import pytest
 import testhosts
 from e2e import stage
 from e2e.browser import browser
-from e2e.doors import (
+from e2e.proxied import (
     DOMAIN,
     NLP,
     PEOPLE,
@@ -816,9 +816,11 @@ def test_what_the_teams_use_is_read_by_whom_the_operator_names(reported: tuple[D
     assert doors.ask("/mlflow_usage/..%2fmlflow/index.html", "head:seen-try-out", name=DOMAIN).status == 400
     says = f"curl --silent --output /dev/null --write-out %{{http_code}} https://{DOMAIN}/mlflow_usage/"
     assert doors.notebook.sh(says) == "200"
-    # Nobody tries one password after the other.
-    told = [doors.ask("/mlflow_usage/", "head:guessed", name=DOMAIN).status for _time in range(60)]
-    assert told[-1] == 429
+    # Nobody tries one password after the other. At once: one by one, a slow machine asks no faster than it is let.
+    who, given = stranger(doors), login("head:guessed")
+    with ThreadPoolExecutor(30) as pool:
+        told = list(pool.map(lambda _number: who.ask("/mlflow_usage/", given, name=DOMAIN)[0], range(90)))
+    assert set(told) == {401, 429}
 
 
 def test_what_a_team_uses_is_read_by_its_own_admins(reported: tuple[Doors, Path]) -> None:
@@ -866,8 +868,9 @@ def test_what_a_team_uses_is_kept_from_others_however_it_is_spelled(reported: tu
     assert who.ask(f"/%76ision{place}", login(ADMIN), name=DOMAIN)[0] == 400
     for method in ("POST", "PUT", "DELETE", "PATCH", "PROPFIND"):
         assert (method, who.ask(place, login(ADMIN), method=method)[0]) == (method, 403)
+    # Five are tried at once, and one more in each ten seconds that these take.
     guesses = [doors.ask(place, f"admin:a wrong one {number}").status for number in range(12)]
-    assert (set(guesses) <= {401, 429}, guesses[-1]) == (True, 429)
+    assert (set(guesses), guesses.count(429) >= 2) == ({401, 429}, True), guesses
     assert doors.ask(place, ADMIN).status == 200
 
 

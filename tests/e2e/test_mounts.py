@@ -10,8 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from e2e import mounted
-from e2e.doors import Doors, changed, quoted
 from e2e.mounted import MAIN, PASSWORDS, SEED, SEES, SERVICE, USERS, ask, asleep, listed, look, processes, settings
+from e2e.proxied import Doors, changed, quoted
 from e2e.stage import ALICE, Stage, soon
 
 Sums = dict[str, dict[str, str]]

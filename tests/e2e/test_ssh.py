@@ -17,7 +17,7 @@ from e2e.stage import Stage
 
 pytestmark = pytest.mark.on_request
 
-CORES = (min(matrix.PYTHONS), max(matrix.PYTHONS))
+CORES = (matrix.OLDEST, matrix.NEWEST)
 SUDO = "correct-horse-'1'"
 USER = "deployer"
 
@@ -52,9 +52,14 @@ def reach(host: Stage, key: Path, known: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module", params=CORES)
-def desk(alone: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """Return one, with a host that nothing was deployed on."""
-    place = tmp_path_factory.mktemp("desk")
+    with project.lock("ssh"):
+        yield from sat_at(request.param, tmp_path_factory.mktemp("desk"))
+
+
+def sat_at(core: str, place: Path) -> Iterator[Desk]:
+    """Give the host, and take it away."""
     key, known = place / "key", place / "known_hosts"
     project.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
     testhosts.down(["ssh"])
@@ -69,7 +74,7 @@ def desk(alone: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
         known.write_text("".join(f"{host.host.address} {line}" for line in keys(host)))
         inventory = place / "hosts.json"
         stage.write_private(inventory, json.dumps({"all": {"hosts": {"mlflow1": reach(host, key, known)}}}))
-        yield Desk(request.param, host, inventory)
+        yield Desk(core, host, inventory)
     finally:
         testhosts.down(["ssh"])
 

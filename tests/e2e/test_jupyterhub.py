@@ -11,8 +11,8 @@ import project
 import pytest
 from e2e import mounted
 from e2e.browser import Browser, browser
-from e2e.doors import DOMAIN, Doors
 from e2e.mounted import PASSWORDS, SEED, settings
+from e2e.proxied import DOMAIN, Doors
 from e2e.stage import Stage, soon
 
 pytestmark = pytest.mark.on_request

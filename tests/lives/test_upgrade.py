@@ -20,7 +20,7 @@ import servers
 import testhosts
 from e2e import stage
 from e2e.stage import Stage, last_words, stream_during
-from unit.mlflowctl.test_environment_file import CASES
+from unit.mlflowctl.environment_cases import CASES
 
 HERE = Path(__file__).parent
 OLD, NEW = "3.15.2", "3.17.2"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def rotated(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def onboard(converged: Stage) -> Onboard:
+def onboard(converged: Stage) -> Iterator[Onboard]:
     def run(team: dict[str, Any], *more: str) -> demo.Play:
         there = dataclasses.replace(converged, inventory=stage.with_team(team))
         before = converged.lives("vision", "nlp")
@@ -49,7 +49,8 @@ def onboard(converged: Stage) -> Onboard:
         assert [secret for secret in CANARIES if secret in done.output] == []
         return done
 
-    return run
+    yield run
+    stage.forget(converged, "audio")
 
 
 def test_an_unknown_team_is_said_to_be_unknown(converged: Stage) -> None:

@@ -9,7 +9,7 @@ import pytest
 import testhosts
 from e2e import authority, stage
 from e2e.authority import Acme
-from e2e.doors import DOMAIN, NLP, VISION
+from e2e.proxied import DOMAIN, NLP, VISION
 from e2e.stage import Stage, soon
 
 CHALLENGES = "/var/lib/mlflow-acme/.well-known/acme-challenge"
