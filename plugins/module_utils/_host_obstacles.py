@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import errno
 import itertools
 import json
@@ -45,7 +46,8 @@ def sockets_held(names: t.Sequence[str]) -> dict[str, str]:
 def obstacles(team: Team, held: t.Mapping[str, str], leaving: t.Sequence[str], config_dir: str, state_dir: str) -> str:
     """All that is in the way of one team, and nothing where nothing is."""
     running = _of_port(team, held, leaving) if team["state"] == "present" else ()
-    return "; ".join((*running, *_of_storage(team, state_dir), *_of_admin(team, config_dir)))
+    there = (*_of_storage(team, state_dir), *_of_admin(team, config_dir), *_of_stores(team, config_dir))
+    return "; ".join((*running, *there))
 
 
 def _of_port(team: Team, held: t.Mapping[str, str], leaving: t.Sequence[str]) -> t.Iterator[str]:
@@ -135,3 +137,33 @@ def _of_admin(team: Team, config_dir: str) -> t.Iterator[str]:
             f"admin_username: the team was set up with '{former}', which MLflow wants at every start; "
             "put it back, and declare further admins among the users"
         )
+
+
+def _of_stores(team: Team, config_dir: str) -> t.Iterator[str]:
+    """What the team has would be left behind, and its server begin anew in a database or a store that has nothing."""
+    known = _known(os.path.join(config_dir, team["name"], "team.json"))
+    files = {
+        purpose: database.get("file")
+        for database in known.get("databases") or ()
+        for purpose in (("auth", "tracking") if database.get("name") == "mlflow" else (database.get("name"),))
+    }
+    left = {file for purpose, file in files.items() if file and purpose not in team["in_files"] and _has(file)}
+    artifacts = known.get("artifacts")
+    move = f"move it with mlops.mlflow.move_stores -e team={team['name']}, or, to begin anew, put it aside"
+    if left:
+        named = ", ".join(sorted(left))
+        yield f"backend_store_uri, auth_database_uri: what the team has is in {named}, and not there yet; {move}"
+    if artifacts and "artifacts" not in team["in_files"] and _has(artifacts):
+        yield f"artifacts: destination: what the team has is in {artifacts}, and not there yet; {move}"
+
+
+def _known(path: str) -> dict[str, t.Any]:
+    """What the host was told of a team; nothing of one that is new to it."""
+    with contextlib.suppress(OSError, ValueError, TypeError), open(path, encoding="utf-8") as file:
+        return dict(json.load(file))
+    return {}
+
+
+def _has(place: str) -> bool:
+    """Whether it is a file, or a directory with anything in it."""
+    return bool(os.listdir(place)) if os.path.isdir(place) else os.path.exists(place)

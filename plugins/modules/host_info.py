@@ -87,6 +87,14 @@ options:
         type: list
         elements: str
         default: []
+      in_files:
+        description:
+          - What it is to keep in files on the host, its databases by what they are for.
+          - What else it has in files there would stay behind, and is in the way.
+        type: list
+        elements: str
+        choices: [auth, tracking, artifacts]
+        default: [auth, tracking, artifacts]
   absent:
     description: Names of teams that are to be gone. In check mode their ports are in nobody's way.
     type: list
@@ -204,6 +212,7 @@ from ansible_collections.mlops.mlflow.plugins.module_utils import _host_system a
 from ansible_collections.mlops.mlflow.plugins.module_utils import _host_teams as host_teams
 from ansible_collections.mlops.mlflow.plugins.module_utils._unlogged import UnloggedModule
 
+IN_FILES = ["auth", "tracking", "artifacts"]
 TEAM = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "stopped"], "default": "present"},
@@ -213,6 +222,7 @@ TEAM = {
     "admin_username": {"type": "str", "required": True},
     "admin_password": {"type": "str", "no_log": True},
     "replicas": {"type": "list", "elements": "str", "default": []},
+    "in_files": {"type": "list", "elements": "str", "choices": IN_FILES, "default": IN_FILES},
 }
 
 

@@ -39,6 +39,7 @@ from .storage import (
     client_root,
     databases,
     default_store,
+    in_files,
     sqlite_files,
     state_dir,
     storage_collisions,
@@ -143,6 +144,7 @@ def _completed(team: Team, defaults: dict[str, str]) -> Team:
     team["databases"] = databases(team)
     team["sqlite_files"] = sqlite_files(team)
     team["artifacts_dir"] = artifacts_dir(team)
+    team["in_files"] = in_files(team)
     team["client_root"] = client_root(team)
     team.update(network_defaults(team))
     team.update(resource_defaults(team))

@@ -78,6 +78,15 @@ def sqlite_files(team: Team) -> list[str]:
     return [] if None in files else sorted(set(files))
 
 
+def in_files(team: Team) -> list[str]:
+    """What of a team is kept on its host: its databases by what they are for, and its artifacts."""
+    uris = {"auth": team["auth_database_uri"], "tracking": team["backend_store_uri"]}
+    kept = [purpose for purpose, uri in uris.items() if _sqlite_file(team, uri)]
+    # Artifacts that clients write themselves go where they say.
+    artifacts = team["artifacts"]
+    return kept + (["artifacts"] if not artifacts["serve"] or is_local(artifacts["destination"]) else [])
+
+
 def artifacts_dir(team: Team) -> str | None:
     """The local directory that the server keeps artifacts in; None where they are elsewhere, or not its own."""
     destination = team["artifacts"]["destination"]

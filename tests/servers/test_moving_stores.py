@@ -225,8 +225,10 @@ def test_what_fails_in_the_middle_leaves_nothing(moved: Moved) -> None:
     assert moved.tables() != "0"
     assert moved.move().look() == {}
     assert moved.move().copy()["rows"] == moved.rows()
+    # What somebody else has put there is theirs.
+    moved.sql("CREATE TABLE theirs (it int)")
     moved.move().undo()
-    assert moved.tables() == "0"
+    assert moved.tables() == "1"
 
 
 def test_what_a_server_has_worked_with_is_not_emptied(moved: Moved) -> None:
@@ -280,6 +282,21 @@ def test_what_would_stay_behind_is_refused(moved: Moved) -> None:
     with pytest.raises(stores.MoveError, match="the table own is none of this MLflow's"):
         moved.move().copy()
     assert moved.tables() == "0"
+
+
+def test_files_whose_copying_was_cut_off_are_no_strangers(moved: Moved) -> None:
+    first = moved.move().begin()["artifacts"]
+    note = paths.HERE.changes / "vision" / stores.ARTIFACTS_NOTE
+    noted = json.loads(note.read_text())
+    # As it stands before the first of them is there: nothing was read back.
+    note.write_text(json.dumps({**noted, "known": {way: [] for way in noted["known"]}}))
+    next(path for path in moved.store.rglob("data.bin")).write_bytes(b"a part")
+    assert moved.move().artifacts("look") == {}
+    assert moved.move().begin()["artifacts"] == first
+    # A team that has none is one that may go, too; what it had is not there any more.
+    shutil.rmtree(moved.state / "artifacts")
+    assert moved.move().artifacts("copy", whole=True) == {"files": 0, "bytes": 0, "copied": 0}
+    assert [path for path in moved.store.rglob("*") if path.is_file()] == []
 
 
 def test_no_password_is_shown(moved: Moved) -> None:

@@ -30,9 +30,18 @@ class Host:
             "port": 1,
             "storage_dirs": [str(self.data)],
             "admin_username": "admin",
+            "in_files": ["auth", "tracking", "artifacts"],
             **settings,
         }
         return obstacles(team, held or {}, leaving, str(self.config), str(self.state))
+
+    def has(self, databases, artifacts=None):
+        """Have been told of databases in files, which are there, and perhaps of a directory of artifacts."""
+        told = [{"name": name, "uri": "", "file": file and str(file)} for name, file in databases.items()]
+        for file in filter(None, databases.values()):
+            file.write_text("rows")
+        known = {"databases": told, "artifacts": artifacts and str(artifacts)}
+        (self.config / "vision" / "team.json").write_text(json.dumps(known))
 
     def retired(self):
         (self.state / ".retired" / "vision.json").write_text(json.dumps({"data": [str(self.data)]}))
@@ -141,3 +150,38 @@ def test_which_sockets_listen(tmp_path, monkeypatch):
     # Without any name systemd would tell of all that it has.
     assert sockets_held([]) == {}
     assert len(asked) == 2
+
+
+def move(option, *places):
+    named = ", ".join(map(str, places))
+    how = "move it with mlops.mlflow.move_stores -e team=vision, or, to begin anew, put it aside"
+    return f"{option}: what the team has is in {named}, and not there yet; {how}"
+
+
+def test_a_database_in_a_file_that_would_stay_behind(host):
+    file = host.home / "mlflow.db"
+    host.has({"mlflow": file})
+    assert host.found() == host.found(in_files=["auth", "tracking"]) == ""
+    for in_files in ([], ["auth"], ["tracking", "artifacts"]):
+        assert host.found(in_files=in_files) == move("backend_store_uri, auth_database_uri", file)
+    # Put aside by who wants to begin anew.
+    file.unlink()
+    assert host.found(in_files=[]) == ""
+
+
+def test_one_of_two_databases_that_would_stay_behind(host):
+    host.has({"auth": host.home / "auth.db", "tracking": None})
+    assert host.found(in_files=["auth", "artifacts"]) == ""
+    said = move("backend_store_uri, auth_database_uri", host.home / "auth.db")
+    assert host.found(in_files=["tracking", "artifacts"]) == said
+
+
+def test_artifacts_that_would_stay_behind(host):
+    place = host.home / "artifacts"
+    host.has({"mlflow": None}, place)
+    assert host.found(in_files=[]) == ""
+    place.mkdir()
+    assert host.found(in_files=[]) == ""
+    (place / "1").mkdir()
+    assert host.found(in_files=["artifacts"]) == ""
+    assert host.found(in_files=[]) == move("artifacts: destination", place)

@@ -178,6 +178,21 @@ def test_files_that_hold_all_a_server_knows(team, files):
     assert read(team)[0][0]["sqlite_files"] == files
 
 
+@pytest.mark.parametrize(
+    ("team", "kept"),
+    [
+        ({}, ["auth", "tracking", "artifacts"]),
+        ({"auth_database_uri": "postgresql+psycopg://db.example.org/people"}, ["tracking", "artifacts"]),
+        ({"backend_store_uri": "postgresql+psycopg://db.example.org/all"}, ["artifacts"]),
+        ({"artifacts": {"destination": "s3://vision/artifacts"}}, ["auth", "tracking"]),
+        ({"artifacts": {"destination": "/srv/vision"}}, ["auth", "tracking", "artifacts"]),
+        ({"artifacts": {"serve": False, "root": "s3://vision/artifacts"}}, ["auth", "tracking", "artifacts"]),
+    ],
+)
+def test_what_is_kept_in_files(team, kept):
+    assert read(team)[0][0]["in_files"] == kept
+
+
 @pytest.mark.parametrize("name", ["MLFLOW_BACKEND_STORE_URI", "MLFLOW_AUTH_CONFIG_PATH", "MLFLOW_UVICORN_OPTS"])
 def test_variables_that_would_undo_the_declaration(name):
     (fault,) = faults({"environment": {name: "another"}})

@@ -7,7 +7,9 @@ go there.
   look   refuses what cannot go well, and says what there is to do; nothing is changed
   begin  copies artifacts while people go on working, so that the rest takes less time
   copy   copies all of it, and compares; the team's units are stopped by then
-  try    starts the server, which has the new settings by then, and sees that it works
+  keep   keeps the settings, which others are to be written over
+  try    starts the server, which has the new settings by then, and sees that it works, while nobody is let in
+  back   puts the settings back
   undo   empties what was copied to, which no server has worked with
   done   forgets that it was under way
 """
@@ -21,7 +23,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from mlflowctl import causes, commands, databases, environment_file, paths, redaction, transaction
+from mlflowctl import causes, commands, databases, environment_file, former_settings, paths, redaction, transaction
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.files import write_private
@@ -183,14 +185,13 @@ class Move:
             if self.moves_rows:
                 for database in self.team.databases:
                     databases.settle(self.team, database)
-                self.rows("look")
-                self.write_note({})
+                # Nobody writes any more: what is in the files now is what can have been copied.
+                self.write_note(self.rows("look")["rows"])
                 try:
                     done.update(self.rows("copy"))
                 except BaseException:
                     self.undo()
                     raise
-                self.write_note(done["rows"])
         return done
 
 
@@ -214,8 +215,14 @@ def main(do: str, name: str) -> None:
     if do == "done":
         move.note.unlink(missing_ok=True)
         (workshop(move.team) / ARTIFACTS_NOTE).unlink(missing_ok=True)
+        former_settings.forget(name)
+        return
+    if do in ("keep", "back"):
+        {"keep": former_settings.keep, "back": former_settings.put_back}[do](name)
         return
     to_do = [name for name, it in (("databases", move.moves_rows), ("artifacts", move.moves_artifacts)) if it]
     move.refuse()
     done = {"look": move.look, "begin": move.begin, "copy": move.copy, "undo": move.undo}[do]() if to_do else {}
-    print(json.dumps({"moves": to_do, **(done or {})}))
+    # Settings that were kept, and data that are where they are declared: it was cut off before people were let in.
+    begun = not to_do and former_settings.kept(name).exists()
+    print(json.dumps({"moves": to_do, "begun": begun, **(done or {})}))

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 AT_ONCE = 8
 MOST_NAMED = 5
 CHUNK = 1024**2
+# How much of the copying is done again at most after it was cut off.
+NOTE_SECONDS = 10
 
 
 class MoveError(Exception):
@@ -32,7 +35,9 @@ class MoveError(Exception):
 
 
 def files(root: str) -> Iterator[str]:
-    """Yield the files below a directory, by their ways from there."""
+    """Yield the files below a directory, by their ways from there; none where nobody has kept any yet."""
+    if not os.path.isdir(root) and os.path.isdir(os.path.dirname(root)):
+        return
     for folder, _folders, names in os.walk(root, onerror=fail):
         yield from (os.path.relpath(os.path.join(folder, name), root) for name in names)
 
@@ -44,18 +49,24 @@ def fail(error: OSError) -> None:
 
 def odd(root: str) -> list[str]:
     """Return what no store can hold: links, and whatever else is no file."""
-    found = []
-    for folder, folders, names in os.walk(root, onerror=fail):
+    found = [os.path.basename(root)] if os.path.islink(root) else []
+    for folder, folders, names in os.walk(root):
         for name in [*folders, *names]:
             path = os.path.join(folder, name)
-            if os.path.islink(path) or not (os.path.isfile(path) or os.path.isdir(path)):
+            # What somebody has removed meanwhile is not in the way.
+            if os.path.lexists(path) and (
+                os.path.islink(path) or not (os.path.isfile(path) or os.path.isdir(path))
+            ):
                 found.append(os.path.relpath(path, root))
     return sorted(found)
 
 
 def state(path: str) -> list[int]:
-    """Return what is another after a file was written to."""
-    found = os.stat(path)
+    """Return what is another after a file was written to; nothing of one that is gone."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return []
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
@@ -102,23 +113,36 @@ class Store:
         path = os.path.join(self.root, way)
         before = state(path)
         folder = os.path.dirname(way)
-        self.repository.log_artifact(path, folder or None)
-        with tempfile.TemporaryDirectory(dir=self.note.parent) as aside:
-            back = self.repository.download_artifacts(way, aside)
-            same = digest(back) == digest(path)
-        if state(path) == before and not same:
+        try:
+            self.repository.log_artifact(path, folder or None)
+            with tempfile.TemporaryDirectory(dir=self.note.parent) as aside:
+                back = self.repository.download_artifacts(way, aside)
+                same = digest(back) == digest(path)
+        except Exception:
+            # Removed by people meanwhile: what came of it to the store goes when nobody writes any more.
+            if state(path):
+                raise
+            same = False
+        if state(path) == before and not same and before:
             raise MoveError(f"{way} is not the same in the store")
         # Written to meanwhile, it is another one by now.
         return way, before if same else []
 
     def copy(self) -> dict[str, int]:
         """Copy what is new."""
-        wanted = {way: state(os.path.join(self.root, way)) for way in files(self.root)}
+        wanted = {way: found for way in files(self.root) if (found := state(os.path.join(self.root, way)))}
         missing = [way for way, found in wanted.items() if self.known.get(way) != found]
+        # Before the first is there: what is cut off finds files in the store that are its own, and no strangers.
+        self.known.update({way: [] for way in missing})
+        self.write()
+        last = time.monotonic()
         try:
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 for way, found in pool.map(self.carry, missing):
                     self.known[way] = found
+                    if time.monotonic() > last + NOTE_SECONDS:
+                        self.write()
+                        last = time.monotonic()
         finally:
             self.write()
         return {"files": len(wanted), "bytes": sum(found[0] for found in wanted.values()), "copied": len(missing)}
@@ -142,7 +166,10 @@ class Store:
     def write(self) -> None:
         """Note what was read back whole."""
         part = self.note.with_name(f"{self.note.name}.part")
-        part.write_text(json.dumps({"to": self.uri, "known": self.known}), encoding="utf-8")
+        with open(part, "w", encoding="utf-8") as file:
+            json.dump({"to": self.uri, "known": self.known}, file)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(self.note)
 
 

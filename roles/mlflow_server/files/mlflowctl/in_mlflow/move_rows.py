@@ -73,7 +73,8 @@ def refuse_torn(purpose: str, engine: Engine) -> None:
 
 
 def look(asked: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what cannot go well; nothing is changed."""
+    """Refuse what cannot go well; nothing is changed. Return how many rows there are, by table."""
+    rows: dict[str, int] = {}
     with connected(asked["from"]) as old, connected(asked["to"]) as new:
         for purpose in PURPOSES:
             refuse_unlike(purpose, asked["from"][purpose])
@@ -83,7 +84,17 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
                 # What a migration does first, and who may only read cannot.
                 connection.execute(sqlalchemy.text("CREATE TABLE mlops_mlflow_try (it int)"))
                 connection.execute(sqlalchemy.text("DROP TABLE mlops_mlflow_try"))
-    return {}
+            known = sqlalchemy.MetaData()
+            known.reflect(old[purpose])
+            with old[purpose].connect() as connection:
+                rows.update(counted(connection, known))
+    return {"rows": rows}
+
+
+def counted(connection: Connection, known: sqlalchemy.MetaData) -> dict[str, int]:
+    """Return how many rows each table has."""
+    count = sqlalchemy.select(sqlalchemy.func.count())
+    return {name: int(connection.execute(count.select_from(it)).scalar() or 0) for name, it in known.tables.items()}
 
 
 def make(purpose: str, engine: Engine) -> None:
@@ -170,20 +181,22 @@ def empty(asked: dict[str, Any]) -> dict[str, Any]:
             known = sqlalchemy.MetaData()
             with engine.begin() as connection:
                 connection.execute(sqlalchemy.text(LOCK_TIMEOUT))
-                known.reflect(connection)
-                refuse_used(connection, known, asked["rows"])
+                # Whatever else somebody has put there meanwhile is not this one's to remove.
+                known.reflect(connection, only=sorted(tables(connection) & {*asked["rows"]}))
+                refuse_used(counted(connection, known), asked["rows"])
                 dropped += len(known.tables)
                 known.drop_all(connection)
     return {"dropped": dropped}
 
 
-def refuse_used(connection: Connection, known: sqlalchemy.MetaData, copied: dict[str, int]) -> None:
-    """Raise where there are other rows than were copied; a server begins with an experiment and an admin."""
-    count = sqlalchemy.select(sqlalchemy.func.count())
-    found = {name: connection.execute(count.select_from(it)).scalar() for name, it in known.tables.items()}
-    others = [name for name, number in found.items() if name in copied and number != copied[name]]
+def refuse_used(found: dict[str, int], copied: dict[str, int]) -> None:
+    """Raise where there are other rows than were copied; a server begins with an experiment and an admin.
+
+    Where copying was cut off, a table has nothing yet, or what the migrations put there.
+    """
+    others = sorted(name for name, number in found.items() if number not in (0, copied[name]))
     if others and (found.get("experiments") or found.get("users")):
-        raise MoveError(f"there are rows in PostgreSQL that were not copied there: {', '.join(sorted(others))}")
+        raise MoveError(f"there are rows in PostgreSQL that were not copied there: {', '.join(others)}")
 
 
 DO = {"look": look, "copy": copy, "empty": empty}
