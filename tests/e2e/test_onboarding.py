@@ -151,7 +151,10 @@ def test_a_stopped_team_is_not_reached(converged: Stage, onboard: Onboard) -> No
 
 def test_a_server_that_cannot_start_shows_why(converged: Stage, onboard: Onboard) -> None:
     store = f"postgresql+psycopg://someone:{SETTING}@127.0.0.1/x?plugin=nosuch"
+    # It would begin anew, which takes that what the team has is put aside.
+    converged.sh("cd /var/lib/mlflow/audio && mv mlflow.db aside.db")
     run = onboard(rotated(backend_store_uri=store))
+    converged.sh("cd /var/lib/mlflow/audio && mv aside.db mlflow.db")
     assert run.code == 2
     (line,) = last_words(run).splitlines()
     assert "audio: mlflow@audio.service did not start: " in line

@@ -54,9 +54,7 @@ def odd(root: str) -> list[str]:
         for name in [*folders, *names]:
             path = os.path.join(folder, name)
             # What somebody has removed meanwhile is not in the way.
-            if os.path.lexists(path) and (
-                os.path.islink(path) or not (os.path.isfile(path) or os.path.isdir(path))
-            ):
+            if os.path.lexists(path) and (os.path.islink(path) or not (os.path.isfile(path) or os.path.isdir(path))):
                 found.append(os.path.relpath(path, root))
     return sorted(found)
 
