@@ -149,16 +149,16 @@ def _of_stores(team: Team, config_dir: str) -> t.Iterator[str]:
     }
     left = {file for purpose, file in files.items() if file and purpose not in team["in_files"] and _has(file)}
     artifacts = known.get("artifacts")
-    how = "put it aside once all of it is where you declare, or to begin anew without it"
+    how = f"move it with mlops.mlflow.move_stores -e team={team['name']}, or, to begin anew, put it aside"
     if left:
         named, options = ", ".join(sorted(left)), "backend_store_uri, auth_database_uri"
         if left & {file for purpose, file in files.items() if purpose in team["in_files"]}:
             stays = "with state: stopped, move it away, run this, and move it back before the team is started again"
             yield f"{options}: {named} has what would be left behind, and what stays; {stays}"
         else:
-            yield f"{options}: what the team has is in {named}, and would be left behind; {how}"
+            yield f"{options}: what the team has is in {named}, and not there yet; {how}"
     if artifacts and "artifacts" not in team["in_files"] and _has(artifacts):
-        yield f"artifacts: destination: what the team has is in {artifacts}, and would be left behind; {how}"
+        yield f"artifacts: destination: what the team has is in {artifacts}, and not there yet; {how}"
 
 
 def _known(path: str) -> dict[str, t.Any]:

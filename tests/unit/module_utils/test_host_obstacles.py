@@ -153,8 +153,8 @@ def test_which_sockets_listen(tmp_path, monkeypatch):
 
 
 def left(option, place):
-    how = "put it aside once all of it is where you declare, or to begin anew without it"
-    return f"{option}: what the team has is in {place}, and would be left behind; {how}"
+    how = "move it with mlops.mlflow.move_stores -e team=vision, or, to begin anew, put it aside"
+    return f"{option}: what the team has is in {place}, and not there yet; {how}"
 
 
 def test_a_database_in_a_file_that_would_stay_behind(host):
