@@ -131,11 +131,14 @@ class Files:
         self.files.append(
             {"path": f"{home}/venv", "state": "link", "target": f"{self.places['environments']}/{team['version']}"}
         )
+        # Before what the server reads: where a run is cut off in between, it says where the team's data are to be,
+        # and move_stores goes on by that.
+        self.files.append({"path": f"{home}/team.json", "mode": "0600"})
         self.files.append({"path": f"{home}/basic_auth.ini", "mode": "0640", "group": account})
         # It stays where it is no longer wanted, since a server that has not been started again yet reads it.
         if team["creator_names"] is not None:
             self.text(team, f"{home}/creators.json", "creators.json.j2", mode="0640", group=account)
-        self.files += [{"path": f"{home}/{each}", "mode": "0600"} for each in ("environment", "team.json")]
+        self.files.append({"path": f"{home}/environment", "mode": "0600"})
         self.files.append({"path": f"{home}/secrets.env", "mode": "0600", "force": name in self.given})
         if name in self.new and team["leads"]:
             self.files.append({"path": f"{home}/bootstrap.env", "mode": "0600"})

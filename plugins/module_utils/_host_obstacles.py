@@ -150,15 +150,19 @@ def _of_stores(team: Team, config_dir: str) -> t.Iterator[str]:
     }
     left = {file for purpose, file in files.items() if file and not _stays(file, purpose, places) and _has(file)}
     artifacts = known.get("artifacts")
-    how = "put it aside once all of it is where you declare, or to begin anew without it"
+    # To other files there is no way but one's own.
+    moves = f"move it with mlops.mlflow.move_stores -e team={team['name']}, or, to begin anew, put it aside"
+    aside = "put it aside once all of it is where you declare, or to begin anew without it"
     if left:
         named, options = ", ".join(sorted(left)), "backend_store_uri, auth_database_uri"
         if left & {file for purpose, file in files.items() if file and _stays(file, purpose, places)}:
             stays = "with state: stopped, move it away, run this, and move it back before the team is started again"
             yield f"{options}: {named} has what would be left behind, and what stays; {stays}"
         else:
+            how = aside if {"auth", "tracking"} & set(places) else moves
             yield f"{options}: what the team has is in {named}, and would be left behind; {how}"
     if artifacts and not _stays(artifacts, "artifacts", places) and _has(artifacts, but=places.values()):
+        how = aside if "artifacts" in places else moves
         yield f"artifacts: destination: what the team has is in {artifacts}, and would be left behind; {how}"
 
 

@@ -153,9 +153,9 @@ def test_a_server_that_cannot_start_shows_why(converged: Stage, onboard: Onboard
     store = f"postgresql+psycopg://someone:{SETTING}@127.0.0.1/x?plugin=nosuch"
     refused = onboard(rotated(backend_store_uri=store))
     assert refused.code == 2
-    left = "what the team has is in /var/lib/mlflow/audio/mlflow.db, and would be left behind; put it aside once"
+    left = "what the team has is in /var/lib/mlflow/audio/mlflow.db, and would be left behind"
     assert f"audio: backend_store_uri, auth_database_uri: {left}" in last_words(refused)
-    # Now it begins anew.
+    # It would begin anew, which takes that what the team has is put aside.
     converged.sh("cd /var/lib/mlflow/audio && mv mlflow.db aside.db")
     run = onboard(rotated(backend_store_uri=store))
     converged.sh("cd /var/lib/mlflow/audio && mv aside.db mlflow.db")

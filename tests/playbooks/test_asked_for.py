@@ -33,6 +33,7 @@ THEIRS = {
         ("rotate_secrets", "team, dest: name the team and the file for the new password"),
         ("restore_team", "team: name the team to restore"),
         ("move_team", "team, source, target: name the team, the host it is on and the one it moves to"),
+        ("move_stores", "team: name the team to move, as in"),
         ("readmit_admin", "team: name the team whose admin is locked out"),
         ("export_access", "team, team_port, dest: give the team's name, its future port and the file to write"),
     ],

@@ -51,6 +51,10 @@ FOR_PROGRAMS = {
     "finish": ("finish", "let a server finish what it is answering: TEAM"),
     "forget-former": ("former", "remove the programs of before this one, once nothing knows of them"),
     "locations": ("locations", "say which artifacts a copy of a database has elsewhere: PATH KNOWN"),
+    "move-stores": (
+        "stores",
+        "move a team to the stores that are declared: look|begin|keep|copy|try|back|undo|done|end TEAM RUN",
+    ),
     "put-back": ("backup.places", "undo a restore: PLAN"),
     "reinstate-teams": ("retirement.reinstate", "give retired teams what was kept of them: NAMES"),
     "repository": ("backup.repository", "look at, make or prune the repositories: ACTION [TEAM...]"),

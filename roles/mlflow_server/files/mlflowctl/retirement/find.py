@@ -68,15 +68,15 @@ def kept_by_restores(name: str, places: Places) -> list[Path]:
 
 
 def left_by_backups(name: str, places: Places) -> list[Path]:
-    """Return what backups and drills that were killed have left, secrets and databases among it, and their list."""
+    """Return what backups, drills and moves that were killed have left, secrets among it, and their list."""
     staging = Path((read(places.backups) or {}).get("staging_dir", places.staging))
     # Anybody can make one there; these are whose they are made for.
     mine = {pwd.getpwnam(account).pw_uid for account in ("root", "nobody", f"mlflow-{name}") if is_account(account)}
     looks = [it for it in places.looks.glob(f"mlflow-look.{name}.*") if owner_of(it) in mine]
     lists = [places.cache / "artifacts" / f"{name}{ending}" for ending in (".jsonl", ".new")]
     lists += [places.cache / "noted" / f"{name}.{what}.json" for what in ("backup", "drill")]
-    dumps = places.changes / f"{name}.dumps"
-    return sorted({dumps, staging / name, places.staging / name, places.drills / name, *lists, *looks})
+    changes = [places.changes / f"{name}.{what}" for what in ("dumps", "check", "declared", "moving", "settings")]
+    return sorted({*changes, staging / name, places.staging / name, places.drills / name, *lists, *looks})
 
 
 def owner_of(path: Path) -> int | None:

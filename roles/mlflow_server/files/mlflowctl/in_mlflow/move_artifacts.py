@@ -1,0 +1,211 @@
+"""Runs in a team's MLflow: copies a directory of artifacts to a store, and reads back what came there.
+
+Reads {"do": "look" or "copy", "from": a directory, "to": the URI of a store, "note": a file, "whole": whether nobody
+writes any more} and prints what it did as JSON in its last line, or {"cause": what went wrong}. The store is written to
+by what the server itself writes with, so it is reached with the same settings, and any kind that MLflow knows will do.
+What was read back whole stands in the note, so that a second copy only carries what came meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+AT_ONCE = 8
+MOST_NAMED = 5
+CHUNK = 1024**2
+# How much of the copying is done again at most after it was cut off.
+NOTE_SECONDS = 10
+
+
+class MoveError(Exception):
+    """Why it cannot be done."""
+
+
+def files(root: str) -> Iterator[str]:
+    """Yield the files below a directory, by their ways from there; none where nobody has kept any yet."""
+    if not os.path.isdir(root) and os.path.isdir(os.path.dirname(root)):
+        return
+    for folder, _folders, names in os.walk(root, onerror=fail):
+        paths = (os.path.join(folder, name) for name in names)
+        # A pipe would be read for ever; what a link is to is refused when nobody can make another.
+        yield from (os.path.relpath(path, root) for path in paths if os.path.isfile(path) and not os.path.islink(path))
+
+
+def fail(error: OSError) -> None:
+    """Not pass over a directory that cannot be read."""
+    raise error
+
+
+def odd(root: str) -> list[str]:
+    """Return what no store can hold: links, and whatever else is no file."""
+    found = [os.path.basename(root)] if os.path.islink(root) else []
+    for folder, folders, names in os.walk(root):
+        for name in [*folders, *names]:
+            path = os.path.join(folder, name)
+            # What somebody has removed meanwhile is not in the way.
+            if os.path.lexists(path) and (os.path.islink(path) or not (os.path.isfile(path) or os.path.isdir(path))):
+                found.append(os.path.relpath(path, root))
+    return sorted(found)
+
+
+def state(path: str) -> list[int]:
+    """Return what is another after a file was written to; nothing of one that is gone."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return []
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+
+
+def digest(path: str) -> str:
+    """Return the checksum of a file."""
+    summed = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(CHUNK):
+            summed.update(part)
+    return summed.hexdigest()
+
+
+class Store:
+    """Where they go, and what is known to be there."""
+
+    def __init__(self, asked: dict[str, Any]) -> None:
+        self.root, self.uri, self.note = asked["from"], asked["to"], Path(asked["note"])
+        self.repository = get_artifact_repository(self.uri)
+        self.known: dict[str, list[int]] = {}
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            noted = json.loads(self.note.read_text(encoding="utf-8"))
+            if noted["to"] == self.uri:
+                self.known = noted["known"]
+
+    def listed(self, way: str = "") -> Iterator[tuple[str, int]]:
+        """Yield what the store has, with how many bytes each takes."""
+        waiting = [way]
+        while waiting:
+            for found in self.repository.list_artifacts(waiting.pop() or None):
+                if found.is_dir:
+                    waiting.append(found.path)
+                else:
+                    yield found.path, found.file_size
+
+    def refuse_strangers(self) -> None:
+        """Raise where the store has what did not come from here: something else may be meant to be there."""
+        strangers = [path for path, _size in self.listed() if path not in self.known]
+        if strangers:
+            named = ", ".join(sorted(strangers)[:MOST_NAMED])
+            raise MoveError(f"the store has {len(strangers)} files already that are not this team's: {named}")
+
+    def carry(self, way: str) -> tuple[str, list[int]]:
+        """Copy one file, and read it back."""
+        path = os.path.join(self.root, way)
+        before = state(path)
+        folder = os.path.dirname(way)
+        try:
+            self.repository.log_artifact(path, folder or None)
+            with tempfile.TemporaryDirectory(dir=self.note.parent) as aside:
+                back = self.repository.download_artifacts(way, aside)
+                same = digest(back) == digest(path)
+        except Exception:
+            # Removed by people meanwhile: what came of it to the store goes when nobody writes any more.
+            if state(path):
+                raise
+            same = False
+        if state(path) == before and not same and before:
+            raise MoveError(f"{way} is not the same in the store")
+        # Written to meanwhile, it is another one by now.
+        return way, before if same else []
+
+    def copy(self) -> dict[str, int]:
+        """Copy what is new."""
+        wanted = {way: found for way in files(self.root) if (found := state(os.path.join(self.root, way)))}
+        missing = [way for way, found in wanted.items() if self.known.get(way) != found]
+        # Before the first is there: what is cut off finds files in the store that are its own, and no strangers.
+        self.known.update({way: [] for way in missing})
+        self.write()
+        last = time.monotonic()
+        try:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                for way, found in pool.map(self.carry, missing):
+                    self.known[way] = found
+                    if time.monotonic() > last + NOTE_SECONDS:
+                        self.write()
+                        last = time.monotonic()
+        finally:
+            self.write()
+        return {"files": len(wanted), "bytes": sum(found[0] for found in wanted.values()), "copied": len(missing)}
+
+    def forget_gone(self) -> None:
+        """Remove from the store what people have removed since, and know no more of what it has lost."""
+        for way in [way for way in self.known if not os.path.lexists(os.path.join(self.root, way))]:
+            self.repository.delete_artifacts(way)
+            del self.known[way]
+        there = dict(self.listed())
+        self.known = {way: found for way, found in self.known.items() if found and there.get(way) == found[0]}
+
+    def compare(self) -> None:
+        """Raise where the store has more, less, or other sizes than the directory."""
+        here = {way: os.path.getsize(os.path.join(self.root, way)) for way in files(self.root)}
+        there = dict(self.listed())
+        other = sorted(way for way in {*here, *there} if here.get(way) != there.get(way))
+        if other:
+            raise MoveError(f"{len(other)} files are not the same in the store: {', '.join(other[:MOST_NAMED])}")
+
+    def write(self) -> None:
+        """Note what was read back whole."""
+        part = self.note.with_name(f"{self.note.name}.part")
+        with open(part, "w", encoding="utf-8") as file:
+            json.dump({"to": self.uri, "known": self.known}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.note)
+
+
+def refuse_odd(root: str) -> None:
+    """Raise for what would stay behind."""
+    found = odd(root)
+    if found:
+        raise MoveError(f"{len(found)} links or other things that no store holds: {', '.join(found[:MOST_NAMED])}")
+
+
+def look(asked: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what cannot go well; nothing stays in the store."""
+    refuse_odd(asked["from"])
+    Store(asked).refuse_strangers()
+    return {}
+
+
+def copy(asked: dict[str, Any]) -> dict[str, Any]:
+    """Copy; with "whole", nobody writes any more, and the store has to be the same then."""
+    store = Store(asked)
+    if asked["whole"]:
+        # Made since it was looked at.
+        refuse_odd(asked["from"])
+        store.forget_gone()
+    done = store.copy()
+    if asked["whole"]:
+        store.compare()
+    return dict(done)
+
+
+def main() -> None:
+    """Do what is asked."""
+    asked = json.load(sys.stdin)
+    try:
+        print(f"\n{json.dumps({'look': look, 'copy': copy}[asked['do']](asked))}")
+    except Exception as error:  # noqa: BLE001 - whatever a store's own library ends with is told
+        traceback.print_exc()
+        print(f"\n{json.dumps({'cause': str(error) or type(error).__name__})}")
+        sys.exit(1)

@@ -1,0 +1,165 @@
+"""Copies rows from SQLite to PostgreSQL as PostgreSQL keeps them, and compares what came there with what was read.
+
+Both are read as the same kinds: SQLite keeps truth as a number, and text that is JSON as any other. JSON goes as its
+text, in which nothing and the word null are two things.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import JSON, Text, cast
+from sqlalchemy.engine import Connection
+
+AT_ONCE = 1000
+# Where it stands in the database where artifacts are.
+PLACES = {
+    "experiments": ("artifact_location",),
+    "runs": ("artifact_uri",),
+    "logged_models": ("artifact_location",),
+    "model_versions": ("source", "storage_location"),
+    "trace_tags": ("value",),
+}
+# Of the tags of traces, those that do.
+PLACES_OF_TRACES = ("mlflow.artifactLocation", "mlflow.trace.archiveLocation")
+# They name something that has its own place.
+NAMES = ("models:/", "runs:/")
+# A place with one of these could be another one than it seems.
+ODD = ("..", "%", "?", "#", "\\")
+
+
+class DiffersError(Exception):
+    """What is there is not what was read."""
+
+
+class Rows:
+    """From one database to another; counts are of rows by table, elsewhere of places by column."""
+
+    def __init__(self, source: Connection, target: Connection, places: list[list[str]], root: str) -> None:
+        self.source, self.target, self.places, self.root = source, target, places, root
+        self.counts: dict[str, int] = {}
+        self.elsewhere: dict[str, dict[str, Any]] = {}
+        self.sums: dict[str, int] = {}
+
+    def copy(self, table: sqlalchemy.Table) -> None:
+        """Copy all rows of a table."""
+        columns = {column.name: kind(column) for column in table.columns}
+        origin = sqlalchemy.table(table.name, *(sqlalchemy.column(name, it) for name, it in columns.items()))
+        values = {
+            column.name: cast(sqlalchemy.bindparam(column.name, type_=Text()), column.type)
+            if isinstance(column.type, JSON)
+            else sqlalchemy.bindparam(column.name, type_=columns[column.name])
+            for column in table.columns
+            # These PostgreSQL works out by itself, and they are compared as all others.
+            if not column.computed
+        }
+        statement, number, total = table.insert().values(values), 0, 0
+        for part in parts(self.source, sqlalchemy.select(origin)):
+            rows = [self.placed(table.name, row) for row in part]
+            try:
+                self.target.execute(statement, [{name: row[name] for name in values} for row in rows])
+            except (sqlalchemy.exc.SQLAlchemyError, ValueError) as error:
+                # Without a cause, which would be told in its place.
+                raise DiffersError(f"{table.name}: {getattr(error, 'orig', None) or error}") from None
+            number += len(rows)
+            total += sum(map(digest, rows))
+        self.counts[table.name], self.sums[table.name] = number, total
+
+    def compare(self, table: sqlalchemy.Table) -> None:
+        """Raise where what PostgreSQL has is not what was read."""
+        number = total = 0
+        asked = [
+            cast(column, Text()).label(column.name) if isinstance(column.type, JSON) else column
+            for column in table.columns
+        ]
+        for part in parts(self.target, sqlalchemy.select(*asked)):
+            number += len(part)
+            total += sum(map(digest, part))
+        if number != self.counts[table.name]:
+            raise DiffersError(f"{table.name} has {number} rows in PostgreSQL, and {self.counts[table.name]} in SQLite")
+        if total != self.sums[table.name]:
+            raise DiffersError(f"{table.name}: rows in PostgreSQL are not those in SQLite")
+
+    def refuse_other(self, table: sqlalchemy.Table) -> None:
+        """Raise where a table does not say the same in both."""
+        origin = sqlalchemy.table(table.name, *(sqlalchemy.column(column.name) for column in table.columns))
+        here, there = (
+            sorted(map(tuple, connection.execute(sqlalchemy.select(it))))
+            for connection, it in ((self.source, origin), (self.target, table))
+        )
+        if here != there:
+            raise DiffersError(f"{table.name} says {here} in SQLite, and {there} in PostgreSQL")
+
+    def placed(self, table: str, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row with the places of its artifacts as they are from then on; count those that are elsewhere."""
+        if table == "trace_tags" and row["key"] not in PLACES_OF_TRACES:
+            return row
+        for name in PLACES.get(table, ()):
+            place = row[name]
+            # Prompts have a word there that is no place.
+            if not place or place.startswith(NAMES) or not (":" in place or "/" in place):
+                continue
+            row[name] = place = moved(place, self.places)
+            if not is_below(place, self.root):
+                found = self.elsewhere.setdefault(f"{table}.{name}", {"count": 0, "first": place})
+                found["count"] += 1
+        return row
+
+
+def kind(column: sqlalchemy.Column[Any]) -> Any:
+    """Return as what a column is read and written in both databases."""
+    return Text() if isinstance(column.type, JSON) else column.type.as_generic()
+
+
+def moved(place: str, places: list[list[str]]) -> str:
+    """Return a place that is at one of these beginnings as it is from then on; any other as it was."""
+    if any(odd in place for odd in ODD):
+        return place
+    for before, after in places:
+        if is_below(place, before):
+            rest = place[len(before.rstrip("/")) :].lstrip("/")
+            return f"{after.rstrip('/')}/{rest}" if rest else after
+    return place
+
+
+def is_below(place: str, root: str) -> bool:
+    """Say whether a place is a root, or in it."""
+    return place.rstrip("/") == root.rstrip("/") or place.startswith(root.rstrip("/") + "/")
+
+
+def parts(connection: Connection, statement: Any) -> Iterator[list[dict[str, Any]]]:
+    """Yield rows, some at a time, so that tables of any size have room."""
+    found = connection.execution_options(stream_results=True, max_row_buffer=AT_ONCE).execute(statement)
+    for part in found.partitions(AT_ONCE):
+        yield [dict(row._mapping) for row in part]
+
+
+def digest(row: dict[str, Any]) -> int:
+    """Return a number for a row; their sum says nothing about the order, which differs."""
+    text = json.dumps(row, sort_keys=True, default=plain)
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), "big")
+
+
+def plain(value: Any) -> str:
+    """Return a value that JSON has no kind for."""
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
+
+
+def number_on(connection: Connection, table: sqlalchemy.Table) -> None:
+    """Have the next row of a table that is numbered get a number that none has."""
+    for column in table.columns:
+        sequence = connection.execute(
+            sqlalchemy.text("SELECT pg_get_serial_sequence(:name, :column)"),
+            {"name": table.fullname if table.schema else f'"{table.name}"', "column": column.name},
+        ).scalar()
+        if sequence:
+            highest = connection.execute(sqlalchemy.select(sqlalchemy.func.max(column))).scalar()
+            if highest is not None:
+                connection.execute(
+                    sqlalchemy.text("SELECT setval(CAST(:name AS regclass), greatest(:highest, 1), :highest > 0)"),
+                    {"name": sequence, "highest": highest},
+                )

@@ -1,0 +1,358 @@
+"""A team in files of SQLite is the same in PostgreSQL: its ids, permissions and artifacts, for each of its people."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import project
+import pytest
+import servers
+from mlflowctl import paths, stores, transaction
+from programs.roles.database_lab import PROGRAMS, Database
+
+PROGRAM = Path(__file__).with_name("moving.py")
+DRIVER = Path("/usr/lib/python3/dist-packages/psycopg2")
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not list(PROGRAMS.glob("*/bin/initdb")) or not DRIVER.exists(),
+    reason="takes root, and Debian's packages postgresql and python3-psycopg2",
+)
+VERSION = servers.version_of(project.MLFLOW)
+ADMIN = "admin of 'stores' %"
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[Database]:
+    database = Database()
+    try:
+        database.make()
+        database.start()
+        try:
+            yield database
+        finally:
+            database.stop()
+    finally:
+        database.remove()
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The newest MLflow, with what reaches PostgreSQL beside it."""
+    place = tmp_path_factory.mktemp("opt") / VERSION
+    python = project.MLFLOW / "bin" / "python"
+    subprocess.run([python, "-m", "venv", "--without-pip", place], check=True)
+    (place / "more").mkdir()
+    (place / "more" / "psycopg2").symlink_to(DRIVER)
+    (site,) = place.glob("lib/python3*/site-packages")
+    (library,) = project.MLFLOW.glob("lib/python3*/site-packages")
+    (site / "more.pth").write_text(f"{library}\n{place / 'more'}\n")
+    return place
+
+
+@pytest.fixture(scope="module")
+def filled(environment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a server that has been worked with, and what its people saw."""
+    home = tmp_path_factory.mktemp("filled") / "home"
+    with servers.serving(environment, home, ADMIN, hurried=True) as uri:
+        asked(environment, "fill", uri, home)
+        before = asked(environment, "before", uri, home)
+    (home / "before.json").write_text(json.dumps(before))
+    return home
+
+
+def asked(environment: Path, do: str, uri: str, home: Path) -> t.Any:
+    done = subprocess.run(
+        [environment / "bin" / "python", PROGRAM, do, uri, ADMIN, home / "aside"],
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+    return json.loads(done.stdout.splitlines()[-1]) if do != "fill" else None
+
+
+class Moved:
+    """A copy of the filled team, the program that moves it, and where to."""
+
+    def __init__(self, home: Path, filled: Path, environment: Path, postgresql: Database) -> None:
+        self.home, self.postgresql = home, postgresql
+        self.state = home / "state"
+        shutil.copytree(filled, self.state)
+        self.database = self.state / "mlflow.db"
+        self.name = f"t{secrets.token_hex(4)}"
+        postgresql.sql(f"CREATE ROLE {self.name} LOGIN PASSWORD 'canary'")
+        postgresql.sql(f"CREATE DATABASE {self.name} OWNER {self.name}")
+        self.uri = postgresql.uri(self.name, "canary").replace("+psycopg:", "+psycopg2:")
+        self.store = home / "store"
+        own = home / "etc" / "mlflow" / "vision"
+        own.mkdir(parents=True)
+        (own / "venv").symlink_to(environment)
+        self.known = {
+            "name": "vision",
+            "account": pwd.getpwuid(os.geteuid()).pw_name,
+            "state_dir": str(self.state),
+            "socket": "/nowhere",
+            "admin_username": "admin",
+            "default_permission": "NO_PERMISSIONS",
+            "databases": [{"name": "mlflow", "uri": f"sqlite:///{self.database}", "file": str(self.database)}],
+            "artifacts": str(self.state / "artifacts"),
+            "storage_dirs": [],
+        }
+        (own / "team.json").write_text(json.dumps(self.known))
+
+    def declared(self, **changes: t.Any) -> dict[str, t.Any]:
+        database = {"name": "mlflow", "uri": self.uri, "file": None}
+        team = {**self.known, "version": VERSION, "client_root": None, "databases": [database], "artifacts": None}
+        text = f'MLFLOW_ARTIFACTS_DESTINATION="{self.store}"\nMLFLOW_BACKEND_STORE_URI="{self.uri}"\n'
+        return {"team": {**team, **changes}, "environment": text}
+
+    def move(self, **changes: t.Any) -> stores.Move:
+        return stores.Move(stores.teams.load("vision"), self.declared(**changes))
+
+    def rows(self) -> dict[str, int]:
+        with contextlib.closing(sqlite3.connect(self.database)) as connection:
+            names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return {
+                name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]  # noqa: S608
+                for name in names
+                if not name.startswith(("sqlite_", "alembic_"))
+            }
+
+    def sql(self, statement: str) -> str:
+        return self.postgresql.sql(statement, self.name)
+
+    def tables(self) -> str:
+        return self.sql("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'")
+
+
+@pytest.fixture
+def moved(
+    tmp_path: Path, filled: Path, environment: Path, postgresql: Database, monkeypatch: pytest.MonkeyPatch
+) -> Moved:
+    here = paths.Paths(tmp_path)
+    for folder in (here.changes, here.locks.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(paths, "HERE", here)
+    # There is no systemd here, and no server.
+    monkeypatch.setattr(transaction.Change, "stop_server", lambda change: None)
+    return Moved(tmp_path, filled, environment, postgresql)
+
+
+def test_nothing_is_lost(moved: Moved, environment: Path, filled: Path) -> None:
+    move = moved.move()
+    move.refuse()
+    assert move.look() == {}
+    assert moved.tables() == "0"
+    first = move.begin()["artifacts"]
+    assert first["copied"] == first["files"] > 10
+    # What somebody has logged or removed since.
+    late = moved.state / "artifacts" / "late.txt"
+    late.write_text("late")
+    assert moved.move().begin()["artifacts"]["copied"] == 1
+    late.unlink()
+    done = moved.move().copy()
+    assert done["artifacts"]["copied"] == 0
+    assert done["rows"] == moved.rows()
+    assert done["elsewhere"] == {}
+    for table in ("metrics", "trace_info", "spans", "model_versions", "logged_models", "role_permissions"):
+        assert done["rows"][table] > 0, table
+    assert moved.sql("SELECT count(*) FROM metrics WHERE is_nan") == "3"
+    kept = {path.relative_to(moved.store): path.read_bytes() for path in moved.store.rglob("*") if path.is_file()}
+    place = moved.state / "artifacts"
+    assert kept == {path.relative_to(place): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    with serving_there(moved, environment, filled) as uri:
+        after = asked(environment, "after", uri, moved.state)
+        before = json.loads((filled / "before.json").read_text())
+        assert after == before
+        assert before["bob"]["hidden"] == "refused: PERMISSION_DENIED"
+        assert before["bob"]["shared"] == before["ann"]["shared"] != before["cay"]["shared"]
+        # The next of what is numbered has a number of its own.
+        numbers = moved.sql("SELECT max(experiment_id) FROM experiments")
+        made = subprocess.run(
+            [environment / "bin" / "python", "-c", NEXT, uri, ADMIN], capture_output=True, text=True, check=True
+        )
+        assert int(made.stdout) == int(numbers) + 1
+
+
+NEXT = """
+import sys, os
+os.environ.update(MLFLOW_TRACKING_USERNAME="admin", MLFLOW_TRACKING_PASSWORD=sys.argv[2])
+import mlflow
+print(mlflow.MlflowClient(sys.argv[1]).create_experiment("next"))
+"""
+
+
+@contextlib.contextmanager
+def serving_there(moved: Moved, environment: Path, filled: Path) -> Iterator[str]:
+    """The same server, with the databases and the store that were moved to."""
+    original = servers.settings
+
+    def settings(home: Path, password: str, **options: t.Any) -> dict[str, str]:
+        found = original(home, password, **options)
+        ini = home / "basic_auth.ini"
+        ini.write_text(ini.read_text().replace(f"sqlite:///{home}/mlflow.db", moved.uri))
+        kept = {"MLFLOW_BACKEND_STORE_URI": moved.uri, "MLFLOW_ARTIFACTS_DESTINATION": str(moved.store)}
+        return {**found, **kept}
+
+    servers.settings = settings
+    try:
+        with servers.serving(environment, moved.home / "again", ADMIN, hurried=True) as uri:
+            yield uri
+    finally:
+        servers.settings = original
+
+
+def test_what_fails_in_the_middle_leaves_nothing(moved: Moved) -> None:
+    with contextlib.closing(sqlite3.connect(moved.database)) as connection, connection:
+        connection.execute("UPDATE tags SET value = 'a' || char(0) || 'b' WHERE key = 't'")
+    with pytest.raises(stores.MoveError, match=r"tags: .*NUL"):
+        moved.move().copy()
+    assert moved.tables() == "0"
+    # What was cut off before its undo is undone by the next.
+    with contextlib.closing(sqlite3.connect(moved.database)) as connection, connection:
+        connection.execute("UPDATE tags SET value = 'ab' WHERE key = 't'")
+    moved.move().copy()
+    assert moved.tables() != "0"
+    assert moved.move().look() == {}
+    assert moved.move().copy()["rows"] == moved.rows()
+    # What somebody else has put there is theirs.
+    moved.sql("CREATE TABLE theirs (it int)")
+    moved.move().undo()
+    assert moved.tables() == "1"
+
+
+def test_what_a_server_has_worked_with_is_not_emptied(moved: Moved) -> None:
+    moved.move().copy()
+    moved.sql("INSERT INTO experiments (name, lifecycle_stage) VALUES ('since', 'active')")
+    with pytest.raises(stores.MoveError, match="rows in PostgreSQL that were not copied there: experiments"):
+        moved.move().copy()
+    assert moved.sql("SELECT count(*) FROM experiments WHERE name = 'since'") == "1"
+
+
+def test_places_in_the_own_directory_go_along_and_others_are_named(moved: Moved) -> None:
+    place = moved.state / "artifacts"
+    with contextlib.closing(sqlite3.connect(moved.database)) as connection, connection:
+        connection.execute("UPDATE experiments SET artifact_location = ? WHERE name = 'shared'", [f"file://{place}/1"])
+        connection.execute("UPDATE experiments SET artifact_location = 's3://else/where' WHERE name = 'hidden'")
+    done = moved.move().copy()
+    assert done["elsewhere"] == {"experiments.artifact_location": {"count": 1, "first": "s3://else/where"}}
+    found = moved.sql("SELECT artifact_location FROM experiments WHERE name = 'shared'")
+    assert found == "mlflow-artifacts:/1"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        ("CREATE TABLE theirs (it int)", "the tracking database in PostgreSQL is not empty: theirs"),
+        ("CREATE VIEW theirs AS SELECT 1", "the tracking database in PostgreSQL is not empty: theirs"),
+    ],
+)
+def test_a_database_with_something_in_it_is_refused(moved: Moved, spoil: str, why: str) -> None:
+    moved.sql(spoil)
+    with pytest.raises(stores.MoveError, match=why):
+        moved.move().look()
+    with pytest.raises(stores.MoveError, match=why):
+        moved.move().copy()
+    assert moved.tables() == "1"
+
+
+def test_what_would_stay_behind_is_refused(moved: Moved) -> None:
+    (moved.state / "artifacts" / "link").symlink_to("/etc/hostname")
+    with pytest.raises(stores.MoveError, match="1 links or other things that no store holds: link"):
+        moved.move().look()
+    (moved.state / "artifacts" / "link").unlink()
+    moved.store.mkdir()
+    (moved.store / "strange.txt").write_text("of somebody")
+    with pytest.raises(stores.MoveError, match=r"1 files already that are not this team's: strange\.txt"):
+        moved.move().look()
+    (moved.store / "strange.txt").unlink()
+    with contextlib.closing(sqlite3.connect(moved.database)) as connection, connection:
+        connection.execute("CREATE TABLE own (it int)")
+        connection.execute("INSERT INTO own VALUES (1)")
+    with pytest.raises(stores.MoveError, match="the table own is none of this MLflow's"):
+        moved.move().copy()
+    assert moved.tables() == "0"
+
+
+def test_a_link_that_is_made_meanwhile_is_not_followed(moved: Moved) -> None:
+    planted = moved.state / "artifacts" / "planted"
+    planted.symlink_to("/etc/hostname")
+    os.mkfifo(planted.with_name("pipe"))
+    moved.move().begin()
+    assert not (moved.store / "planted").exists()
+    with pytest.raises(stores.MoveError, match="2 links or other things that no store holds: pipe, planted"):
+        moved.move().copy()
+    assert moved.tables() == "0"
+
+
+def test_a_store_that_fails_in_the_middle(moved: Moved) -> None:
+    assert moved.move().look() == {}
+    # Nothing can be put below it.
+    moved.store.mkdir()
+    (moved.store / "1").write_text("")
+    for do in (moved.move().begin, moved.move().copy):
+        with pytest.raises(stores.MoveError):
+            do()
+        assert moved.tables() == "0"
+    (moved.store / "1").unlink()
+    assert moved.move().copy()["rows"] == moved.rows()
+
+
+def test_of_two_runs_the_later_goes_on(moved: Moved, capsys: pytest.CaptureFixture[str]) -> None:
+    def declare(kind: str, run: str) -> Path:
+        file = paths.HERE.changes / f"vision.{kind}"
+        file.write_text(json.dumps({**moved.declared(), "run": run}))
+        return file
+
+    transaction.make_home()
+    file = declare("declared", "run-1")
+    stores.main("look", "vision", "run-1")
+    assert json.loads(capsys.readouterr().out)["moves"] == ["databases", "artifacts"]
+    # One in check mode is in nobody's way.
+    check = declare("check", "check")
+    stores.main("look", "vision", "check")
+    stores.main("end", "vision", "check")
+    assert not check.exists()
+    declare("declared", "run-2")
+    for do in ("begin", "keep", "copy", "try", "back", "undo", "done"):
+        with pytest.raises(stores.MoveError, match="another run has begun to move team vision since"):
+            stores.main(do, "vision", "run-1")
+    stores.main("end", "vision", "run-1")
+    assert file.exists()
+    stores.main("copy", "vision", "run-2")
+    stores.main("end", "vision", "run-2")
+    assert not file.exists()
+    with pytest.raises(stores.MoveError, match="another run has begun"):
+        stores.main("copy", "vision", "run-2")
+
+
+def test_files_whose_copying_was_cut_off_are_no_strangers(moved: Moved) -> None:
+    first = moved.move().begin()["artifacts"]
+    note = paths.HERE.changes / "vision" / stores.ARTIFACTS_NOTE
+    noted = json.loads(note.read_text())
+    # As it stands before the first of them is there: nothing was read back.
+    note.write_text(json.dumps({**noted, "known": {way: [] for way in noted["known"]}}))
+    next(path for path in moved.store.rglob("data.bin")).write_bytes(b"a part")
+    assert moved.move().artifacts("look") == {}
+    assert moved.move().begin()["artifacts"] == first
+    # A team that has none is one that may go, too; what it had is not there any more.
+    shutil.rmtree(moved.state / "artifacts")
+    assert moved.move().artifacts("copy", whole=True) == {"files": 0, "bytes": 0, "copied": 0}
+    assert [path for path in moved.store.rglob("*") if path.is_file()] == []
+
+
+def test_no_password_is_shown(moved: Moved) -> None:
+    moved.uri = moved.uri.replace("canary", "canary-of-another")
+    with pytest.raises(stores.MoveError, match="password authentication failed") as told:
+        moved.move().look()
+    assert "canary" not in str(told.value)
