@@ -153,10 +153,10 @@ def test_who_says_a_little_now_and_then_is_not_listened_to_for_ever(ways, monkey
         client.asked(way, "OPTIONS", path, None, {}, take)
 
 
+# Root asks by no other way.
+@pytest.mark.parametrize("ways", ["socket"], indirect=True)
 def test_pages_without_an_end_have_one(ways, monkeypatch):
     path, _uri = ways
-    if not path:
-        pytest.skip("root asks by the socket")
     page = {"users": [], "experiments": [{"experiment_id": "1"}], "next_page_token": "again"}
     monkeypatch.setattr(api, "PATIENCE", 1)
     server = api.Server(path, "ann", "it")
