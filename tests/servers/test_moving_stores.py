@@ -128,6 +128,11 @@ class Moved:
                 if not name.startswith(("sqlite_", "alembic_"))
             }
 
+    def change(self, statement: str, values: t.Sequence[t.Any] = ()) -> None:
+        with contextlib.closing(sqlite3.connect(self.database)) as connection:
+            connection.execute(statement, values)
+            connection.commit()
+
     def sql(self, statement: str) -> str:
         return self.postgresql.sql(statement, self.name)
 
@@ -213,14 +218,12 @@ def serving_there(moved: Moved, environment: Path, filled: Path) -> Iterator[str
 
 
 def test_what_fails_in_the_middle_leaves_nothing(moved: Moved) -> None:
-    with contextlib.closing(sqlite3.connect(moved.database)) as connection, connection:
-        connection.execute("UPDATE tags SET value = 'a' || char(0) || 'b' WHERE key = 't'")
+    moved.change("UPDATE tags SET value = 'a' || char(0) || 'b' WHERE key = 't'")
     with pytest.raises(stores.MoveError, match=r"tags: .*NUL"):
         moved.move().copy()
     assert moved.tables() == "0"
     # What was cut off before its undo is undone by the next.
-    with contextlib.closing(sqlite3.connect(moved.database)) as connection, connection:
-        connection.execute("UPDATE tags SET value = 'ab' WHERE key = 't'")
+    moved.change("UPDATE tags SET value = 'ab' WHERE key = 't'")
     moved.move().copy()
     assert moved.tables() != "0"
     assert moved.move().look() == {}
@@ -241,9 +244,8 @@ def test_what_a_server_has_worked_with_is_not_emptied(moved: Moved) -> None:
 
 def test_places_in_the_own_directory_go_along_and_others_are_named(moved: Moved) -> None:
     place = moved.state / "artifacts"
-    with contextlib.closing(sqlite3.connect(moved.database)) as connection, connection:
-        connection.execute("UPDATE experiments SET artifact_location = ? WHERE name = 'shared'", [f"file://{place}/1"])
-        connection.execute("UPDATE experiments SET artifact_location = 's3://else/where' WHERE name = 'hidden'")
+    moved.change("UPDATE experiments SET artifact_location = ? WHERE name = 'shared'", [f"file://{place}/1"])
+    moved.change("UPDATE experiments SET artifact_location = 's3://else/where' WHERE name = 'hidden'")
     done = moved.move().copy()
     assert done["elsewhere"] == {"experiments.artifact_location": {"count": 1, "first": "s3://else/where"}}
     found = moved.sql("SELECT artifact_location FROM experiments WHERE name = 'shared'")
@@ -276,9 +278,8 @@ def test_what_would_stay_behind_is_refused(moved: Moved) -> None:
     with pytest.raises(stores.MoveError, match=r"1 files already that are not this team's: strange\.txt"):
         moved.move().look()
     (moved.store / "strange.txt").unlink()
-    with contextlib.closing(sqlite3.connect(moved.database)) as connection, connection:
-        connection.execute("CREATE TABLE own (it int)")
-        connection.execute("INSERT INTO own VALUES (1)")
+    moved.change("CREATE TABLE own (it int)")
+    moved.change("INSERT INTO own VALUES (1)")
     with pytest.raises(stores.MoveError, match="the table own is none of this MLflow's"):
         moved.move().copy()
     assert moved.tables() == "0"
