@@ -42,7 +42,21 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 
 @contextlib.contextmanager
 def listening(server: socketserver.BaseServer) -> Iterator[t.Any]:
-    """Serve in a thread, until the end of the block; say nothing of clients that are gone before they are answered."""
+    """Serve in a thread, until the end of the block."""
+    # After half a second, the default, each test would end late; who looks all the time keeps a processor busy.
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    leave_out_who_is_gone(server)
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def leave_out_who_is_gone(server: socketserver.BaseServer) -> None:
+    """Let a server say nothing of clients that are gone before they are answered."""
     complain = server.handle_error
 
     def handle_error(request: t.Any, client_address: t.Any) -> None:
@@ -50,15 +64,6 @@ def listening(server: socketserver.BaseServer) -> Iterator[t.Any]:
             complain(request, client_address)
 
     server.handle_error = handle_error  # type: ignore[method-assign]
-    # After half a second, the default, each test would end late; who looks all the time keeps a processor busy.
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextlib.contextmanager

@@ -109,8 +109,13 @@ def test_who_is_writing_now_is_waited_for(run_module, tmp_path):
 
 def start(request, arguments):
     checkout = str(request.config.rootpath / "build" / "checkout")
+    # Without a buffer of Python's, a long answer would lose what a pipe does not take at once.
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, checkout, "files"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", RUN, checkout, "files"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
     )
     process.stdin.write(json.dumps({"arguments": arguments, "largest_file": None}))
     return process
