@@ -115,7 +115,8 @@ class Stage:
             "processes": "ps axww -o args",
             "units": "systemctl show --all 'mlflow*'; systemctl cat 'mlflow*'",
         }
-        found = [name for name, command in channels.items() if any(it in self.sh(command) for it in secrets)]
+        said = {name: self.sh(command) for name, command in channels.items()}
+        found = [name for name, text in said.items() if any(it in text for it in secrets)]
         # One that all may read shows that the search works.
         patterns = "\n".join([*secrets, "root:x:0:0"]) + "\n"
         nobody = "setpriv --reuid=nobody --regid=nogroup --clear-groups"
