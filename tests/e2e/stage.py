@@ -173,11 +173,13 @@ def forget_backups(stage: Stage, repository: str) -> None:
 
 def soon(holds: Callable[[], bool], seconds: int = 120) -> bool:
     """Say whether something comes to hold; it may take long on a busy machine."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.2
     while not holds():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.2)
+        time.sleep(pause)
+        # What takes longer is not brought about by asking for it all the time.
+        pause = min(pause * 1.1, 1)
     return True
 
 
