@@ -173,7 +173,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--mark", type=Path, help="for stream: the file that is made, and ends it when it is gone")
     parser.add_argument("--after", type=int, default=0, help="for stream: how many more are logged when it is gone")
     parser.add_argument("--repeat", action="store_true", help="repeat what is posted, as the client does up to 3.17")
-    parser.add_argument("--pauses", default="0", help="for stream: seconds after each metric, as in 5,6.5")
+    # Without any, a stream and its server would take a processor from what happens meanwhile.
+    parser.add_argument("--pauses", default="0.05", help="for stream: seconds after each metric, as in 5,6.5")
     options = parser.parse_args(arguments)
     if not options.repeat:
         mlflow.utils.request_utils.Retry = Once

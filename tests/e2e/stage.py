@@ -115,7 +115,8 @@ class Stage:
             "processes": "ps axww -o args",
             "units": "systemctl show --all 'mlflow*'; systemctl cat 'mlflow*'",
         }
-        found = [name for name, command in channels.items() if any(it in self.sh(command) for it in secrets)]
+        said = {name: self.sh(command) for name, command in channels.items()}
+        found = [name for name, text in said.items() if any(it in text for it in secrets)]
         # One that all may read shows that the search works.
         patterns = "\n".join([*secrets, "root:x:0:0"]) + "\n"
         nobody = "setpriv --reuid=nobody --regid=nogroup --clear-groups"
@@ -172,11 +173,13 @@ def forget_backups(stage: Stage, repository: str) -> None:
 
 def soon(holds: Callable[[], bool], seconds: int = 120) -> bool:
     """Say whether something comes to hold; it may take long on a busy machine."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.2
     while not holds():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.2)
+        time.sleep(pause)
+        # What takes longer is not brought about by asking for it all the time.
+        pause = min(pause * 1.1, 1)
     return True
 
 

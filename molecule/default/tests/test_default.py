@@ -20,3 +20,12 @@ def test_everything_is_in_one_database(server: Any) -> None:
 
 def test_the_host_is_well(host: Any) -> None:
     assert host.check_output("systemctl is-system-running") == "running"
+
+
+def test_what_a_server_loads_is_compiled(server: Any) -> None:
+    packages = "cd /opt/mlflow/*/lib/python3*/site-packages && find . -name '*.pyc'"
+    compiled = server.host.check_output(packages).splitlines()
+    for package in ("mlflow/server/auth", "pandas/core", "sqlalchemy/orm"):
+        assert [file for file in compiled if file.startswith(f"./{package}/__pycache__/")], package
+    # Unlike what packages test themselves with, a third of it all.
+    assert [file for file in compiled if file.startswith("./pandas/tests/")] == []
