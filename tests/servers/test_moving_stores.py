@@ -352,6 +352,24 @@ def test_files_whose_copying_was_cut_off_are_no_strangers(moved: Moved) -> None:
     assert [path for path in moved.store.rglob("*") if path.is_file()] == []
 
 
+def test_what_becomes_a_directory_of_the_same_name_and_back(moved: Moved) -> None:
+    place = moved.state / "artifacts"
+    (place / "x").write_text("a file")
+    (place / "x too").write_text("another that begins like it")
+    moved.move().begin()
+    for do in (moved.move().begin, moved.move().copy):
+        (place / "x").unlink()
+        (place / "x").mkdir()
+        (place / "x" / "y").write_text("in a directory")
+        do()
+        assert (moved.store / "x" / "y").read_text() == "in a directory"
+        shutil.rmtree(place / "x")
+        (place / "x").write_text("a file again")
+        moved.move().artifacts("copy", whole=True)
+        assert (moved.store / "x").read_text() == "a file again"
+        assert (moved.store / "x too").exists()
+
+
 def test_no_password_is_shown(moved: Moved) -> None:
     moved.uri = moved.uri.replace("canary", "canary-of-another")
     with pytest.raises(stores.MoveError, match="password authentication failed") as told:

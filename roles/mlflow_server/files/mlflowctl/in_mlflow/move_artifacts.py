@@ -18,7 +18,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -147,13 +147,20 @@ class Store:
             self.write()
         return {"files": len(wanted), "bytes": sum(found[0] for found in wanted.values()), "copied": len(missing)}
 
-    def forget_gone(self) -> None:
+    def forget_gone(self, whole: bool) -> None:
         """Remove from the store what people have removed since, and know no more of what it has lost."""
-        for way in [way for way in self.known if not os.path.lexists(os.path.join(self.root, way))]:
+        here = set(files(self.root))
+        gone = [way for way in self.known if way not in here]
+        # A directory of the store that is a file by now goes whole.
+        for way in {next((str(it) for it in PurePosixPath(way).parents if str(it) in here), way) for way in gone}:
             self.repository.delete_artifacts(way)
+        for way in gone:
             del self.known[way]
+        if not (gone or whole):
+            return
+        # Stores remove what is below it, too.
         there = dict(self.listed())
-        self.known = {way: found for way, found in self.known.items() if found and there.get(way) == found[0]}
+        self.known = {way: found if found and there.get(way) == found[0] else [] for way, found in self.known.items()}
 
     def compare(self) -> None:
         """Raise where the store has more, less, or other sizes than the directory."""
@@ -193,7 +200,7 @@ def copy(asked: dict[str, Any]) -> dict[str, Any]:
     if asked["whole"]:
         # Made since it was looked at.
         refuse_odd(asked["from"])
-        store.forget_gone()
+    store.forget_gone(asked["whole"])
     done = store.copy()
     if asked["whole"]:
         store.compare()
