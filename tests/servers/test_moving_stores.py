@@ -252,6 +252,36 @@ def test_places_in_the_own_directory_go_along_and_others_are_named(moved: Moved)
     assert found == "mlflow-artifacts:/1"
 
 
+def test_places_in_the_own_directory_of_databases_that_stay_are_refused(moved: Moved) -> None:
+    moved.move().copy()
+    shutil.rmtree(moved.store)
+    # As of a team that began in PostgreSQL, and was taken over.
+    moved.known["databases"] = moved.declared()["team"]["databases"]
+    (paths.HERE.config / "vision" / "team.json").write_text(json.dumps(moved.known))
+    assert moved.move().look() == {}
+    place = moved.state / "artifacts"
+    moved.sql(f"UPDATE runs SET artifact_uri = 'file://{place}/1/' || run_uuid || '/artifacts'")
+    moved.sql(f"UPDATE experiments SET artifact_location = '{place}' WHERE name = 'shared'")
+    # Its name only begins like it.
+    moved.sql(f"UPDATE experiments SET artifact_location = 'file://{place}-else/1' WHERE name = 'hidden'")
+    number = int(moved.sql("SELECT count(*) FROM runs")) + 1
+    why = f"{number} places in the databases, which stay, are in the directory .*: experiments.artifact_location {place}"
+    for do in (moved.move().look, moved.move().copy):
+        with pytest.raises(stores.MoveError, match=why):
+            do()
+    assert not moved.store.exists()
+    # As docs/stores.md says.
+    moved.sql("UPDATE experiments SET artifact_location = 'mlflow-artifacts:/' WHERE name = 'shared'")
+    moved.sql(
+        "UPDATE runs SET artifact_uri = 'mlflow-artifacts:' || substr(artifact_uri, length('file://') + "
+        f"length('{place}') + 1) WHERE artifact_uri LIKE 'file://{place}/%'"
+    )
+    assert moved.move().look() == {}
+    done = moved.move().copy()
+    assert done["artifacts"]["files"] == done["artifacts"]["copied"] > 10
+    assert "rows" not in done
+
+
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [

@@ -169,8 +169,14 @@ class Move:
         if self.moves_rows and not self.begun():
             self.rows("look")
         if self.moves_artifacts:
+            self.refuse_left()
             self.artifacts("look")
         return {}
+
+    def refuse_left(self) -> None:
+        """Raise where rows that do not go would still have their artifacts here."""
+        if not self.moves_rows:
+            self.rows("stay")
 
     def begin(self) -> dict[str, Any]:
         """Copy artifacts, which others may add to meanwhile."""
@@ -184,6 +190,8 @@ class Move:
             change.stop_server()
             self.undo()
             if self.moves_artifacts:
+                # Somebody may have given one since.
+                self.refuse_left()
                 done["artifacts"] = self.artifacts("copy", whole=True)
             if self.moves_rows:
                 for database in self.team.databases:

@@ -110,6 +110,22 @@ class Rows:
         return row
 
 
+def still_below(connection: Connection, roots: list[str]) -> tuple[int, str]:
+    """Return how many places a database has that are at one of these roots or in it, and one of them."""
+    number, first = 0, ""
+    for table, names in PLACES.items():
+        for name in names:
+            column = sqlalchemy.column(name)
+            below = [it for root in roots for it in (column == root, column.startswith(f"{root}/", autoescape=True))]
+            asked = sqlalchemy.select(sqlalchemy.func.count(), sqlalchemy.func.min(column))
+            asked = asked.select_from(sqlalchemy.table(table)).where(sqlalchemy.or_(*below))
+            if table == "trace_tags":
+                asked = asked.where(sqlalchemy.column("key").in_(PLACES_OF_TRACES))
+            found, least = connection.execute(asked).one()
+            number, first = number + found, first or (f"{table}.{name} {least}" if found else "")
+    return number, first
+
+
 def kind(column: sqlalchemy.Column[Any]) -> Any:
     """Return as what a column is read and written in both databases."""
     return Text() if isinstance(column.type, JSON) else column.type.as_generic()
