@@ -400,6 +400,37 @@ def test_what_becomes_a_directory_of_the_same_name_and_back(moved: Moved) -> Non
         assert (moved.store / "x too").exists()
 
 
+def test_a_store_that_is_full_of_something_else_is_not_listed_whole(moved: Moved) -> None:
+    for number in range(9):
+        (moved.store / "else" / str(number)).mkdir(parents=True)
+        (moved.store / "else" / str(number) / "file").write_text("of somebody")
+    why = "the store has more than 5 files already that are not this team's: else/0/file, else/1/file, .*else/4/file$"
+    with pytest.raises(stores.MoveError, match=why):
+        moved.move().look()
+
+
+def test_of_many_files_few_wait_for_their_turn(environment: Path) -> None:
+    done = subprocess.run(
+        [environment / "bin" / "python", "-c", MANY],
+        env={**os.environ, "PYTHONPATH": str(Path(stores.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+
+
+MANY = """
+from mlflowctl.in_mlflow import move_artifacts
+taken = []
+ways = (taken.append(number) or str(number) for number in range(5000))
+found = move_artifacts.each(int, ways)
+assert next(found) == 0
+assert len(taken) <= 1000, len(taken)
+assert list(found) == list(range(1, 5000))
+"""
+
+
 def test_no_password_is_shown(moved: Moved) -> None:
     moved.uri = moved.uri.replace("canary", "canary-of-another")
     with pytest.raises(stores.MoveError, match="password authentication failed") as told:

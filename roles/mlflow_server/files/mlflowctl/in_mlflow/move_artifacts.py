@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-AT_ONCE = 8
+AT_ONCE, WAITING = 8, 1000
 MOST_NAMED = 5
 CHUNK = 1024**2
 # How much of the copying is done again at most after it was cut off.
@@ -34,7 +35,7 @@ class MoveError(Exception):
     """Why it cannot be done."""
 
 
-def files(root: str) -> Iterator[str]:
+def files(root: str) -> Generator[str, None, None]:
     """Yield the files below a directory, by their ways from there; none where nobody has kept any yet."""
     if not os.path.isdir(root) and os.path.isdir(os.path.dirname(root)):
         return
@@ -79,6 +80,15 @@ def digest(path: str) -> str:
     return summed.hexdigest()
 
 
+def each(do: Callable[[str], Any], ways: Iterable[str]) -> Generator[Any, None, None]:
+    """Yield what it gives for each, in their order, some at the same time."""
+    left = iter(ways)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        # Each that waits for its turn takes memory.
+        while part := list(itertools.islice(left, WAITING)):
+            yield from pool.map(do, part)
+
+
 class Store:
     """Where they go, and what is known to be there."""
 
@@ -91,22 +101,25 @@ class Store:
             if noted["to"] == self.uri:
                 self.known = noted["known"]
 
-    def listed(self, way: str = "") -> Iterator[tuple[str, int]]:
+    def listed(self) -> Generator[tuple[str, int], None, None]:
         """Yield what the store has, with how many bytes each takes."""
-        waiting = [way]
-        while waiting:
-            for found in self.repository.list_artifacts(waiting.pop() or None):
-                if found.is_dir:
-                    waiting.append(found.path)
-                else:
-                    yield found.path, found.file_size
+        level = [""]
+        while level:
+            below: list[str] = []
+            for entries in each(lambda way: self.repository.list_artifacts(way or None), level):
+                below += [found.path for found in entries if found.is_dir]
+                yield from ((found.path, found.file_size) for found in entries if not found.is_dir)
+            level = below
 
     def refuse_strangers(self) -> None:
         """Raise where the store has what did not come from here: something else may be meant to be there."""
-        strangers = [path for path, _size in self.listed() if path not in self.known]
+        with contextlib.closing(self.listed()) as listed:
+            # A store that is somebody's may have millions.
+            strangers = list(itertools.islice((path for path, _ in listed if path not in self.known), MOST_NAMED + 1))
         if strangers:
+            number = len(strangers) if len(strangers) <= MOST_NAMED else f"more than {MOST_NAMED}"
             named = ", ".join(sorted(strangers)[:MOST_NAMED])
-            raise MoveError(f"the store has {len(strangers)} files already that are not this team's: {named}")
+            raise MoveError(f"the store has {number} files already that are not this team's: {named}")
 
     def carry(self, way: str) -> tuple[str, list[int]]:
         """Copy one file, and read it back."""
@@ -137,12 +150,11 @@ class Store:
         self.write()
         last = time.monotonic()
         try:
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                for way, found in pool.map(self.carry, missing):
-                    self.known[way] = found
-                    if time.monotonic() > last + NOTE_SECONDS:
-                        self.write()
-                        last = time.monotonic()
+            for way, found in each(self.carry, missing):
+                self.known[way] = found
+                if time.monotonic() > last + NOTE_SECONDS:
+                    self.write()
+                    last = time.monotonic()
         finally:
             self.write()
         return {"files": len(wanted), "bytes": sum(found[0] for found in wanted.values()), "copied": len(missing)}
