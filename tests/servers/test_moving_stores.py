@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pwd
@@ -398,6 +399,20 @@ def test_what_becomes_a_directory_of_the_same_name_and_back(moved: Moved) -> Non
         moved.move().artifacts("copy", whole=True)
         assert (moved.store / "x").read_text() == "a file again"
         assert (moved.store / "x too").exists()
+
+
+def test_while_one_copies_no_other_does(moved: Moved, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "WAIT_SECONDS", 0)
+    handle = os.open(transaction.workshop(moved.move().team), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for do in (moved.move().begin, moved.move().copy):
+            with pytest.raises(stores.MoveError, match="an earlier run is still copying the team's artifacts"):
+                do()
+        assert not moved.store.exists()
+    finally:
+        os.close(handle)
+    assert moved.move().begin()["artifacts"]["copied"] > 10
 
 
 def test_a_store_that_is_full_of_something_else_is_not_listed_whole(moved: Moved) -> None:

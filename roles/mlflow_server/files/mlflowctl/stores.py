@@ -34,6 +34,8 @@ from mlflowctl.program import IN_MLFLOW, PROGRAM
 from mlflowctl.team import Team
 from mlflowctl.transaction import TRIED, Change, workshop
 
+# For another run that copies artifacts still.
+WAIT_SECONDS = 600
 # Where clients are sent whose artifacts the server passes on: to itself.
 SERVED = "mlflow-artifacts:/"
 URIS = "backend_store_uri, auth_database_uri"
@@ -110,11 +112,8 @@ class Move:
 
     def artifacts(self, do: str, whole: bool = False) -> dict[str, Any]:
         """Have artifacts looked at or copied."""
-        note = str(workshop(self.team) / ARTIFACTS_NOTE)
-        return self.ask(
-            "move_artifacts",
-            {"do": do, "from": self.team.artifacts, "to": self.destination, "note": note, "whole": whole},
-        )
+        asked = {"do": do, "from": self.team.artifacts, "to": self.destination, "whole": whole, "wait": WAIT_SECONDS}
+        return self.ask("move_artifacts", {**asked, "note": str(workshop(self.team) / ARTIFACTS_NOTE)})
 
     def ask(self, program: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Have it done as the team's account, by its MLflow, with the settings that are to be."""

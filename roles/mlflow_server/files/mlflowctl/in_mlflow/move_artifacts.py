@@ -1,7 +1,7 @@
 """Runs in a team's MLflow: copies a directory of artifacts to a store, and reads back what came there.
 
 Reads {"do": "look" or "copy", "from": a directory, "to": the URI of a store, "note": a file, "whole": whether nobody
-writes any more} and prints what it did as JSON in its last line, or {"cause": what went wrong}. The store is written to
+writes any more, "wait": for how many seconds where another copies} and prints what it did as JSON in its last line, or {"cause": what went wrong}. The store is written to
 by what the server itself writes with, so it is reached with the same settings, and any kind that MLflow knows will do.
 What was read back whole stands in the note, so that a second copy only carries what came meanwhile.
 """
@@ -9,6 +9,7 @@ What was read back whole stands in the note, so that a second copy only carries 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import itertools
 import json
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -208,15 +209,35 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
 
 def copy(asked: dict[str, Any]) -> dict[str, Any]:
     """Copy; with "whole", nobody writes any more, and the store has to be the same then."""
-    store = Store(asked)
-    if asked["whole"]:
-        # Made since it was looked at.
-        refuse_odd(asked["from"])
-    store.forget_gone(asked["whole"])
-    done = store.copy()
-    if asked["whole"]:
-        store.compare()
-    return dict(done)
+    with alone(Path(asked["note"]).parent, asked["wait"]):
+        store = Store(asked)
+        if asked["whole"]:
+            # Made since it was looked at.
+            refuse_odd(asked["from"])
+        store.forget_gone(asked["whole"])
+        done = store.copy()
+        if asked["whole"]:
+            store.compare()
+        return dict(done)
+
+
+@contextlib.contextmanager
+def alone(folder: Path, seconds: float) -> Iterator[None]:
+    """Wait until no other copies; one goes on by itself where whoever ran it is gone."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    end = time.monotonic() + seconds
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise MoveError("an earlier run is still copying the team's artifacts; try again later") from None
+                time.sleep(1)
+        yield
+    finally:
+        os.close(handle)
 
 
 def main() -> None:
