@@ -446,6 +446,43 @@ assert list(found) == list(range(1, 5000))
 """
 
 
+def test_rows_of_any_size_have_room(environment: Path) -> None:
+    done = subprocess.run(
+        [environment / "bin" / "python", "-c", LONG],
+        env={**os.environ, "PYTHONPATH": str(Path(stores.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+
+
+# A hundred rows of four megabytes, and many that are short.
+LONG = """
+import sqlalchemy, tracemalloc
+from mlflowctl.in_mlflow import rows
+with sqlalchemy.create_engine("sqlite://").connect() as connection:
+    for name, number, size in (("long", 100, 2_000_000), ("short", 2500, 10), ("none", 0, 0)):
+        connection.exec_driver_sql(f"CREATE TABLE {name} (it int, text text)")
+        connection.exec_driver_sql(
+            f"WITH RECURSIVE n(it) AS (SELECT 1 UNION ALL SELECT it + 1 FROM n WHERE it < {number}) "
+            f"INSERT INTO {name} SELECT it, hex(zeroblob({size})) FROM n WHERE {number}"
+        )
+    found = {}
+    for name in ("long", "short", "none"):
+        table = sqlalchemy.table(name, sqlalchemy.column("it"), sqlalchemy.column("text"))
+        tracemalloc.start()
+        fetched = rows.fitting(connection, table)
+        sizes = []
+        for part in rows.parts(connection, sqlalchemy.select(table), fetched):
+            sizes.append(len(part))
+        found[name] = fetched, sum(sizes), max(sizes, default=0), tracemalloc.get_traced_memory()[1] < 80 * 10**6
+        tracemalloc.stop()
+        part = None
+    assert found == {"long": (4, 100, 5, True), "short": (1000, 2500, 1000, True), "none": (1000, 0, 0, True)}, found
+"""
+
+
 def test_no_password_is_shown(moved: Moved) -> None:
     moved.uri = moved.uri.replace("canary", "canary-of-another")
     with pytest.raises(stores.MoveError, match="password authentication failed") as told:
