@@ -261,12 +261,13 @@ def test_places_in_the_own_directory_of_databases_that_stay_are_refused(moved: M
     (paths.HERE.config / "vision" / "team.json").write_text(json.dumps(moved.known))
     assert moved.move().look() == {}
     place = moved.state / "artifacts"
-    moved.sql(f"UPDATE runs SET artifact_uri = 'file://{place}/1/' || run_uuid || '/artifacts'")
-    moved.sql(f"UPDATE experiments SET artifact_location = '{place}' WHERE name = 'shared'")
+    moved.sql(f"UPDATE runs SET artifact_uri = 'file://{place}/1/' || run_uuid || '/artifacts'")  # noqa: S608
+    moved.sql(f"UPDATE experiments SET artifact_location = '{place}' WHERE name = 'shared'")  # noqa: S608
     # Its name only begins like it.
-    moved.sql(f"UPDATE experiments SET artifact_location = 'file://{place}-else/1' WHERE name = 'hidden'")
+    elsewhere = f"file://{place}-else/1"
+    moved.sql(f"UPDATE experiments SET artifact_location = '{elsewhere}' WHERE name = 'hidden'")  # noqa: S608
     number = int(moved.sql("SELECT count(*) FROM runs")) + 1
-    why = f"{number} places in the databases, which stay, are in the directory .*: experiments.artifact_location {place}"
+    why = f"{number} places in the databases, which stay, are in .*: experiments.artifact_location {place}"
     for do in (moved.move().look, moved.move().copy):
         with pytest.raises(stores.MoveError, match=why):
             do()
@@ -274,8 +275,8 @@ def test_places_in_the_own_directory_of_databases_that_stay_are_refused(moved: M
     # As docs/stores.md says.
     moved.sql("UPDATE experiments SET artifact_location = 'mlflow-artifacts:/' WHERE name = 'shared'")
     moved.sql(
-        "UPDATE runs SET artifact_uri = 'mlflow-artifacts:' || substr(artifact_uri, length('file://') + "
-        f"length('{place}') + 1) WHERE artifact_uri LIKE 'file://{place}/%'"
+        f"UPDATE runs SET artifact_uri = 'mlflow-artifacts:' || substr(artifact_uri, length('file://{place}') + 1)"  # noqa: S608
+        f" WHERE artifact_uri LIKE 'file://{place}/%'"
     )
     assert moved.move().look() == {}
     done = moved.move().copy()

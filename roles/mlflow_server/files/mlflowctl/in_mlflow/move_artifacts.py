@@ -1,8 +1,9 @@
 """Runs in a team's MLflow: copies a directory of artifacts to a store, and reads back what came there.
 
 Reads {"do": "look" or "copy", "from": a directory, "to": the URI of a store, "note": a file, "whole": whether nobody
-writes any more, "wait": for how many seconds where another copies} and prints what it did as JSON in its last line, or {"cause": what went wrong}. The store is written to
-by what the server itself writes with, so it is reached with the same settings, and any kind that MLflow knows will do.
+writes any more, "wait": for how many seconds where another copies} and prints what it did as JSON in its last line, or
+{"cause": what went wrong}. The store is written to by what the server itself writes with, so it is reached with the
+same settings, and any kind that MLflow knows will do.
 What was read back whole stands in the note, so that a second copy only carries what came meanwhile.
 """
 

@@ -1,10 +1,10 @@
 """Runs in a team's MLflow: fills empty databases in PostgreSQL with all that files of SQLite hold.
 
-Reads {"do": "look", "copy", "empty" or "stay", "from": {purpose: URI}, "to": {purpose: URI}, "rows": how many were copied, by
-table, "places": [[beginning of a place, what it is from then on], ...], "root": where the places that the server
-gives by itself begin} and prints its answer as JSON in its last line, or {"cause": what went wrong, in a line}. The
-tables are made by MLflow's own migrations, and all rows are copied, read back and compared in one transaction for each
-purpose. pgloader goes on after rows that it cannot load, and drops foreign keys for the time of it.
+Reads {"do": "look", "copy", "empty" or "stay", "from": {purpose: URI}, "to": {purpose: URI}, "rows": how many were
+copied, by table, "places": [[beginning of a place, what it is from then on], ...], "root": where the places that the
+server gives by itself begin} and prints its answer as JSON in its last line, or {"cause": what went wrong, in a line}.
+The tables are made by MLflow's own migrations, and all rows are copied, read back and compared in one transaction for
+each purpose. pgloader goes on after rows that it cannot load, and drops foreign keys for the time of it.
 """
 
 from __future__ import annotations
