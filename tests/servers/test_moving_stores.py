@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import pwd
@@ -254,34 +253,27 @@ def test_places_in_the_own_directory_go_along_and_others_are_named(moved: Moved)
 
 
 def test_places_in_the_own_directory_of_databases_that_stay_are_refused(moved: Moved) -> None:
-    moved.move().copy()
-    shutil.rmtree(moved.store)
-    # As of a team that began in PostgreSQL, and was taken over.
-    moved.known["databases"] = moved.declared()["team"]["databases"]
-    (paths.HERE.config / "vision" / "team.json").write_text(json.dumps(moved.known))
-    assert moved.move().look() == {}
+    # As far as this goes, any database that is declared as it was is one that stays.
+    stays = [{**moved.known["databases"][0], "file": None}]
+    (paths.HERE.config / "vision" / "team.json").write_text(json.dumps({**moved.known, "databases": stays}))
     place = moved.state / "artifacts"
-    moved.sql(f"UPDATE runs SET artifact_uri = 'file://{place}/1/' || run_uuid || '/artifacts'")  # noqa: S608
-    moved.sql(f"UPDATE experiments SET artifact_location = '{place}' WHERE name = 'shared'")  # noqa: S608
+    moved.change("UPDATE runs SET artifact_uri = ? || '/1/' || run_uuid || '/artifacts'", [f"file://{place}"])
+    moved.change("UPDATE experiments SET artifact_location = ? WHERE name = 'shared'", [str(place)])
     # Its name only begins like it.
-    elsewhere = f"file://{place}-else/1"
-    moved.sql(f"UPDATE experiments SET artifact_location = '{elsewhere}' WHERE name = 'hidden'")  # noqa: S608
-    number = int(moved.sql("SELECT count(*) FROM runs")) + 1
-    why = f"{number} places in the databases, which stay, are in .*: experiments.artifact_location {place}"
-    for do in (moved.move().look, moved.move().copy):
+    moved.change("UPDATE experiments SET artifact_location = ? WHERE name = 'hidden'", [f"file://{place}-else/1"])
+    why = (
+        f"{moved.rows()['runs'] + 1} places in the databases, which stay, are .*: experiments.artifact_location {place}"
+    )
+    for do in (moved.move(databases=stays).look, moved.move(databases=stays).copy):
         with pytest.raises(stores.MoveError, match=why):
             do()
     assert not moved.store.exists()
     # As docs/stores.md says.
-    moved.sql("UPDATE experiments SET artifact_location = 'mlflow-artifacts:/' WHERE name = 'shared'")
-    moved.sql(
-        f"UPDATE runs SET artifact_uri = 'mlflow-artifacts:' || substr(artifact_uri, length('file://{place}') + 1)"  # noqa: S608
-        f" WHERE artifact_uri LIKE 'file://{place}/%'"
+    moved.change("UPDATE experiments SET artifact_location = 'mlflow-artifacts:/' WHERE name = 'shared'")
+    moved.change(
+        "UPDATE runs SET artifact_uri = 'mlflow-artifacts:' || substr(artifact_uri, length(?) + 1)", [f"file://{place}"]
     )
-    assert moved.move().look() == {}
-    done = moved.move().copy()
-    assert done["artifacts"]["files"] == done["artifacts"]["copied"] > 10
-    assert "rows" not in done
+    assert moved.move(databases=stays).rows("stay") == {}
 
 
 @pytest.mark.parametrize(
@@ -384,50 +376,10 @@ def test_files_whose_copying_was_cut_off_are_no_strangers(moved: Moved) -> None:
     assert [path for path in moved.store.rglob("*") if path.is_file()] == []
 
 
-def test_what_becomes_a_directory_of_the_same_name_and_back(moved: Moved) -> None:
-    place = moved.state / "artifacts"
-    (place / "x").write_text("a file")
-    (place / "x too").write_text("another that begins like it")
-    moved.move().begin()
-    for do in (moved.move().begin, moved.move().copy):
-        (place / "x").unlink()
-        (place / "x").mkdir()
-        (place / "x" / "y").write_text("in a directory")
-        do()
-        assert (moved.store / "x" / "y").read_text() == "in a directory"
-        shutil.rmtree(place / "x")
-        (place / "x").write_text("a file again")
-        moved.move().artifacts("copy", whole=True)
-        assert (moved.store / "x").read_text() == "a file again"
-        assert (moved.store / "x too").exists()
-
-
-def test_while_one_copies_no_other_does(moved: Moved, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "WAIT_SECONDS", 0)
-    handle = os.open(transaction.workshop(moved.move().team), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        for do in (moved.move().begin, moved.move().copy):
-            with pytest.raises(stores.MoveError, match="an earlier run is still copying the team's artifacts"):
-                do()
-        assert not moved.store.exists()
-    finally:
-        os.close(handle)
-    assert moved.move().begin()["artifacts"]["copied"] > 10
-
-
-def test_a_store_that_is_full_of_something_else_is_not_listed_whole(moved: Moved) -> None:
-    for number in range(9):
-        (moved.store / "else" / str(number)).mkdir(parents=True)
-        (moved.store / "else" / str(number) / "file").write_text("of somebody")
-    why = "the store has more than 5 files already that are not this team's: else/0/file, else/1/file, .*else/4/file$"
-    with pytest.raises(stores.MoveError, match=why):
-        moved.move().look()
-
-
-def test_of_many_files_few_wait_for_their_turn(environment: Path) -> None:
+@pytest.mark.parametrize("do", ["directory", "alone", "full", "many", "long"])
+def test_what_is_seen_from_inside(environment: Path, tmp_path: Path, do: str) -> None:
     done = subprocess.run(
-        [environment / "bin" / "python", "-c", MANY],
+        [environment / "bin" / "python", "-c", INSIDE[do], tmp_path],
         env={**os.environ, "PYTHONPATH": str(Path(stores.__file__).parents[1])},
         capture_output=True,
         text=True,
@@ -436,8 +388,58 @@ def test_of_many_files_few_wait_for_their_turn(environment: Path) -> None:
     assert done.returncode == 0, done.stderr[-5000:]
 
 
-MANY = """
+STORE = """
+import fcntl, os, shutil, sys
+from pathlib import Path
 from mlflowctl.in_mlflow import move_artifacts
+home = Path(sys.argv[1])
+place, store, shop = (home / name for name in ("artifacts", "store", "shop"))
+for folder in (place, store, shop):
+    folder.mkdir()
+asked = {"from": str(place), "to": str(store), "note": str(shop / "note"), "wait": 0}
+
+def refused(do, why, **more):
+    try:
+        do({**asked, **more})
+    except move_artifacts.MoveError as error:
+        assert why in str(error), error
+    else:
+        raise AssertionError("not refused")
+"""
+# A file becomes a directory of the same name, and one that is a file again.
+DIRECTORY = """
+(place / "x").write_text("a file")
+(place / "x too").write_text("another that begins like it")
+move_artifacts.copy({**asked, "whole": False})
+for whole in (False, True):
+    (place / "x").unlink()
+    (place / "x").mkdir()
+    (place / "x" / "y").write_text("in a directory")
+    move_artifacts.copy({**asked, "whole": whole})
+    assert (store / "x" / "y").read_text() == "in a directory"
+    shutil.rmtree(place / "x")
+    (place / "x").write_text("a file again")
+    move_artifacts.copy({**asked, "whole": not whole})
+    assert (store / "x").read_text() == "a file again"
+    assert (store / "x too").exists()
+"""
+ALONE = """
+(place / "x").write_text("a file")
+handle = os.open(shop, os.O_RDONLY | os.O_DIRECTORY)
+fcntl.flock(handle, fcntl.LOCK_EX)
+for whole in (False, True):
+    refused(move_artifacts.copy, "an earlier run is still copying the team's artifacts", whole=whole)
+assert not [*store.iterdir()]
+os.close(handle)
+assert move_artifacts.copy({**asked, "whole": True})["copied"] == 1
+"""
+FULL = """
+for number in range(9):
+    (store / "else" / str(number)).mkdir(parents=True)
+    (store / "else" / str(number) / "file").write_text("of somebody")
+refused(move_artifacts.look, "the store has more than 5 files already that are not this team's: else/")
+"""
+MANY = """
 taken = []
 ways = (taken.append(number) or str(number) for number in range(5000))
 found = move_artifacts.each(int, ways)
@@ -445,19 +447,6 @@ assert next(found) == 0
 assert len(taken) <= 1000, len(taken)
 assert list(found) == list(range(1, 5000))
 """
-
-
-def test_rows_of_any_size_have_room(environment: Path) -> None:
-    done = subprocess.run(
-        [environment / "bin" / "python", "-c", LONG],
-        env={**os.environ, "PYTHONPATH": str(Path(stores.__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-5000:]
-
-
 # A hundred rows of four megabytes, and many that are short.
 LONG = """
 import sqlalchemy, tracemalloc
@@ -482,6 +471,13 @@ with sqlalchemy.create_engine("sqlite://").connect() as connection:
         part = None
     assert found == {"long": (4, 100, 5, True), "short": (1000, 2500, 1000, True), "none": (1000, 0, 0, True)}, found
 """
+INSIDE = {
+    "directory": STORE + DIRECTORY,
+    "alone": STORE + ALONE,
+    "full": STORE + FULL,
+    "many": STORE + MANY,
+    "long": LONG,
+}
 
 
 def test_no_password_is_shown(moved: Moved) -> None:
