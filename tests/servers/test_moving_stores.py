@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pwd
@@ -252,6 +253,37 @@ def test_places_in_the_own_directory_go_along_and_others_are_named(moved: Moved)
     assert found == "mlflow-artifacts:/1"
 
 
+def test_places_in_the_own_directory_of_databases_that_stay_are_refused(moved: Moved) -> None:
+    moved.move().copy()
+    shutil.rmtree(moved.store)
+    # As of a team that began in PostgreSQL, and was taken over.
+    moved.known["databases"] = moved.declared()["team"]["databases"]
+    (paths.HERE.config / "vision" / "team.json").write_text(json.dumps(moved.known))
+    assert moved.move().look() == {}
+    place = moved.state / "artifacts"
+    moved.sql(f"UPDATE runs SET artifact_uri = 'file://{place}/1/' || run_uuid || '/artifacts'")  # noqa: S608
+    moved.sql(f"UPDATE experiments SET artifact_location = '{place}' WHERE name = 'shared'")  # noqa: S608
+    # Its name only begins like it.
+    elsewhere = f"file://{place}-else/1"
+    moved.sql(f"UPDATE experiments SET artifact_location = '{elsewhere}' WHERE name = 'hidden'")  # noqa: S608
+    number = int(moved.sql("SELECT count(*) FROM runs")) + 1
+    why = f"{number} places in the databases, which stay, are in .*: experiments.artifact_location {place}"
+    for do in (moved.move().look, moved.move().copy):
+        with pytest.raises(stores.MoveError, match=why):
+            do()
+    assert not moved.store.exists()
+    # As docs/stores.md says.
+    moved.sql("UPDATE experiments SET artifact_location = 'mlflow-artifacts:/' WHERE name = 'shared'")
+    moved.sql(
+        f"UPDATE runs SET artifact_uri = 'mlflow-artifacts:' || substr(artifact_uri, length('file://{place}') + 1)"  # noqa: S608
+        f" WHERE artifact_uri LIKE 'file://{place}/%'"
+    )
+    assert moved.move().look() == {}
+    done = moved.move().copy()
+    assert done["artifacts"]["files"] == done["artifacts"]["copied"] > 10
+    assert "rows" not in done
+
+
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
@@ -355,6 +387,106 @@ def test_files_whose_copying_was_cut_off_are_no_strangers(moved: Moved) -> None:
     shutil.rmtree(moved.state / "artifacts")
     assert moved.move().artifacts("copy", whole=True) == {"files": 0, "bytes": 0, "copied": 0}
     assert [path for path in moved.store.rglob("*") if path.is_file()] == []
+
+
+def test_what_becomes_a_directory_of_the_same_name_and_back(moved: Moved) -> None:
+    place = moved.state / "artifacts"
+    (place / "x").write_text("a file")
+    (place / "x too").write_text("another that begins like it")
+    moved.move().begin()
+    for do in (moved.move().begin, moved.move().copy):
+        (place / "x").unlink()
+        (place / "x").mkdir()
+        (place / "x" / "y").write_text("in a directory")
+        do()
+        assert (moved.store / "x" / "y").read_text() == "in a directory"
+        shutil.rmtree(place / "x")
+        (place / "x").write_text("a file again")
+        moved.move().artifacts("copy", whole=True)
+        assert (moved.store / "x").read_text() == "a file again"
+        assert (moved.store / "x too").exists()
+
+
+def test_while_one_copies_no_other_does(moved: Moved, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "WAIT_SECONDS", 0)
+    handle = os.open(transaction.workshop(moved.move().team), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for do in (moved.move().begin, moved.move().copy):
+            with pytest.raises(stores.MoveError, match="an earlier run is still copying the team's artifacts"):
+                do()
+        assert not moved.store.exists()
+    finally:
+        os.close(handle)
+    assert moved.move().begin()["artifacts"]["copied"] > 10
+
+
+def test_a_store_that_is_full_of_something_else_is_not_listed_whole(moved: Moved) -> None:
+    for number in range(9):
+        (moved.store / "else" / str(number)).mkdir(parents=True)
+        (moved.store / "else" / str(number) / "file").write_text("of somebody")
+    why = "the store has more than 5 files already that are not this team's: else/0/file, else/1/file, .*else/4/file$"
+    with pytest.raises(stores.MoveError, match=why):
+        moved.move().look()
+
+
+def test_of_many_files_few_wait_for_their_turn(environment: Path) -> None:
+    done = subprocess.run(
+        [environment / "bin" / "python", "-c", MANY],
+        env={**os.environ, "PYTHONPATH": str(Path(stores.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+
+
+MANY = """
+from mlflowctl.in_mlflow import move_artifacts
+taken = []
+ways = (taken.append(number) or str(number) for number in range(5000))
+found = move_artifacts.each(int, ways)
+assert next(found) == 0
+assert len(taken) <= 1000, len(taken)
+assert list(found) == list(range(1, 5000))
+"""
+
+
+def test_rows_of_any_size_have_room(environment: Path) -> None:
+    done = subprocess.run(
+        [environment / "bin" / "python", "-c", LONG],
+        env={**os.environ, "PYTHONPATH": str(Path(stores.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+
+
+# A hundred rows of four megabytes, and many that are short.
+LONG = """
+import sqlalchemy, tracemalloc
+from mlflowctl.in_mlflow import rows
+with sqlalchemy.create_engine("sqlite://").connect() as connection:
+    for name, number, size in (("long", 100, 2_000_000), ("short", 2500, 10), ("none", 0, 0)):
+        connection.exec_driver_sql(f"CREATE TABLE {name} (it int, text text)")
+        connection.exec_driver_sql(
+            f"WITH RECURSIVE n(it) AS (SELECT 1 UNION ALL SELECT it + 1 FROM n WHERE it < {number}) "
+            f"INSERT INTO {name} SELECT it, hex(zeroblob({size})) FROM n WHERE {number}"
+        )
+    found = {}
+    for name in ("long", "short", "none"):
+        table = sqlalchemy.table(name, sqlalchemy.column("it"), sqlalchemy.column("text"))
+        tracemalloc.start()
+        fetched = rows.fitting(connection, table)
+        sizes = []
+        for part in rows.parts(connection, sqlalchemy.select(table), fetched):
+            sizes.append(len(part))
+        found[name] = fetched, sum(sizes), max(sizes, default=0), tracemalloc.get_traced_memory()[1] < 80 * 10**6
+        tracemalloc.stop()
+        part = None
+    assert found == {"long": (4, 100, 5, True), "short": (1000, 2500, 1000, True), "none": (1000, 0, 0, True)}, found
+"""
 
 
 def test_no_password_is_shown(moved: Moved) -> None:

@@ -35,8 +35,8 @@ from mlflowctl.program import IN_MLFLOW, PROGRAM
 from mlflowctl.team import Team
 from mlflowctl.transaction import TRIED, Change, workshop
 
-# For a look at databases and stores that answer.
-LOOK_SECONDS = 600
+# For another run that copies artifacts still.
+WAIT_SECONDS = 600
 # Where clients are sent whose artifacts the server passes on: to itself.
 SERVED = "mlflow-artifacts:/"
 URIS = "backend_store_uri, auth_database_uri"
@@ -113,18 +113,15 @@ class Move:
 
     def artifacts(self, do: str, whole: bool = False) -> dict[str, Any]:
         """Have artifacts looked at or copied."""
-        note = str(workshop(self.team) / ARTIFACTS_NOTE)
-        return self.ask(
-            "move_artifacts",
-            {"do": do, "from": self.team.artifacts, "to": self.destination, "note": note, "whole": whole},
-        )
+        asked = {"do": do, "from": self.team.artifacts, "to": self.destination, "whole": whole, "wait": WAIT_SECONDS}
+        return self.ask("move_artifacts", {**asked, "note": str(workshop(self.team) / ARTIFACTS_NOTE)})
 
     def ask(self, program: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Have it done as the team's account, by its MLflow, with the settings that are to be."""
-        seconds = LOOK_SECONDS if asked["do"] == "look" else databases.COPY_SECONDS * 4
         done = self.run(
             [self.team.python, "-Es", str(IN_MLFLOW), program],
-            seconds,
+            # A look takes long, too, where there are many files or rows.
+            databases.COPY_SECONDS * 4,
             input=json.dumps(asked),
             env={"PGCONNECT_TIMEOUT": "20", **self.environment, "PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore"},
             cwd=self.team.state_dir,
@@ -175,8 +172,14 @@ class Move:
         if self.moves_rows and not self.begun():
             self.rows("look")
         if self.moves_artifacts:
+            self.refuse_left()
             self.artifacts("look")
         return {}
+
+    def refuse_left(self) -> None:
+        """Raise where rows that do not go would still have their artifacts here."""
+        if not self.moves_rows:
+            self.rows("stay")
 
     def begin(self) -> dict[str, Any]:
         """Copy artifacts, which others may add to meanwhile."""
@@ -190,6 +193,8 @@ class Move:
             change.stop_server()
             self.undo()
             if self.moves_artifacts:
+                # Somebody may have given one since.
+                self.refuse_left()
                 done["artifacts"] = self.artifacts("copy", whole=True)
             if self.moves_rows:
                 for database in self.team.databases:

@@ -1,29 +1,32 @@
 """Runs in a team's MLflow: copies a directory of artifacts to a store, and reads back what came there.
 
 Reads {"do": "look" or "copy", "from": a directory, "to": the URI of a store, "note": a file, "whole": whether nobody
-writes any more} and prints what it did as JSON in its last line, or {"cause": what went wrong}. The store is written to
-by what the server itself writes with, so it is reached with the same settings, and any kind that MLflow knows will do.
+writes any more, "wait": for how many seconds where another copies} and prints what it did as JSON in its last line, or
+{"cause": what went wrong}. The store is written to by what the server itself writes with, so it is reached with the
+same settings, and any kind that MLflow knows will do.
 What was read back whole stands in the note, so that a second copy only carries what came meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
+import itertools
 import json
 import os
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-AT_ONCE = 8
+AT_ONCE, WAITING = 8, 1000
 MOST_NAMED = 5
 CHUNK = 1024**2
 # How much of the copying is done again at most after it was cut off.
@@ -34,7 +37,7 @@ class MoveError(Exception):
     """Why it cannot be done."""
 
 
-def files(root: str) -> Iterator[str]:
+def files(root: str) -> Generator[str, None, None]:
     """Yield the files below a directory, by their ways from there; none where nobody has kept any yet."""
     if not os.path.isdir(root) and os.path.isdir(os.path.dirname(root)):
         return
@@ -79,6 +82,15 @@ def digest(path: str) -> str:
     return summed.hexdigest()
 
 
+def each(do: Callable[[str], Any], ways: Iterable[str]) -> Generator[Any, None, None]:
+    """Yield what it gives for each, in their order, some at the same time."""
+    left = iter(ways)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        # Each that waits for its turn takes memory.
+        while part := list(itertools.islice(left, WAITING)):
+            yield from pool.map(do, part)
+
+
 class Store:
     """Where they go, and what is known to be there."""
 
@@ -91,22 +103,25 @@ class Store:
             if noted["to"] == self.uri:
                 self.known = noted["known"]
 
-    def listed(self, way: str = "") -> Iterator[tuple[str, int]]:
+    def listed(self) -> Generator[tuple[str, int], None, None]:
         """Yield what the store has, with how many bytes each takes."""
-        waiting = [way]
-        while waiting:
-            for found in self.repository.list_artifacts(waiting.pop() or None):
-                if found.is_dir:
-                    waiting.append(found.path)
-                else:
-                    yield found.path, found.file_size
+        level = [""]
+        while level:
+            below: list[str] = []
+            for entries in each(lambda way: self.repository.list_artifacts(way or None), level):
+                below += [found.path for found in entries if found.is_dir]
+                yield from ((found.path, found.file_size) for found in entries if not found.is_dir)
+            level = below
 
     def refuse_strangers(self) -> None:
         """Raise where the store has what did not come from here: something else may be meant to be there."""
-        strangers = [path for path, _size in self.listed() if path not in self.known]
+        with contextlib.closing(self.listed()) as listed:
+            # A store that is somebody's may have millions.
+            strangers = list(itertools.islice((path for path, _ in listed if path not in self.known), MOST_NAMED + 1))
         if strangers:
+            number = len(strangers) if len(strangers) <= MOST_NAMED else f"more than {MOST_NAMED}"
             named = ", ".join(sorted(strangers)[:MOST_NAMED])
-            raise MoveError(f"the store has {len(strangers)} files already that are not this team's: {named}")
+            raise MoveError(f"the store has {number} files already that are not this team's: {named}")
 
     def carry(self, way: str) -> tuple[str, list[int]]:
         """Copy one file, and read it back."""
@@ -137,23 +152,29 @@ class Store:
         self.write()
         last = time.monotonic()
         try:
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                for way, found in pool.map(self.carry, missing):
-                    self.known[way] = found
-                    if time.monotonic() > last + NOTE_SECONDS:
-                        self.write()
-                        last = time.monotonic()
+            for way, found in each(self.carry, missing):
+                self.known[way] = found
+                if time.monotonic() > last + NOTE_SECONDS:
+                    self.write()
+                    last = time.monotonic()
         finally:
             self.write()
         return {"files": len(wanted), "bytes": sum(found[0] for found in wanted.values()), "copied": len(missing)}
 
-    def forget_gone(self) -> None:
+    def forget_gone(self, whole: bool) -> None:
         """Remove from the store what people have removed since, and know no more of what it has lost."""
-        for way in [way for way in self.known if not os.path.lexists(os.path.join(self.root, way))]:
+        here = set(files(self.root))
+        gone = [way for way in self.known if way not in here]
+        # A directory of the store that is a file by now goes whole.
+        for way in {next((str(it) for it in PurePosixPath(way).parents if str(it) in here), way) for way in gone}:
             self.repository.delete_artifacts(way)
+        for way in gone:
             del self.known[way]
+        if not (gone or whole):
+            return
+        # Stores remove what is below it, too.
         there = dict(self.listed())
-        self.known = {way: found for way, found in self.known.items() if found and there.get(way) == found[0]}
+        self.known = {way: found if found and there.get(way) == found[0] else [] for way, found in self.known.items()}
 
     def compare(self) -> None:
         """Raise where the store has more, less, or other sizes than the directory."""
@@ -189,15 +210,35 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
 
 def copy(asked: dict[str, Any]) -> dict[str, Any]:
     """Copy; with "whole", nobody writes any more, and the store has to be the same then."""
-    store = Store(asked)
-    if asked["whole"]:
-        # Made since it was looked at.
-        refuse_odd(asked["from"])
-        store.forget_gone()
-    done = store.copy()
-    if asked["whole"]:
-        store.compare()
-    return dict(done)
+    with alone(Path(asked["note"]).parent, asked["wait"]):
+        store = Store(asked)
+        if asked["whole"]:
+            # Made since it was looked at.
+            refuse_odd(asked["from"])
+        store.forget_gone(asked["whole"])
+        done = store.copy()
+        if asked["whole"]:
+            store.compare()
+        return dict(done)
+
+
+@contextlib.contextmanager
+def alone(folder: Path, seconds: float) -> Iterator[None]:
+    """Wait until no other copies; one goes on by itself where whoever ran it is gone."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    end = time.monotonic() + seconds
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise MoveError("an earlier run is still copying the team's artifacts; try again later") from None
+                time.sleep(1)
+        yield
+    finally:
+        os.close(handle)
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
 """Runs in a team's MLflow: fills empty databases in PostgreSQL with all that files of SQLite hold.
 
-Reads {"do": "look", "copy" or "empty", "from": {purpose: URI}, "to": {purpose: URI}, "rows": how many were copied, by
-table, "places": [[beginning of a place, what it is from then on], ...], "root": where the places that the server
-gives by itself begin} and prints its answer as JSON in its last line, or {"cause": what went wrong, in a line}. The
-tables are made by MLflow's own migrations, and all rows are copied, read back and compared in one transaction for each
-purpose. pgloader goes on after rows that it cannot load, and drops foreign keys for the time of it.
+Reads {"do": "look", "copy", "empty" or "stay", "from": {purpose: URI}, "to": {purpose: URI}, "rows": how many were
+copied, by table, "places": [[beginning of a place, what it is from then on], ...], "root": where the places that the
+server gives by itself begin} and prints its answer as JSON in its last line, or {"cause": what went wrong, in a line}.
+The tables are made by MLflow's own migrations, and all rows are copied, read back and compared in one transaction for
+each purpose. pgloader goes on after rows that it cannot load, and drops foreign keys for the time of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sqlalchemy
 from sqlalchemy.engine import Connection, Engine
 
 from mlflowctl.in_mlflow import migrate
-from mlflowctl.in_mlflow.rows import Rows, number_on
+from mlflowctl.in_mlflow.rows import Rows, number_on, still_below
 
 # In the order in which they are made: see migrate.py.
 PURPOSES = ("tracking", "auth")
@@ -199,7 +199,19 @@ def refuse_used(found: dict[str, int], copied: dict[str, int]) -> None:
         raise MoveError(f"there are rows in PostgreSQL that were not copied there: {', '.join(others)}")
 
 
-DO = {"look": look, "copy": copy, "empty": empty}
+def stay(asked: dict[str, Any]) -> dict[str, Any]:
+    """Raise where databases that stay have places in the directory that the artifacts leave."""
+    with connected(asked["from"]) as there, there["tracking"].connect() as connection:
+        number, first = still_below(connection, [before for before, _after in asked["places"]])
+    if number:
+        raise MoveError(
+            f"{number} places in the databases, which stay, are in the directory that artifacts leave: {first}; "
+            f"have them begin with {asked['root']} before"
+        )
+    return {}
+
+
+DO = {"look": look, "copy": copy, "empty": empty, "stay": stay}
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ from sqlalchemy import JSON, Text, cast
 from sqlalchemy.engine import Connection
 
 AT_ONCE = 1000
+# Of text in as many rows as are held: a row of MLflow's may have as much.
+MOST_HELD = 16 * 1024**2
 # Where it stands in the database where artifacts are.
 PLACES = {
     "experiments": ("artifact_location",),
@@ -44,6 +46,7 @@ class Rows:
         self.counts: dict[str, int] = {}
         self.elsewhere: dict[str, dict[str, Any]] = {}
         self.sums: dict[str, int] = {}
+        self.fetched: dict[str, int] = {}
 
     def copy(self, table: sqlalchemy.Table) -> None:
         """Copy all rows of a table."""
@@ -58,7 +61,8 @@ class Rows:
             if not column.computed
         }
         statement, number, total = table.insert().values(values), 0, 0
-        for part in parts(self.source, sqlalchemy.select(origin)):
+        self.fetched[table.name] = fetched = fitting(self.source, origin)
+        for part in parts(self.source, sqlalchemy.select(origin), fetched):
             rows = [self.placed(table.name, row) for row in part]
             try:
                 self.target.execute(statement, [{name: row[name] for name in values} for row in rows])
@@ -76,7 +80,7 @@ class Rows:
             cast(column, Text()).label(column.name) if isinstance(column.type, JSON) else column
             for column in table.columns
         ]
-        for part in parts(self.target, sqlalchemy.select(*asked)):
+        for part in parts(self.target, sqlalchemy.select(*asked), self.fetched[table.name]):
             number += len(part)
             total += sum(map(digest, part))
         if number != self.counts[table.name]:
@@ -110,6 +114,22 @@ class Rows:
         return row
 
 
+def still_below(connection: Connection, roots: list[str]) -> tuple[int, str]:
+    """Return how many places a database has that are at one of these roots or in it, and one of them."""
+    number, first = 0, ""
+    for table, names in PLACES.items():
+        for name in names:
+            column = sqlalchemy.column(name)
+            below = [it for root in roots for it in (column == root, column.startswith(f"{root}/", autoescape=True))]
+            asked = sqlalchemy.select(sqlalchemy.func.count(), sqlalchemy.func.min(column))
+            asked = asked.select_from(sqlalchemy.table(table)).where(sqlalchemy.or_(*below))
+            if table == "trace_tags":
+                asked = asked.where(sqlalchemy.column("key").in_(PLACES_OF_TRACES))
+            found, least = connection.execute(asked).one()
+            number, first = number + found, first or (f"{table}.{name} {least}" if found else "")
+    return number, first
+
+
 def kind(column: sqlalchemy.Column[Any]) -> Any:
     """Return as what a column is read and written in both databases."""
     return Text() if isinstance(column.type, JSON) else column.type.as_generic()
@@ -131,11 +151,25 @@ def is_below(place: str, root: str) -> bool:
     return place.rstrip("/") == root.rstrip("/") or place.startswith(root.rstrip("/") + "/")
 
 
-def parts(connection: Connection, statement: Any) -> Iterator[list[dict[str, Any]]]:
-    """Yield rows, some at a time, so that tables of any size have room."""
-    found = connection.execution_options(stream_results=True, max_row_buffer=AT_ONCE).execute(statement)
-    for part in found.partitions(AT_ONCE):
-        yield [dict(row._mapping) for row in part]
+def fitting(connection: Connection, table: sqlalchemy.TableClause) -> int:
+    """Return how many rows of a table can be fetched at once, however long each is."""
+    long = sum((sqlalchemy.func.coalesce(sqlalchemy.func.length(it), 0) for it in table.columns), sqlalchemy.literal(0))
+    longest = connection.execute(sqlalchemy.select(sqlalchemy.func.max(long)).select_from(table)).scalar() or 1
+    return max(1, min(AT_ONCE, MOST_HELD // longest))
+
+
+def parts(connection: Connection, statement: Any, fetched: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield rows, some at a time, so that tables and rows of any size have room."""
+    part: list[dict[str, Any]] = []
+    held = 0
+    for row in connection.execute(statement.execution_options(yield_per=fetched)):
+        part.append(dict(row._mapping))
+        held += sum(len(value) for value in part[-1].values() if isinstance(value, str | bytes | memoryview))
+        if len(part) == AT_ONCE or held >= MOST_HELD:
+            yield part
+            part, held = [], 0
+    if part:
+        yield part
 
 
 def digest(row: dict[str, Any]) -> int:
