@@ -137,8 +137,11 @@ def test_no_server_begins_anew_where_nothing_is(roomy: Stage, before: Any) -> No
 def test_a_server_that_does_not_start_there_goes_on_where_it_was(
     roomy: Stage, before: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    units = f"cd /etc/systemd/system && tail -n +1 mlflow*@{NAME}.*.d/*.conf; systemctl is-enabled mlflow*@{NAME}.*"
     with started_with(roomy, f"! grep -q postgresql /etc/mlflow/{NAME}/environment"):
+        as_they_were = roomy.sh(units, check=False)
         run = play(roomy, "move_stores", GONE)
+        assert roomy.sh(units, check=False) == as_they_were
     assert run.code == 2
     assert f"team {NAME} is where it was" in run.output, run.output[-5000:]
     assert asked(roomy, "again", tmp_path_factory.mktemp("again")) == before

@@ -334,31 +334,36 @@ def test_a_store_that_fails_in_the_middle(moved: Moved) -> None:
 
 
 def test_of_two_runs_the_later_goes_on(moved: Moved, capsys: pytest.CaptureFixture[str]) -> None:
-    def declare(kind: str, run: str) -> Path:
-        file = paths.HERE.changes / f"vision.{kind}"
-        file.write_text(json.dumps({**moved.declared(), "run": run}))
+    def declare(run: str) -> Path:
+        file = paths.HERE.changes / f"vision.{run}.declared"
+        file.write_text(json.dumps(moved.declared()))
         return file
 
     transaction.make_home()
-    file = declare("declared", "run-1")
+    first = declare("run-1")
     stores.main("look", "vision", "run-1")
     assert json.loads(capsys.readouterr().out)["moves"] == ["databases", "artifacts"]
-    # One in check mode is in nobody's way.
-    check = declare("check", "check")
-    stores.main("look", "vision", "check")
-    stores.main("end", "vision", "check")
-    assert not check.exists()
-    declare("declared", "run-2")
-    for do in ("begin", "keep", "copy", "try", "back", "undo", "done"):
+    stores.main("claim", "vision", "run-1")
+    # One in check mode is in nobody's way, nor one that is refused when it looks.
+    for run in ("check-1", "run-2"):
+        other = declare(run)
+        stores.main("look", "vision", run)
+        stores.main("end", "vision", run)
+        assert not other.exists()
+        stores.main("mine", "vision", "run-1")
+    second = declare("run-3")
+    stores.main("claim", "vision", "run-3")
+    assert not first.exists()
+    for do in ("mine", "begin", "keep", "copy", "try", "back", "undo", "done"):
         with pytest.raises(stores.MoveError, match="another run has begun to move team vision since"):
             stores.main(do, "vision", "run-1")
     stores.main("end", "vision", "run-1")
-    assert file.exists()
-    stores.main("copy", "vision", "run-2")
-    stores.main("end", "vision", "run-2")
-    assert not file.exists()
+    assert second.exists()
+    stores.main("copy", "vision", "run-3")
+    stores.main("end", "vision", "run-3")
+    assert sorted(paths.HERE.changes.glob("vision.*")) == [paths.HERE.changes / "vision.moving"]
     with pytest.raises(stores.MoveError, match="another run has begun"):
-        stores.main("copy", "vision", "run-2")
+        stores.main("copy", "vision", "run-3")
 
 
 def test_files_whose_copying_was_cut_off_are_no_strangers(moved: Moved) -> None:

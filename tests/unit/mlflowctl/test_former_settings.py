@@ -44,6 +44,19 @@ def test_they_come_back(home):
     assert said(home) == before
 
 
+def test_what_is_the_team_s_own_of_its_units_comes_back_and_what_others_have_put_there_stays(home):
+    units = paths.HERE.units / "mlflow@vision.service.d"
+    units.mkdir(parents=True)
+    for name in ("storage.conf", "override.conf"):
+        write(units / name, "as it was")
+    former_settings.keep("vision")
+    for name in ("storage.conf", "override.conf", "replica.conf"):
+        write(units / name, "another")
+    assert former_settings.put_back("vision") is True
+    assert said(units) == {"storage.conf": "as it was", "override.conf": "another"}
+    assert former_settings.put_back("vision") is False
+
+
 def test_what_was_kept_before_is_older(home):
     former_settings.keep("vision")
     write(home / "secrets.env", "newer keys")

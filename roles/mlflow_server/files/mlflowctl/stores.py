@@ -1,16 +1,17 @@
 """Moves a team from files of SQLite and a directory of artifacts to PostgreSQL and a store.
 
 Arguments: what to do, a team, and a word that is another in each run of the playbook. A file of root's says with what
-settings it is to go on: {"team": what team.json will say, "environment": the text of the file of its variables, "run":
-the word}. A run that another has begun after does nothing more. What is there stays as it is, so that the way back is
-not to go there.
+settings it is to go on: {"team": what team.json will say, "environment": the text of the file of its variables}. A run
+that another has begun after does nothing more. What is there stays as it is, so that the way back is not to go there.
 
   look   refuses what cannot go well, and says what there is to do; nothing is changed
+  claim  lets it be this run's, and no other's that was before
+  mine   refuses where it is another's by now
   begin  copies artifacts while people go on working, so that the rest takes less time
   copy   copies all of it, and compares; the team's units are stopped by then
   keep   keeps the settings, which others are to be written over
   try    starts the server, which has the new settings by then, and sees that it works, while nobody is let in
-  back   puts the settings back
+  back   puts the settings back, and says whether there were any to put back
   undo   empties what was copied to, which no server has worked with
   done   forgets that it was under way
   end    removes what this run has said it is to go on with
@@ -24,7 +25,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from mlflowctl import causes, commands, databases, environment_file, former_settings, paths, redaction, transaction
 from mlflowctl import team as teams
@@ -138,8 +139,13 @@ class Move:
         return own.union(*map(redaction.secrets_in, uris))
 
     def mark(self) -> str:
-        """Return what tells these databases from any others, and nothing about them."""
-        return hashlib.sha256(json.dumps(self.new, sort_keys=True).encode()).hexdigest()
+        """Return what tells these databases from any others, however somebody gets there, and nothing about them."""
+        places = {}
+        for purpose, it in self.new.items():
+            _before, _mark, options = it["uri"].partition("?")
+            hosts = sorted(option for option in parse_qsl(options) if option[0] in ("host", "port"))
+            places[purpose] = [databases.address(it["uri"]), hosts]
+        return hashlib.sha256(json.dumps(places, sort_keys=True).encode()).hexdigest()
 
     def begun(self) -> dict[str, Any] | None:
         """Return what was noted of a move to these databases that was cut off."""
@@ -212,51 +218,85 @@ def by_purpose(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-# Of a run in check mode, which is in nobody's way.
-CHECK = "check"
-
-
 def file_of(name: str, run: str) -> Path:
     """Where it stands what a run has declared."""
-    return paths.HERE.changes / f"{name}.{CHECK if run == CHECK else 'declared'}"
+    return paths.HERE.changes / f"{name}.{run}.declared"
 
 
-def declared(name: str, run: str) -> dict[str, Any] | None:
-    """Return what this run has declared; None where another has since."""
+def turn_of(name: str) -> Path:
+    """Where it stands which run goes on."""
+    return paths.HERE.changes / f"{name}.run"
+
+
+def claim(name: str, run: str) -> None:
+    """Let it be this run's; what runs that were before have declared, secrets among it, goes."""
+    write_private(turn_of(name), run.encode())
+    for path in paths.HERE.changes.glob(f"{name}.*.declared"):
+        if path != file_of(name, run):
+            path.unlink(missing_ok=True)
+
+
+def has_turn(name: str, run: str) -> bool:
+    """Say whether no other run has begun since."""
     try:
-        found = dict(json.loads(file_of(name, run).read_text(encoding="utf-8")))
+        return turn_of(name).read_text(encoding="utf-8") == run
     except FileNotFoundError:
-        return None
-    return found if found["run"] == run else None
+        return False
+
+
+def end(name: str, run: str) -> None:
+    """Remove what a run has declared."""
+    file_of(name, run).unlink(missing_ok=True)
+    if has_turn(name, run):
+        turn_of(name).unlink()
+
+
+def done(move: Move) -> None:
+    """Forget that it was under way."""
+    move.note.unlink(missing_ok=True)
+    (workshop(move.team) / ARTIFACTS_NOTE).unlink(missing_ok=True)
+    former_settings.forget(move.team.name)
+
+
+def try_out(move: Move) -> None:
+    """Start the server, see that it works, and stop it."""
+    command = transaction.beside(move.team.server, [*PROGRAM, "verify", move.team.name])
+    if not commands.printed(command, MoveError, transaction.TRY_SECONDS, input="[]").endswith(f"{TRIED}\n"):
+        raise MoveError(f"{move.team.server} did not start; {causes.where(move.team.server)}")
+
+
+def to_do(move: Move, do: str) -> None:
+    """Do what depends on what there is to move, and print what was done as JSON."""
+    moves = [name for name, it in (("databases", move.moves_rows), ("artifacts", move.moves_artifacts)) if it]
+    move.refuse()
+    told = {"look": move.look, "begin": move.begin, "copy": move.copy, "undo": move.undo}[do]() if moves else {}
+    # Settings that were kept, and data that are where they are declared: it was cut off before people were let in.
+    begun = not moves and former_settings.kept(move.team.name).exists()
+    print(json.dumps({"moves": moves, "begun": begun, **(told or {})}))
 
 
 def main(do: str, name: str, run: str) -> None:
     """Do it, and print what was done as JSON."""
-    wanted = declared(name, run)
     if do == "end":
-        if wanted:
-            file_of(name, run).unlink()
+        end(name, run)
         return
-    if not wanted:
+    try:
+        wanted = dict(json.loads(file_of(name, run).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        wanted = {}
+    if not wanted or (do not in ("look", "claim") and not has_turn(name, run)):
         # Each would undo what the other does.
         raise MoveError(f"another run has begun to move team {name} since; this one does nothing more")
     move = Move(teams.load(name), wanted)
-    if do == "try":
-        command = transaction.beside(move.team.server, [*PROGRAM, "verify", name])
-        if not commands.printed(command, MoveError, transaction.TRY_SECONDS, input="[]").endswith(f"{TRIED}\n"):
-            raise MoveError(f"{move.team.server} did not start; {causes.where(move.team.server)}")
-        return
-    if do == "done":
-        move.note.unlink(missing_ok=True)
-        (workshop(move.team) / ARTIFACTS_NOTE).unlink(missing_ok=True)
-        former_settings.forget(name)
-        return
-    if do in ("keep", "back"):
-        {"keep": former_settings.keep, "back": former_settings.put_back}[do](name)
-        return
-    to_do = [name for name, it in (("databases", move.moves_rows), ("artifacts", move.moves_artifacts)) if it]
-    move.refuse()
-    done = {"look": move.look, "begin": move.begin, "copy": move.copy, "undo": move.undo}[do]() if to_do else {}
-    # Settings that were kept, and data that are where they are declared: it was cut off before people were let in.
-    begun = not to_do and former_settings.kept(name).exists()
-    print(json.dumps({"moves": to_do, "begun": begun, **(done or {})}))
+    if do == "claim":
+        claim(name, run)
+    elif do == "keep":
+        former_settings.keep(name)
+    elif do == "back":
+        print(json.dumps({"back": former_settings.put_back(name)}))
+    elif do == "try":
+        try_out(move)
+    elif do == "done":
+        done(move)
+    elif do != "mine":
+        to_do(move, do)

@@ -86,7 +86,7 @@ def test_what_killed_backups_and_drills_have_left_goes_too(host, mode):
         (host.home / "cache" / "artifacts" / f"{name}.jsonl").write_text("{}")
         (host.home / "lib" / "mlflow-changes" / f"{name}.settings").mkdir(parents=True)
         (host.home / "lib" / "mlflow-changes" / f"{name}.settings" / "environment").write_text("left behind")
-        (host.home / "lib" / "mlflow-changes" / f"{name}.declared").write_text("left behind")
+        (host.home / "lib" / "mlflow-changes" / f"{name}.run-7.declared").write_text("left behind")
     (left[0] / "vision" / "link").symlink_to(host.home / "etc")
     said = host.look(mode)["vision"]
     for path in (*(folder / "vision" for folder in left), host.home / "cache" / "artifacts" / "vision.jsonl"):
@@ -97,7 +97,7 @@ def test_what_killed_backups_and_drills_have_left_goes_too(host, mode):
     assert names == ["vision-two"] * 3 + ["vision-two.jsonl"]
     assert [path.name for path in (host.home / "tmp").iterdir()] == ["mlflow-look.vision-two.x"]
     changes = sorted(path.name for path in (host.home / "lib" / "mlflow-changes").iterdir())
-    assert changes == ["vision-two.declared", "vision-two.settings"]
+    assert changes == ["vision-two.run-7.declared", "vision-two.settings"]
     assert (host.home / "etc" / "backup.json").exists()
 
 

@@ -75,7 +75,8 @@ def left_by_backups(name: str, places: Places) -> list[Path]:
     looks = [it for it in places.looks.glob(f"mlflow-look.{name}.*") if owner_of(it) in mine]
     lists = [places.cache / "artifacts" / f"{name}{ending}" for ending in (".jsonl", ".new")]
     lists += [places.cache / "noted" / f"{name}.{what}.json" for what in ("backup", "drill")]
-    changes = [places.changes / f"{name}.{what}" for what in ("dumps", "check", "declared", "moving", "settings")]
+    changes = [places.changes / f"{name}.{what}" for what in ("dumps", "run", "moving", "settings", "settings-part")]
+    changes += places.changes.glob(f"{name}.*.declared")
     return sorted({*changes, staging / name, places.staging / name, places.drills / name, *lists, *looks})
 
 
