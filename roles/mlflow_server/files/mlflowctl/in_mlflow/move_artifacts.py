@@ -116,8 +116,9 @@ class Store:
     def refuse_strangers(self) -> None:
         """Raise where the store has what did not come from here: something else may be meant to be there."""
         with contextlib.closing(self.listed()) as listed:
+            others = (path for path, _size in listed if path not in self.known)
             # A store that is somebody's may have millions.
-            strangers = list(itertools.islice((path for path, _ in listed if path not in self.known), MOST_NAMED + 1))
+            strangers = list(itertools.islice(others, MOST_NAMED + 1))
         if strangers:
             number = len(strangers) if len(strangers) <= MOST_NAMED else f"more than {MOST_NAMED}"
             named = ", ".join(sorted(strangers)[:MOST_NAMED])
