@@ -70,7 +70,7 @@ class Reasons:
     """Remembers of all that a stage prints what says why it failed."""
 
     def __init__(self) -> None:
-        self.first: list[str] = []
+        self.errors: deque[str] = deque(maxlen=TOLD)
         self.summary: deque[str] = deque(maxlen=TOLD)
         self.last: deque[str] = deque(maxlen=TOLD)
 
@@ -81,13 +81,13 @@ class Reasons:
             if text:
                 self.last.append(text)
         elif text.startswith("E "):
-            self.first = [*self.first, text][:TOLD]
+            self.errors.append(text)
         else:
             self.summary.append(text)
 
     def told(self) -> tuple[str, ...]:
         """Return the lines to tell."""
-        return (*self.first, *self.summary) or tuple(self.last)
+        return (*self.errors, *self.summary) or tuple(self.last)
 
 
 class Runner:

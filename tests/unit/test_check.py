@@ -46,7 +46,7 @@ def test_why_a_stage_failed_is_told_at_the_end(monkeypatch, capsys):
     """Whoever sees only the end of a log learns what failed: by pytest's words, and else by the last lines."""
     red = "\x1b[31mFAILED x.py::test_x - assert\x1b[0m"
     said = {
-        "unit": ["tests/unit/x.py F", *("E   assert 1 == 2" for _line in range(30)), red],
+        "unit": ["tests/unit/x.py F", "E   what it did", *("E   assert 1 == 2" for _line in range(30)), red],
         "lint": ["begun", *(f"line {number}" for number in range(100)), ""],
         "docs": ["ERROR: told, and no reason to fail"],
     }
