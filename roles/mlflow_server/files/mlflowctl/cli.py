@@ -53,7 +53,7 @@ FOR_PROGRAMS = {
     "locations": ("locations", "say which artifacts a copy of a database has elsewhere: PATH KNOWN"),
     "move-stores": (
         "stores",
-        "move a team to the stores that are declared: look|begin|keep|copy|try|back|undo|done|end TEAM RUN",
+        "move a team to the stores that are declared: look|claim|mine|begin|keep|copy|try|back|undo|done|end TEAM RUN",
     ),
     "put-back": ("backup.places", "undo a restore: PLAN"),
     "reinstate-teams": ("retirement.reinstate", "give retired teams what was kept of them: NAMES"),

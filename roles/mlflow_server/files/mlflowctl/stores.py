@@ -31,7 +31,7 @@ from mlflowctl import causes, commands, databases, environment_file, former_sett
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.files import write_private
-from mlflowctl.program import IN_MLFLOW, PROGRAM
+from mlflowctl.program import IN_MLFLOW, PROGRAM, last_answer
 from mlflowctl.team import Team
 from mlflowctl.transaction import TRIED, Change, workshop
 
@@ -54,8 +54,8 @@ class Move:
         self.team = team
         self.declared = declared["team"]
         self.environment = environment_file.parse(declared["environment"])
-        self.old = by_purpose(team.databases)
-        self.new = by_purpose(self.declared["databases"])
+        self.old = places_of(team.databases)
+        self.new = places_of(self.declared["databases"])
         self.run: Callable[..., Any] = team.run
         # Not what a Change undoes: from the last row until the server has the new settings, it is over.
         self.note = paths.HERE.changes / f"{team.name}.moving"
@@ -126,7 +126,7 @@ class Move:
             env={"PGCONNECT_TIMEOUT": "20", **self.environment, "PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore"},
             cwd=self.team.state_dir,
         )
-        answer = dict(json.loads(([line for line in done.stdout.splitlines() if line[:1] == "{"] or ["{}"])[-1]))
+        answer = last_answer(done.stdout)
         if done.returncode != 0:
             causes.note(self.team.server, redaction.hidden(done.stderr, self.secrets()))
             raise MoveError(redaction.hidden(answer.get("cause") or causes.cause(done.stderr), self.secrets()))
@@ -209,13 +209,9 @@ class Move:
         return done
 
 
-def by_purpose(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the databases by what they are for; one may be for both."""
-    return {
-        purpose: {"uri": it["uri"], "file": it["file"]}
-        for it in found
-        for purpose in (["auth", "tracking"] if it["name"] == "mlflow" else [it["name"]])
-    }
+def places_of(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return where databases are, by what they are for."""
+    return {purpose: {"uri": it["uri"], "file": it["file"]} for purpose, it in databases.by_purpose(found).items()}
 
 
 def file_of(name: str, run: str) -> Path:

@@ -27,7 +27,7 @@ from mlflowctl import team as teams
 from mlflowctl.errors import ODD, Problem
 from mlflowctl.files import sync
 from mlflowctl.in_mlflow import old_keys
-from mlflowctl.program import IN_MLFLOW, PROGRAM, lasting
+from mlflowctl.program import IN_MLFLOW, PROGRAM, last_answer, lasting
 from mlflowctl.team import Team
 from mlflowctl.transaction import Change, NotStartedError, workshop
 
@@ -104,11 +104,7 @@ class Upgrade:
 
     def targets(self) -> dict[str, dict[str, Any]]:
         """The databases by what they are for; one may be for both."""
-        return {
-            purpose: database
-            for database in self.team.databases
-            for purpose in (["auth", "tracking"] if database["name"] == "mlflow" else [database["name"]])
-        }
+        return databases.by_purpose(self.team.databases)
 
     def ask(self, do: str, uris: dict[str, str], registry: str | None) -> dict[str, Any]:
         """Let the wanted MLflow look at databases or migrate them, where the models are in a registry."""
@@ -128,7 +124,7 @@ class Upgrade:
             )
         except commands.LateError:
             raise UpgradeError(f"no answer within {seconds} s") from None
-        answer = dict(json.loads(([line for line in done.stdout.splitlines() if line[:1] == "{"] or ["{}"])[-1]))
+        answer = last_answer(done.stdout)
         if done.returncode != 0:
             self.note(done.stderr)
             ended = f"it was ended by signal {-done.returncode}" if done.returncode < 0 else None

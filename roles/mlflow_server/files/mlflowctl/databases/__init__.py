@@ -56,6 +56,15 @@ class DatabaseError(Problem):
     """Why a copy could not be made or put back."""
 
 
+def by_purpose(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return databases by what they are for; one may be for both."""
+    return {
+        purpose: database
+        for database in found
+        for purpose in (["auth", "tracking"] if database["name"] == "mlflow" else [database["name"]])
+    }
+
+
 def kind(database: dict[str, str]) -> str:
     """Return sqlite, postgresql, or the name of a database that this cannot copy."""
     return re.split(r"[+:]", database["uri"], maxsplit=1)[0]
