@@ -42,6 +42,8 @@ def link_checkout() -> None:
 
 
 project.tidy_up_when_told_to_end()
+# What fails in a helper of several tests tells what it saw, as what fails in a test does.
+pytest.register_assert_rewrite(*{path.stem for path in (ROOT / "tests").rglob("*.py")} - {"conftest"})
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(HOME)
 link_checkout()
 _AnsibleCollectionFinder(paths=[str(HOME)])._install()

@@ -13,6 +13,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
@@ -202,6 +203,10 @@ def main() -> None:
             answer = tasks[order["task"]](MlflowClient(), **order["values"])
         except Exception as error:  # noqa: BLE001 - the test is to tell
             answer = {"error": f"{type(error).__name__}: {error}"}
+        for thread in threading.enumerate():
+            # Once an experiment is set, MLflow writes it to each prompt that is registered or loaded, by and by.
+            if thread.name.startswith("link_prompt_to_experiment"):
+                thread.join()
         print(json.dumps(answer), file=answers, flush=True)
 
 
