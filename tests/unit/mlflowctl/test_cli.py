@@ -98,7 +98,7 @@ def test_a_change_that_programs_of_before_have_begun_is_undone(tmp_path):
     transaction.write_journal("vision", {"what": "upgrade to 2", "trying": False, "undo": [step]})
 
     class Vision:
-        name = "vision"
+        name, databases = "vision", ()
 
     transaction.undo(Vision(), transaction.read_journal("vision"))
     assert (tmp_path / "mlflow.db").read_text() == "old"

@@ -64,7 +64,8 @@ def test_who_stays_is_named(at_postgresql, monkeypatch):
 
 def test_a_team_of_one_host_asks_nobody(monkeypatch):
     monkeypatch.setattr(databases, "ask", lambda *_: pytest.fail("asked"))
-    replicas.wait_until_alone(team("", ""))
+    replicas.take(team("", ""), "a restore")
+    replicas.give_back(team("", ""), of_anybody=True)
     replicas.refuse_follower(team("", ""), "a restore")
     replicas.refuse_follower(team("a", "a"), "a restore")
 
@@ -116,3 +117,21 @@ def test_what_a_replica_does_not_serve(found, role, said):
     why = other_schema.why_not(found, role, "3.15.2")
     assert why is None if said is None else why.startswith(said)
     assert said is None or why.endswith("; run mlops.mlflow.site with both hosts")
+
+
+@pytest.mark.parametrize(
+    ("marks", "own", "said"),
+    [
+        ([None, None], None, None),
+        (["mlops.mlflow: a: upgrade to 3.18.0", None], "a", None),
+        ([None, "what an operator has written"], None, None),
+        ([None, "mlops.mlflow: a: upgrade to 3.18.0"], None, "a changes the databases (upgrade to 3.18.0), or was cut"),
+        # One that leads by now, of what the former leader has begun.
+        (["mlops.mlflow: a: the retirement"], "b", "a changes the databases (the retirement), or was cut off"),
+        # As the team's own code may have written it.
+        (["mlops.mlflow: a\x1b[2J: \n\u202ex"], None, "a??2J changes the databases (??x), or was"),
+    ],
+)
+def test_what_another_one_changes_is_not_served(marks, own, said):
+    why = other_schema.who_changes(marks, own)
+    assert why is None if said is None else why.startswith(said)

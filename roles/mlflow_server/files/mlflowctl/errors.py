@@ -7,6 +7,10 @@ class Problem(Exception):
     """Why it is not done, in words that can be shown; see `cli.py` for the exit code."""
 
 
+class DatabaseError(Problem):
+    """Why a database could not be asked, copied or put back."""
+
+
 # How data can be none of what they should be, whoever has written them: the work on others goes on.
 ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
 

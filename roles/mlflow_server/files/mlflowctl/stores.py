@@ -29,6 +29,7 @@ from urllib.parse import parse_qsl, quote
 
 from mlflowctl import causes, commands, databases, environment_file, former_settings, paths, redaction, transaction
 from mlflowctl import team as teams
+from mlflowctl.databases import uris
 from mlflowctl.errors import Problem
 from mlflowctl.files import write_private
 from mlflowctl.program import IN_MLFLOW, PROGRAM, last_answer
@@ -144,7 +145,7 @@ class Move:
         for purpose, it in self.new.items():
             _before, _mark, options = it["uri"].partition("?")
             hosts = sorted(option for option in parse_qsl(options) if option[0] in ("host", "port"))
-            places[purpose] = [databases.address(it["uri"]), hosts]
+            places[purpose] = [uris.address(it["uri"]), hosts]
         return hashlib.sha256(json.dumps(places, sort_keys=True).encode()).hexdigest()
 
     def begun(self) -> dict[str, Any] | None:

@@ -74,6 +74,11 @@ class Team:
         """The unit of its server."""
         return f"mlflow@{self.name}.service"
 
+    @property
+    def at_postgresql(self) -> str:
+        """What this host calls itself at PostgreSQL, which keeps so much of a name."""
+        return f"mlflow@{self.name}@{self.replica}"[:63]
+
     def own(self, path: Path) -> None:
         """Give a directory that root has made to the team's account."""
         account = pwd.getpwnam(self.account)

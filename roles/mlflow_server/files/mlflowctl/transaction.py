@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import causes, commands, locks, paths, settings
+from mlflowctl import causes, commands, locks, paths, replicas, settings
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.files import sync, write_private
@@ -102,6 +102,7 @@ def undo(team: Team, entry: dict[str, Any]) -> None:
             commands.WORK_SECONDS,
             team.account if step["as_account"] else None,
         )
+    replicas.give_back(team)
     forget_journal(team.name)
 
 
@@ -125,6 +126,7 @@ class Change:
         self.team = team
         self.what = what
         self.locks: dict[str, int] = {}
+        self.took_databases = False
 
     def __enter__(self) -> Change:
         # Never one while waiting for the other: who tries a server out has only "clients", and wants "server" again.
@@ -141,6 +143,8 @@ class Change:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         try:
             self.undo_what_is_left()
+            if self.took_databases:
+                replicas.give_back(self.team)
         finally:
             for handle in self.locks.values():
                 os.close(handle)
@@ -176,6 +180,11 @@ class Change:
             if time.monotonic() > end:
                 raise ChangeError(f"{self.team.server} still runs {STOP_SECONDS} s after it was asked to end")
             time.sleep(0.05)
+
+    def take_databases(self) -> None:
+        """Have no other replica serve the databases until the change is over, or undone."""
+        self.took_databases = True
+        replicas.take(self.team, self.what)
 
     def begin(self, steps: list[tuple[bool, list[str]]]) -> None:
         """Note how to undo what follows: commands, each with whether the team's account or root runs it."""
@@ -231,6 +240,9 @@ def may_start(name: str) -> bool:
     """
     entry = read_journal(name)
     if not entry:
+        team = teams.load(name)
+        if team.leads:
+            replicas.give_back(team, of_anybody=True)
         return True
     clients = lock(name, "clients", wait=False)
     if clients is None:

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import causes, commands, databases, redaction, replicas
+from mlflowctl import causes, commands, databases, redaction
 from mlflowctl import settings as handed_over
 from mlflowctl import team as teams
 from mlflowctl.errors import ODD, Problem
@@ -88,7 +88,7 @@ class Upgrade:
         self.step = "stop"
         self.change.stop_server()
         if older:
-            replicas.wait_until_alone(self.team)
+            self.change.take_databases()
         self.step = "snapshot"
         self.prepare(older)
         self.step = "migrate"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from mlflowctl import access_state, audit, databases, replicas
-from mlflowctl.databases import own_tables
+from mlflowctl.databases import own_tables, uris
 from mlflowctl.program import PACKAGE, PROGRAM
 from mlflowctl.team import Team
 from unit.mlflowctl.access_schema import BY_HAND, DECLARED, GRANTED, OF_PEOPLE, OF_WORK, SCHEMA, TABLES, UNKNOWN
@@ -61,7 +61,7 @@ def place():
 class Anybody:
     """A team whose account is nobody."""
 
-    account = ACCOUNT
+    account, leader = ACCOUNT, ""
 
     run, printed = Team.run, Team.printed
 
@@ -381,11 +381,11 @@ def test_neither_does_a_restore_or_a_count(team, database, place, stuck):
 
 
 def test_a_server_that_is_gone_is_not_waited_for():
-    uri, _environment = databases.reached("postgresql+psycopg://it@db/runs?tcp_user_timeout=5&sslmode=require")
+    uri, _environment = uris.reached("postgresql+psycopg://it@db/runs?tcp_user_timeout=5&sslmode=require")
     assert "tcp_user_timeout=5&" in uri
     assert "tcp_user_timeout=60000" not in uri
     assert "keepalives_idle=30" in uri
-    assert "tcp_user_timeout=60000" in databases.reached("postgresql://it@db/runs")[0]
+    assert "tcp_user_timeout=60000" in uris.reached("postgresql://it@db/runs")[0]
 
 
 def test_a_drill_finds_the_tables_in_a_schema_of_their_own(team, database, place):

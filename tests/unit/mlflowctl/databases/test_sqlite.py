@@ -9,6 +9,7 @@ import time
 
 import pytest
 from mlflowctl import databases
+from mlflowctl.databases import uris
 from mlflowctl.program import PROGRAM
 
 TOOL = [*PROGRAM, "database"]
@@ -123,12 +124,12 @@ def test_nobody_waits_for_a_pipe_beside_a_database(tmp_path, action, ending):
 
 
 def test_postgresql_gets_its_password_where_nobody_else_sees_it():
-    uri, environment = databases.without_password(
+    uri, environment = uris.without_password(
         "postgresql+psycopg://b%40b:p%40ss%2F@db.example.org:5433/runs?sslmode=require"
     )
     assert uri == "postgresql://b%40b@db.example.org:5433/runs?sslmode=require"
     assert environment["PGPASSWORD"] == "p@ss/"
-    assert "PGPASSWORD" not in databases.without_password("postgresql+psycopg://bob@localhost/runs")[1]
+    assert "PGPASSWORD" not in uris.without_password("postgresql+psycopg://bob@localhost/runs")[1]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_postgresql_gets_its_password_where_nobody_else_sees_it():
     ],
 )
 def test_uris_are_read_as_the_server_reads_them(given, plain, password):
-    uri, environment = databases.without_password(given)
+    uri, environment = uris.without_password(given)
     assert (uri.replace("%2F", "/"), environment.get("PGPASSWORD")) == (plain.replace("%2F", "/"), password)
 
 

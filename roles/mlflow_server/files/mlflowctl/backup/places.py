@@ -87,7 +87,8 @@ def switch(team: Team, plan: dict[str, Any]) -> None:
         if it["new"]:
             move(it["new"], it["live"])
     for it in plan["postgresql"]:
-        databases.restore(team, it["database"], Path(it["new"]))
+        mark = databases.marked(team, it["database"]) if team.leader else None
+        databases.restore(team, it["database"], Path(it["new"]), mark)
 
 
 def switch_back(team: Team, plan: dict[str, Any]) -> None:
@@ -103,7 +104,8 @@ def switch_back(team: Team, plan: dict[str, Any]) -> None:
                 move_if_there(it["live"] + ending, f"{it['former']}{ending}.new")
                 move(it["former"] + ending, it["live"] + ending)
     for it in plan["postgresql"]:
-        databases.restore(team, it["database"], Path(it["former"]))
+        if not databases.taken_over(team, it["database"]):
+            databases.restore(team, it["database"], Path(it["former"]))
 
 
 def undoing(plan: Path) -> list[str]:

@@ -217,7 +217,7 @@ class Restore:
             workshop(self.team)
             change.stop_server()
             wait_until_nobody_runs(self.team.account, self.team.name)
-            replicas.wait_until_alone(self.team)
+            change.take_databases()
             self.keep_aside()
             for place in (*self.works, self.home):
                 remove(place / "former")

@@ -15,10 +15,9 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from mlflowctl import trees
-from mlflowctl.databases import own_tables
+from mlflowctl.databases import marks, own_tables
 from mlflowctl.databases.sqlite import (
     check_sqlite,
     copy_sqlite,
@@ -31,29 +30,16 @@ from mlflowctl.databases.sqlite import (
     settle_sqlite,
     swap,
 )
-from mlflowctl.errors import Problem
+from mlflowctl.databases.uris import reached
+from mlflowctl.errors import DatabaseError, Problem
 from mlflowctl.program import PROGRAM
 from mlflowctl.team import Team, load
 
-# For who changes a table's definition in PostgreSQL and never ends, and for a server that is gone without a word.
-LOCK_SECONDS, SILENT_SECONDS = 60, 60
+# For who changes a table's definition in PostgreSQL and never ends.
+LOCK_SECONDS = 60
 # What nothing takes that is still under way; a dump of hundreds of gigabytes takes a few hours.
 COPY_SECONDS, ASK_SECONDS = 6 * 3600, 600
-KEEPALIVES = {
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-    "tcp_user_timeout": str(SILENT_SECONDS * 1000),
-}
-# As SQLAlchemy reads one: in a password, #, ? and / may stand as they are.
-URI = re.compile(
-    r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?(?P<place>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
-)
 LOCK_TIMEOUT = f"SET lock_timeout = '{LOCK_SECONDS}s';"
-
-
-class DatabaseError(Problem):
-    """Why a copy could not be made or put back."""
 
 
 def by_purpose(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -112,8 +98,11 @@ def copy(team: Team, database: dict[str, str], target: Path) -> None:
     os.replace(part, target)
 
 
-def restore(team: Team, database: dict[str, str], source: Path) -> None:
-    """Make the database what it was when source was copied, all at once. No server may run meanwhile."""
+def restore(team: Team, database: dict[str, str], source: Path, mark: str | None = None) -> None:
+    """Make the database what it was when source was copied, all at once. No server may run meanwhile.
+
+    Where a team has replicas, they find this mark there from then on (see mark), and not the one of the copy.
+    """
     refuse_unknown(database)
     if kind(database) == "sqlite":
         run_tool(team, "restore_sqlite", str(source), database["file"])
@@ -133,10 +122,29 @@ def restore(team: Team, database: dict[str, str], source: Path) -> None:
         drop = own_tables.statement(own_tables.DROP, own)
         command = ["psql", *options, f"--command={LOCK_TIMEOUT}{drop}", f"--file={script}"]
         command += [f"--command={own_tables.GRANT}", f"--dbname={uri}"]
+        if team.leader:
+            # The script looks in no schema by itself.
+            command.append(f"--command=RESET search_path; {marks.setting(database['name'], mark)}")
         run(team, command, COPY_SECONDS, env=environment)
     finally:
         for path in (script, listed):
             path.unlink(missing_ok=True)
+
+
+def mark(team: Team, database: dict[str, Any], text: str | None) -> None:
+    """Say in a database of PostgreSQL that it is being changed, or that it is no more: replicas look there first."""
+    ask(team, database, marks.setting(database["name"], text))
+
+
+def marked(team: Team, database: dict[str, Any]) -> str | None:
+    """Return what is said there so; None where nothing is."""
+    said = ask(team, database, marks.look(database["name"])).removesuffix("\n")
+    return said if said.startswith(marks.START) else None
+
+
+def taken_over(team: Team, database: dict[str, Any]) -> bool:
+    """Say whether a change that this host has begun is none of its any more: undone before, or of another leader."""
+    return bool(team.leader) and not (marked(team, database) or "").startswith(marks.text(team.replica, ""))
 
 
 def refuse_hangers_on(team: Team, database: dict[str, Any]) -> None:
@@ -204,13 +212,10 @@ def run_tool(team: Team, *words: str) -> str:
 
 def run(team: Team, command: list[str], seconds: int, **options: Any) -> str:
     """Run a command as the team's account, which ends it when it takes too long; return what it prints."""
+    if team.leader and "env" in options:
+        # Other replicas see whose it is.
+        options["env"] = {**options["env"], "PGAPPNAME": team.at_postgresql}
     return team.printed(command, DatabaseError, seconds, **options)
-
-
-def address(uri: str) -> str:
-    """Return a URI without who logs in there."""
-    found = URI.fullmatch(uri)
-    return f"{uri.partition(':')[0]}://{found['place'] if found else '…'}"
 
 
 def seconds_to_read(copy: Path) -> int:
@@ -221,33 +226,14 @@ def seconds_to_read(copy: Path) -> int:
     return min(ASK_SECONDS + copy.stat().st_size // 10**6, COPY_SECONDS)
 
 
-def without_password(uri: str) -> tuple[str, dict[str, str]]:
-    """Return SQLAlchemy's URI as PostgreSQL's own tools read it, with the password in the environment instead."""
-    found = URI.fullmatch(uri)
-    if not found:
-        raise DatabaseError("its URI cannot be read")
-    query = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
-    password = query.pop("password", unquote(found["password"] or ""))
-    plain = "postgresql://" + (f"{found['user']}@" if found["user"] is not None else "") + found["place"]
-    plain += f"?{urlencode(query, quote_via=quote)}" if query else ""
-    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "PGCONNECT_TIMEOUT": "30"}
-    return plain, {**environment, "PGPASSWORD": password} if password else environment
-
-
-def reached(uri: str) -> tuple[str, dict[str, str]]:
-    """Return the same so that a server that is gone is not waited for, unless the URI itself says for how long."""
-    plain, environment = without_password(uri)
-    _start, _mark, query = plain.partition("?")
-    more = {name: value for name, value in KEEPALIVES.items() if name not in dict(parse_qsl(query))}
-    return f"{plain}{'&' if query else '?'}{urlencode(more)}", environment
-
-
 def undo(name: str, database: str, dump: str) -> None:
     """Put a team's database back from its dump; without one, nothing was changed yet."""
     if not os.path.exists(dump):
         return
     team = load(name)
-    restore(team, next(it for it in team.databases if it["name"] == database), Path(dump))
+    found = next(it for it in team.databases if it["name"] == database)
+    if not taken_over(team, found):
+        restore(team, found, Path(dump))
 
 
 ACTIONS = {

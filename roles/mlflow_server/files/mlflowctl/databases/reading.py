@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from mlflowctl import commands, databases
+from mlflowctl.databases import uris
 from mlflowctl.databases.sqlite import connect_reading, files
 from mlflowctl.team import Team
 
@@ -35,7 +36,7 @@ def refuse_what_is_not_whole(file: str) -> None:
 
 def psql(team: Team, database: dict[str, Any], script: str) -> list[str]:
     """Return the lines that PostgreSQL answers to a script."""
-    uri, environment = databases.reached(database["uri"])
+    uri, environment = uris.reached(database["uri"])
     options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]
     feed = "\n".join([databases.LOCK_TIMEOUT, SESSION, script, ""])
     command = ["psql", *options, f"--dbname={uri}"]

@@ -26,6 +26,10 @@ def work(args: list[str]) -> None:
 
         sys.argv = args[1:]
         serve_uvicorn.run()
+    if os.environ.get("MLOPS_MLFLOW_REPLICA"):
+        from mlflowctl.in_mlflow import other_schema  # noqa: PLC0415 - as below
+
+        other_schema.outlive_exec()
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(args[0], args)

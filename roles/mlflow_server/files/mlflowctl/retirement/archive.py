@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from mlflowctl import client_root, databases, locations, paths, transaction, trees
 from mlflowctl.databases import sqlite
-from mlflowctl.errors import Problem
+from mlflowctl.errors import DatabaseError, Problem
 from mlflowctl.files import sync
 from mlflowctl.holes import Holes
 from mlflowctl.program import PROGRAM
@@ -35,7 +35,7 @@ def can_copy(database: dict[str, str]) -> bool:
     """Say whether there is a way to copy it here."""
     try:
         databases.refuse_unknown(database)
-    except databases.DatabaseError:
+    except DatabaseError:
         return False
     return True
 

@@ -18,8 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import commands, databases, locks, processes, replicas, transaction, trees
+from mlflowctl import commands, locks, processes, replicas, transaction, trees
 from mlflowctl import team as teams
+from mlflowctl.databases import uris
 from mlflowctl.errors import Problem
 from mlflowctl.files import remove as remove_files
 from mlflowctl.files import write_private
@@ -100,8 +101,8 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
     # Waits for who is changing the team, and undoes what was cut off of that.
     with transaction.Change(team, "the retirement"):
         close(team.name, places)
-        # What they acknowledge after the copy would be in no archive.
-        replicas.wait_until_alone(team)
+        # What others acknowledge after the copy would be in no archive: from here on, none of them starts.
+        replicas.take(team, "the retirement")
         path, artifacts_elsewhere = archive.write(team, directory, remove, data_dirs(team.name, places))
     record = {
         "archive": str(path),
@@ -110,7 +111,7 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
         "client_root": team.client_root,
         "files": [database["file"] for database in team.databases if database["file"]],
         "data": list(map(str, data_dirs(team.name, places))),
-        "elsewhere": [f"{database['name']} ({databases.address(database['uri'])})" for database in held],
+        "elsewhere": [f"{database['name']} ({uris.address(database['uri'])})" for database in held],
         "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
         "artifacts_elsewhere": artifacts_elsewhere,
     }

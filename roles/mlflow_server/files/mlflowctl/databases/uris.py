@@ -1,0 +1,49 @@
+"""URIs of databases, as SQLAlchemy reads them and as PostgreSQL's own tools do."""
+
+from __future__ import annotations
+
+import os
+import re
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from mlflowctl.errors import DatabaseError
+
+# For a server that is gone without a word.
+SILENT_SECONDS = 60
+KEEPALIVES = {
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": str(SILENT_SECONDS * 1000),
+}
+# As SQLAlchemy reads one: in a password, #, ? and / may stand as they are.
+URI = re.compile(
+    r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?(?P<place>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
+)
+
+
+def address(uri: str) -> str:
+    """Return a URI without who logs in there."""
+    found = URI.fullmatch(uri)
+    return f"{uri.partition(':')[0]}://{found['place'] if found else '…'}"
+
+
+def without_password(uri: str) -> tuple[str, dict[str, str]]:
+    """Return SQLAlchemy's URI as PostgreSQL's own tools read it, with the password in the environment instead."""
+    found = URI.fullmatch(uri)
+    if not found:
+        raise DatabaseError("its URI cannot be read")
+    query = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
+    password = query.pop("password", unquote(found["password"] or ""))
+    plain = "postgresql://" + (f"{found['user']}@" if found["user"] is not None else "") + found["place"]
+    plain += f"?{urlencode(query, quote_via=quote)}" if query else ""
+    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "PGCONNECT_TIMEOUT": "30"}
+    return plain, {**environment, "PGPASSWORD": password} if password else environment
+
+
+def reached(uri: str) -> tuple[str, dict[str, str]]:
+    """Return the same so that a server that is gone is not waited for, unless the URI itself says for how long."""
+    plain, environment = without_password(uri)
+    _start, _mark, query = plain.partition("?")
+    more = {name: value for name, value in KEEPALIVES.items() if name not in dict(parse_qsl(query))}
+    return f"{plain}{'&' if query else '?'}{urlencode(more)}", environment
