@@ -239,6 +239,25 @@ def test_a_host_that_was_away_during_it_does_not_serve_until_the_next_run(pair: 
     both_serve(pair, NEW)
 
 
+def test_a_replica_that_is_woken_during_a_change_waits_for_its_end(pair: Pair, shared: dict[str, Any]) -> None:
+    def said(statement: str = "") -> str:
+        look = "SELECT obj_description('alembic_version'::regclass, 'pg_class');"
+        return pair.store.sh("runuser -u postgres -- psql --quiet -At shared", feed=statement + look).strip()
+
+    assert said() == ""
+    # As where the leader is killed before it has noted how to undo it.
+    assert said("COMMENT ON TABLE alembic_version IS 'mlops.mlflow: mlflow1: upgrade to 4.0.0';")
+    pair.second.sh("systemctl restart --no-block mlflow@shared.service")
+    journal = "journalctl --no-pager --output=cat --unit=mlflow@shared.service"
+    why = "The server is not started: mlflow1 changes the databases (upgrade to 4.0.0), or was cut off while it did"
+    assert soon(lambda: why in pair.second.sh(journal), 600)
+    pair.first.sh("systemctl restart mlflow@shared.service")
+    assert said() == ""
+    # Its port is closed until it answers.
+    assert soon(lambda: pair.second.login(SHARED, **DAVE) == 200, 600)
+    both_serve(pair, NEW)
+
+
 @pytest.fixture(scope="module")
 def seen(pair: Pair, shared: dict[str, Any]) -> through_proxy.Seen:
     """Let eight people log through a proxy while a server dies, stays so for a while, and is drained later."""
