@@ -219,9 +219,17 @@ def serving_there(moved: Moved, environment: Path, filled: Path) -> Iterator[str
 
 def test_what_fails_in_the_middle_leaves_nothing(moved: Moved) -> None:
     moved.change("UPDATE tags SET value = 'a' || char(0) || 'b' WHERE key = 't'")
-    with pytest.raises(stores.MoveError, match=r"tags: .*NUL"):
+    for do in (moved.move().look, moved.move().copy):
+        with pytest.raises(stores.MoveError, match=r"tags: .* text with a NUL in it, .*: key 't', run_uuid '\w+'$"):
+            do()
+        assert moved.tables() == "0"
+    # A name that PostgreSQL has no room for is only found in the middle.
+    moved.change("UPDATE tags SET value = 'ab' WHERE key = 't'")
+    moved.change("UPDATE experiments SET name = ? WHERE name = 'hidden'", ["x" * 5000])
+    with pytest.raises(stores.MoveError, match=r"experiments: .*too long"):
         moved.move().copy()
     assert moved.tables() == "0"
+    moved.change("UPDATE experiments SET name = 'hidden' WHERE length(name) = 5000")
     # What was cut off before its undo is undone by the next.
     moved.change("UPDATE tags SET value = 'ab' WHERE key = 't'")
     moved.move().copy()

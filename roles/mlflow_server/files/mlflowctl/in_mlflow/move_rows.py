@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy
+from sqlalchemy import func
 from sqlalchemy.engine import Connection, Engine
 
 from mlflowctl.in_mlflow import migrate
@@ -87,13 +88,25 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
             known = sqlalchemy.MetaData()
             known.reflect(old[purpose])
             with old[purpose].connect() as connection:
+                refuse_nul(connection, known)
                 rows.update(counted(connection, known))
     return {"rows": rows}
 
 
+def refuse_nul(connection: Connection, known: sqlalchemy.MetaData) -> None:
+    """Raise for text that PostgreSQL does not take, and say where it is."""
+    for name, table in known.tables.items():
+        texts = [it for it in table.columns if isinstance(it.type, sqlalchemy.String | sqlalchemy.JSON)]
+        found = sqlalchemy.or_(sqlalchemy.false(), *(func.instr(it, func.char(0)) > 0 for it in texts))
+        row = connection.execute(sqlalchemy.select(*table.primary_key, sqlalchemy.literal(1)).where(found)).first()
+        if row:
+            where = ", ".join(f"{it.name} {value!r}" for it, value in zip(table.primary_key, row, strict=False))
+            raise MoveError(f"{name}: there is text with a NUL in it, which PostgreSQL does not take: {where}")
+
+
 def counted(connection: Connection, known: sqlalchemy.MetaData) -> dict[str, int]:
     """Return how many rows each table has."""
-    count = sqlalchemy.select(sqlalchemy.func.count())
+    count = sqlalchemy.select(func.count())
     return {name: int(connection.execute(count.select_from(it)).scalar() or 0) for name, it in known.tables.items()}
 
 
