@@ -30,6 +30,7 @@ test: toolchain-servers ## Run all of the checks below; the exit code is the ver
 test-all: test matrix ## The above, each ansible-core that is supported, and the stories that run on request
 	@$(MAKE) e2e ARGS="-m on_request"
 	@$(MAKE) lives ARGS="-m on_request"
+	@$(RUN) pytest tests/servers -m on_request
 
 cores: toolchain-servers build ## The oldest and the newest ansible-core: the plugins' tests, and the demo over SSH
 	@nice -n 10 $(RUN) python tools/matrix.py --ends
