@@ -63,7 +63,7 @@ class Anybody:
 
     account, leader = ACCOUNT, ""
 
-    run, printed = Team.run, Team.printed
+    run, printed, at_postgresql = Team.run, Team.printed, Team.at_postgresql
 
     def __init__(self, directory):
         self.directory = directory
