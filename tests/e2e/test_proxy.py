@@ -246,7 +246,7 @@ def asleep(doors: Doors) -> bool:
 
 def seen(doors: Doors) -> list[str]:
     """Return what MLflow's own log says that it was asked for, but for questions whether a log-in is right."""
-    lines = doors.server.sh("journalctl --no-pager --output cat --unit mlflow@vision.service")
+    lines = doors.server.journal("--unit=mlflow@vision.service")
     asked = re.findall(r'"[A-Z]+ (\S+) HTTP/1\.[01]"', lines)
     return [path for path in asked if path != WHO_AM_I]
 
