@@ -27,7 +27,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-START_SECONDS = 180
+# As long as a very busy machine needs to import it, and more.
+START_SECONDS = 1200
 SERVE = "serve"
 # What each of them would import again.
 SHARED = (

@@ -41,7 +41,7 @@ systemd-run --quiet --unit=names \
     pebble-challtestsrv -defaultIPv4 {proxy} -defaultIPv6 '' -http01 '' -https01 '' -tlsalpn01 ''
 systemd-run --quiet --unit=pebble --setenv=PEBBLE_VA_NOSLEEP=1 --setenv=PEBBLE_WFE_NONCEREJECT=0 \
     pebble -config /root/pebble.json -dnsserver 127.0.0.1:8053
-curl --silent --show-error --retry 30 --retry-connrefused --retry-delay 1 \
+curl --silent --show-error --retry 300 --retry-connrefused --retry-delay 1 \
     --cacert /root/ca.pem https://{address}:15000/roots/0
 """
 

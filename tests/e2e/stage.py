@@ -171,7 +171,7 @@ def forget_backups(stage: Stage, repository: str) -> None:
     stage.sh(f"rm -rf /etc/mlflow-backup {units} {repository}; systemctl daemon-reload")
 
 
-def soon(holds: Callable[[], bool], seconds: int = 120) -> bool:
+def soon(holds: Callable[[], bool], seconds: int = 600) -> bool:
     """Say whether something comes to hold; it may take long on a busy machine."""
     deadline, pause = time.monotonic() + seconds, 0.2
     while not holds():

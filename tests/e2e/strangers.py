@@ -107,7 +107,7 @@ class Stranger:
 
     def connect(self, name: str = VISION, speaks: str = "http/1.1") -> ssl.SSLSocket:
         """Return a connection."""
-        plain = socket.create_connection((self.address, 443), 60)
+        plain = socket.create_connection((self.address, 443), 300)
         self.trust.set_alpn_protocols([speaks])
         return self.trust.wrap_socket(plain, server_hostname=name)
 

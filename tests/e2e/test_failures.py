@@ -120,7 +120,7 @@ def test_why_a_store_cannot_be_used_is_a_line_and_the_journal_has_the_rest(run: 
     for name in ("broken", "stranger", "silent"):
         (line,) = [line for line in lines if line.startswith(f"{name}: ")]
         assert line.endswith(f"(more: journalctl -u mlflow@{name}.service)")
-        journal = obstructed.sh(f"journalctl --no-pager --output=cat -u mlflow@{name}.service")
+        journal = obstructed.journal(f"--unit=mlflow@{name}.service")
         assert "Traceback (most recent call last):" in journal
         assert SECRET not in journal
 

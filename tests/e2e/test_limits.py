@@ -118,7 +118,7 @@ def connections(stage: Stage, port: int, number: int, beginning: bytes = b"") ->
     with contextlib.ExitStack() as stack:
         found = []
         for _number in range(number):
-            found.append(stack.enter_context(socket.create_connection((stage.host.address, port), timeout=60)))
+            found.append(stack.enter_context(socket.create_connection((stage.host.address, port), timeout=300)))
             found[-1].sendall(beginning)
         yield found
 
@@ -188,7 +188,6 @@ def send_slowly(stage: Stage) -> bytes:
             sent += 1
             time.sleep(5)
         connection.sendall(body[sent:])
-        connection.settimeout(60)
         return connection.recv(4096)
 
 

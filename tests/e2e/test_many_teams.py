@@ -50,9 +50,8 @@ def few(converged: Stage) -> int:
 
 def most_at_once(host: Stage) -> int:
     """Return how many of the ten servers were awake at the same time."""
-    journal = host.sh("journalctl --no-pager --output cat --unit 'mlflow@more*'")
     awake = most = 0
-    for line in journal.splitlines():
+    for line in host.journal("--unit='mlflow@more*'").splitlines():
         awake += line.startswith("Started mlflow@") - line.startswith("Stopped mlflow@")
         most = max(most, awake)
     return most

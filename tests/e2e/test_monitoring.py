@@ -250,7 +250,7 @@ def test_a_backup_that_is_too_old_is_told_until_there_is_another(watched: Stage)
         run = stage.play("backup_team", **BACKUPS)
         assert run.code == 0, run.output
         assert soon(lambda: firing(stage) == set()), firing(stage)
-        assert holds(stage, 'mlflow_team_backup_bytes{team="nlp"} > 0')
+        assert soon(lambda: holds(stage, 'mlflow_team_backup_bytes{team="nlp"} > 0'))
     finally:
         forget_backups(stage, f"{BACKUPS['mlflow_backup_repository']} {noted}")
         stage.sh("systemctl reset-failed mlflow-backup-age.service", check=False)

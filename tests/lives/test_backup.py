@@ -21,7 +21,7 @@ BACKUPS = {
     "mlflow_backup_on_failure": "/usr/bin/touch /run/told-of",
 }
 RESTORE = "/usr/local/sbin/mlflowctl restore"
-WRITERS, SECONDS = 16, 600
+WRITERS, SECONDS = 16, 3600
 
 
 def play(host: Stage, name: str, *more: str) -> demo.Play:

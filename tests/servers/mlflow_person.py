@@ -204,7 +204,7 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 - the test is to tell
             answer = {"error": f"{type(error).__name__}: {error}"}
         for thread in threading.enumerate():
-            # Once an experiment is set, MLflow writes it to each prompt that is registered or loaded, by and by.
+            # MLflow writes to each prompt that is registered or loaded of which experiment that was, by and by.
             if thread.name.startswith("link_prompt_to_experiment"):
                 thread.join()
         print(json.dumps(answer), file=answers, flush=True)

@@ -14,6 +14,8 @@ from e2e import browser as browsers
 
 HTML = project.BUILD / "docs" / "html"
 PICTURES = project.BUILD / "pictures" / "site"
+# Seconds for a page, on a busy machine.
+PATIENCE = 600
 REFERENCE = "collections/mlops/mlflow"
 # One of each kind, and those with wide tables.
 PAGES = (
@@ -68,7 +70,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browsers.Browser]
 def loaded(page: browsers.Browser, url: str) -> None:
     """Open a page, and wait until all of it is there."""
     page.open(url)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while page.run("location.href + document.readyState") != f"{url}complete":
         assert time.monotonic() < deadline, page.text()
         time.sleep(0.1)
@@ -114,7 +116,7 @@ def test_what_is_written_can_be_read(site, page, name, dark):
 def test_the_search_finds_a_guide_without_another_address(site, page):
     page.resize("phone")
     loaded(page, f"{site}search.html?q=backup")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while "/docs/backup.html" not in str(page.run("[...document.querySelectorAll('#search-results a')].join()")):
         assert time.monotonic() < deadline, page.text()
         time.sleep(0.1)

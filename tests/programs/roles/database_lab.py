@@ -55,7 +55,8 @@ class Database:
         words = [f"-k {self.place}", "-c listen_addresses=127.0.0.1", f"-p {self.port}", "-c fsync=off"]
         words += [f"-c {option}" for option in options]
         files = f"-D{self.place / 'files'}"
-        self._run(self.programs / "pg_ctl", "start", "--wait", files, f"-l{self.place / 'log'}", f"-o{' '.join(words)}")
+        start = [self.programs / "pg_ctl", "start", "--wait", f"--timeout={PATIENCE}", files]
+        self._run(*start, f"-l{self.place / 'log'}", f"-o{' '.join(words)}")
 
     def stop(self):
         self._run(self.programs / "pg_ctl", "stop", "--mode=immediate", f"-D{self.place / 'files'}")

@@ -181,7 +181,7 @@ def test_whatever_an_account_runs_is_ended(lab, monkeypatch):
     monkeypatch.setattr(reading, "ASK_SECONDS", 1)
     began = time.monotonic()
     assert lab.look()["mlflow_team_scrape_error", 'team="vision"'] == 1
-    assert time.monotonic() - began < 100
+    assert time.monotonic() - began < 900
 
 
 def test_a_name_that_takes_days_to_compute_is_not_waited_for(lab, monkeypatch):

@@ -116,7 +116,7 @@ def library(tmp_path):
     for name in ("lib", "units"):
         (tmp_path / name).mkdir()
     for name in ("run.py", "team.py", "mine.py"):
-        (tmp_path / "lib" / name).write_text("import time; print(flush=True); time.sleep(60)")
+        (tmp_path / "lib" / name).write_text("import time; print(flush=True); time.sleep(600)")
     return paths.HERE.library
 
 

@@ -45,7 +45,7 @@ def server(*answers, context=None):
         try:
             yield listening.getsockname()[1], asked
         finally:
-            thread.join(20)
+            thread.join(300)
 
 
 @contextlib.contextmanager
@@ -183,7 +183,7 @@ def test_all_addresses_together_have_the_patience_of_one(monkeypatch):
         with pytest.raises(OSError, match=r"in time|timed out"):
             exchange.Connection("several", where[1], None).ask("GET", "/", None, {})
         # Two hundred times as long otherwise.
-        assert time.monotonic() - before < 15
+        assert time.monotonic() - before < 60
 
 
 def test_an_address_of_a_kind_that_this_host_has_not_is_followed_by_the_next(monkeypatch):
@@ -240,7 +240,7 @@ def test_what_was_ended_gives_nothing_but_what_was_said(certificate, tmp_path):
         answer = team.ask("GET", "/")
         sock = answer._connection.sock
         sock.sendall(b"more")
-        assert select.select([sock], [], [], 20)[0]
+        assert select.select([sock], [], [], 300)[0]
         team._watched[answer._connection] = 0
         team.rest()
         assert sock.recv(1000) == said
@@ -276,7 +276,7 @@ def test_an_answer_that_was_ended_is_not_told_as_whole(tmp_path, monkeypatch):
         finally:
             over.set()
             for thread in threads:
-                thread.join(20)
+                thread.join(300)
 
 
 @pytest.mark.parametrize(("trusted", "host"), [(True, "127.0.0.1"), (True, "127.0.0.2"), (False, "127.0.0.1")])
@@ -302,7 +302,7 @@ def test_only_a_server_that_is_trusted_is_told_who_asks(certificate, tmp_path, t
             with pytest.raises(OSError, match="certificate") as raised:
                 team.get("/")
             assert raised.value.errno == errno.EKEYREJECTED
-        thread.join(20)
+        thread.join(300)
     assert len([one for one in heard if one]) == (trusted and host == "127.0.0.1")
     let_go(team)
 
@@ -344,7 +344,7 @@ def test_what_nobody_asked_for_is_no_answer_to_the_next_question(tmp_path, unask
             with one:
                 heard.append(one.recv(65536))
                 one.sendall(answer)
-                assert go_on.wait(60)
+                assert go_on.wait(300)
                 one.sendall(more)
 
     thread = threading.Thread(target=serve)
@@ -354,10 +354,10 @@ def test_what_nobody_asked_for_is_no_answer_to_the_next_question(tmp_path, unask
         assert team.get("/one") == {}
         go_on.set()
         ((_at, connection),) = team._kept
-        assert select.select([connection.sock], [], [], 20)[0]
+        assert select.select([connection.sock], [], [], 300)[0]
         assert not connection.silent
         assert team.get("/two") == {}
-        thread.join(20)
+        thread.join(300)
     let_go(team)
     assert [one.split()[1] for one in heard] == [b"/one", b"/two"]
 
@@ -401,7 +401,7 @@ def test_who_reads_certificates_keeps_nobody_waiting(certificate, tmp_path, monk
 
     def slow(cafile):
         begun.set()
-        assert go_on.wait(60)
+        assert go_on.wait(300)
         return cafile
 
     monkeypatch.setattr(ssl, "create_default_context", slow)
@@ -413,10 +413,10 @@ def test_who_reads_certificates_keeps_nobody_waiting(certificate, tmp_path, monk
     try:
         for thread in threads[1:]:
             thread.start()
-            thread.join(20)
+            thread.join(300)
             assert not thread.is_alive()
     finally:
         go_on.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(300)
     assert found == [str(file)]

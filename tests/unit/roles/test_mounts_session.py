@@ -77,7 +77,7 @@ class Kernel:
 
     def __init__(self, tree, idle=30.0):
         self.mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.mine.settimeout(60)
+        self.mine.settimeout(300)
         self.theirs = theirs
         self.session = Session(theirs.fileno(), tree, idle)
         self.result = []
@@ -109,7 +109,7 @@ class Kernel:
 
     def end(self):
         self.session.end()
-        self.thread.join(60)
+        self.thread.join(300)
         return self.result
 
 
@@ -219,7 +219,7 @@ def test_who_gives_up_is_answered_at_once_and_nothing_is_left(kernel, tree):
     tree.go_on.set()
     # The kernel was not told of the node, and will not give it back.
     assert kernel.look_up(b"y", node) > 0
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while len(kernel.session.answers.nodes) != before + 1 and time.monotonic() < until:
         time.sleep(0.01)
     assert len(kernel.session.answers.nodes) == before + 1
@@ -256,7 +256,7 @@ def test_it_ends_when_nobody_asks(tree):
     asked = kernel.send(wire.LOOKUP, b"team\0")
     kernel.thread.start()
     assert kernel.answer()[:2] == (asked, 0)
-    kernel.thread.join(60)
+    kernel.thread.join(300)
     assert kernel.result == [ENDED]
     # What is asked from then on waits for the next one.
     kernel.send(wire.LOOKUP, b"file\0", kernel.session.answers.nodes.number(("team",)))
@@ -298,5 +298,5 @@ def test_a_file_that_is_open_goes_on_in_the_next_process(tree):
 
 def test_it_ends_with_its_mount(kernel):
     kernel.mine.shutdown(socket.SHUT_RDWR)
-    kernel.thread.join(60)
+    kernel.thread.join(300)
     assert kernel.result == [UNMOUNTED]

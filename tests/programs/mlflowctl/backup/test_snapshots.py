@@ -334,7 +334,7 @@ def test_restic_ends(lab, monkeypatch):
     began = time.monotonic()
     with pytest.raises(lab.repository.BackupError, match="restic snapshots was still not done after 1 s"):
         lab.repo().snapshots()
-    assert time.monotonic() - began < 100
+    assert time.monotonic() - began < 900
 
 
 def test_code_that_a_team_has_put_into_its_database_is_not_root_to_run(lab, monkeypatch):

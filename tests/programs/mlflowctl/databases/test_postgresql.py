@@ -49,7 +49,8 @@ def place():
     try:
         run(there / "initdb", "--auth=trust", "--username=it", "--no-sync", place / "files")
         options = f"-k {place} -c listen_addresses= -c fsync=off"
-        run(there / "pg_ctl", "start", "--wait", f"-D{place / 'files'}", f"-l{place / 'log'}", f"-o{options}")
+        start = [there / "pg_ctl", "start", "--wait", f"--timeout={WAIT_SECONDS}", f"-D{place / 'files'}"]
+        run(*start, f"-l{place / 'log'}", f"-o{options}")
         try:
             yield place
         finally:
