@@ -381,7 +381,7 @@ def test_files_whose_copying_was_cut_off_are_no_strangers(moved: Moved) -> None:
     assert [path for path in moved.store.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("do", ["directory", "alone", "full", "many", "long"])
+@pytest.mark.parametrize("do", ["directory", "alone", "full", "many", "long", "deep", "room"])
 def test_what_is_seen_from_inside(environment: Path, tmp_path: Path, do: str) -> None:
     done = subprocess.run(
         [environment / "bin" / "python", "-c", INSIDE[do], tmp_path],
@@ -476,12 +476,45 @@ with sqlalchemy.create_engine("sqlite://").connect() as connection:
         part = None
     assert found == {"long": (4, 100, 5, True), "short": (1000, 2500, 1000, True), "none": (1000, 0, 0, True)}, found
 """
+# As anybody can have MLflow make it, one upload after the other.
+DEEP = """
+os.chdir(place)
+for _level in range(1500):
+    os.mkdir("d")
+    os.chdir("d")
+Path("file").touch()
+os.symlink("file", "link")
+assert [*move_artifacts.files(str(place))] == ["d/" * 1500 + "file"]
+assert move_artifacts.odd(str(place)) == ["d/" * 1500 + "link"]
+for name in ("file", "link"):
+    os.unlink(name)
+for _level in range(1500):
+    os.chdir("..")
+    os.rmdir("d")
+"""
+# The disk has two and a half of them free, which each has all the same, one after the other.
+ROOM = """
+import types
+shutil.disk_usage = lambda path: types.SimpleNamespace(free=(200 << 20) + 2500)
+for number in range(20):
+    (place / str(number)).write_text("x" * 1000)
+(shop / "artifacts.back" / "of one that was killed").mkdir(parents=True)
+assert move_artifacts.copy({**asked, "whole": True})["copied"] == 20
+assert not (shop / "artifacts.back").exists()
+# With one call, and nothing of it on any disk.
+(place / "huge").touch()
+os.truncate(place / "huge", 1 << 40)
+refused(move_artifacts.copy, "has 200 MiB free, and 1048776 MiB are needed to read huge back", whole=True)
+assert not (store / "huge").exists()
+"""
 INSIDE = {
     "directory": STORE + DIRECTORY,
     "alone": STORE + ALONE,
     "full": STORE + FULL,
     "many": STORE + MANY,
     "long": LONG,
+    "deep": STORE + DEEP,
+    "room": STORE + ROOM,
 }
 
 
