@@ -10,8 +10,10 @@ import secrets
 import shutil
 import sqlite3
 import subprocess
+import time
 import typing as t
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import project
@@ -240,6 +242,42 @@ def test_what_a_server_has_worked_with_is_not_emptied(moved: Moved) -> None:
     with pytest.raises(stores.MoveError, match="rows in PostgreSQL that were not copied there: experiments"):
         moved.move().copy()
     assert moved.sql("SELECT count(*) FROM experiments WHERE name = 'since'") == "1"
+
+
+def test_what_comes_while_it_is_counted_is_not_emptied(moved: Moved) -> None:
+    moved.move().copy()
+    plain = moved.uri.replace("+psycopg2:", ":")
+    with subprocess.Popen(["psql", "-qAt", plain], stdin=-1, stdout=-1, text=True, bufsize=1) as other:
+        assert other.stdin
+        assert other.stdout
+        print("BEGIN; INSERT INTO experiments (name) VALUES ('since'); SELECT 'there';", file=other.stdin)
+        assert other.stdout.readline() == "there\n"
+        with ThreadPoolExecutor(1) as pool:
+            undone = pool.submit(moved.move().undo)
+            while moved.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0" and not undone.done():
+                time.sleep(0.1)
+            print("COMMIT;", file=other.stdin)
+            other.stdin.close()
+            with pytest.raises(stores.MoveError, match="rows in PostgreSQL that were not copied there: experiments"):
+                undone.result()
+    assert moved.sql("SELECT count(*) FROM experiments WHERE name = 'since'") == "1"
+
+
+def test_what_people_called_things_is_a_line(moved: Moved) -> None:
+    (moved.state / "artifacts" / "link\nall is well\x1b[2K").symlink_to("/etc/hostname")
+    with pytest.raises(stores.MoveError, match=r"no store holds: link all is well\\x1b\[2K$"):
+        moved.move().look()
+
+
+def test_nobody_else_works_on_it_meanwhile(moved: Moved, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(account: str, name: str) -> None:
+        raise transaction.ChangeError(f"gc of {name} still runs as {account}")
+
+    monkeypatch.setattr(stores, "wait_until_nobody_runs", busy)
+    with pytest.raises(transaction.ChangeError, match="gc of vision still runs"):
+        moved.move().copy()
+    assert moved.tables() == "0"
+    assert not moved.store.exists()
 
 
 def test_places_in_the_own_directory_go_along_and_others_are_named(moved: Moved) -> None:
