@@ -1,11 +1,14 @@
 """What whoever has a repository's password can write into it by hand: one snapshot of theirs is one snapshot."""
 
 import base64
+import contextlib
 import hashlib
+import http.server
 import json
 import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -106,3 +109,38 @@ def test_no_path_of_a_snapshot_gets_into_the_unit_of_its_drill(lab, monkeypatch)
     assert f"--property=EnvironmentFile={it.place}/secrets.env" in properties
     assert not [word for word in properties if "sta*ng" in word]
     assert (it.place / "secrets.env").read_text() == (lab.config / "vision" / "secrets.env").read_text()
+
+
+class Endless(http.server.BaseHTTPRequestHandler):
+    """A server of repositories that begins a list of keys, and never ends it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_words):
+        """Say nothing."""
+
+    def do_HEAD(self):
+        """Have whatever is looked for."""
+        self.send_response(200)
+        self.send_header("Content-Length", "155")
+        self.end_headers()
+
+    def do_GET(self):
+        """Go on for as long as somebody reads."""
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(b'2\r\n["\r\n')
+            while True:
+                self.wfile.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+
+
+def test_a_repository_that_answers_without_end_takes_no_more_memory_than_there_is_for_it(lab, monkeypatch):
+    monkeypatch.setattr(lab.repository, "MEMORY", 300 << 20)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        lab.set(repository=f"rest:http://127.0.0.1:{server.server_port}/")
+        with pytest.raises(lab.repository.BackupError, match="restic has taken more than 300 MiB of memory for what"):
+            lab.repo().snapshots()
+        server.shutdown()

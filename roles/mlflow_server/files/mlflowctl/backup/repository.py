@@ -35,6 +35,8 @@ ASK_SECONDS, WORK_SECONDS = 1800, 24 * 3600
 WORK = ("backup", "restore", "prune", "check", "stats", "ls")
 # For so long a backup may read nothing: a repository that is slow takes minutes for what waits. Others wait longer.
 STILL_SECONDS = 3600
+# Of the host's memory, what restic may take: who only keeps a repository can answer without end, and needs no password.
+MEMORY = max(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, 2 << 30)
 # Bytes of what a snapshot has that is read at once: whoever has written it chooses how much that is.
 LARGEST = 1 << 20
 PATTERN = re.compile(r"([*?\[\\])")
@@ -106,7 +108,7 @@ class Repository:
     def once(self, words: tuple[str, ...], environment: dict[str, str], into: IO[bytes] | None = None) -> commands.Done:
         """Run restic, and end it when it takes too long."""
         seconds = WORK_SECONDS if words[0] in WORK else ASK_SECONDS
-        command = ["restic", *words]
+        command = commands.limited(["restic", *words], MEMORY)
         try:
             if words[0] == "backup":
                 return watched(command, environment)
@@ -124,6 +126,8 @@ class Repository:
         """Say what to do about it, where that is known."""
         if "wrong password" in error:
             return f"mlflow_backup_password is not the password of the repository {self.shown()}"
+        if "out of memory" in error:
+            return f"restic has taken more than {MEMORY >> 20} MiB of memory for what {self.shown()} answers"
         # restic may end before it has passed on what ssh said of it.
         if "unable to start the sftp session" in error:
             return (
