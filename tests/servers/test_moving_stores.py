@@ -10,8 +10,10 @@ import secrets
 import shutil
 import sqlite3
 import subprocess
+import time
 import typing as t
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import project
@@ -250,6 +252,42 @@ def test_what_a_server_has_worked_with_is_not_emptied(moved: Moved) -> None:
     assert moved.sql("SELECT count(*) FROM experiments WHERE name = 'since'") == "1"
 
 
+def test_what_comes_while_it_is_counted_is_not_emptied(moved: Moved) -> None:
+    moved.move().copy()
+    plain = moved.uri.replace("+psycopg2:", ":")
+    with subprocess.Popen(["psql", "-qAt", plain], stdin=-1, stdout=-1, text=True, bufsize=1) as other:
+        assert other.stdin
+        assert other.stdout
+        print("BEGIN; INSERT INTO experiments (name) VALUES ('since'); SELECT 'there';", file=other.stdin)
+        assert other.stdout.readline() == "there\n"
+        with ThreadPoolExecutor(1) as pool:
+            undone = pool.submit(moved.move().undo)
+            while moved.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0" and not undone.done():
+                time.sleep(0.1)
+            print("COMMIT;", file=other.stdin)
+            other.stdin.close()
+            with pytest.raises(stores.MoveError, match="rows in PostgreSQL that were not copied there: experiments"):
+                undone.result()
+    assert moved.sql("SELECT count(*) FROM experiments WHERE name = 'since'") == "1"
+
+
+def test_what_people_called_things_is_a_line(moved: Moved) -> None:
+    (moved.state / "artifacts" / "link\nall is well\x1b[2K").symlink_to("/etc/hostname")
+    with pytest.raises(stores.MoveError, match=r"no store holds: link all is well\\x1b\[2K$"):
+        moved.move().look()
+
+
+def test_nobody_else_works_on_it_meanwhile(moved: Moved, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(account: str, name: str) -> None:
+        raise transaction.ChangeError(f"gc of {name} still runs as {account}")
+
+    monkeypatch.setattr(stores, "wait_until_nobody_runs", busy)
+    with pytest.raises(transaction.ChangeError, match="gc of vision still runs"):
+        moved.move().copy()
+    assert moved.tables() == "0"
+    assert not moved.store.exists()
+
+
 def test_places_in_the_own_directory_go_along_and_others_are_named(moved: Moved) -> None:
     place = moved.state / "artifacts"
     moved.change("UPDATE experiments SET artifact_location = ? WHERE name = 'shared'", [f"file://{place}/1"])
@@ -389,7 +427,7 @@ def test_files_whose_copying_was_cut_off_are_no_strangers(moved: Moved) -> None:
     assert [path for path in moved.store.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("do", ["directory", "alone", "full", "many", "long"])
+@pytest.mark.parametrize("do", ["directory", "alone", "full", "many", "long", "deep", "room"])
 def test_what_is_seen_from_inside(environment: Path, tmp_path: Path, do: str) -> None:
     done = subprocess.run(
         [environment / "bin" / "python", "-c", INSIDE[do], tmp_path],
@@ -484,12 +522,45 @@ with sqlalchemy.create_engine("sqlite://").connect() as connection:
         part = None
     assert found == {"long": (4, 100, 5, True), "short": (1000, 2500, 1000, True), "none": (1000, 0, 0, True)}, found
 """
+# As anybody can have MLflow make it, one upload after the other.
+DEEP = """
+os.chdir(place)
+for _level in range(1500):
+    os.mkdir("d")
+    os.chdir("d")
+Path("file").touch()
+os.symlink("file", "link")
+assert [*move_artifacts.files(str(place))] == ["d/" * 1500 + "file"]
+assert move_artifacts.odd(str(place)) == ["d/" * 1500 + "link"]
+for name in ("file", "link"):
+    os.unlink(name)
+for _level in range(1500):
+    os.chdir("..")
+    os.rmdir("d")
+"""
+# The disk has two and a half of them free, which each has all the same, one after the other.
+ROOM = """
+import types
+shutil.disk_usage = lambda path: types.SimpleNamespace(free=(200 << 20) + 2500)
+for number in range(20):
+    (place / str(number)).write_text("x" * 1000)
+(shop / "artifacts.back" / "of one that was killed").mkdir(parents=True)
+assert move_artifacts.copy({**asked, "whole": True})["copied"] == 20
+assert not (shop / "artifacts.back").exists()
+# With one call, and nothing of it on any disk.
+(place / "huge").touch()
+os.truncate(place / "huge", 1 << 40)
+refused(move_artifacts.copy, "has 200 MiB free, and 1048776 MiB are needed to read huge back", whole=True)
+assert not (store / "huge").exists()
+"""
 INSIDE = {
     "directory": STORE + DIRECTORY,
     "alone": STORE + ALONE,
     "full": STORE + FULL,
     "many": STORE + MANY,
     "long": LONG,
+    "deep": STORE + DEEP,
+    "room": STORE + ROOM,
 }
 
 

@@ -99,6 +99,23 @@ def test_a_run_is_found_by_identity_and_the_newest_by_name():
     assert names.by_identity_or_name(listed, "bas") is None
 
 
+def test_a_run_that_is_called_like_another_ones_identity_is_not_that_one():
+    victim = "0123456789abcdef0123456789abcdef"
+    listed = {f"{victim}@fedcba98": "fedcba9876543210", "base@01234567": victim}
+    assert names.by_identity_or_name(listed, victim) == "base@01234567"
+
+
+@pytest.mark.parametrize(
+    "long", ["n" * 300, "\u00e4" * 150, "\U0001f600" * 80, "a" + "\U0001f600" * 80], ids=["n", "two", "four", "odd"]
+)
+def test_what_is_called_like_a_long_name_is_shown_does_not_take_its_place(long):
+    shown = names.of_thing(long)
+    assert names.of_thing(shown) != shown
+    assert len(names.of_thing(shown).encode()) <= names.LONGEST
+    # Most names that end so are what they are.
+    assert names.of_thing("model~0123abcd") == "model~0123abcd"
+
+
 @pytest.mark.parametrize(
     ("place", "path"),
     [

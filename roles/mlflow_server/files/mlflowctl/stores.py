@@ -32,6 +32,7 @@ from mlflowctl import team as teams
 from mlflowctl.databases import uris
 from mlflowctl.errors import Problem
 from mlflowctl.files import write_private
+from mlflowctl.processes import wait_until_nobody_runs
 from mlflowctl.program import IN_MLFLOW, PROGRAM, last_answer
 from mlflowctl.team import Team
 from mlflowctl.transaction import TRIED, Change, workshop
@@ -130,7 +131,9 @@ class Move:
         answer = last_answer(done.stdout)
         if done.returncode != 0:
             causes.note(self.team.server, redaction.hidden(done.stderr, self.secrets()))
-            raise MoveError(redaction.hidden(answer.get("cause") or causes.cause(done.stderr), self.secrets()))
+            why = redaction.hidden(answer.get("cause") or causes.cause(done.stderr), self.secrets())
+            # Names and places in it are of people's choice.
+            raise MoveError(causes.shown(why))
         return answer
 
     def secrets(self) -> set[str]:
@@ -192,6 +195,8 @@ class Move:
         with Change(self.team, "move to other stores") as change:
             self.run = change.run
             change.stop_server()
+            # Such as mlflow-gc@, which would go on with what is left behind.
+            wait_until_nobody_runs(self.team.account, self.team.name)
             self.undo()
             if self.moves_artifacts:
                 # Somebody may have given one since.

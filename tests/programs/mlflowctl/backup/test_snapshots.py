@@ -75,6 +75,10 @@ def lead_out(place, manifest):
     manifest["databases"][0]["copy"] = "../../../../../etc/hostname"
 
 
+def long_line(place, _manifest):
+    (place / "artifacts.jsonl").write_text(" " * 70_000)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -83,6 +87,14 @@ def lead_out(place, manifest):
         (another("artifacts", {"directory": "/a/../../etc", "files": 1, "bytes": 1}), "a manifest that no backup"),
         (another("elsewhere", {"others": 1, "names": ["\x1b[2K"]}), "a manifest that no backup"),
         (another("counts", []), "a manifest that no backup"),
+        (another("host", "here\nall is well"), "a manifest that no backup"),
+        (another("time", "2026\u202e1"), "a manifest that no backup"),
+        (
+            another("artifacts", {"directory": "/a\nExecStopPost=x", "files": 1, "bytes": 1}),
+            "a manifest that no backup",
+        ),
+        (another("host", "h" * (1 << 20)), "manifest.json has more than 1048576 bytes"),
+        (long_line, "a line of artifacts.jsonl has"),
         (lead_out, "a manifest that no backup"),
         (other_text("secrets.env", "LD_PRELOAD=/srv/evil.so\n"), "secrets.env .* sets more than the 3 secrets"),
         (other_text("secrets.env", "MLFLOW_CRYPTO_KEK_PASSPHRASE=a\rLD_PRELOAD=x"), "secrets.env .* sets more"),
@@ -102,6 +114,16 @@ def test_a_snapshot_that_another_host_has_forged_changes_nothing(lab, change, me
     assert lab.everything() == before
 
 
+def test_who_may_read_secrets_is_not_for_a_snapshot_to_say(lab):
+    def open_up(place, _manifest):
+        for name in ("secrets.env", "admin_password"):
+            (place / "settings" / name).chmod(0o666)
+
+    lab.restore_into(identity=forge(lab, open_up))
+    for name in ("secrets.env", "admin_password"):
+        assert stat.S_IMODE((lab.config / "vision" / name).stat().st_mode) == 0o600, name
+
+
 def test_the_server_of_a_forged_snapshot_is_this_hosts(lab):
     def lead_elsewhere(place, manifest):
         manifest["mlflow_version"] = "3.16.0"
@@ -113,6 +135,7 @@ def test_the_server_of_a_forged_snapshot_is_this_hosts(lab):
     lab.install("3.17.2")
     lab.restore_into(identity=identity)
     assert os.readlink(lab.config / "vision" / "venv") == str(lab.home / "opt" / "3.16.0")
+    assert stat.S_IMODE((lab.config / "vision" / "basic_auth.ini").stat().st_mode) == 0o640
 
 
 @pytest.mark.parametrize("text", ["[mlflow]\nauthorization_function = evil:run\n", "[evil]\nx = 1\n", "no options"])

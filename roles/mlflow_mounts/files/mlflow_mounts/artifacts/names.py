@@ -14,6 +14,9 @@ UNSEEN = "\\x00-\\x1f\\x7f-\\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
 SPECIAL = re.compile(f"[%/{UNSEEN}\ud800-\udfff]")
 # Of a file's own name, which stays what it was wherever it can.
 IMPOSSIBLE = re.compile(f"[/{UNSEEN}\ud800-\udfff]")
+# How a name ends that was too long; of the rest, the bytes of a letter that has no room any more are missing.
+CUT = re.compile(r"~[0-9a-f]{8}\Z")
+LEFT_OUT = 4
 
 Thing = TypeVar("Thing")
 
@@ -31,7 +34,9 @@ def _digest(text: str) -> str:
 
 def _cut(name: str, text: str, longest: int) -> str:
     """Return a name that is not too long, and still another one for another text."""
-    if len(name.encode()) <= longest:
+    size = len(name.encode())
+    # Another text may be what one that is too long is called.
+    if size <= longest - LEFT_OUT or (size <= longest and not CUT.search(name)):
         return name
     return f"{name.encode()[: longest - 9].decode(errors='ignore')}~{_digest(text)}"
 
@@ -69,7 +74,6 @@ def distinct(things: Iterable[tuple[str, str, Thing]]) -> dict[str, Thing]:
 
 def by_identity_or_name(listed: Mapping[str, str], asked: str) -> str | None:
     """Return the listed name of an identity, or of the first of that name, where names are listed by identity."""
-    for name, identity in listed.items():
-        if asked == identity or name.rpartition("@")[0] == asked:
-            return name
-    return None
+    # Anybody may call a run like the identity of another one.
+    found = next((name for name, identity in listed.items() if identity == asked), None)
+    return found or next((name for name in listed if name.rpartition("@")[0] == asked), None)

@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,9 @@ class Drill:
         ini["mlflow"]["database_uri"] = stores.get("auth", stores.get("mlflow", "")).replace("%", "%%")
         with open(self.place / "basic_auth.ini", "w", encoding="utf-8") as file:
             ini.write(file)
+        # Where a snapshot has it, is any path to systemd, which writes that into a unit, and finds others by patterns.
+        secrets = self.place / "secrets.env"
+        shutil.copyfile(settings_dir / secrets.name, secrets)
         directory = self.manifest["artifacts"]["directory"]
         variables = {
             "HOME": str(seen),
@@ -223,7 +227,7 @@ class Drill:
         words += [f"--property={it}" for it in (*PROPERTIES, f"RuntimeMaxSec={self.patience() * 2}")]
         words += [f"--property={kind}Directory=mlflow-drill/{self.team}" for kind in ("State", "Runtime")]
         words += ["--property=StateDirectoryMode=0700", "--property=RuntimeDirectoryMode=0700"]
-        words += [f"--property=WorkingDirectory={seen}", f"--property=EnvironmentFile={settings_dir / 'secrets.env'}"]
+        words += [f"--property=WorkingDirectory={seen}", f"--property=EnvironmentFile={secrets}"]
         words += [f"--setenv={name}={value}" for name, value in variables.items()]
         command = [str(python), str(IN_MLFLOW), "serve", "server", "--app-name", "basic-auth"]
         commands.printed([*words, *self.beside_postgresql(), *command], BackupError, commands.DO_SECONDS)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mlflowctl.backup import contents
 from mlflowctl.backup.repository import BackupError
+from mlflowctl.files import write_private
 
 # What the databases need to be of any use: three secrets, and the password that the admin had.
 SECRETS = ("secrets.env", "admin_password")
@@ -75,6 +76,13 @@ def must_be_settings(base: Path, path: Path, auth_uri: str | None) -> None:
                 )
     elif path.name == SHARED:
         must_be_known_options(text, auth_uri)
+
+
+def keep_text(path: Path) -> None:
+    """Have nothing of it but its text: who else might read or write it, its snapshot says, and lists of rights do."""
+    text = path.read_bytes()
+    path.unlink()
+    write_private(path, text)
 
 
 def must_be_known_options(text: str, auth_uri: str | None) -> None:

@@ -6,17 +6,29 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, AnyStr
 
 from mlflowctl.backup import contents
+from mlflowctl.backup.repository import BackupError
 
 # What of a snapshot says which artifacts there are.
 LIST = "artifacts.jsonl"
+# Bytes of a line: of a path each byte may take six, and one of a snapshot's has whatever its writer put there.
+LONGEST_LINE = 64 << 10
 
 
 def files_of(place: Path) -> Iterator[contents.File]:
     """Give the files of a list, one at a time."""
-    with open(place, encoding="utf-8") as lines:
-        yield from contents.read_files(lines)
+    with open(place, encoding="utf-8") as file:
+        yield from contents.read_files(lines_of(file))
+
+
+def lines_of(file: IO[AnyStr]) -> Iterator[AnyStr]:
+    """Give its lines; raise for one that nobody is to have in memory."""
+    while line := file.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise BackupError(f"a line of {LIST} has more than {LONGEST_LINE} bytes")
+        yield line
 
 
 def put_in_order(place: Path) -> None:
@@ -25,7 +37,7 @@ def put_in_order(place: Path) -> None:
         return
     with open(place, "rb") as file:
         found, end = [], 0
-        for line in file:
+        for line in lines_of(file):
             found += [(contents.order(it["path"]), end) for it in contents.read_files([line.decode()])]
             end += len(line)
         handle, name = tempfile.mkstemp(dir=place.parent)

@@ -18,7 +18,7 @@ from mlflowctl import commands, databases, locations, paths
 from mlflowctl.backup import contents
 from mlflowctl.backup.lists import files_of
 from mlflowctl.backup.repository import BackupError, Repository, Snapshot
-from mlflowctl.errors import named
+from mlflowctl.errors import hides, named
 from mlflowctl.program import PROGRAM
 from mlflowctl.team import Team
 
@@ -33,30 +33,33 @@ NAMES = ("auth", "tracking", "mlflow")
 
 def read_manifest(repository: Repository, snapshot: Snapshot) -> tuple[str, dict[str, Any]]:
     """Return where the snapshot has its copies, and what it says about itself."""
+    reason = ""
     for path in snapshot["paths"]:
         if not is_plain(path):
-            reason = BackupError("it is not where one could be")
+            reason = reason or "it is not where one could be"
             continue
         if not repository.is_roots(snapshot, f"{path}/{MANIFEST}"):
             # Among the artifacts, where the team could have put one.
-            reason = BackupError("root has written none")
+            reason = reason or "root has written none"
             continue
         try:
             manifest = json.loads(repository.read(snapshot, f"{path}/{MANIFEST}"))
         except BackupError as error:
-            reason = error
+            reason = str(error)
             continue
         except ValueError:
             manifest = None
         if not is_well_formed(manifest, repository.team):
             raise BackupError(f"snapshot {snapshot['short_id']} has a manifest that no backup of this team has written")
         return path, manifest
-    raise BackupError(f"snapshot {snapshot['short_id']} has no manifest: {reason}")
+    raise BackupError(f"snapshot {snapshot['short_id']} has no manifest: {reason or 'it has no paths'}")
 
 
 def is_plain(path: object) -> bool:
-    """Say whether it is an absolute path that leads nowhere but down."""
-    return isinstance(path, str) and os.path.isabs(path) and os.path.normpath(path) == path and "\0" not in path
+    """Say whether it is an absolute path that leads nowhere but down, in one line wherever it is written."""
+    return (
+        isinstance(path, str) and os.path.isabs(path) and os.path.normpath(path) == path and not any(map(hides, path))
+    )
 
 
 def is_number(value: Any) -> bool:
@@ -84,6 +87,7 @@ def is_well_formed(manifest: Any, team: str) -> bool:
             and set(manifest["counts"]) == set(contents.COUNTS)
             and all(map(is_number, numbers))
             and all(isinstance(manifest[key], str) for key in ("time", "host", "admin_username"))
+            and not any(map(hides, manifest["time"] + manifest["host"]))
             # Those of before had none.
             and is_number(manifest.get("elsewhere", {"others": 0})["others"])
             and all(map(locations.is_shown, manifest.get("elsewhere", {}).get("names", [])))

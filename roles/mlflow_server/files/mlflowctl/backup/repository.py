@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from mlflowctl import commands, holes, paths, redaction
 from mlflowctl import team as teams
-from mlflowctl.errors import Problem
+from mlflowctl.errors import Problem, named
 
 # Seconds to wait for another host that has the repository for itself.
 PATIENCE = 3600
@@ -35,6 +35,10 @@ ASK_SECONDS, WORK_SECONDS = 1800, 24 * 3600
 WORK = ("backup", "restore", "prune", "check", "stats", "ls")
 # For so long a backup may read nothing: a repository that is slow takes minutes for what waits. Others wait longer.
 STILL_SECONDS = 3600
+# Of the host's memory, what restic may take: who only keeps a repository can answer without end, and needs no password.
+MEMORY = max(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, 2 << 30)
+# Bytes of what a snapshot has that is read at once: whoever has written it chooses how much that is.
+LARGEST = 1 << 20
 PATTERN = re.compile(r"([*?\[\\])")
 NO_LETTER = re.compile("[\udc80-\udcff]")
 
@@ -104,7 +108,7 @@ class Repository:
     def once(self, words: tuple[str, ...], environment: dict[str, str], into: IO[bytes] | None = None) -> commands.Done:
         """Run restic, and end it when it takes too long."""
         seconds = WORK_SECONDS if words[0] in WORK else ASK_SECONDS
-        command = ["restic", *words]
+        command = commands.limited(["restic", *words], MEMORY)
         try:
             if words[0] == "backup":
                 return watched(command, environment)
@@ -122,6 +126,8 @@ class Repository:
         """Say what to do about it, where that is known."""
         if "wrong password" in error:
             return f"mlflow_backup_password is not the password of the repository {self.shown()}"
+        if "out of memory" in error:
+            return f"restic has taken more than {MEMORY >> 20} MiB of memory for what {self.shown()} answers"
         # restic may end before it has passed on what ssh said of it.
         if "unable to start the sftp session" in error:
             return (
@@ -157,10 +163,16 @@ class Repository:
         return True
 
     def snapshots(self, *words: str) -> list[Snapshot]:
-        """Return the team's snapshots, of any host, the newest last."""
+        """Return the team's snapshots, of any host, the newest last.
+
+        One that no restic has written is none, and keeps nobody from the others.
+        """
         tag = f"mlflow,team={self.team}"
-        listed = json.loads(self.run("snapshots", "--json", "--tag", tag, *words).stdout or "[]")
-        return sorted(listed or [], key=lambda snapshot: moment(snapshot["time"]))
+        listed = json.loads(self.run("snapshots", "--json", "--tag", tag, *words).stdout or "[]") or []
+        whole = [it for it in listed if is_whole(it)]
+        if odd := [str(it["short_id"]) for it in listed if it not in whole]:
+            print(f"written by no restic, and passed over: {', '.join(odd[:5])}", file=sys.stderr)
+        return sorted(whole, key=lambda snapshot: moment(snapshot["time"]))
 
     def find(self, identity: str | None = None, at: str | None = None, host: str | None = None) -> Snapshot:
         """Return a snapshot: this one of any host, or a host's last one until then.
@@ -171,6 +183,10 @@ class Repository:
         if identity:
             found = [snapshot for snapshot in found if snapshot["id"].startswith(identity)]
             wanted = f"snapshot: no snapshot '{identity}' of team {self.team}"
+            if len(found) > 1:
+                raise BackupError(
+                    f"snapshot: {len(found)} snapshots of team {self.team} begin with '{identity}'; give more of its ID"
+                )
         else:
             host = host or self.known.host
             others = sorted({str(snapshot["hostname"]) for snapshot in found} - {host})
@@ -178,14 +194,15 @@ class Repository:
             future, found = in_future(found), [snapshot for snapshot in found if snapshot not in in_future(found)]
             wanted = f"team: no snapshot of team {self.team} on {host}"
             if future:
-                named = ", ".join(f"{it['short_id']} of {it['time'][:19]}" for it in future[:5])
-                print(f"dated in the future, and passed over: {named}", file=sys.stderr)
-                wanted += f" that is not dated in the future ({named})"
+                which = ", ".join(f"{it['short_id']} of {it['time'][:19]}" for it in future[:5])
+                print(f"dated in the future, and passed over: {which}", file=sys.stderr)
+                wanted += f" that is not dated in the future ({which})"
             if at:
                 found = [snapshot for snapshot in found if moment(snapshot["time"]) <= moment(at)]
                 wanted = f"at: {wanted[6:]} until {at}"
         if not found:
-            hint = f"; for one of {others[0]}, add -e from_host={others[0]}" if not identity and others else ""
+            other = named(others[0]) if not identity and others else ""
+            hint = f"; for one of {other}, add -e from_host={other}" if other else ""
             raise BackupError(f"{wanted} is in {self.shown()}{hint}")
         return found[-1]
 
@@ -234,7 +251,21 @@ class Repository:
 
     def read(self, snapshot: Snapshot, path: str) -> str:
         """Return the text of a file in a snapshot."""
-        return self.run("dump", snapshot["id"], path).stdout
+        return self.first("dump", snapshot["id"], path)
+
+    def first(self, *words: str) -> str:
+        """Return what restic prints; raise where that is more than anybody wants to have in memory."""
+        with tempfile.TemporaryFile() as file:
+            try:
+                with subprocess.Popen(["head", f"--bytes={LARGEST}"], stdin=subprocess.PIPE, stdout=file) as head:
+                    self.run(*words, into=head.stdin)
+            except BackupError:
+                if os.fstat(file.fileno()).st_size < LARGEST:
+                    raise
+            if os.fstat(file.fileno()).st_size >= LARGEST:
+                raise BackupError(f"{named(words[-1])} has more than {LARGEST} bytes")
+            file.seek(0)
+            return file.read().decode(errors="replace")
 
     def save(self, snapshot: Snapshot, path: str, target: Path) -> None:
         """Write a file of a snapshot, however long it is."""
@@ -255,7 +286,7 @@ class Repository:
 
     def is_roots(self, snapshot: Snapshot, path: str) -> bool:
         """Say whether a file of a snapshot was root's, or whoever runs this."""
-        lines = objects(self.run("ls", "--json", snapshot["id"], path).stdout)
+        lines = objects(self.first("ls", "--json", snapshot["id"], path))
         return any((it.get("path"), it.get("type"), it.get("uid")) == (path, "file", os.geteuid()) for it in lines)
 
     def size(self, snapshot: Snapshot) -> int:
@@ -337,6 +368,16 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc)
 
 
+def is_whole(snapshot: Snapshot) -> bool:
+    """Say whether it has what restic writes of each, and a time that is one."""
+    try:
+        moment(snapshot["time"])
+    except (BackupError, KeyError):
+        return False
+    paths = snapshot.get("paths")
+    return isinstance(paths, list) and isinstance(snapshot.get("hostname"), str)
+
+
 def in_future(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
     """Return those that cannot have been made yet."""
     end = now() + AHEAD
@@ -354,7 +395,7 @@ def moment(text: str) -> datetime.datetime:
     text = re.sub(r"\.(\d{1,5})(?!\d)", lambda found: f".{found[1]:0<6}", text)
     try:
         return datetime.datetime.fromisoformat(re.sub(r"Z$", "+00:00", text)).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise BackupError(
             f"at: '{text}' is not a valid time such as 2026-11-24 05:30 or 2026-11-24T05:30:00+01:00"
         ) from None

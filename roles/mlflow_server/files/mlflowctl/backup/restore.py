@@ -25,6 +25,7 @@ from mlflowctl.backup.fetched import (
     SHARED,
     drop_what_is_others,
     give,
+    keep_text,
     must_be_directory,
     must_be_plain,
     must_be_settings,
@@ -139,9 +140,10 @@ class Restore:
         """Make what was fetched the team's, once it is seen to be no more than it should be."""
         for file in self.settings:
             must_be_settings(self.fetched_below(file), file, self.team.databases[0]["uri"])
+            keep_text(file)
             if file.name == SHARED:
-                # The group has perhaps another number by now.
                 os.chown(file, os.geteuid(), self.owner.pw_gid)
+                file.chmod(0o640)
         for copy, _tables in self.copies:
             must_be_plain(self.fetched_below(copy), copy)
             give(copy, self.owner)
@@ -340,4 +342,7 @@ def main(*words: str) -> None:
     with alone(f"restore-{into.name}"):
         restore = Restore(repository, repository.find(options.snapshot, options.at, options.host), into)
         refuse_what_does_not_fit(restore.manifest, into)
-        print(json.dumps(restore.told() if options.dry_run else {**restore.run(), "kept_aside": restore.kept_aside()}))
+        if options.dry_run:
+            print(json.dumps({**restore.told(), "id": restore.snapshot["id"]}))
+        else:
+            print(json.dumps({**restore.run(), "kept_aside": restore.kept_aside()}))

@@ -15,8 +15,10 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -29,6 +31,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 AT_ONCE, WAITING = 8, 1000
 MOST_NAMED = 5
 CHUNK = 1024**2
+# Left free beside what is read back, so that no team stops for want of space.
+SPARE_BYTES = 200 << 20
 # How much of the copying is done again at most after it was cut off.
 NOTE_SECONDS = 10
 
@@ -41,10 +45,40 @@ def files(root: str) -> Generator[str, None, None]:
     """Yield the files below a directory, by their ways from there; none where nobody has kept any yet."""
     if not os.path.isdir(root) and os.path.isdir(os.path.dirname(root)):
         return
-    for folder, _folders, names in os.walk(root, onerror=fail):
+    for folder, _folders, names in levels(root, fail):
         paths = (os.path.join(folder, name) for name in names)
         # A pipe would be read for ever; what a link is to is refused when nobody can make another.
         yield from (os.path.relpath(path, root) for path in paths if os.path.isfile(path) and not os.path.islink(path))
+
+
+def levels(
+    root: str, onerror: Callable[[OSError], None] | None = None
+) -> Generator[tuple[str, list[str], list[str]], None, None]:
+    """Yield what os.walk does, however deep that is: before Python 3.12, that ends at a thousand."""
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                found = [(entry.name, is_folder(entry), entry.is_symlink()) for entry in entries]
+        except OSError as error:
+            if onerror is not None:
+                onerror(error)
+            continue
+        yield (
+            folder,
+            [name for name, whole, _link in found if whole],
+            [name for name, whole, _link in found if not whole],
+        )
+        waiting += [os.path.join(folder, name) for name, whole, link in found if whole and not link]
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Say whether it is a directory, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def fail(error: OSError) -> None:
@@ -55,7 +89,7 @@ def fail(error: OSError) -> None:
 def odd(root: str) -> list[str]:
     """Return what no store can hold: links, and whatever else is no file."""
     found = [os.path.basename(root)] if os.path.islink(root) else []
-    for folder, folders, names in os.walk(root):
+    for folder, folders, names in levels(root):
         for name in [*folders, *names]:
             path = os.path.join(folder, name)
             # What somebody has removed meanwhile is not in the way.
@@ -68,7 +102,7 @@ def state(path: str) -> list[int]:
     """Return what is another after a file was written to; nothing of one that is gone."""
     try:
         found = os.stat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
@@ -91,11 +125,38 @@ def each(do: Callable[[str], Any], ways: Iterable[str]) -> Generator[Any, None, 
             yield from pool.map(do, part)
 
 
+class Room:
+    """On the disk that all teams share: what is read back takes it for a moment, and nobody knows how much that is."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self.taken, self.changed = place, 0, threading.Condition()
+
+    @contextlib.contextmanager
+    def held(self, way: str, size: int) -> Iterator[None]:
+        """Have so many bytes of it, when others that have some are done; raise where that is not enough."""
+        with self.changed:
+            while (free := shutil.disk_usage(self.place).free) < self.taken + size + SPARE_BYTES:
+                if not self.taken:
+                    raise MoveError(
+                        f"{self.place} has {free >> 20} MiB free, and {(size + SPARE_BYTES) >> 20} MiB are needed to "
+                        f"read {way} back"
+                    )
+                self.changed.wait()
+            self.taken += size
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.taken -= size
+                self.changed.notify_all()
+
+
 class Store:
     """Where they go, and what is known to be there."""
 
     def __init__(self, asked: dict[str, Any]) -> None:
         self.root, self.uri, self.note = asked["from"], asked["to"], Path(asked["note"])
+        self.room, self.aside = Room(self.note.parent), self.note.with_name("artifacts.back")
         self.repository = get_artifact_repository(self.uri)
         self.known: dict[str, list[int]] = {}
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -130,10 +191,12 @@ class Store:
         before = state(path)
         folder = os.path.dirname(way)
         try:
-            self.repository.log_artifact(path, folder or None)
-            with tempfile.TemporaryDirectory(dir=self.note.parent) as aside:
-                back = self.repository.download_artifacts(way, aside)
-                same = digest(back) == digest(path)
+            with self.room.held(way, (before or [0])[0]):
+                self.repository.log_artifact(path, folder or None)
+                # What was written to meanwhile may have any size in the store.
+                same = state(path) == before and self.is_there(way, path)
+        except MoveError:
+            raise
         except Exception:
             # Removed by people meanwhile: what came of it to the store goes when nobody writes any more.
             if state(path):
@@ -144,6 +207,11 @@ class Store:
         # Written to meanwhile, it is another one by now.
         return way, before if same else []
 
+    def is_there(self, way: str, path: str) -> bool:
+        """Say whether the store gives what was copied to it."""
+        with tempfile.TemporaryDirectory(dir=self.aside) as aside:
+            return digest(self.repository.download_artifacts(way, aside)) == digest(path)
+
     def copy(self) -> dict[str, int]:
         """Copy what is new."""
         wanted = {way: found for way in files(self.root) if (found := state(os.path.join(self.root, way)))}
@@ -151,6 +219,9 @@ class Store:
         # Before the first is there: what is cut off finds files in the store that are its own, and no strangers.
         self.known.update({way: [] for way in missing})
         self.write()
+        # What one that was killed has left there takes room.
+        shutil.rmtree(self.aside, ignore_errors=True)
+        self.aside.mkdir(mode=0o700)
         last = time.monotonic()
         try:
             for way, found in each(self.carry, missing):
@@ -160,6 +231,7 @@ class Store:
                     last = time.monotonic()
         finally:
             self.write()
+            shutil.rmtree(self.aside, ignore_errors=True)
         return {"files": len(wanted), "bytes": sum(found[0] for found in wanted.values()), "copied": len(missing)}
 
     def forget_gone(self, whole: bool) -> None:

@@ -196,6 +196,9 @@ def empty(asked: dict[str, Any]) -> dict[str, Any]:
                 connection.execute(sqlalchemy.text(LOCK_TIMEOUT))
                 # Whatever else somebody has put there meanwhile is not this one's to remove.
                 known.reflect(connection, only=sorted(tables(connection) & {*asked["rows"]}))
+                # Nobody else adds a row between being counted and being removed.
+                for name in map(engine.dialect.identifier_preparer.quote, known.tables):
+                    connection.execute(sqlalchemy.text(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"))
                 refuse_used(counted(connection, known), asked["rows"])
                 dropped += len(known.tables)
                 known.drop_all(connection)
