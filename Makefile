@@ -16,10 +16,10 @@ WORKERS ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all matrix check bench bench-access bench-kinds bench-audit bench-hosts bench-mounts between next $(STAGES) toolchain toolchain-mlflow toolchain-between toolchain-next toolchain-servers build hosts format release lock clean
+.PHONY: help demo test test-all matrix check bench bench-access bench-kinds bench-audit bench-hosts bench-mounts bench-replicas between next $(STAGES) toolchain toolchain-mlflow toolchain-between toolchain-next toolchain-servers build hosts format release lock clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: toolchain-mlflow build ## Deploy two teams on throwaway hosts, to look at
 	@$(RUN) python tools/demo.py $(ARGS)
@@ -77,7 +77,7 @@ docs: build ## The documentation as a site, in build/docs/html
 	@$(RUN) pytest tests/site
 
 bench: ## Measure everything, side by side with the ways it replaces
-	@$(MAKE) bench-access bench-kinds bench-audit bench-hosts bench-mounts ARGS=
+	@$(MAKE) bench-access bench-kinds bench-audit bench-hosts bench-mounts bench-replicas ARGS=
 
 bench-access: toolchain-mlflow build ## Measure managing access (ARGS=users)
 	@$(RUN) python bench/access.py $(ARGS)
@@ -93,6 +93,9 @@ bench-hosts: toolchain-mlflow build ## Measure a host with many teams (ARGS="ser
 
 bench-mounts: toolchain-mlflow build ## Measure artifacts as files (ARGS="--mib 512 --runs 200 --users 10")
 	@$(RUN) python bench/mounts.py $(ARGS)
+
+bench-replicas: toolchain-mlflow build ## Measure a team on several hosts (ARGS="--share 4 --rounds 4")
+	@$(RUN) python bench/replicas.py $(ARGS)
 
 build: toolchain ## Build the collection and install it in build/collections
 	@$(RUN) python tools/build.py
