@@ -23,9 +23,12 @@ import project
 
 # As long as a very busy machine needs to load three of them at once, and more.
 PATIENCE = 1200
-# As many rounds as it takes is what makes a hash slow, and nothing else about it.
+# As many rounds as it takes is what makes a hash slow, and nothing else about it. What is loaded of MLflow, in two
+# processes, stays: looking for what of it could go is a fifth of that.
 HURRIED = """
+import gc
 from werkzeug import security
+gc.set_threshold(100_000)
 security.generate_password_hash.__defaults__ = ("pbkdf2:sha256:1", 16)
 """
 

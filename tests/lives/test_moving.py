@@ -80,9 +80,8 @@ def pair(converged: Stage) -> Iterator[Pair]:
     yield both
     stage.forget_backups(first, "/nowhere")
     testhosts.down(["store", OTHER])
-    # It has moved away; whoever comes next finds it here.
+    # It has moved away; `converged` has it here again for whoever comes next.
     stage.forget(first, "nlp")
-    assert first.play("site").code == 0
 
 
 def test_a_team_is_restored_beside_itself(pair: Pair) -> None:
