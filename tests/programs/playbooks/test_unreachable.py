@@ -1,4 +1,4 @@
-"""A proxy, a client or a PostgreSQL that is down keeps nothing else from being done, and the run says so in the end."""
+"""A proxy, a client, a PostgreSQL or an S3 that is down keeps nothing else from being done, and the run says so."""
 
 import sys
 
@@ -20,6 +20,7 @@ SERVER = {
         ("mlflow_proxies", "configure_proxies"),
         ("mlflow_clients", "configure_proxies"),
         ("mlflow_databases", "make_databases"),
+        ("mlflow_buckets", "make_buckets"),
     ],
 )
 def test_the_only_host_of_a_group_is_down(group, playbook, play):
