@@ -27,9 +27,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: A line for each.
-  type: list
-  elements: str
+  description: What is to be said of each, by its name.
+  type: dict
 """
 
 import typing as t
@@ -37,14 +36,9 @@ import typing as t
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.bucket_keys import unmade_problems
 
 
-def unmade_keys(teams: list[dict[str, t.Any]]) -> list[str]:
-    """As a list."""
-    return list(unmade_problems(teams))
-
-
 class FilterModule:
     """The filter for Ansible."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """By name."""
-        return {"unmade_keys": unmade_keys}
+        return {"unmade_keys": unmade_problems}

@@ -30,11 +30,7 @@ def key_of(found: t.Any) -> Key | None:
     return {name: str(found[name]) for name in (ID, SECRET)}
 
 
-def unmade_problems(teams: t.Sequence[dict[str, t.Any]]) -> t.Iterator[str]:
-    """Teams whose server would get into no bucket."""
-    for team in teams:
-        if team["state"] != "absent" and team["environment"].get(ID) == UNMADE:
-            yield (
-                f"mlflow_teams: {team['name']}: environment: the key to its bucket is not made yet; run "
-                "mlops.mlflow.make_buckets first"
-            )
+def unmade_problems(teams: t.Sequence[dict[str, t.Any]]) -> dict[str, str]:
+    """Teams whose server would get into no bucket, with what is to be said of each."""
+    why = "environment: the key to its bucket is not made yet; run mlops.mlflow.make_buckets first"
+    return {team["name"]: why for team in teams if team["state"] != "absent" and team["environment"].get(ID) == UNMADE}

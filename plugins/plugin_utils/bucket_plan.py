@@ -44,6 +44,21 @@ def former_of_absent(accounts: t.Sequence[Account], found: Found) -> list[Found]
     ]
 
 
+def refusals(accounts: t.Sequence[Account], buckets: t.Sequence[Found], users: t.Sequence[Found]) -> list[Found]:
+    """Whose bucket or user could not be made, and why, of the results of tasks that went through them."""
+    done = [("bucket", each["item"], each) for each in buckets]
+    done += [("user", each["item"]["user"] if isinstance(each["item"], dict) else each["item"], each) for each in users]
+    place = "mlflow_teams: {team}: {option}: the S3 says: "
+    return [
+        {"user": account["user"], "problem": place.format(**account) + " ".join(each["msg"].split())}
+        for kind, name, each in done
+        # What modules say only where they fail.
+        if "msg" in each
+        for account in accounts
+        if account[kind] == name
+    ]
+
+
 def policy(account: Account) -> Found:
     """What a team's user may do."""
     bucket = f"arn:aws:s3:::{account['bucket']}"

@@ -2,7 +2,7 @@
 
 import pytest
 from ansible_collections.mlops.mlflow.plugins.filter.bucket_plan import bucket_plan
-from ansible_collections.mlops.mlflow.plugins.plugin_utils.bucket_plan import policy, same
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.bucket_plan import policy, refusals, same
 
 NLP = {
     "team": "nlp",
@@ -123,3 +123,15 @@ def test_what_is_refused(problem, state):
     done = planned(**state)
     assert done["problems"] == [f"{PLACE}{problem}"]
     assert not any(value for name, value in done.items() if name != "problems")
+
+
+def test_what_an_s3_refuses_is_said_of_the_team_alone():
+    vision = {**NLP, "team": "vision", "bucket": "mlflow-vision", "user": "mlflow-nlp-vision"}
+    taken = {"item": "mlflow-nlp", "changed": False, "msg": "Failed to create bucket:\nBucketAlreadyExists"}
+    denied = {"item": {"user": "mlflow-nlp-vision", "policy": MINE}, "msg": "AccessDenied"}
+    fine = [{"item": "mlflow-vision", "changed": True}, {"item": "mlflow-nlp", "changed": True}]
+    assert refusals([NLP, vision], fine, fine) == []
+    assert refusals([NLP, vision], [taken, fine[0]], [fine[1], denied]) == [
+        {"user": "mlflow-nlp", "problem": f"{PLACE}the S3 says: Failed to create bucket: BucketAlreadyExists"},
+        {"user": "mlflow-nlp-vision", "problem": f"{PLACE.replace('nlp', 'vision')}the S3 says: AccessDenied"},
+    ]

@@ -144,9 +144,9 @@ def test_without_the_collection(monkeypatch):
 
 
 def test_a_server_without_a_key():
-    assert list(unmade_problems([team(key=unmade()), team("b"), team("c", key=unmade(), state="absent")])) == [
-        "mlflow_teams: nlp: environment: the key to its bucket is not made yet; run mlops.mlflow.make_buckets first"
-    ]
+    assert unmade_problems([team(key=unmade()), team("b"), team("c", key=unmade(), state="absent")]) == {
+        "nlp": "environment: the key to its bucket is not made yet; run mlops.mlflow.make_buckets first"
+    }
 
 
 @pytest.mark.parametrize("content", [None, [], {}, {ID: "a"}, {ID: "a", SECRET: 1}])

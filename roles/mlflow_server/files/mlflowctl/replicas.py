@@ -8,6 +8,7 @@ and then looks who has them open, also a host that nobody else can reach any mor
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import time
 
 from mlflowctl import databases
@@ -48,9 +49,25 @@ def take(team: Team, what: str) -> None:
 
     Raise, before anything is changed, where one stays.
     """
+    say(team, what)
+    wait_until_alone(team)
+
+
+def say(team: Team, what: str) -> None:
+    """Say in the databases that this host changes them."""
     for database in shared(team):
         databases.mark(team, database, marks.text(team.replica, what))
-    wait_until_alone(team)
+
+
+def hold_open(team: Team) -> list[subprocess.Popen[str]]:
+    """Be seen at the databases, also between two things that are done there, until what is returned is closed."""
+    return [databases.hold_open(team, database) for database in shared(team)]
+
+
+def close(process: subprocess.Popen[str]) -> None:
+    """End it; it does nothing but wait for that."""
+    process.kill()
+    process.communicate()
 
 
 def wait_until_alone(team: Team) -> None:

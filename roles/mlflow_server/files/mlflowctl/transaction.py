@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,9 @@ def workshop(team: Team) -> Path:
 
 def undo(team: Team, entry: dict[str, Any]) -> None:
     """Do what undoes a change; each step may have been done already, or never have been needed."""
+    if not entry.get("said"):
+        # As changes of before did not say it in databases that are shared.
+        replicas.say(team, entry["what"])
     for step in entry["undo"]:
         commands.printed(
             understood(step["command"]),
@@ -126,6 +130,7 @@ class Change:
         self.team = team
         self.what = what
         self.locks: dict[str, int] = {}
+        self.psql: list[subprocess.Popen[str]] = []
         self.took_databases = False
 
     def __enter__(self) -> Change:
@@ -138,6 +143,9 @@ class Change:
                 os.close(server)
                 time.sleep(0.2)
         self.undo_what_is_left()
+        if self.team.leads:
+            # What nobody could say at the end of the last one.
+            replicas.give_back(self.team)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -146,6 +154,8 @@ class Change:
             if self.took_databases:
                 replicas.give_back(self.team)
         finally:
+            for process in self.psql:
+                replicas.close(process)
             for handle in self.locks.values():
                 os.close(handle)
 
@@ -184,12 +194,17 @@ class Change:
     def take_databases(self) -> None:
         """Have no other replica serve the databases until the change is over, or undone."""
         self.took_databases = True
+        self.psql = replicas.hold_open(self.team)
         replicas.take(self.team, self.what)
+
+    def keep_databases(self) -> None:
+        """Have no other replica ever serve them again."""
+        self.took_databases = False
 
     def begin(self, steps: list[tuple[bool, list[str]]]) -> None:
         """Note how to undo what follows: commands, each with whether the team's account or root runs it."""
         undoing = [{"as_account": as_account, "command": command} for as_account, command in steps]
-        write_journal(self.team.name, {"what": self.what, "trying": False, "undo": undoing})
+        write_journal(self.team.name, {"what": self.what, "trying": False, "undo": undoing, "said": True})
 
     def try_out(self, program: str, feed: str = "") -> None:
         """Start the server as it is now for a program that is to find it well; clients still wait."""

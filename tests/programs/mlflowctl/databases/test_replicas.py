@@ -9,6 +9,7 @@ from pathlib import Path
 import project
 import pytest
 from mlflowctl import databases, replicas, transaction
+from mlflowctl.backup import places
 from mlflowctl.databases import marks
 from mlflowctl.program import PACKAGE
 from mlflowctl.team import Team
@@ -136,13 +137,53 @@ def test_a_leader_that_comes_back_undoes_nothing_that_another_has_taken_over(tea
     assert databases.marked(team, team.databases[0]) is None
 
 
-def test_what_a_host_that_is_there_changes_is_left(team, replica):
-    replicas.take(team, "upgrade to 3.18.0")
+def test_what_a_host_that_is_there_changes_is_left(team):
     other = Team(**{**vars(team), "replica": "b", "leader": "b"})
-    _found, end = replica(host="a")
-    replicas.give_back(other, of_anybody=True)
-    assert databases.marked(team, team.databases[0])
-    end()
+    with transaction.Change(team, "upgrade to 3.18.0") as change:
+        change.take_databases()
+        # Also between two things that are done there.
+        assert replicas.others(other) == ["a"]
+        replicas.give_back(other, of_anybody=True)
+        assert databases.marked(team, team.databases[0])
+    assert databases.marked(team, team.databases[0]) is None
+    replicas.wait_until_alone(other)
+
+
+def test_what_has_ended_for_good_stays_so(team):
+    with transaction.Change(team, "the retirement") as change:
+        change.take_databases()
+        change.keep_databases()
+    assert databases.marked(team, team.databases[0]) == "mlops.mlflow: a: the retirement"
+    # Until somebody changes it again.
+    with transaction.Change(team, "restoring"):
+        pass
+    assert databases.marked(team, team.databases[0]) is None
+
+
+def test_a_restore_into_an_empty_database_is_seen_and_undone(team, postgresql, tmp_path):
+    database = team.databases[0]
+    plan = {"places": [], "postgresql": [{"database": database}]}
+    done = {"new": "INSERT INTO runs VALUES ('kept')", "former": "DROP TABLE runs, alembic_version"}
+    for which, statement in done.items():
+        postgresql.sql(statement, "nlp")
+        plan["postgresql"][0][which] = str(tmp_path / f"{which}.dump")
+        databases.copy(team, database, tmp_path / f"{which}.dump")
+    replicas.take(team, "restoring snapshot 1")
+    places.switch(team, plan)
+    assert postgresql.sql("SELECT name FROM runs", "nlp") == "kept"
+    assert databases.marked(team, database) == "mlops.mlflow: a: a restore"
+    places.switch_back(team, plan)
+    assert databases.rows(team, database) == {}
+
+
+def test_what_a_release_of_before_has_cut_off_is_undone_as_what_is_said(team, uri, postgresql):
+    """Its journal says nothing of it."""
+    look = "INSERT INTO runs SELECT obj_description('alembic_version'::regclass, 'pg_class')"
+    step = {"as_account": False, "command": ["psql", f"--command={look}", uri.replace("+psycopg", "")]}
+    transaction.make_home()
+    transaction.undo(team, {"what": "upgrade to 3.18.0", "undo": [step]})
+    assert postgresql.sql("SELECT name FROM runs", "nlp") == "mlops.mlflow: a: upgrade to 3.18.0"
+    assert databases.marked(team, team.databases[0]) is None
 
 
 def test_nothing_is_said_once_the_server_may_start_again(team, monkeypatch):

@@ -15,7 +15,7 @@ from typing import Any
 
 from mlflowctl import databases, paths, trees
 from mlflowctl import team as teams
-from mlflowctl.databases import sqlite
+from mlflowctl.databases import marks, sqlite
 from mlflowctl.files import sync, write_private
 from mlflowctl.program import lasting
 from mlflowctl.team import Team
@@ -87,7 +87,8 @@ def switch(team: Team, plan: dict[str, Any]) -> None:
         if it["new"]:
             move(it["new"], it["live"])
     for it in plan["postgresql"]:
-        mark = databases.marked(team, it["database"]) if team.leader else None
+        # In a database that was empty, nothing could be said before.
+        mark = marks.text(team.replica, "a restore") if team.leader else None
         databases.restore(team, it["database"], Path(it["new"]), mark)
 
 

@@ -169,10 +169,9 @@ class Repository:
         """
         tag = f"mlflow,team={self.team}"
         listed = json.loads(self.run("snapshots", "--json", "--tag", tag, *words).stdout or "[]") or []
-        whole = [it for it in listed if is_whole(it)]
-        if odd := [str(it["short_id"]) for it in listed if it not in whole]:
+        if odd := [str(it["short_id"]) for it in listed if not is_whole(it)]:
             print(f"written by no restic, and passed over: {', '.join(odd[:5])}", file=sys.stderr)
-        return sorted(whole, key=lambda snapshot: moment(snapshot["time"]))
+        return sorted(filter(is_whole, listed), key=lambda snapshot: moment(snapshot["time"]))
 
     def find(self, identity: str | None = None, at: str | None = None, host: str | None = None) -> Snapshot:
         """Return a snapshot: this one of any host, or a host's last one until then.

@@ -12,11 +12,12 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import trees
+from mlflowctl import commands, trees
 from mlflowctl.databases import marks, own_tables
 from mlflowctl.databases.sqlite import (
     check_sqlite,
@@ -145,6 +146,25 @@ def marked(team: Team, database: dict[str, Any]) -> str | None:
 def taken_over(team: Team, database: dict[str, Any]) -> bool:
     """Say whether a change that this host has begun is none of its any more: undone before, or of another leader."""
     return bool(team.leader) and not (marked(team, database) or "").startswith(marks.text(team.replica, ""))
+
+
+def hold_open(team: Team, database: dict[str, Any]) -> subprocess.Popen[str]:
+    """Have a database of PostgreSQL open, as this host, until its input or this process ends."""
+    uri, environment = reached(database["uri"])
+    process = subprocess.Popen(
+        ["psql", "--no-psqlrc", "--quiet", f"--dbname={uri}"],
+        env={**environment, "PGAPPNAME": team.at_postgresql},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        **commands.given_up(team.account),
+    )
+    # One that is away is told of by whoever asks it next.
+    with contextlib.suppress(BrokenPipeError):
+        print("\\echo open", file=process.stdin, flush=True)
+    process.stdout.readline()  # type: ignore[union-attr]
+    return process
 
 
 def refuse_hangers_on(team: Team, database: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ def refuse(settings: str) -> None:
     except user_store.UnknownError as error:
         problem: str | None = f"nobody can say whether the databases are of this MLflow: {error}"
     else:
-        own = os.environ["PGAPPNAME"].split("@", 2)[2] if role == LEADS else None
+        own = os.environ["MLOPS_MLFLOW_HOST"] if role == LEADS else None
         problem = who_changes(marks, own) or why_not(found, role, metadata.version("mlflow"))
     if problem:
         print(f"The server is not started: {problem}.", file=sys.stderr, flush=True)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import commands, locks, processes, replicas, transaction, trees
+from mlflowctl import commands, locks, processes, transaction, trees
 from mlflowctl import team as teams
 from mlflowctl.databases import uris
 from mlflowctl.errors import Problem
@@ -99,11 +99,12 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
     archive.prepare(directory)
     archive.check_space(team, directory, remove)
     # Waits for who is changing the team, and undoes what was cut off of that.
-    with transaction.Change(team, "the retirement"):
+    with transaction.Change(team, "the retirement") as change:
         close(team.name, places)
         # What others acknowledge after the copy would be in no archive: from here on, none of them starts.
-        replicas.take(team, "the retirement")
+        change.take_databases()
         path, artifacts_elsewhere = archive.write(team, directory, remove, data_dirs(team.name, places))
+        change.keep_databases()
     record = {
         "archive": str(path),
         "with_artifacts": remove,
