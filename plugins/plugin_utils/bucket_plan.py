@@ -52,8 +52,8 @@ def refusals(accounts: t.Sequence[Account], buckets: t.Sequence[Found], users: t
     return [
         {"user": account["user"], "problem": place.format(**account) + " ".join(each["msg"].split())}
         for kind, name, each in done
-        # What modules say only where they fail.
-        if "msg" in each
+        # What modules say where they fail, and Ansible of one that check mode leaves out.
+        if "msg" in each and not each.get("skipped")
         for account in accounts
         if account[kind] == name
     ]

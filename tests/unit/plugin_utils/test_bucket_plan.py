@@ -130,7 +130,8 @@ def test_what_an_s3_refuses_is_said_of_the_team_alone():
     taken = {"item": "mlflow-nlp", "changed": False, "msg": "Failed to create bucket:\nBucketAlreadyExists"}
     denied = {"item": {"user": "mlflow-nlp-vision", "policy": MINE}, "msg": "AccessDenied"}
     fine = [{"item": "mlflow-vision", "changed": True}, {"item": "mlflow-nlp", "changed": True}]
-    assert refusals([NLP, vision], fine, fine) == []
+    left_out = {"item": "mlflow-nlp", "skipped": True, "msg": "remote module does not support check mode"}
+    assert refusals([NLP, vision], [*fine, left_out], fine) == []
     assert refusals([NLP, vision], [taken, fine[0]], [fine[1], denied]) == [
         {"user": "mlflow-nlp", "problem": f"{PLACE}the S3 says: Failed to create bucket: BucketAlreadyExists"},
         {"user": "mlflow-nlp-vision", "problem": f"{PLACE.replace('nlp', 'vision')}the S3 says: AccessDenied"},
