@@ -20,7 +20,7 @@ import project
 import pytest
 import servers
 from mlflowctl import paths, stores, transaction
-from programs.roles.database_lab import PROGRAMS, Database
+from programs.roles.database_lab import PROGRAMS, Database, running
 
 PROGRAM = Path(__file__).with_name("moving.py")
 DRIVER = Path("/usr/lib/python3/dist-packages/psycopg2")
@@ -34,16 +34,8 @@ ADMIN = "admin of 'stores' %"
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[Database]:
-    database = Database()
-    try:
-        database.make()
-        database.start()
-        try:
-            yield database
-        finally:
-            database.stop()
-    finally:
-        database.remove()
+    with running() as database:
+        yield database
 
 
 @pytest.fixture(scope="module")

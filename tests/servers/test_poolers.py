@@ -20,7 +20,7 @@ from pathlib import Path
 import project
 import pytest
 import servers
-from programs.roles.database_lab import ACCOUNT, PROGRAMS, Database
+from programs.roles.database_lab import ACCOUNT, PROGRAMS, Database, running
 
 DRIVER = Path("/usr/lib/python3/dist-packages/psycopg2")
 pytestmark = [
@@ -54,16 +54,8 @@ unix_socket_dir =
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[Database]:
-    database = Database()
-    try:
-        database.make()
-        database.start()
-        try:
-            yield database
-        finally:
-            database.stop()
-    finally:
-        database.remove()
+    with running() as database:
+        yield database
 
 
 @contextlib.contextmanager

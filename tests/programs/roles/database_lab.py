@@ -1,5 +1,6 @@
 """A PostgreSQL of its own, which asks teams for their passwords, and the role that makes their databases there."""
 
+import contextlib
 import json
 import os
 import pwd
@@ -131,3 +132,18 @@ def run_role(root, folder, database, teams, *words, **given):
         timeout=PATIENCE,
     )
     return Run(done)
+
+
+@contextlib.contextmanager
+def running():
+    """Make one, and leave nothing of it."""
+    database = Database()
+    try:
+        database.make()
+        database.start()
+        try:
+            yield database
+        finally:
+            database.stop()
+    finally:
+        database.remove()

@@ -13,7 +13,7 @@ from mlflowctl.backup import places
 from mlflowctl.databases import marks
 from mlflowctl.program import PACKAGE
 from mlflowctl.team import Team
-from programs.roles.database_lab import PROGRAMS, Database
+from programs.roles.database_lab import PROGRAMS, running
 
 A_REPLICA = Path(__file__).with_name("a_replica.py")
 DRIVER = Path("/usr/lib/python3/dist-packages/psycopg2")
@@ -25,16 +25,8 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def postgresql():
-    database = Database()
-    try:
-        database.make()
-        database.start()
-        try:
-            yield database
-        finally:
-            database.stop()
-    finally:
-        database.remove()
+    with running() as database:
+        yield database
 
 
 @pytest.fixture
