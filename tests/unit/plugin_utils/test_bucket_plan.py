@@ -17,8 +17,9 @@ MINE = policy(NLP)
 PLACE = "mlflow_teams: nlp: artifacts: destination: "
 
 
-def planned(keys, account=NLP, policies=None, rotate=(), inactive=(), absent=False, buckets=("mlflow-nlp",)):
+def planned(keys, account=None, policies=None, rotate=(), inactive=(), absent=False, buckets=("mlflow-nlp",)):
     """The plan where the user is there, but for C(keys) that are none."""
+    account = account or NLP
     user, there = account["user"], keys is not None
     found = {"mlflow": MINE} if policies is None else policies
     documents = [{"policy_name": name, "policy_document": document} for name, document in found.items()]

@@ -21,13 +21,13 @@ def collection_there(monkeypatch):
     monkeypatch.setattr(of_filter, "COLLECTION", "mlops.mlflow")
 
 
-def team(name="nlp", destination=None, key=KEPT, state="present", host="one", endpoint=S3, root=None):
+def team(name="nlp", destination=None, key=None, state="present", host="one", endpoint=S3, root=None):
     return {
         "name": name,
         "state": state,
         "hosts": [{"host": host}],
         "artifacts": {"serve": root is None, "destination": destination or f"s3://mlflow-{name}/a/b/", "root": root},
-        "environment": {**key, **({"MLFLOW_S3_ENDPOINT_URL": endpoint} if endpoint else {})},
+        "environment": {**(KEPT if key is None else key), **({"MLFLOW_S3_ENDPOINT_URL": endpoint} if endpoint else {})},
     }
 
 
