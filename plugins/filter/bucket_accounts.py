@@ -51,8 +51,8 @@ _value:
 """
 
 import typing as t
-from importlib.util import find_spec
 
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.accounts import asked_for, has_collection
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.bucket_keys import ID
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.buckets import (
     account_of,
@@ -85,11 +85,11 @@ def bucket_accounts(
     own = [account for account in present.values() if account["own"]]
     # A team that has only left one of its hosts is still there.
     gone = [account for name, account in absent.items() if name not in present and not account["own"]]
-    problems = [] if _has_collection() else [MISSING]
+    problems = [] if has_collection(COLLECTION) else [MISSING]
     problems += asked_problems("mlflow_bucket_only", server["only"], teams, [*present.values(), *gone])
     problems += asked_problems("mlflow_bucket_rotate", server["rotate"], teams, list(present.values()))
     problems += together_problems(managed, own)
-    managed, gone = (_asked_for(found, server["only"]) for found in (managed, gone))
+    managed, gone = (asked_for(found, server["only"]) for found in (managed, gone))
     problems += [problem for account in managed for problem in account_problems(account)]
     return {
         "accounts": managed,
@@ -97,17 +97,6 @@ def bucket_accounts(
         "own": [account["team"] for account in own],
         "problems": list(dict.fromkeys(problems)),
     }
-
-
-def _asked_for(accounts: list[dict[str, t.Any]], only: list[str]) -> list[dict[str, t.Any]]:
-    return [account for account in accounts if not only or account["team"] in only]
-
-
-def _has_collection() -> bool:
-    try:
-        return find_spec(f"ansible_collections.{COLLECTION}.plugins.modules") is not None
-    except ImportError:
-        return False
 
 
 class FilterModule:

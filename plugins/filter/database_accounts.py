@@ -53,8 +53,8 @@ _value:
 """
 
 import typing as t
-from importlib.util import find_spec
 
+from ansible_collections.mlops.mlflow.plugins.plugin_utils.accounts import asked_for, has_collection
 from ansible_collections.mlops.mlflow.plugins.plugin_utils.postgresql import (
     account_problems,
     accounts_of,
@@ -80,27 +80,16 @@ def database_accounts(teams: list[dict[str, t.Any]], server: dict[str, t.Any]) -
         found = absent if team["state"] == "absent" else present
         # Replicas say the same.
         found += [account for account in here if account not in found]
-    problems = [] if _has_collection() else [MISSING]
+    problems = [] if has_collection(COLLECTION) else [MISSING]
     problems += only_problems(server["only"], teams, {account["team"] for account in present + absent}, server)
     problems += together_problems(present)
     # What a present team has taken over is that one's.
     taken = {account["database"] for account in present}
     absent = [account for account in absent if account["database"] not in taken]
-    present, absent = _asked_for(present, server["only"]), _asked_for(absent, server["only"])
+    present, absent = asked_for(present, server["only"]), asked_for(absent, server["only"])
     problems += [problem for account in present for problem in account_problems(account, server)]
     left = list(dict.fromkeys(account["database"] for account in absent))
     return {"accounts": present, "absent": left, "problems": list(dict.fromkeys(problems))}
-
-
-def _asked_for(accounts: list[dict[str, t.Any]], only: list[str]) -> list[dict[str, t.Any]]:
-    return [account for account in accounts if not only or account["team"] in only]
-
-
-def _has_collection() -> bool:
-    try:
-        return find_spec(f"ansible_collections.{COLLECTION}.plugins.modules") is not None
-    except ImportError:
-        return False
 
 
 class FilterModule:

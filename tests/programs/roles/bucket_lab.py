@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import servers
+from programs.roles import database_lab
 
 ADMIN = {"access_key": "canary-of-admin-id", "secret_key": "canary-of-admin-secret"}
 # Seconds for what takes a moment, on a busy machine.
@@ -112,13 +113,8 @@ class Store:
         return "done"
 
 
-class Run:
+class Run(database_lab.Run):
     """One run of the role, with what it printed."""
-
-    def __init__(self, done):
-        self.output = done.stdout + done.stderr
-        self.code = done.returncode
-        self.changed = sum(map(int, re.findall(r"changed=(\d+)", done.stdout)))
 
     def steps(self):
         """The lines that say what differs."""
