@@ -10,6 +10,7 @@ import time
 import typing as t
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import language_model
 import loopback
@@ -38,6 +39,7 @@ class Place(t.NamedTuple):
     provider: language_model.Provider
     person: mlflow_person.Person
     experiment: str
+    process: int
 
     def asked(self, words: str) -> int:
         """How often the provider was asked something with these words in it."""
@@ -75,7 +77,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             loopback.listening(language_model.Provider()) as provider,
             mlflow_person.working(VENV, uri, home) as person,
         ):
-            yield Place(reader, provider, person, settled(reader, provider))
+            yield Place(reader, provider, person, settled(reader, provider), process.pid)
     finally:
         servers.stop(process)
 
@@ -166,6 +168,24 @@ def test_judges_score_for_those_who_may_ask_and_on_a_schedule(place: Place) -> N
     scored = soon(lambda: place.person.ask(ALICE, "scores", trace_id=trace))
     assert scored == [{"name": "sound", "value": True, "error": None}]
     assert place.asked("384400 km") == 2
+
+
+def commands(session: int) -> list[list[str]]:
+    """Return what the processes of a server run, by their session, which is the number of its first."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            words = stat.read_text().rpartition(")")[2].split()
+            if int(words[3]) == session:
+                found.append(stat.with_name("cmdline").read_text().split("\0"))
+    return found
+
+
+def test_what_takes_jobs_is_loaded_once(place: Place) -> None:
+    running = commands(place.process)
+    # The runner, one for each kind of job, and one for schedules.
+    assert sum("job_runner" in command for command in running) >= 8
+    assert [command for command in running if "huey.bin.huey_consumer" in command] == []
 
 
 CODE = {

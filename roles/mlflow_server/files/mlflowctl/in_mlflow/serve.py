@@ -4,8 +4,8 @@
 only waits for it, with all of MLflow in memory. In one process the same worker, with the same options
 and environment, takes 240 MB where the two take 430; and one worker alone goes on with what was loaded
 to prepare it, instead of loading it again. Where MLflow starts it in another way than this expects, or
-has a process of its own to run beside it, nothing is changed but that the worker ends idle connections, and that jobs
-are told who they are (jobs.py).
+has a process of its own to run beside it, nothing is changed but that the worker ends idle connections, that jobs
+are told who they are (jobs.py), and that what runs them is loaded once (job_runner.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import sys
 from typing import Any
 
 WORKER = [sys.executable, "-m", "uvicorn"]
-OWN_WORKER = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "serve_uvicorn.py")]
+HERE = os.path.dirname(os.path.abspath(__file__))
+OWN_WORKER = [sys.executable, os.path.join(HERE, "serve_uvicorn.py")]
+OWN_RUNNER = [sys.executable, HERE, "job_runner"]
 
 
 def work(args: list[str]) -> None:
@@ -42,7 +44,7 @@ def main() -> None:
     import runpy  # noqa: PLC0415
     import subprocess  # noqa: PLC0415
 
-    from mlflowctl.in_mlflow import jobs, user_store  # noqa: PLC0415 - reads the settings
+    from mlflowctl.in_mlflow import job_runner, jobs, user_store  # noqa: PLC0415 - reads the settings
 
     if os.environ.get("MLOPS_MLFLOW_REPLICA"):
         from mlflowctl.in_mlflow import other_schema  # noqa: PLC0415
@@ -62,6 +64,8 @@ def main() -> None:
             gc.enable()
         elif jobs.is_runner(args):
             env = jobs.as_somebody(env)
+            if args == [sys.executable, "-m", job_runner.RUNNER]:
+                args = OWN_RUNNER
         start_process(self, args, *others, env=env, **options)
 
     process.__init__ = start_worker
