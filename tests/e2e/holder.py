@@ -56,10 +56,11 @@ def held(
 
 def main() -> None:
     """Hold requests to this host's own proxy until the input ends."""
-    name, number, begins, more = sys.argv[1:]
+    name, number, begins, more, speaks = sys.argv[1:]
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols([speaks])
 
     def connect() -> ssl.SSLSocket:
         return context.wrap_socket(socket.create_connection(("127.0.0.1", 443), 60), server_hostname=name)

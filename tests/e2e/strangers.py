@@ -151,10 +151,12 @@ class Stranger:
 
 
 @contextlib.contextmanager
-def holding(stage: Stage, name: str, number: int, begins: bytes) -> Iterator[None]:
+def holding(
+    stage: Stage, name: str, number: int, begins: bytes, more: bytes = b"x", speaks: str = "http/1.1"
+) -> Iterator[None]:
     """Hold requests that a host begins on its own proxy, from the address 127.0.0.1."""
     script = (Path(__file__).parent / "holder.py").read_text()
-    given = [name, str(number), begins.hex(), b"x".hex()]
+    given = [name, str(number), begins.hex(), more.hex(), speaks]
     command = [*testhosts.inside(stage.host.container), "python3", "-c", script, *given]
     with subprocess.Popen(
         command, env=project.environment(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -171,7 +173,7 @@ def frame(kind: int, flags: int, stream: int, text: bytes) -> bytes:
     return struct.pack(">I", len(text))[1:] + struct.pack(">BBI", kind, flags, stream) + text
 
 
-def never_taken(path: str, name: str, number: int) -> tuple[bytes, bytes]:
+def never_taken(path: str, name: str, number: int, **more: str) -> tuple[bytes, bytes]:
     """Return what begins a connection over HTTP/2 with requests of which no more than the heads of answers is taken.
 
     The second is what takes a byte of each answer, so that nginx does not give up.
@@ -180,7 +182,7 @@ def never_taken(path: str, name: str, number: int) -> tuple[bytes, bytes]:
     def field(name: str, value: str) -> bytes:
         return b"\0" + b"".join(bytes([len(each)]) + each.encode() for each in (name, value))
 
-    asks = {":method": "GET", ":scheme": "https", ":authority": name, ":path": path}
+    asks = {":method": "GET", ":scheme": "https", ":authority": name, ":path": path, **more}
     block = b"".join(field(*pair) for pair in asks.items())
     # No byte of a body is to come, and a head ends the request.
     settings = frame(4, 0, 0, struct.pack(">HI", 4, 0))

@@ -65,6 +65,7 @@ MANY = 1600
 VISION_UNITS = "mlflow@vision.service mlflow-listen@vision.service"
 ARE_UP = f"systemctl is-active {VISION_UNITS}"
 ASKS = "curl --silent --output /dev/null --max-time 120 --write-out %{http_code}"
+ASKS_VISION = f"{ASKS} --user {ALICE} https://{VISION}{WHO_AM_I}"
 ASKS_NLP = f"{ASKS} --user dave:dave-try-out-only https://{NLP}{WHO_AM_I}"
 # One of each kind that nginx takes differently.
 ODD_PLACES = (WHO_AM_I, "/static-files/index.html", f"{ARTIFACTS}/1/x")
@@ -393,12 +394,12 @@ def test_bodies_that_never_end_take_no_memory_of_a_server(doors: Doors, large: s
     assert doors.ask(WHO_AM_I, ALICE).status == 200
     before = used()
     with contextlib.ExitStack() as held:
-        held.enter_context(who.hold(20, begins + bytes(PART), b"x"))
+        held.enter_context(who.hold(10, begins + bytes(PART), b"x"))
         # What came last of each is in nginx's own buffer.
-        assert soon(lambda: kept() >= 20 * (PART - 2**16))
+        assert soon(lambda: kept() >= 10 * (PART - 2**16))
         assert used() - before < 5 * PART
         # No more of them than one address may have, which keeps nobody from anything else.
-        held.enter_context(who.hold(12, begins, b"x"))
+        held.enter_context(who.hold(6, begins, b"x"))
         assert soon(lambda: who.upload(NEW_RUN, 10**6, login(ALICE), method="POST")[0] == 503)
         assert who.upload(NEW_RUN, 10**5, login(ALICE), method="POST")[0] not in (0, 413, 429, 503)
         assert who.upload(f"{artifact}-beside", PART, login(ALICE))[0] == 200
@@ -428,20 +429,31 @@ def test_who_says_nothing_takes_no_connection_from_others(doors: Doors) -> None:
             assert silent.recv(1) == b""
 
 
-def test_neither_a_client_nor_a_team_takes_all_requests(doors: Doors) -> None:
-    who, asks_vision = stranger(doors), f"{ASKS} --user {ALICE} https://{VISION}{WHO_AM_I}"
-    assert [doors.notebook.sh(asks) for asks in (asks_vision, ASKS_NLP)] == ["200", "200"]
-    # As many as one address and one team may have by default.
-    begins = who.head(NEW_RUN, VISION, "POST", [login(ALICE)], "Content-Length: 1000\r\n")
-    with contextlib.ExitStack() as held:
-        held.enter_context(who.hold(256, begins, b"x"))
+def test_neither_a_client_nor_a_team_takes_all_requests(doors: Doors, large: str) -> None:
+    who, artifact = stranger(doors), large.rsplit(maxsplit=1)[-1].partition(VISION)[2]
+    assert [doors.notebook.sh(asks) for asks in (ASKS_VISION, ASKS_NLP)] == ["200", "200"]
+    # As many as one address may have by default.
+    with who.hold(256, who.head(NEW_RUN, VISION, "POST", [login(ALICE)], "Content-Length: 1000\r\n"), b"x"):
         assert soon(lambda: who.ask(WHO_AM_I, login(ALICE))[0] == 503)
-        # Who comes from elsewhere is served, until the team has as many as it may.
-        assert doors.notebook.sh(asks_vision) == "200"
-        held.enter_context(holding(doors.proxy, VISION, 256, begins))
-        assert soon(lambda: doors.notebook.sh(asks_vision) == "503")
+        assert doors.notebook.sh(ASKS_VISION) == "200"
+    begins = who.head(f"{artifact}-held", VISION, "PUT", [login(ALICE)], "Content-Length: 1000\r\n")
+    with who.hold(256, begins, b"x"), holding(doors.proxy, VISION, 256, begins):
+        # Who comes from elsewhere is served, until the team is asked as much as it may be.
+        assert soon(lambda: doors.notebook.sh(ASKS_VISION) == "502")
         assert doors.notebook.sh(ASKS_NLP) == "200"
-    assert soon(lambda: doors.notebook.sh(asks_vision) == "200")
+    assert soon(lambda: doors.notebook.sh(ASKS_VISION) == "200")
+
+
+def test_who_makes_up_log_ins_takes_nothing_of_a_team(doors: Doors) -> None:
+    who = stranger(doors)
+    assert doors.notebook.sh(ASKS_VISION) == "200"
+    # As many as two addresses may have, of answers that are never taken: that was all that the team may have.
+    begins, taken = never_taken(WHO_AM_I, VISION, 32, authorization=login("mallory:made up"))
+    here = f"{ASKS} --user {ALICE} --cacert /etc/mlflow-proxy/ca.pem --resolve {VISION}:443:127.0.0.1"
+    with who.hold(8, begins, taken, speaks="h2"), holding(doors.proxy, VISION, 8, begins, taken, "h2"):
+        assert soon(lambda: who.ask(WHO_AM_I, login(ALICE))[0] == 503)
+        assert soon(lambda: doors.proxy.sh(f"{here} https://{VISION}{WHO_AM_I}") == "503")
+        assert [doors.notebook.sh(ASKS_VISION) for _each in range(5)] == ["200"] * 5
 
 
 def test_who_takes_no_answers_does_not_take_all_files(doors: Doors) -> None:

@@ -22,7 +22,7 @@ PLAYBOOK = """
         content: "{{ (__mlflow_proxy_host_files + __mlflow_proxy_optional_files) | to_json }}"
         dest: OUT/files.json
 """
-OURS = ("zone mlflow_servers_of", "max_fails", "proxy_connect_timeout 2s", "proxy_socket_keepalive", "systemd-sysctl")
+OURS = ("max_fails", "proxy_connect_timeout 2s", "proxy_socket_keepalive", "systemd-sysctl")
 
 
 def team(name, port, *servers):
@@ -87,10 +87,10 @@ def test_another_server_answers_for_one_that_is_not_to_be_reached(render):
     directives = [line.strip() for line in upstream.splitlines() if line.strip() and "#" not in line]
     assert directives == [
         "zone mlflow_servers_of_nlp 64k;",
-        "server 10.0.0.1:5002 max_fails=1 fail_timeout=5s;",
-        "server 10.0.0.2:5002 max_fails=1 fail_timeout=5s;",
+        "server 10.0.0.1:5002 max_conns=512 max_fails=1 fail_timeout=5s;",
+        "server 10.0.0.2:5002 max_conns=512 max_fails=1 fail_timeout=5s;",
     ]
-    assert "upstream mlflow_vision {\n    server 10.0.0.1:5001;\n}" in config
+    assert "    server 10.0.0.1:5001 max_conns=512;\n}" in config
     # Wherever a request is passed on, and where its log-in is asked about.
     passes = re.findall(r"proxy_pass http://mlflow_(\w+)", config)
     for directive in ("proxy_connect_timeout 2s;", "proxy_socket_keepalive on;"):

@@ -221,6 +221,17 @@ def test_nothing_of_a_name_reaches_a_terminal_as_it_is(host, ask):
     assert objects(ask)[0]["resource"]["name"] == evil
 
 
+@pytest.mark.parametrize("filler", ["\u3164", "\uffa0", "\u115f", "\u2800", "\u00a0", "   "], ids=ascii)
+def test_nothing_that_is_not_to_be_seen_looks_like_a_column_of_its_own(host, ask, filler):
+    # A stranger chooses the route, whoever makes something its name.
+    forged = f"a{filler * 3}carol{filler * 3}200"
+    host.wrote(route=f"runs/ID{filler * 3}alice", resource={"id": forged}, user=None, claimed_user=forged, status=401)
+    _heads, line = ask().out.splitlines()
+    assert line.isascii()
+    assert forged not in line
+    assert line.split()[-1] == "401"
+
+
 def test_lines_that_the_journal_did_not_take_are_counted(host, ask):
     host.wrote(route="runs/delete", missed=3)
     assert ask().err == "3 more lines were not taken by the journal\n"

@@ -12,7 +12,6 @@ import json
 import pwd
 import re
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -40,6 +39,8 @@ REFUSED = (401, 403)
 VALUES = (str, int, float, type(None))
 # What needs no quotes in a table, so that nothing looks like a column of its own.
 PLAIN = re.compile(r"[\w.:/@+-]+")
+# So many blanks lead to the next column, or to the next line of a terminal.
+BLANKS = re.compile(" {3,}")
 HEADS = ["TIME", "USER", "FROM", "WHAT", "OF WHAT", "ANSWER"]
 
 
@@ -165,11 +166,11 @@ def name_the_rest(team: Team, found: list[Told]) -> None:
 def shown(value: Any) -> str:
     """Return a value of somebody's choice so that it does nothing to a terminal, and is one value in a table."""
     text = value if isinstance(value, str) else json.dumps(value)
-    if PLAIN.fullmatch(text):
+    if PLAIN.fullmatch(text) and not any(map(errors.hides, text)):
         return text
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    escaped = (it if it == " " or unicodedata.category(it)[0] not in "CZ" else ascii(it)[1:-1] for it in quoted)
-    return f'"{"".join(escaped)}"'
+    quoted = errors.named(text.replace("\\", "\\\\").replace('"', '\\"'))
+    escaped = BLANKS.sub(lambda blanks: r"\x20" * len(blanks[0]), quoted)
+    return f'"{escaped}"'
 
 
 def who(told: Told) -> str:

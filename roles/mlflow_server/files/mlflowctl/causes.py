@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import unicodedata
 
-from mlflowctl import commands
+from mlflowctl import commands, errors
 from mlflowctl.in_mlflow.said import innermost
 
 LONGEST_LINE = 400
@@ -28,8 +27,7 @@ def shown(text: str) -> str:
     line = " ".join(text.split())
     if len(line) > LONGEST_LINE:
         line = f"{line[:LONGEST_LINE].rstrip()} …"
-    # Control characters, and what turns the direction of writing or is not to be seen.
-    return "".join(it if unicodedata.category(it)[0] != "C" else ascii(it)[1:-1] for it in line)
+    return errors.shown(line)
 
 
 def cause(text: str) -> str:

@@ -1,6 +1,12 @@
 """What a program ends with that could not do what it was told."""
 
-import unicodedata
+import re
+
+# What takes room and is not to be seen; plugins/module_utils/_text.py has the same for what modules show.
+INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufffc"
+    "\U00016fe4\U0001d159\U000e0100-\U000e01ef]"
+)
 
 
 class Problem(Exception):
@@ -27,5 +33,4 @@ def named(text: str) -> str:
 
 def hides(letter: str) -> bool:
     """Say whether a letter moves a cursor, turns a line around, ends it or is not to be seen."""
-    kind = unicodedata.category(letter)
-    return kind[0] == "C" or kind in ("Zl", "Zp")
+    return not letter.isprintable() or INVISIBLE.match(letter) is not None
