@@ -111,6 +111,21 @@ def test_no_path_of_a_snapshot_gets_into_the_unit_of_its_drill(lab, monkeypatch)
     assert (it.place / "secrets.env").read_text() == (lab.config / "vision" / "secrets.env").read_text()
 
 
+def test_one_of_any_size_is_in_nobodys_memory(lab, put, monkeypatch):
+    put(tags=["mlflow", "team=vision", "x" * (2 << 20)])
+    monkeypatch.setattr(commands, "MOST_BYTES", 1 << 20)
+    with pytest.raises(lab.repository.BackupError, match="restic snapshots printed more than 1 MiB of what /"):
+        lab.repo().find()
+
+
+@pytest.mark.parametrize("script", ["exec yes", "exec cat /dev/zero", "yes | head -c 3000000 >&2"])
+def test_a_backup_that_tells_of_files_without_end_is_not_listened_to(lab, monkeypatch, script):
+    """Each file that is gone when it is read is a line."""
+    monkeypatch.setattr(commands, "MOST_BYTES", 1 << 20)
+    with pytest.raises(commands.LongError):
+        lab.repository.watched(["sh", "-c", script], dict(os.environ))
+
+
 class Endless(http.server.BaseHTTPRequestHandler):
     """A server of repositories that begins a list of keys, and never ends it."""
 

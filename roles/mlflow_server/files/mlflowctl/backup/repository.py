@@ -44,8 +44,9 @@ NO_LETTER = re.compile("[\udc80-\udcff]")
 
 Snapshot = dict[str, Any]
 
-# What restic says of a place that it cannot have.
-TOO_LONG = re.compile(r"ignoring error for /.*: file name too long")
+# What restic says of places, one after the other, and at the end of all; of one that it cannot have, this is the end.
+OF_PLACES, TOO_LONG = "ignoring error for /", ": file name too long\n"
+IN_ALL = re.compile(r"Fatal: There were (\d+) errors\s*\Z")
 
 
 class BackupError(Problem):
@@ -98,7 +99,7 @@ class Repository:
             done = self.once(words, environment, into)
             if done.returncode in allowed:
                 return done
-            if "already locked" not in done.stderr or time.monotonic() > end:
+            if "already locked" not in of_itself(done.stderr) or time.monotonic() > end:
                 raise BackupError(self.reason(done.stderr))
             # Only what processes have left that are gone.
             self.once(("unlock",), environment)
@@ -119,22 +120,27 @@ class Repository:
                 f"restic has read nothing for {STILL_SECONDS} s: {self.shown()} takes nothing, a disk answers nothing, "
                 "or somebody has put a pipe in the place of a file just before it was opened"
             ) from None
+        except commands.LongError:
+            raise BackupError(
+                f"restic {words[0]} printed more than {commands.MOST_BYTES >> 20} MiB of what {self.shown()} answers"
+            ) from None
         except commands.LateError:
             raise BackupError(f"restic {words[0]} was still not done after {seconds} s at {self.shown()}") from None
 
     def reason(self, error: str) -> str:
         """Say what to do about it, where that is known."""
-        if "wrong password" in error:
+        words = of_itself(error)
+        if "wrong password" in words:
             return f"mlflow_backup_password is not the password of the repository {self.shown()}"
-        if "out of memory" in error:
+        if "out of memory" in words:
             return f"restic has taken more than {MEMORY >> 20} MiB of memory for what {self.shown()} answers"
         # restic may end before it has passed on what ssh said of it.
-        if "unable to start the sftp session" in error:
+        if "unable to start the sftp session" in words:
             return (
                 f"mlflow_backup_repository: root does not get into {self.shown()} by ssh; as root, ssh to it says "
                 f"why, such as a key of the host that is in no known_hosts: {error.strip()}"
             )
-        if not self.is_missing(error):
+        if not self.is_missing(words):
             return error.strip()
         return (
             f"mlflow_backup_repository: there is none at {self.shown()}; is its disk mounted? The role makes a new one"
@@ -302,11 +308,16 @@ class Repository:
         try:
             self.run("restore", "--quiet", snapshot["id"], f"--target={target}", *words)
         except BackupError as error:
-            *lines, last = str(error).splitlines()
-            if not (
-                lines and all(TOO_LONG.fullmatch(line) for line in lines) and last.startswith("Fatal: There were ")
-            ):
+            # A name may end a line, and say that it does. What counts is compared in any case.
+            number = IN_ALL.search(str(error))
+            if not number or str(error).count(TOO_LONG) < int(number[1]):
                 raise
+
+
+def of_itself(error: str) -> str:
+    """Return what restic says of itself; where it gets to files, their names are anybody's words."""
+    lines = [line for line in error.split("\n") if not line.startswith("{")]
+    return "" if any(line.startswith(OF_PLACES) for line in lines) else "\n".join(lines)
 
 
 class StillError(Exception):
@@ -326,6 +337,8 @@ def watched(command: list[str], environment: dict[str, str]) -> commands.Done:
             except BaseException:
                 process.kill()
                 raise
+        if os.fstat(errors.fileno()).st_size > commands.MOST_BYTES:
+            raise commands.LongError
         errors.seek(0)
         texts = ("".join(said), errors.read().decode(errors="replace"))
     return commands.Done(command, process.returncode, *texts)
@@ -334,7 +347,7 @@ def watched(command: list[str], environment: dict[str, str]) -> commands.Done:
 def lines_of(process: subprocess.Popen[bytes]) -> Iterator[str]:
     """Yield what a backup prints, but for how far it is, which it does each second; raise when that is no further."""
     handle = process.stdout.fileno() if process.stdout else -1
-    rest, before = b"", None
+    rest, before, length = b"", None, 0
     end, still = (time.monotonic() + seconds for seconds in (WORK_SECONDS, STILL_SECONDS))
     while True:
         if time.monotonic() > still:
@@ -348,10 +361,13 @@ def lines_of(process: subprocess.Popen[bytes]) -> Iterator[str]:
             yield rest.decode(errors="replace")
             return
         *lines, rest = (rest + piece).split(b"\n")
+        if length + len(rest) > commands.MOST_BYTES:
+            raise commands.LongError
         for line in lines:
             found = json.loads(line) if line.startswith(b"{") else {}
             reached = [found.get(key) for key in ("total_files", "files_done", "bytes_done")]
             if found.get("message_type") != "status":
+                length += len(line)
                 yield f"{line.decode(errors='replace')}\n"
             elif reached != before:
                 before, still = reached, time.monotonic() + STILL_SECONDS
