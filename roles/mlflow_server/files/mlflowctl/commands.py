@@ -30,6 +30,8 @@ ASK_MEMORY = 1 << 30
 MOST_BYTES, PIECE = 32 << 20, 1 << 16
 # Between being asked to end, and being made to.
 KILL_SECONDS = 10
+# Between two looks of a watch.
+WATCH_SECONDS = 0.1
 # What timeout(1) ends with when its time is up, and how it is seen to end when it had to kill.
 TIMED_OUT, KILLED = 124, (-9, 137)
 
@@ -54,10 +56,11 @@ def run(
     """Run a program, as another account where one is given; return how it ended and what it printed.
 
     Without seconds, something else has to end it, such as its unit. It is asked nothing: what it reads is its input.
-    An account's takes no more memory than is given here.
+    An account's takes no more memory than is given here. Where a watch is given, that is asked again and again, and
+    ends it by raising.
     """
     words = [os.fspath(word) for word in command]
-    feed, memory = options.pop("input", None), options.pop("memory", WORK_MEMORY)
+    feed, memory, watch = (options.pop(*it) for it in (("input", None), ("memory", WORK_MEMORY), ("watch", None)))
     options.setdefault("stdin", subprocess.DEVNULL if feed is None else subprocess.PIPE)
     options.setdefault("stdout", subprocess.PIPE)
     options.setdefault("stderr", subprocess.PIPE)
@@ -74,7 +77,7 @@ def run(
         options["env"] = {**(os.environ if own is None else own), "OPENBLAS_NUM_THREADS": "1"}
     process = subprocess.Popen(words, **options)
     try:
-        told, complained = talk(process, feed, patience)
+        told, complained = talk(process, feed, patience, watch)
     except subprocess.TimeoutExpired:
         end(process)
         raise LateError(late(command, seconds)) from None
@@ -89,7 +92,12 @@ def run(
     return Done(words, process.returncode, told, complained)
 
 
-def talk(process: subprocess.Popen[bytes], feed: str | None, seconds: float | None) -> tuple[str | None, str | None]:
+def talk(
+    process: subprocess.Popen[bytes],
+    feed: str | None,
+    seconds: float | None,
+    watch: Callable[[], object] | None = None,
+) -> tuple[str | None, str | None]:
     """Give a program its input, and return what it prints; OverflowError where that is too much to have."""
     end = None if seconds is None else time.monotonic() + seconds
     left, said = memoryview((feed or "").encode()), {pipe: bytearray() for pipe in (process.stdout, process.stderr)}
@@ -100,7 +108,11 @@ def talk(process: subprocess.Popen[bytes], feed: str | None, seconds: float | No
             os.set_blocking(process.stdin.fileno(), False)
             selector.register(process.stdin, selectors.EVENT_WRITE)
         while selector.get_map():
-            for key, _events in selector.select(remaining(process, end)):
+            left_seconds = remaining(process, end)
+            if watch:
+                watch()
+                left_seconds = min(WATCH_SECONDS, left_seconds or WATCH_SECONDS)
+            for key, _events in selector.select(left_seconds):
                 pipe = cast("IO[bytes]", key.fileobj)
                 if pipe is process.stdin:
                     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from mlflowctl import commands, paths
 from mlflowctl.backup import drill
+from mlflowctl.backup.lists import LIST
 from programs.mlflowctl.backup_lab import PASSWORD, Lab
 from programs.mlflowctl.quick_key import sealed
 
@@ -116,6 +117,37 @@ def test_one_of_any_size_is_in_nobodys_memory(lab, put, monkeypatch):
     monkeypatch.setattr(commands, "MOST_BYTES", 1 << 20)
     with pytest.raises(lab.repository.BackupError, match="restic snapshots printed more than 1 MiB of what /"):
         lab.repo().find()
+
+
+@pytest.mark.parametrize("short_of", ["f_bavail", "f_favail"])
+def test_one_that_takes_more_than_it_says_does_not_fill_the_disk_of_all(lab, monkeypatch, short_of):
+    """What its trees say is what whoever wrote them likes."""
+    monkeypatch.setattr(lab.repository.Repository, "size", lambda *_words: 0)
+    before, place = lab.everything(), os.statvfs
+
+    class Full:
+        def __init__(self, path):
+            self.__dict__ = {name: getattr(place(path), name) for name in dir(place(path)) if name.startswith("f_")}
+            # Before it is begun, there is enough.
+            if os.path.basename(path) == "new":
+                setattr(self, short_of, 10)
+
+    monkeypatch.setattr(lab.repository.os, "statvfs", Full)
+    with pytest.raises(lab.repository.BackupError, match=r"\.vision\.restore/new has hardly any room left: the files of"):
+        lab.restore_into()
+    monkeypatch.undo()
+    lab.settle()
+    assert lab.everything() == before
+    assert not [path for path in lab.home.rglob(".vision.restore/new/**/*") if path.is_file()]
+
+
+@pytest.mark.parametrize("what", ["save", "having"])
+def test_no_list_of_one_fills_it_either(lab, monkeypatch, what):
+    monkeypatch.setattr(lab.repository, "LEAST_BYTES", 1 << 62)
+    repository = lab.repo()
+    asked = {"save": (f"{lab.home}/staging/vision/{LIST}", lab.home / "list"), "having": ({"/x"}, lab.home)}[what]
+    with pytest.raises(lab.repository.BackupError, match=f"{lab.home} has hardly any room left"):
+        list(getattr(repository, what)(repository.find(), *asked) or ())
 
 
 @pytest.mark.parametrize("script", ["exec yes", "exec cat /dev/zero", "yes | head -c 3000000 >&2"])

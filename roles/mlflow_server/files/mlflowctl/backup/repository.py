@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import json
 import os
 import re
@@ -39,6 +40,8 @@ STILL_SECONDS = 3600
 MEMORY = max(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, 2 << 30)
 # Bytes of what a snapshot has that is read at once: whoever has written it chooses how much that is.
 LARGEST = 1 << 20
+# While something is fetched, so many bytes stay free, and of so many files one: see SPARE_BYTES of snapshot.py.
+LEAST_BYTES, LEAST_FILES = 100 << 20, 100
 PATTERN = re.compile(r"([*?\[\\])")
 NO_LETTER = re.compile("[\udc80-\udcff]")
 
@@ -85,8 +88,13 @@ class Repository:
         self.team = team
         self.uri = known.repository.replace("{team}", team)
 
-    def run(self, *words: str, allowed: tuple[int, ...] = (0,), into: IO[bytes] | None = None) -> commands.Done:
-        """Run restic, again while another has the repository for itself; what is long goes into a file."""
+    def run(
+        self, *words: str, allowed: tuple[int, ...] = (0,), into: IO[bytes] | None = None, filling: Path | None = None
+    ) -> commands.Done:
+        """Run restic, again while another has the repository for itself; what is long goes into a file.
+
+        Of a disk that it fills, it leaves some.
+        """
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK") if name in os.environ},
             "RESTIC_REPOSITORY": self.uri,
@@ -96,7 +104,7 @@ class Repository:
         }
         end, seconds = time.monotonic() + PATIENCE, 0
         while True:
-            done = self.once(words, environment, into)
+            done = self.once(words, environment, into, filling)
             if done.returncode in allowed:
                 return done
             if "already locked" not in of_itself(done.stderr) or time.monotonic() > end:
@@ -106,15 +114,22 @@ class Repository:
             time.sleep(seconds)
             seconds = SECONDS_BETWEEN_TRIES
 
-    def once(self, words: tuple[str, ...], environment: dict[str, str], into: IO[bytes] | None = None) -> commands.Done:
-        """Run restic, and end it when it takes too long."""
+    def once(
+        self,
+        words: tuple[str, ...],
+        environment: dict[str, str],
+        into: IO[bytes] | None = None,
+        filling: Path | None = None,
+    ) -> commands.Done:
+        """Run restic, and end it when it takes too long, or too much of a disk."""
         seconds = WORK_SECONDS if words[0] in WORK else ASK_SECONDS
         command = commands.limited(["restic", *words], MEMORY)
         try:
             if words[0] == "backup":
                 return watched(command, environment)
             # Names of files are whatever the team has made of them.
-            return commands.run(command, seconds, env=environment, stdout=into or subprocess.PIPE)
+            watch = functools.partial(refuse_full, filling) if filling else None
+            return commands.run(command, seconds, env=environment, stdout=into or subprocess.PIPE, watch=watch)
         except StillError:
             raise BackupError(
                 f"restic has read nothing for {STILL_SECONDS} s: {self.shown()} takes nothing, a disk answers nothing, "
@@ -275,14 +290,14 @@ class Repository:
     def save(self, snapshot: Snapshot, path: str, target: Path) -> None:
         """Write a file of a snapshot, however long it is."""
         with open(target, "wb") as file:
-            self.run("dump", snapshot["id"], path, into=file)
+            self.run("dump", snapshot["id"], path, into=file, filling=target.parent)
 
     def having(self, snapshot: Snapshot, paths: set[str], shop: Path) -> Iterator[str]:
         """Give those of these paths that a snapshot has; all that it has is listed in a directory."""
         # In JSON, restic has no bytes of a name that are no letters.
         told = {NO_LETTER.sub("\ufffd", path): path for path in paths}
         with tempfile.TemporaryFile(dir=shop) as file:
-            self.run("ls", "--json", snapshot["id"], into=file)
+            self.run("ls", "--json", snapshot["id"], into=file, filling=shop)
             file.seek(0)
             for line in file:
                 path = json.loads(line).get("path") if line.startswith(b"{") else None
@@ -306,12 +321,19 @@ class Repository:
         """
         words = [f"--include={escaped(path)}" for path in paths]
         try:
-            self.run("restore", "--quiet", snapshot["id"], f"--target={target}", *words)
+            self.run("restore", "--quiet", snapshot["id"], f"--target={target}", *words, filling=target)
         except BackupError as error:
             # A name may end a line, and say that it does. What counts is compared in any case.
             number = IN_ALL.search(str(error))
             if not number or str(error).count(TOO_LONG) < int(number[1]):
                 raise
+
+
+def refuse_full(place: Path) -> None:
+    """Raise before a disk that all teams share is full: whoever has written a snapshot says what its files take."""
+    disk = os.statvfs(place)
+    if disk.f_bavail * disk.f_frsize < LEAST_BYTES or disk.f_favail < disk.f_files // LEAST_FILES:
+        raise BackupError(f"{place} has hardly any room left: the files of the snapshot take more than it says")
 
 
 def of_itself(error: str) -> str:
