@@ -296,11 +296,12 @@ def test_places_in_the_own_directory_of_databases_that_stay_are_refused(moved: M
     (paths.HERE.config / "vision" / "team.json").write_text(json.dumps({**moved.known, "databases": stays}))
     place = moved.state / "artifacts"
     moved.change("UPDATE runs SET artifact_uri = ? || '/1/' || run_uuid || '/artifacts'", [f"file://{place}"])
-    moved.change("UPDATE experiments SET artifact_location = ? WHERE name = 'shared'", [str(place)])
+    moved.change("UPDATE experiments SET artifact_location = ? WHERE name = 'shared'", [f"file://localhost/{place}/./1"])
     # Its name only begins like it.
     moved.change("UPDATE experiments SET artifact_location = ? WHERE name = 'hidden'", [f"file://{place}-else/1"])
     why = (
-        f"{moved.rows()['runs'] + 1} places in the databases, which stay, are .*: experiments.artifact_location {place}"
+        f"{moved.rows()['runs'] + 1} places in the databases, which stay, are .*: experiments.artifact_location "
+        f"file://localhost/{place}/./1"
     )
     for do in (moved.move(databases=stays).look, moved.move(databases=stays).copy):
         with pytest.raises(stores.MoveError, match=why):
@@ -419,7 +420,7 @@ def test_files_whose_copying_was_cut_off_are_no_strangers(moved: Moved) -> None:
     assert [path for path in moved.store.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("do", ["directory", "alone", "full", "many", "long", "deep", "room"])
+@pytest.mark.parametrize("do", ["directory", "alone", "full", "many", "long", "deep", "room", "pipe", "spelt"])
 def test_what_is_seen_from_inside(environment: Path, tmp_path: Path, do: str) -> None:
     done = subprocess.run(
         [environment / "bin" / "python", "-c", INSIDE[do], tmp_path],
@@ -427,6 +428,7 @@ def test_what_is_seen_from_inside(environment: Path, tmp_path: Path, do: str) ->
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-5000:]
 
@@ -545,7 +547,46 @@ os.truncate(place / "huge", 1 << 40)
 refused(move_artifacts.copy, "has 200 MiB free, and 1048776 MiB are needed to read huge back", whole=True)
 assert not (store / "huge").exists()
 """
+# Exchanged when it was looked at, and before it is opened, by who can write there.
+PIPE = """
+(place / "x").write_text("a file")
+(place / "y").write_text("a file")
+held = move_artifacts.Room.held
+def exchange(*words):
+    if words[1] == "x":
+        (place / "x").unlink()
+        os.mkfifo(place / "x")
+    return held(*words)
+move_artifacts.Room.held = exchange
+try:
+    move_artifacts.copy({**asked, "whole": False})
+except OSError as error:
+    assert str(error) == f"{place}/x is no file any more", error
+else:
+    raise AssertionError("not refused")
+(place / "x").unlink()
+assert move_artifacts.copy({**asked, "whole": True})["files"] == 1
+assert [it.name for it in store.iterdir()] == ["y"] and (store / "y").read_text() == "a file"
+assert not (store / "y").is_symlink()
+"""
+SPELT = """
+from mlflowctl.in_mlflow import rows
+root = str(place)
+os.chdir(home)
+for spelt in (
+    root, f"{root}/1", f"file:{root}/1", f"file://{root}", f"file://localhost{root}/1", f"FILE://{root}/1", f"file:///{root}/1",
+    f"/{root}/1", f"{home}//artifacts/1", f"{home}/./artifacts/1", f"{home}/else/../artifacts/1", f" file://{root}/1", f"{root}?x=1",
+    f"file://{home}/art%69facts/1", f"file://{root}/1#x", "artifacts/1", "./artifacts", f"file:\\t//{root}", f"file://{root};x/1",
+):
+    assert rows.may_lead_into(spelt, root), spelt
+for spelt in (
+    f"{root}-else/1", f"s3://bucket{root}", f"file://{home}/else", "", "mlflow-artifacts:/1", f"{root}/../else", "runs:/1/artifacts",
+):
+    assert not rows.may_lead_into(spelt, root), spelt
+"""
 INSIDE = {
+    "spelt": STORE + SPELT,
+    "pipe": STORE + PIPE,
     "directory": STORE + DIRECTORY,
     "alone": STORE + ALONE,
     "full": STORE + FULL,

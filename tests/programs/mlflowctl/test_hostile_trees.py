@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 import socket
 import stat
 import struct
@@ -12,8 +13,8 @@ import tarfile
 import tracemalloc
 
 import pytest
-from mlflowctl import paths, trees
-from mlflowctl.backup import contents, drill
+from mlflowctl import commands, paths, transaction, trees
+from mlflowctl.backup import contents, drill, manifest
 from mlflowctl.retirement import archive
 from programs.mlflowctl.backup_lab import Lab
 
@@ -183,6 +184,31 @@ def test_what_clients_remove_before_it_is_read_keeps_nothing_else_from_being_res
     lab.back_up()
     assert lab.restore_into()["changed_while_read"] == ["note"]
     assert (lab.share / "model.bin").read_text() == "weights"
+
+
+def test_what_an_account_has_left_where_it_copies_is_not_in_the_way(lab):
+    """A team that cannot be retired since of it keeps those that come after it, too."""
+    shop = transaction.workshop(lab.vision())
+    os.close(make_deep(shop, 1500))
+    assert archive.empty_workshop(lab.vision()) == shop
+    assert os.listdir(shop) == []
+
+
+def test_nothing_is_made_beside_a_copy_that_an_account_looks_into(lab, monkeypatch):
+    """Whoever runs as it gets there past all that its own unit shows it: what it has open leads there, too."""
+    copy = lab.home / "mlflow.db"
+    shutil.copyfile(lab.database, copy)
+    lab.declare("vision", lab.state, account="nobody")
+    printed, said = commands.printed, []
+
+    def look(command, problem, seconds, account, **options):
+        shop = os.path.dirname(command[-1])
+        said.append(commands.run(["touch", f"{shop}/another"], 60, account).returncode)
+        return printed(command, problem, seconds, account, **options)
+
+    monkeypatch.setattr(commands, "printed", look)
+    assert json.loads(manifest.look_into(copy, "vision", lab.vision()))["users"] == 2
+    assert said == [1]
 
 
 def test_what_is_missed_takes_no_room():

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+import tracemalloc
 
 import pytest
 from mlflowctl import commands
@@ -137,6 +138,32 @@ def test_it_reads_its_input_and_nothing_else(account):
     assert commands.printed(["cat"], OwnError, 60, account) == ""
 
 
+@pytest.mark.parametrize("account", [None, NOBODY])
+@pytest.mark.parametrize("where", ["", ">&2"])
+def test_one_that_prints_without_end_is_not_listened_to(account, where, monkeypatch):
+    monkeypatch.setattr(commands, "MOST_BYTES", 1 << 20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(OwnError, match=r"^sh printed more than 1 MiB$"):
+            commands.printed(["sh", "-c", f"exec cat /dev/zero {where}"], OwnError, 60, account)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_who_keeps_its_pipe_open_is_waited_for_no_longer_than_it():
+    """Any process of the account's can open it, and go on when the program has ended."""
+    with pytest.raises(commands.LateError, match=r"^sh was still not done after 1 s$"):
+        commands.run(["sh", "-c", "echo done; setsid sleep 30 &"], 1)
+
+
+def test_much_is_fed_to_one_that_prints_as_much_meanwhile():
+    text = "x" * (1 << 22)
+    assert commands.printed(["cat"], OwnError, 60, NOBODY, input=text) == text
+    # Who does not read it.
+    assert commands.printed(["true"], OwnError, 60, NOBODY, input=text) == ""
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run something as somebody else")
 def test_an_account_has_its_own_rights_alone():
     done = commands.run(["sh", "-c", "id -un; id -Gn; umask; pwd"], 60, NOBODY)
@@ -146,14 +173,12 @@ def test_an_account_has_its_own_rights_alone():
 
 def test_who_is_interrupted_leaves_nothing_running(monkeypatch):
     started = []
-    popen = commands.subprocess.Popen
 
-    class Interrupted(popen):
-        def communicate(self, *words):
-            started.append(self)
-            raise KeyboardInterrupt
+    def interrupted(process, *_words):
+        started.append(process)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands.subprocess, "Popen", Interrupted)
+    monkeypatch.setattr(commands, "talk", interrupted)
     with pytest.raises(KeyboardInterrupt):
         commands.run(NEVER, 60, NOBODY)
     assert started[0].poll() is not None
@@ -165,6 +190,12 @@ def test_lines_come_while_it_still_prints():
     assert [next(found), next(found)] == [b"one\xff\n", b"two\n"]
     assert time.monotonic() - began < 60
     found.close()
+
+
+def test_a_line_without_end_is_cut_off(monkeypatch):
+    monkeypatch.setattr(commands, "MOST_BYTES", 1000)
+    script = "echo one; head -c 2500 /dev/zero; echo; echo two"
+    assert list(commands.lines(["sh", "-c", script], OwnError)) == [b"one\n", bytes(1000), b"two\n"]
 
 
 @pytest.mark.parametrize(

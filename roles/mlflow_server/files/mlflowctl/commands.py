@@ -7,12 +7,13 @@ import errno
 import os
 import pwd
 import resource
+import selectors
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from mlflowctl.errors import Problem
 from mlflowctl.program import PROGRAM
@@ -24,16 +25,29 @@ ASK_SECONDS, DO_SECONDS, WORK_SECONDS = 120, 1800, 7 * 24 * 3600
 # has defined can be of any size when they are read, and that it is not the server that reads them is no more room.
 WORK_MEMORY = max(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4, 1 << 30)
 ASK_MEMORY = 1 << 30
+# Bytes that a program may print for this one, which holds several copies of them. A team's own code is what prints, or
+# whoever keeps a repository: what is longer goes to a file.
+MOST_BYTES, PIECE = 32 << 20, 1 << 16
 # Between being asked to end, and being made to.
 KILL_SECONDS = 10
+# Between two looks of a watch.
+WATCH_SECONDS = 0.1
 # What timeout(1) ends with when its time is up, and how it is seen to end when it had to kill.
 TIMED_OUT, KILLED = 124, (-9, 137)
 
 Done = subprocess.CompletedProcess[str]
 
 
-class LateError(Problem, OSError):
-    """A program was still not done; whoever is prepared for one that is not there is prepared for this, too."""
+class EndedError(Problem, OSError):
+    """A program had to be ended; whoever is prepared for one that is not there is prepared for this, too."""
+
+
+class LateError(EndedError):
+    """It was still not done."""
+
+
+class LongError(EndedError):
+    """It printed more than anybody reads."""
 
 
 def run(
@@ -42,10 +56,11 @@ def run(
     """Run a program, as another account where one is given; return how it ended and what it printed.
 
     Without seconds, something else has to end it, such as its unit. It is asked nothing: what it reads is its input.
-    An account's takes no more memory than is given here.
+    An account's takes no more memory than is given here. Where a watch is given, that is asked again and again, and
+    ends it by raising.
     """
     words = [os.fspath(word) for word in command]
-    feed, memory = options.pop("input", None), options.pop("memory", WORK_MEMORY)
+    feed, memory, watch = (options.pop(*it) for it in (("input", None), ("memory", WORK_MEMORY), ("watch", None)))
     options.setdefault("stdin", subprocess.DEVNULL if feed is None else subprocess.PIPE)
     options.setdefault("stdout", subprocess.PIPE)
     options.setdefault("stderr", subprocess.PIPE)
@@ -60,18 +75,73 @@ def run(
         # numpy would come with buffers for each processor, and on a large host with more than that.
         own = options.get("env")
         options["env"] = {**(os.environ if own is None else own), "OPENBLAS_NUM_THREADS": "1"}
-    process = subprocess.Popen(words, text=True, encoding="utf-8", errors="replace", **options)
+    process = subprocess.Popen(words, **options)
     try:
-        told, complained = process.communicate(feed, patience)
+        told, complained = talk(process, feed, patience, watch)
     except subprocess.TimeoutExpired:
         end(process)
         raise LateError(late(command, seconds)) from None
+    except OverflowError:
+        end(process)
+        raise LongError(f"{name_of(command)} printed more than {MOST_BYTES >> 20} MiB") from None
     except BaseException:
         end(process)
         raise
     if account is not None and is_late(process.returncode, began, seconds):
         raise LateError(late(command, seconds))
     return Done(words, process.returncode, told, complained)
+
+
+def talk(
+    process: subprocess.Popen[bytes],
+    feed: str | None,
+    seconds: float | None,
+    watch: Callable[[], object] | None = None,
+) -> tuple[str | None, str | None]:
+    """Give a program its input, and return what it prints; OverflowError where that is too much to have."""
+    end = None if seconds is None else time.monotonic() + seconds
+    left, said = memoryview((feed or "").encode()), {pipe: bytearray() for pipe in (process.stdout, process.stderr)}
+    with selectors.DefaultSelector() as selector:
+        for pipe in filter(None, said):
+            selector.register(pipe, selectors.EVENT_READ)
+        if process.stdin:
+            os.set_blocking(process.stdin.fileno(), False)
+            selector.register(process.stdin, selectors.EVENT_WRITE)
+        while selector.get_map():
+            left_seconds = remaining(process, end)
+            if watch:
+                watch()
+                left_seconds = min(WATCH_SECONDS, left_seconds or WATCH_SECONDS)
+            for key, _events in selector.select(left_seconds):
+                pipe = cast("IO[bytes]", key.fileobj)
+                if pipe is process.stdin:
+                    try:
+                        left = left[os.write(key.fd, left[:PIECE]) :]
+                    except BrokenPipeError:
+                        left = left[:0]
+                    goes_on = bool(left)
+                else:
+                    piece = os.read(key.fd, PIECE)
+                    said[pipe] += piece
+                    goes_on = bool(piece)
+                if not goes_on:
+                    selector.unregister(pipe)
+                    pipe.close()
+            if sum(map(len, said.values())) > MOST_BYTES:
+                raise OverflowError
+    process.wait(remaining(process, end))
+    found = [None if pipe is None else said[pipe].decode("utf-8", "replace") for pipe in (process.stdout, process.stderr)]
+    return found[0], found[1]
+
+
+def remaining(process: subprocess.Popen[bytes], end: float | None) -> float | None:
+    """Return for how many seconds a program may go on; raise where that is over."""
+    if end is None:
+        return None
+    left = end - time.monotonic()
+    if left <= 0:
+        raise subprocess.TimeoutExpired(process.args, 0)
+    return left
 
 
 def printed(
@@ -81,10 +151,10 @@ def printed(
     account: str | None = None,
     **options: Any,
 ) -> str:
-    """Return what a program prints; where it fails, or is not done in time, raise a problem with why."""
+    """Return what a program prints; where it fails, or has to be ended, raise a problem with why."""
     try:
         done = run(command, seconds, account, **options)
-    except LateError as error:
+    except EndedError as error:
         raise problem(str(error)) from None
     if done.returncode != 0:
         raise problem(said(command, done))
@@ -96,6 +166,7 @@ def lines(
 ) -> Iterator[bytes]:
     """Yield the lines that a program prints while it prints them, as they are; raise a problem as above.
 
+    One that nobody is to have in memory is cut off: a team's own code may have put it where it is read.
     That it is not done in time remains an error of its own, for whoever has other advice then.
     """
     began = time.monotonic()
@@ -103,7 +174,11 @@ def lines(
         words = bounded([os.fspath(word) for word in command], seconds)
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
         try:
-            yield from process.stdout or ()
+            whole = True
+            for line in iter(lambda: cast("IO[bytes]", process.stdout).readline(MOST_BYTES), b""):
+                if whole:
+                    yield line
+                whole = line.endswith(b"\n")
             process.wait(seconds + 2 * KILL_SECONDS)
         except BaseException:
             end(process)

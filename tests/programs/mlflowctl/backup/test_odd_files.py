@@ -7,6 +7,7 @@ import stat
 import struct
 
 import pytest
+from mlflowctl.backup.repository import of_itself
 from programs.mlflowctl.backup_lab import Lab
 
 
@@ -54,3 +55,40 @@ def test_all_that_is_a_file_comes_back(lab, odd):
     # Whoever owns it, it runs as nobody else.
     assert not os.stat(odd / "owned").st_mode & (stat.S_ISUID | stat.S_ISGID)
     assert os.readlink(odd / "out") == "/etc"
+
+
+# What restic says of itself, and of files in a line each.
+NAMES = ["wrong password", "already locked", "out of memory", "Is there a repository at", "a\nb: file name too long\nc"]
+
+
+def test_no_name_of_a_directory_is_taken_for_a_word_of_restics(lab, monkeypatch):
+    """A path that there is room for, and not where it is restored to: restic tells of it, and goes on."""
+    monkeypatch.setattr(lab.repository, "PATIENCE", 0)
+    lab.write("1/run/model.bin", "weights")
+    for name in NAMES:
+        folder, room = os.open(lab.artifacts, os.O_RDONLY), 4090 - len(str(lab.artifacts))
+        while room > 1:
+            part = name.ljust(250, "x")[: room - 1]
+            room -= len(part) + 1
+            os.mkdir(part, dir_fd=folder)
+            below = os.open(part, os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        os.close(folder)
+    lab.back_up()
+    shutil.rmtree(lab.artifacts / "1")
+    lab.restore_into()
+    assert (lab.artifacts / "1/run/model.bin").read_text() == "weights"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Fatal: wrong password or no key found\n", "wrong password"),
+        ("created cache\nFatal: unable to create lock: repository is already locked by PID 1\n", "already locked"),
+        ('{"message_type":"error","error":{},"item":"/srv/already locked"}\nFatal: no space left\n', "no space left"),
+    ],
+)
+def test_what_restic_says_of_itself_is_heard(said, expected):
+    found = of_itself(said)
+    assert [it for it in (*NAMES[:4], "no space left") if it in found] == [expected]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from mlflowctl import commands, paths
 from mlflowctl.backup import drill
+from mlflowctl.backup.lists import LIST
 from programs.mlflowctl.backup_lab import PASSWORD, Lab
 from programs.mlflowctl.quick_key import sealed
 
@@ -109,6 +110,52 @@ def test_no_path_of_a_snapshot_gets_into_the_unit_of_its_drill(lab, monkeypatch)
     assert f"--property=EnvironmentFile={it.place}/secrets.env" in properties
     assert not [word for word in properties if "sta*ng" in word]
     assert (it.place / "secrets.env").read_text() == (lab.config / "vision" / "secrets.env").read_text()
+
+
+def test_one_of_any_size_is_in_nobodys_memory(lab, put, monkeypatch):
+    put(tags=["mlflow", "team=vision", "x" * (2 << 20)])
+    monkeypatch.setattr(commands, "MOST_BYTES", 1 << 20)
+    with pytest.raises(lab.repository.BackupError, match="restic snapshots printed more than 1 MiB of what /"):
+        lab.repo().find()
+
+
+@pytest.mark.parametrize("short_of", ["f_bavail", "f_favail"])
+def test_one_that_takes_more_than_it_says_does_not_fill_the_disk_of_all(lab, monkeypatch, short_of):
+    """What its trees say is what whoever wrote them likes."""
+    monkeypatch.setattr(lab.repository.Repository, "size", lambda *_words: 0)
+    before, place = lab.everything(), os.statvfs
+
+    class Full:
+        def __init__(self, path):
+            self.__dict__ = {name: getattr(place(path), name) for name in dir(place(path)) if name.startswith("f_")}
+            # Before it is begun, there is enough.
+            if os.path.basename(path) == "new":
+                setattr(self, short_of, 10)
+
+    monkeypatch.setattr(lab.repository.os, "statvfs", Full)
+    with pytest.raises(lab.repository.BackupError, match=r"\.vision\.restore/new has hardly any room left: the files of"):
+        lab.restore_into()
+    monkeypatch.undo()
+    lab.settle()
+    assert lab.everything() == before
+    assert not [path for path in lab.home.rglob(".vision.restore/new/**/*") if path.is_file()]
+
+
+@pytest.mark.parametrize("what", ["save", "having"])
+def test_no_list_of_one_fills_it_either(lab, monkeypatch, what):
+    monkeypatch.setattr(lab.repository, "LEAST_BYTES", 1 << 62)
+    repository = lab.repo()
+    asked = {"save": (f"{lab.home}/staging/vision/{LIST}", lab.home / "list"), "having": ({"/x"}, lab.home)}[what]
+    with pytest.raises(lab.repository.BackupError, match=f"{lab.home} has hardly any room left"):
+        list(getattr(repository, what)(repository.find(), *asked) or ())
+
+
+@pytest.mark.parametrize("script", ["exec yes", "exec cat /dev/zero", "yes | head -c 3000000 >&2"])
+def test_a_backup_that_tells_of_files_without_end_is_not_listened_to(lab, monkeypatch, script):
+    """Each file that is gone when it is read is a line."""
+    monkeypatch.setattr(commands, "MOST_BYTES", 1 << 20)
+    with pytest.raises(commands.LongError):
+        lab.repository.watched(["sh", "-c", script], dict(os.environ))
 
 
 class Endless(http.server.BaseHTTPRequestHandler):

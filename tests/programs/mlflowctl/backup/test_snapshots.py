@@ -292,6 +292,16 @@ def test_an_old_snapshot_is_a_failure_and_a_new_team_has_time(lab):
     lab.age.main("vision")
 
 
+def test_a_team_that_was_set_up_by_a_clock_that_was_ahead_has_no_time(lab, monkeypatch):
+    now = time.time()
+    # As after it was put right; that of a file is nobody's to set.
+    monkeypatch.setattr(lab.age.time, "time", lambda: now - 3600 * 24 * 365)
+    assert "vision: it has no snapshot" in lab.age.too_old(lab.repository.settings(), "vision")
+    # By as much, hosts may differ.
+    monkeypatch.setattr(lab.age.time, "time", lambda: now - 300)
+    assert lab.age.too_old(lab.repository.settings(), "vision") == ""
+
+
 def test_a_team_that_has_moved_is_the_other_hosts_to_back_up(lab):
     lab.set(host="there")
     lab.back_up()

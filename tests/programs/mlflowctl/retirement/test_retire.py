@@ -6,11 +6,12 @@ import shutil
 import sqlite3
 import subprocess
 import tarfile
+import tracemalloc
 from unittest import mock
 
 import pytest
 from mlflowctl import processes
-from mlflowctl.retirement import retire
+from mlflowctl.retirement import reinstate, retire
 from mlflowctl.retirement.find import Places
 from mlflowctl.transaction import ChangeError
 from programs.mlflowctl.retiring import SECRETS, Host
@@ -184,6 +185,21 @@ def test_who_comes_back_is_given_no_new_secrets_where_the_archive_is_missing(hos
     assert not (host.config / "vision").exists()
     (host.home / "elsewhere.tar.gz").rename(archive)
     assert host.reinstate()["failures"] == {}
+
+
+def test_of_an_archive_that_goes_on_for_long_nothing_more_is_read(tmp_path):
+    """As that of a team whose databases are elsewhere, and whose artifacts went into it."""
+    with tarfile.open(tmp_path / "one.tar.gz", "w:gz", compresslevel=1) as tar:
+        for name in ("config/secrets.env", *(f"artifacts/{number}" for number in range(20_000))):
+            tar.addfile(tarfile.TarInfo(name))
+        del tar.members[:]
+    tracemalloc.start()
+    try:
+        reinstate.restore_secrets(tmp_path / "one.tar.gz", tmp_path / "config")
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+    assert os.listdir(tmp_path / "config") == ["secrets.env"]
 
 
 def test_who_comes_back_without_data_begins_anew(host):

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import tracemalloc
+from unittest import mock
 
 import pytest
 from mlflowctl import trees
@@ -11,7 +12,7 @@ from mlflowctl.backup import contents, lists, manifest
 
 PATHS = ["b", "a/z", "a/b/c", "a/b.txt", "a b/1", "a-b/1", "a.b/1", "a/b/c d/e"]
 PATHS += ["c/\udcff/x", "c/\ue000/x", "c/a\u2028b"]
-MANY = 3_000
+MANY = 10_000
 
 
 @pytest.fixture
@@ -60,12 +61,20 @@ def test_each_is_found_and_nothing_else(listed):
     assert [it["path"] for it in listed if not there.get(it["path"])] == ["a/b/c"]
 
 
-@pytest.fixture
-def many(tmp_path):
+def test_there_has_to_be_room_for_sorting_one(tmp_path, monkeypatch, listed):
+    place = tmp_path / "artifacts.jsonl"
+    place.write_text("".join(json.dumps(it) + "\n" for it in reversed(listed)))
+    monkeypatch.setattr(lists.shutil, "disk_usage", lambda _place: mock.Mock(free=place.stat().st_size))
+    with pytest.raises(lists.BackupError, match="MiB are needed to sort artifacts.jsonl"):
+        lists.put_in_order(place)
+
+
+@pytest.fixture(params=[1, -1], ids=["in order", "in another"])
+def many(tmp_path, request):
     """A list of more than anybody holds at once."""
     place = tmp_path / "many.jsonl"
     with open(place, "w") as file:
-        for number in range(MANY):
+        for number in range(MANY)[:: request.param]:
             it = {"path": f"1/run{number:06}/model.bin", "size": 1, "mtime": 1, "inode": number, "sha256": "x" * 64}
             print(json.dumps(it), file=file)
     return place

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from mlflowctl import databases
-from mlflowctl.databases import uris
+from mlflowctl.databases import sqlite, uris
 from mlflowctl.program import PROGRAM
 
 TOOL = [*PROGRAM, "database"]
@@ -32,6 +32,36 @@ def make(file, numbers, mode="delete"):
         database.executemany("INSERT INTO logged VALUES (?, ?)", [(number, "x" * 500) for number in numbers])
         database.commit()
     return file
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_a_lock_that_is_never_let_go_of_ends_a_copy(tmp_path, mode, monkeypatch):
+    """A server that hangs, or a team's own code, can hold one for as long as it runs; the copy holds the team's."""
+    monkeypatch.setattr(sqlite, "PATIENCE", 0.5)
+    file = make(tmp_path / "held.db", range(3), mode)
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        # With a log, others read on beside most locks.
+        holder.execute("PRAGMA locking_mode=exclusive")
+        holder.execute("BEGIN EXCLUSIVE")
+        found = []
+        thread = threading.Thread(target=lambda: found.append(copied(file, tmp_path / "copy.db")), daemon=True)
+        thread.start()
+        thread.join(60)
+        assert found
+        assert "somebody has held a lock on it for 0.5 s" in found[0]
+        holder.execute("COMMIT")
+    assert not list(tmp_path.glob("copy.db*"))
+    sqlite.copy_sqlite(str(file), str(tmp_path / "copy.db"))
+    assert rows(tmp_path / "copy.db") == [0, 1, 2]
+
+
+def copied(file, target):
+    """Return what a copy ends with."""
+    try:
+        sqlite.copy_sqlite(str(file), str(target))
+    except sqlite3.OperationalError as error:
+        return str(error)
+    return ""
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])

@@ -7,7 +7,7 @@ import time
 
 from mlflowctl import paths
 from mlflowctl import team as teams
-from mlflowctl.backup.repository import BackupError, Repository, Settings, settings
+from mlflowctl.backup.repository import AHEAD, BackupError, Repository, Settings, settings
 from mlflowctl.turns import is_noted, note
 
 # Where it stands that a team's backups begin by themselves. Those of one that has moved begin on another host.
@@ -28,6 +28,9 @@ def looked_at(known: Settings, name: str) -> tuple[str, float | None]:
         begins = os.path.lexists(paths.HERE.units / WANTS / f"mlflow-backup@{name}.timer")
         age = Repository(known, name).age(any_host=not begins)
         there_for = time.time() - os.stat(paths.HERE.config / name / FIRST).st_ctime
+        if there_for < -AHEAD.total_seconds():
+            # A clock was ahead then, and nobody can tell since when it is there.
+            there_for = float("inf")
     except (BackupError, OSError) as error:
         return f"{name}: it cannot be seen how old its newest snapshot is: {error}", None
     if age is None and there_for > known.max_age:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, AnyStr
 
+from mlflowctl import commands
 from mlflowctl.backup import contents
 from mlflowctl.backup.repository import BackupError
 
@@ -15,6 +18,8 @@ from mlflowctl.backup.repository import BackupError
 LIST = "artifacts.jsonl"
 # Bytes of a line: of a path each byte may take six, and one of a snapshot's has whatever its writer put there.
 LONGEST_LINE = 64 << 10
+# Of what a list takes, for sorting it.
+ROOM = 5
 
 
 def files_of(place: Path) -> Iterator[contents.File]:
@@ -32,24 +37,34 @@ def lines_of(file: IO[AnyStr]) -> Iterator[AnyStr]:
 
 
 def put_in_order(place: Path) -> None:
-    """Sort a list that has another order than that of a walk; snapshots have those, from before it mattered."""
+    """Sort a list that has another order than that of a walk; snapshots have those, from before it mattered.
+
+    Whoever writes to a repository chooses how long one is: sort(1) holds so much of it, and puts the rest into files.
+    """
     if is_in_order(place):
         return
-    with open(place, "rb") as file:
-        found, end = [], 0
-        for line in lines_of(file):
-            found += [(contents.order(it["path"]), end) for it in contents.read_files([line.decode()])]
-            end += len(line)
+    needed, free = ROOM * place.stat().st_size, shutil.disk_usage(place.parent).free
+    if free < needed:
+        raise BackupError(f"{place.parent} has {free >> 20} MiB free, and {needed >> 20} MiB are needed to sort {LIST}")
+    with tempfile.TemporaryFile("w+", encoding="ascii", dir=place.parent) as keyed:
+        for file in files_of(place):
+            print(key(file["path"]), json.dumps(file), file=keyed)
+        keyed.flush()
+        here = f"/proc/{os.getpid()}/fd/{keyed.fileno()}"
+        command = ["env", "LC_ALL=C", "sort", "--buffer-size=64M", f"--temporary-directory={place.parent}", here]
         handle, name = tempfile.mkstemp(dir=place.parent)
         try:
             with open(handle, "wb") as target:
-                for _order, start in sorted(found):
-                    file.seek(start)
-                    target.write(file.readline().rstrip(b"\n") + b"\n")
+                target.writelines(line.partition(b" ")[2] for line in commands.lines(command, BackupError))
             os.replace(name, place)
         except BaseException:
             os.unlink(name)
             raise
+
+
+def key(path: str) -> str:
+    """Return what has the order of a path wherever bytes are compared, in a word; a path may have any letter in it."""
+    return contents.order(path).encode("utf-8", "surrogatepass").hex()
 
 
 def is_in_order(place: Path) -> bool:

@@ -243,8 +243,9 @@ def look_into(copy: Path, name: str, team: Team | None) -> str:
         command = [sys.executable, "-Es", "-", "tables", str(mine)]
         program = Path(contents.__file__).read_text(encoding="utf-8")
         if os.geteuid() == 0:
-            for path in (mine, shop):
-                os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+            os.chown(mine, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+            # It stays root's, so that nothing else can be made in it by who runs as the account elsewhere.
+            shop.chmod(0o711)
         return commands.printed(command, BackupError, databases.seconds_to_read(mine), account, input=program)
     finally:
         shutil.rmtree(shop)

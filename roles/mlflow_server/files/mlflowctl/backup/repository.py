@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import json
 import os
 import re
@@ -39,13 +40,16 @@ STILL_SECONDS = 3600
 MEMORY = max(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, 2 << 30)
 # Bytes of what a snapshot has that is read at once: whoever has written it chooses how much that is.
 LARGEST = 1 << 20
+# While something is fetched, so many bytes stay free, and of so many files one: see SPARE_BYTES of snapshot.py.
+LEAST_BYTES, LEAST_FILES = 100 << 20, 100
 PATTERN = re.compile(r"([*?\[\\])")
 NO_LETTER = re.compile("[\udc80-\udcff]")
 
 Snapshot = dict[str, Any]
 
-# What restic says of a place that it cannot have.
-TOO_LONG = re.compile(r"ignoring error for /.*: file name too long")
+# What restic says of places, one after the other, and at the end of all; of one that it cannot have, this is the end.
+OF_PLACES, TOO_LONG = "ignoring error for /", ": file name too long\n"
+IN_ALL = re.compile(r"Fatal: There were (\d+) errors\s*\Z")
 
 
 class BackupError(Problem):
@@ -84,8 +88,13 @@ class Repository:
         self.team = team
         self.uri = known.repository.replace("{team}", team)
 
-    def run(self, *words: str, allowed: tuple[int, ...] = (0,), into: IO[bytes] | None = None) -> commands.Done:
-        """Run restic, again while another has the repository for itself; what is long goes into a file."""
+    def run(
+        self, *words: str, allowed: tuple[int, ...] = (0,), into: IO[bytes] | None = None, filling: Path | None = None
+    ) -> commands.Done:
+        """Run restic, again while another has the repository for itself; what is long goes into a file.
+
+        Of a disk that it fills, it leaves some.
+        """
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK") if name in os.environ},
             "RESTIC_REPOSITORY": self.uri,
@@ -95,46 +104,58 @@ class Repository:
         }
         end, seconds = time.monotonic() + PATIENCE, 0
         while True:
-            done = self.once(words, environment, into)
+            done = self.once(words, environment, into, filling)
             if done.returncode in allowed:
                 return done
-            if "already locked" not in done.stderr or time.monotonic() > end:
+            if "already locked" not in of_itself(done.stderr) or time.monotonic() > end:
                 raise BackupError(self.reason(done.stderr))
             # Only what processes have left that are gone.
             self.once(("unlock",), environment)
             time.sleep(seconds)
             seconds = SECONDS_BETWEEN_TRIES
 
-    def once(self, words: tuple[str, ...], environment: dict[str, str], into: IO[bytes] | None = None) -> commands.Done:
-        """Run restic, and end it when it takes too long."""
+    def once(
+        self,
+        words: tuple[str, ...],
+        environment: dict[str, str],
+        into: IO[bytes] | None = None,
+        filling: Path | None = None,
+    ) -> commands.Done:
+        """Run restic, and end it when it takes too long, or too much of a disk."""
         seconds = WORK_SECONDS if words[0] in WORK else ASK_SECONDS
         command = commands.limited(["restic", *words], MEMORY)
         try:
             if words[0] == "backup":
                 return watched(command, environment)
             # Names of files are whatever the team has made of them.
-            return commands.run(command, seconds, env=environment, stdout=into or subprocess.PIPE)
+            watch = functools.partial(refuse_full, filling) if filling else None
+            return commands.run(command, seconds, env=environment, stdout=into or subprocess.PIPE, watch=watch)
         except StillError:
             raise BackupError(
                 f"restic has read nothing for {STILL_SECONDS} s: {self.shown()} takes nothing, a disk answers nothing, "
                 "or somebody has put a pipe in the place of a file just before it was opened"
+            ) from None
+        except commands.LongError:
+            raise BackupError(
+                f"restic {words[0]} printed more than {commands.MOST_BYTES >> 20} MiB of what {self.shown()} answers"
             ) from None
         except commands.LateError:
             raise BackupError(f"restic {words[0]} was still not done after {seconds} s at {self.shown()}") from None
 
     def reason(self, error: str) -> str:
         """Say what to do about it, where that is known."""
-        if "wrong password" in error:
+        words = of_itself(error)
+        if "wrong password" in words:
             return f"mlflow_backup_password is not the password of the repository {self.shown()}"
-        if "out of memory" in error:
+        if "out of memory" in words:
             return f"restic has taken more than {MEMORY >> 20} MiB of memory for what {self.shown()} answers"
         # restic may end before it has passed on what ssh said of it.
-        if "unable to start the sftp session" in error:
+        if "unable to start the sftp session" in words:
             return (
                 f"mlflow_backup_repository: root does not get into {self.shown()} by ssh; as root, ssh to it says "
                 f"why, such as a key of the host that is in no known_hosts: {error.strip()}"
             )
-        if not self.is_missing(error):
+        if not self.is_missing(words):
             return error.strip()
         return (
             f"mlflow_backup_repository: there is none at {self.shown()}; is its disk mounted? The role makes a new one"
@@ -269,14 +290,14 @@ class Repository:
     def save(self, snapshot: Snapshot, path: str, target: Path) -> None:
         """Write a file of a snapshot, however long it is."""
         with open(target, "wb") as file:
-            self.run("dump", snapshot["id"], path, into=file)
+            self.run("dump", snapshot["id"], path, into=file, filling=target.parent)
 
     def having(self, snapshot: Snapshot, paths: set[str], shop: Path) -> Iterator[str]:
         """Give those of these paths that a snapshot has; all that it has is listed in a directory."""
         # In JSON, restic has no bytes of a name that are no letters.
         told = {NO_LETTER.sub("\ufffd", path): path for path in paths}
         with tempfile.TemporaryFile(dir=shop) as file:
-            self.run("ls", "--json", snapshot["id"], into=file)
+            self.run("ls", "--json", snapshot["id"], into=file, filling=shop)
             file.seek(0)
             for line in file:
                 path = json.loads(line).get("path") if line.startswith(b"{") else None
@@ -300,13 +321,25 @@ class Repository:
         """
         words = [f"--include={escaped(path)}" for path in paths]
         try:
-            self.run("restore", "--quiet", snapshot["id"], f"--target={target}", *words)
+            self.run("restore", "--quiet", snapshot["id"], f"--target={target}", *words, filling=target)
         except BackupError as error:
-            *lines, last = str(error).splitlines()
-            if not (
-                lines and all(TOO_LONG.fullmatch(line) for line in lines) and last.startswith("Fatal: There were ")
-            ):
+            # A name may end a line, and say that it does. What counts is compared in any case.
+            number = IN_ALL.search(str(error))
+            if not number or str(error).count(TOO_LONG) < int(number[1]):
                 raise
+
+
+def refuse_full(place: Path) -> None:
+    """Raise before a disk that all teams share is full: whoever has written a snapshot says what its files take."""
+    disk = os.statvfs(place)
+    if disk.f_bavail * disk.f_frsize < LEAST_BYTES or disk.f_favail < disk.f_files // LEAST_FILES:
+        raise BackupError(f"{place} has hardly any room left: the files of the snapshot take more than it says")
+
+
+def of_itself(error: str) -> str:
+    """Return what restic says of itself; where it gets to files, their names are anybody's words."""
+    lines = [line for line in error.split("\n") if not line.startswith("{")]
+    return "" if any(line.startswith(OF_PLACES) for line in lines) else "\n".join(lines)
 
 
 class StillError(Exception):
@@ -326,6 +359,8 @@ def watched(command: list[str], environment: dict[str, str]) -> commands.Done:
             except BaseException:
                 process.kill()
                 raise
+        if os.fstat(errors.fileno()).st_size > commands.MOST_BYTES:
+            raise commands.LongError
         errors.seek(0)
         texts = ("".join(said), errors.read().decode(errors="replace"))
     return commands.Done(command, process.returncode, *texts)
@@ -334,7 +369,7 @@ def watched(command: list[str], environment: dict[str, str]) -> commands.Done:
 def lines_of(process: subprocess.Popen[bytes]) -> Iterator[str]:
     """Yield what a backup prints, but for how far it is, which it does each second; raise when that is no further."""
     handle = process.stdout.fileno() if process.stdout else -1
-    rest, before = b"", None
+    rest, before, length = b"", None, 0
     end, still = (time.monotonic() + seconds for seconds in (WORK_SECONDS, STILL_SECONDS))
     while True:
         if time.monotonic() > still:
@@ -348,10 +383,13 @@ def lines_of(process: subprocess.Popen[bytes]) -> Iterator[str]:
             yield rest.decode(errors="replace")
             return
         *lines, rest = (rest + piece).split(b"\n")
+        if length + len(rest) > commands.MOST_BYTES:
+            raise commands.LongError
         for line in lines:
             found = json.loads(line) if line.startswith(b"{") else {}
             reached = [found.get(key) for key in ("total_files", "files_done", "bytes_done")]
             if found.get("message_type") != "status":
+                length += len(line)
                 yield f"{line.decode(errors='replace')}\n"
             elif reached != before:
                 before, still = reached, time.monotonic() + STILL_SECONDS

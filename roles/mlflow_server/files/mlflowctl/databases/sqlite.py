@@ -25,6 +25,8 @@ TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0 O
 LOGGED_AT, LOGGED = 18, 2
 # Seconds to wait for who holds a lock. Without any, seven of eight copies of a busy database failed.
 PATIENCE = 30
+# What SQLite says of one that is held; Python before 3.11 has no words for it.
+BUSY, LOCKED = 5, 6
 # Seconds. The coarsest clock of a file system that holds databases ticks every two.
 SETTLED = 2
 
@@ -112,7 +114,7 @@ def copy_sqlite(source: str, target: str) -> None:
     origin = connect(source)
     destination = sqlite3.connect(part)
     try:
-        origin.backup(destination)
+        origin.backup(destination, progress=refuse_locked)
         destination.close()
         sync(part)
         os.replace(part, target)
@@ -121,6 +123,12 @@ def copy_sqlite(source: str, target: str) -> None:
         origin.close()
         Path(part).unlink(missing_ok=True)
     sync(str(Path(target).parent))
+
+
+def refuse_locked(status: int, _left: int, _all: int) -> None:
+    """End a copy that somebody's lock holds up: SQLite has waited for that one already, and Python would for ever."""
+    if status in (BUSY, LOCKED):
+        raise sqlite3.OperationalError(f"somebody has held a lock on it for {PATIENCE} s")
 
 
 def restore_sqlite(source: str, target: str) -> None:

@@ -16,6 +16,7 @@ import itertools
 import json
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import threading
@@ -107,6 +108,18 @@ def state(path: str) -> list[int]:
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
+@contextlib.contextmanager
+def held(path: str) -> Iterator[str]:
+    """Open a file, and yield another path to it, which nobody exchanges: a pipe in its place opens for nobody, ever."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(f"{path} is no file any more")
+        yield f"/proc/{os.getpid()}/fd/{handle}"
+    finally:
+        os.close(handle)
+
+
 def digest(path: str) -> str:
     """Return the checksum of a file."""
     summed = hashlib.sha256()
@@ -191,10 +204,13 @@ class Store:
         before = state(path)
         folder = os.path.dirname(way)
         try:
-            with self.room.held(way, (before or [0])[0]):
-                self.repository.log_artifact(path, folder or None)
+            with self.room.held(way, (before or [0])[0]), held(path) as file, self.shop() as shop:
+                # What it is called in the store is what it is called here.
+                named = os.path.join(shop, os.path.basename(way))
+                os.symlink(file, named)
+                self.repository.log_artifact(named, folder or None)
                 # What was written to meanwhile may have any size in the store.
-                same = state(path) == before and self.is_there(way, path)
+                same = state(path) == before and self.is_there(way, file)
         except MoveError:
             raise
         except Exception:
@@ -207,9 +223,13 @@ class Store:
         # Written to meanwhile, it is another one by now.
         return way, before if same else []
 
+    def shop(self) -> tempfile.TemporaryDirectory[str]:
+        """Return a place for a moment."""
+        return tempfile.TemporaryDirectory(dir=self.aside)
+
     def is_there(self, way: str, path: str) -> bool:
         """Say whether the store gives what was copied to it."""
-        with tempfile.TemporaryDirectory(dir=self.aside) as aside:
+        with self.shop() as aside:
             return digest(self.repository.download_artifacts(way, aside)) == digest(path)
 
     def copy(self) -> dict[str, int]:

@@ -218,7 +218,8 @@ def refuse_used(found: dict[str, int], copied: dict[str, int]) -> None:
 def stay(asked: dict[str, Any]) -> dict[str, Any]:
     """Raise where databases that stay have places in the directory that the artifacts leave."""
     with connected(asked["from"]) as there, there["tracking"].connect() as connection:
-        number, first = still_below(connection, [before for before, _after in asked["places"]])
+        # The directory itself comes first.
+        number, first = still_below(connection, asked["places"][0][0])
     if number:
         raise MoveError(
             f"{number} places in the databases, which stay, are in the directory that artifacts leave: {first}; "

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import sqlalchemy
 from sqlalchemy import JSON, Text, cast
@@ -32,6 +35,10 @@ PLACES_OF_TRACES = ("mlflow.artifactLocation", "mlflow.trace.archiveLocation")
 NAMES = ("models:/", "runs:/")
 # A place with one of these could be another one than it seems.
 ODD = ("..", "%", "?", "#", "\\")
+# How those begin that the server passes on; and as in locations.py, a scheme, and what is left out before it is read.
+SERVED = "mlflow-artifacts:"
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+IGNORED = re.compile(r"^[\0- ]+|[\t\r\n]")
 
 
 class DiffersError(Exception):
@@ -114,20 +121,32 @@ class Rows:
         return row
 
 
-def still_below(connection: Connection, roots: list[str]) -> tuple[int, str]:
-    """Return how many places a database has that are at one of these roots or in it, and one of them."""
+def still_below(connection: Connection, root: str) -> tuple[int, str]:
+    """Return how many places a database has that lead to a directory or into it, and one of them."""
     number, first = 0, ""
     for table, names in PLACES.items():
         for name in names:
             column = sqlalchemy.column(name)
-            below = [it for root in roots for it in (column == root, column.startswith(f"{root}/", autoescape=True))]
-            asked = sqlalchemy.select(sqlalchemy.func.count(), sqlalchemy.func.min(column))
-            asked = asked.select_from(sqlalchemy.table(table)).where(sqlalchemy.or_(*below))
+            asked = sqlalchemy.select(column).select_from(sqlalchemy.table(table))
+            asked = asked.where(column.is_not(None), ~column.startswith(SERVED))
             if table == "trace_tags":
                 asked = asked.where(sqlalchemy.column("key").in_(PLACES_OF_TRACES))
-            found, least = connection.execute(asked).one()
-            number, first = number + found, first or (f"{table}.{name} {least}" if found else "")
+            for (place,) in connection.execute(asked.execution_options(yield_per=AT_ONCE)):
+                if may_lead_into(place, root):
+                    number, first = number + 1, first or f"{table}.{name} {place}"
     return number, first
+
+
+def may_lead_into(place: str, root: str) -> bool:
+    """Say whether MLflow may find a place in a directory, however it is spelt: here, one too many does no harm."""
+    text = IGNORED.sub("", place)
+    scheme = SCHEME.match(text)
+    if scheme and scheme[1].lower() != "file":
+        return False
+    path = re.sub(r"^//[^/]*", "", text[scheme.end() :]) if scheme else text
+    spelt = {it for cut in (path, re.split("[?#;]", path)[0]) for it in (cut, unquote(cut))}
+    found = {os.path.normpath(f"/{it}" if it.startswith("/") else os.path.join(os.getcwd(), it)) for it in spelt}
+    return any(is_below(f"/{it.lstrip('/')}", os.path.normpath(root)) for it in found)
 
 
 def kind(column: sqlalchemy.Column[Any]) -> Any:

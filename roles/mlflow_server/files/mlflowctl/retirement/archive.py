@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import stat
 import tarfile
 import time
@@ -16,7 +15,7 @@ from typing import IO, Any
 from mlflowctl import client_root, databases, locations, paths, transaction, trees
 from mlflowctl.databases import sqlite
 from mlflowctl.errors import DatabaseError, Problem
-from mlflowctl.files import sync
+from mlflowctl.files import remove, sync
 from mlflowctl.holes import Holes
 from mlflowctl.program import PROGRAM
 from mlflowctl.retirement.find import is_account
@@ -108,7 +107,7 @@ def find_elsewhere(team: Team, copy: Path) -> str:
 
 def empty_workshop(team: Team) -> Path:
     """Return the directory in which the account copies, without anything that it may have put there before."""
-    shutil.rmtree(paths.HERE.changes / team.name, ignore_errors=True)
+    remove(paths.HERE.changes / team.name)
     return transaction.workshop(team)
 
 

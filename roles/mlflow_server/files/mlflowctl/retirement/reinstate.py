@@ -37,12 +37,20 @@ def account_of(name: str) -> str:
 
 def restore_secrets(archive: Path, target: Path) -> None:
     """Put them where the role keeps them, from the archive, with which version the databases are of."""
+    texts, version = {}, None
     try:
-        with tarfile.open(archive) as tar:
-            there = {name: tar.getmember(f"config/{name}") for name in KEPT if f"config/{name}" in tar.getnames()}
-            files = {name: tar.extractfile(member) for name, member in there.items() if member.isfile()}
-            texts = {name: file.read() for name, file in files.items() if file}
-    except (OSError, tarfile.TarError) as error:
+        # They come first. After them may be millions of artifacts, of which a tarfile that is not a stream keeps each.
+        with tarfile.open(archive, "r|gz") as tar:
+            for member in tar:
+                folder, _slash, name = member.name.partition("/")
+                if folder != "config":
+                    break
+                file = tar.extractfile(member) if name in KEPT and member.isfile() else None
+                if file:
+                    texts[name] = file.read()
+                elif name == "venv" and member.issym():
+                    version = member.linkname
+    except (OSError, EOFError, tarfile.TarError) as error:
         raise ReinstateError(
             f"its data are there, but not {archive}, the archive with its keys and its admin's password: {error}. "
             "Put the archive back"
@@ -50,10 +58,10 @@ def restore_secrets(archive: Path, target: Path) -> None:
     target.mkdir(mode=0o700, exist_ok=True)
     for name, text in texts.items():
         write_private(target / name, text)
-    if "venv" in there and there["venv"].issym():
+    if version:
         link = target / ".venv.new"
         link.unlink(missing_ok=True)
-        link.symlink_to(there["venv"].linkname)
+        link.symlink_to(version)
         link.replace(target / "venv")
     sync(str(target))
 
