@@ -67,7 +67,7 @@ def signing_problems(team: Team, release: tuple[int, ...]) -> Problems:
         # Whatever place somebody gives an experiment in the same bucket.
         places["artifacts: presigned"] = artifacts["destination"]
     for place, uri in places.items():
-        if not is_local(uri) and not uri.startswith(f"{OWN_SCHEME}:"):
+        if uri and not is_local(uri) and not uri.startswith(f"{OWN_SCHEME}:"):
             yield (
                 f"{place}: MLflow {version} lets every user write to a store elsewhere "
                 f"(artifacts/presigned-upload-url); use version {_spelled(UPLOADS_CHECKED_SINCE)} or later"

@@ -145,9 +145,7 @@ def serving(venv: str, on: bool, bucket: Bucket, home: Path) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module", params=[*OFF, *ON])
-def place(
-    request: pytest.FixtureRequest, bucket: Bucket, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with serving(*request.param, bucket, tmp_path_factory.mktemp("presigned") / "home") as found:
         yield found
 

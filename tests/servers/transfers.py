@@ -19,6 +19,7 @@ SIZES = {
     "MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE": str(PART),
 }
 
+
 def send(experiment_id: str, path: str) -> dict[str, str]:
     """Log a file to a run, and to a model; say where both are."""
     client = mlflow.MlflowClient()
