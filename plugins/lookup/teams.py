@@ -593,6 +593,16 @@ options:
                 it, and the role neither makes nor removes it.
               - A store elsewhere needs MLflow 3.16 or later, since before every user may write to all of it.
             type: str
+          presigned:
+            description:
+              - Whether MLflow gives clients presigned addresses in the store, so that large artifacts pass the server
+                by, in several parts at a time. It asks who may have an artifact; whoever has the address then gets it,
+                until it expires. Clients have to reach the store at the address that the server knows it by.
+              - With V(false), no address is given to anybody, and all artifacts go through the server.
+              - Stores of C(s3://) have it both ways, those of C(gs://) and C(wasbs://) for uploads. It needs MLflow
+                3.16 or later, since before every user may have an address to write to.
+            type: bool
+            default: false
       listen_address:
         description: Address that the server listens on. O(mlflow_listen_address) by default.
         type: str

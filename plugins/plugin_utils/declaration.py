@@ -27,7 +27,7 @@ from .environment import server_environment_problems
 from .forms import form_problems, shape_problems
 from .genai import genai_defaults, genai_problems
 from .limits import limit_problems
-from .locations import location_problems, signing_problems
+from .locations import location_problems, presigned_problems, signing_problems
 from .names import name_problems
 from .network import network_defaults, network_problems
 from .packages import DEFAULT_PACKAGES, Packages, installed
@@ -136,7 +136,8 @@ def _completed(team: Team, defaults: dict[str, str]) -> Team:
     address = str(team["listen_address"])
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
     team["tracking_uri"] = f"http://{f'[{host}]' if ':' in host else host}:{team['port']}"
-    team["artifacts"] = {"serve": True, "destination": None, "root": None, **(team["artifacts"] or {})}
+    where = {"serve": True, "destination": None, "root": None, "presigned": False}
+    team["artifacts"] = {**where, **(team["artifacts"] or {})}
     team["state_dir"] = str(state_dir(team))
     team["backend_store_uri"] = team["backend_store_uri"] or default_store(team)
     team["auth_database_uri"] = team["auth_database_uri"] or team["backend_store_uri"]
@@ -178,6 +179,7 @@ def _team_problems(team: Team, packages: Packages) -> t.Iterator[str]:
     yield from twice_problems(team)
     yield from replica_problems(team)
     yield from location_problems(team, packages)
+    yield from presigned_problems(team)
     yield from genai_problems(team, _release(team["version"]) if pinned else None)
     yield from network_problems(team, _release(team["version"]) if pinned else None)
     yield from client_problems(team)

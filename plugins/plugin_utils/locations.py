@@ -21,6 +21,8 @@ DOWNLOADS_CHECKED_SINCE = (3, 15, 0)
 # From here on, POST mlflow/artifacts/presigned-upload-url asks who may write to the run.
 UPLOADS_CHECKED_SINCE = (3, 16, 0)
 OWN_SCHEME = "mlflow-artifacts"
+# Stores whose addresses MLflow signs; those of the latter two for uploads alone.
+SIGNED = ("s3", "gs", "wasbs")
 
 
 def location_problems(team: Team, packages: Packages) -> Problems:
@@ -60,15 +62,35 @@ def signing_problems(team: Team, release: tuple[int, ...]) -> Problems:
         )
     if release >= UPLOADS_CHECKED_SINCE:
         return
-    places = {"artifacts: root": artifacts["root"]}
-    for experiment in team["experiments"]:
-        places[f"experiments: {experiment['name']}: artifact_location"] = experiment["artifact_location"]
+    places = _direct_places(team)
+    if artifacts["presigned"]:
+        # Whatever place somebody gives an experiment in the same bucket.
+        places["artifacts: presigned"] = artifacts["destination"]
     for place, uri in places.items():
-        if not is_local(uri) and not uri.startswith(f"{OWN_SCHEME}:"):
+        if uri and not is_local(uri) and not uri.startswith(f"{OWN_SCHEME}:"):
             yield (
                 f"{place}: MLflow {version} lets every user write to a store elsewhere "
                 f"(artifacts/presigned-upload-url); use version {_spelled(UPLOADS_CHECKED_SINCE)} or later"
             )
+
+
+def presigned_problems(team: Team) -> Problems:
+    """Addresses that are wanted of a store, and nowhere to be had."""
+    artifacts = team["artifacts"]
+    uris = [artifacts["destination"] if artifacts["serve"] else None, *_direct_places(team).values()]
+    if artifacts["presigned"] and not any(str(uri).startswith(f"{scheme}:") for uri in uris for scheme in SIGNED):
+        yield (
+            "artifacts: presigned: only has a meaning where artifacts are in a store whose addresses MLflow signs "
+            f"({', '.join(SIGNED)}); give such a destination, or leave it out"
+        )
+
+
+def _direct_places(team: Team) -> dict[str, str | None]:
+    """Where artifacts are that MLflow does not take for the server's own, by the option that says so."""
+    places = {"artifacts: root": team["artifacts"]["root"]}
+    for experiment in team["experiments"]:
+        places[f"experiments: {experiment['name']}: artifact_location"] = experiment["artifact_location"]
+    return places
 
 
 def _spelled(release: tuple[int, ...]) -> str:

@@ -43,8 +43,9 @@ GONE = {
 def arguments(host: Stage, declared: dict[str, Any]) -> tuple[list[Path], list[str]]:
     """Return the inventories and the words that a playbook is run with, for the team as it is declared."""
     if "environment" in declared:
-        # From 3.17 on, clients fetch artifacts from the store itself, and so have to reach it, too.
-        endpoint = {"MLFLOW_S3_ENDPOINT_URL": f"http://{host.host.address}:9000"}
+        # Whoever is given addresses in the store has to reach it; others need not, and do not.
+        address = host.host.address if declared["artifacts"].get("presigned") else "127.0.0.1"
+        endpoint = {"MLFLOW_S3_ENDPOINT_URL": f"http://{address}:9000"}
         declared = {**declared, "environment": {**declared["environment"], **endpoint}}
     given = {
         "mlflow_team_roomy": declared,
@@ -182,6 +183,23 @@ def test_once_is_enough(roomy: Stage) -> None:
     after = play(roomy, "onboard_team", GONE)
     assert (after.code, after.changed) == (0, 0), after.output[-5000:]
     assert roomy.lives(NAME) == lives
+
+
+def test_clients_are_given_addresses_in_the_store_where_that_is_declared(
+    roomy: Stage, before: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert offered(roomy) == [False, False]
+    declared = {**GONE, "artifacts": {**GONE["artifacts"], "presigned": True}}
+    run = play(roomy, "onboard_team", declared)
+    assert run.code == 0, run.output[-5000:]
+    assert offered(roomy) == [True, True]
+    assert asked(roomy, "past", tmp_path_factory.mktemp("past")) == before
+
+
+def offered(host: Stage) -> list[bool]:
+    """Whether MLflow offers its clients to send, and to fetch, past the server."""
+    found = json.loads(host.sh(f"curl -sf -u admin:'{ADMIN}' http://127.0.0.1:{PORT}/api/3.0/mlflow/server-info"))
+    return [found["multipart_uploads_enabled"], found["multipart_downloads_enabled"]]
 
 
 def tables(host: Stage) -> str:

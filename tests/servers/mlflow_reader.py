@@ -21,7 +21,7 @@ class Reader:
         self.password = password
         self.version = version
 
-    def ask(self, method: str, path: str, who: tuple[str, str] | None = None, **values: t.Any) -> dict[str, t.Any]:
+    def ask(self, method: str, path: str, /, who: tuple[str, str] | None = None, **values: t.Any) -> dict[str, t.Any]:
         """Send one request: values are the query of a GET, and the body of all others."""
         name, password = who or ("admin", self.password)
         url, data = self.uri + path, None
@@ -35,7 +35,7 @@ class Reader:
         with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310 - the same
             return json.loads(answer.read() or b"{}")
 
-    def status(self, method: str, path: str, who: tuple[str, str] | None = None, **values: t.Any) -> int:
+    def status(self, method: str, path: str, /, who: tuple[str, str] | None = None, **values: t.Any) -> int:
         """Send one request, for its status only."""
         try:
             self.ask(method, path, who, **values)

@@ -12,13 +12,13 @@ import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 
+import as_unit
 import project
 import pytest
 import servers
 from mlflow_reader import V2, V3, Reader, reader_for
 from mlflow_things import GATEWAY, MCP_SERVERS, SKILLS, gateway
 
-SERVE = project.ROOT / "roles" / "mlflow_server" / "files" / "mlflowctl" / "in_mlflow"
 EVERY_ROUTE = Path(__file__).parent / "every_route.py"
 PASSWORD = "the admin's own word"
 ANN, BOB = ("ann", "a word of ann's"), ("bob o'b", "a word of bob's")
@@ -71,28 +71,17 @@ class Place(t.NamedTuple):
 @contextlib.contextmanager
 def serving(venv: Path, home: Path, workers: int, audit: str) -> Iterator[Place]:
     """Run one."""
-    python = venv / "bin" / "python"
     home.mkdir()
-    port = servers.free_port()
-    settings = servers.settings(home, PASSWORD, stock=False, auth_database="mlflow.db", gateway=True)
-    settings |= {"MLOPS_MLFLOW_CREATORS": str(home / "creators.json"), "MLOPS_MLFLOW_AUDIT": audit}
-    settings |= {"MLFLOW_WORKERS": str(workers), "RUNTIME_DIRECTORY": str(home)}
-    command = [str(python), str(SERVE), "serve", "server", "--app-name", "basic-auth"]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    uri = f"http://127.0.0.1:{port}"
-    with (home / "server.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=home, env=settings, stdout=log, stderr=log, start_new_session=True)
-    try:
-        servers.wait_until_healthy(process, uri, home / "server.log")
+    creators = str(home / "creators.json")
+    more = {"MLOPS_MLFLOW_CREATORS": creators, "MLOPS_MLFLOW_AUDIT": audit, "MLFLOW_WORKERS": str(workers)}
+    with as_unit.serving(venv, home, PASSWORD, gateway=True, **more) as uri:
         version = tuple(int(part) for part in servers.version_of(venv).split(".")[:2])
         reader = reader_for(uri, PASSWORD, t.cast("tuple[int, int]", version))
         for who in (ANN, BOB):
             reader.create_user(*who)
-        place = Place(reader, home, python)
+        place = Place(reader, home, venv / "bin" / "python")
         place.let(BOB[0])
         yield place
-    finally:
-        servers.stop(process)
 
 
 @pytest.fixture(scope="module", params=VENVS)

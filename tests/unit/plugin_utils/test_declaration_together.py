@@ -82,7 +82,7 @@ def test_defaults_are_filled_in():
         "admin_username": "admin",
         "allowed_hosts": [],
         "allowed_networks": [],
-        "artifacts": {"serve": True, "destination": None, "root": None},
+        "artifacts": {"serve": True, "destination": None, "root": None, "presigned": False},
         "artifacts_dir": "/var/lib/mlflow/vision/artifacts",
         "client_root": None,
         "auth_cache_ttl_seconds": 60,
@@ -169,7 +169,7 @@ def test_defaults_of_what_is_inside():
         "description": None,
         "rename_from": None,
     }
-    assert found["artifacts"] == {"serve": True, "destination": None, "root": None}
+    assert found["artifacts"] == {"serve": True, "destination": None, "root": None, "presigned": False}
 
 
 def test_a_team_s_own_word_wins():

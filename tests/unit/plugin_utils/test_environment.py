@@ -13,7 +13,12 @@ def environment(**variables):
     ("name", "instead"),
     [
         ("MLFLOW_ARTIFACTS_DESTINATION", "use artifacts: destination"),
-        ("MLFLOW_ARTIFACTS_PRESIGNED_ONLY", "artifacts go through the server; use artifacts: serve"),
+        (
+            "MLFLOW_ARTIFACTS_PRESIGNED_ONLY",
+            "who cannot reach the store would have no artifacts; use artifacts: presigned",
+        ),
+        ("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "use artifacts: presigned"),
+        ("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "use artifacts: presigned"),
         ("MLFLOW_AUTH_CONFIG_PATH", "use auth_database_uri, default_permission and the other options of the team"),
         ("MLFLOW_AUTH_ADMIN_PASSWORD", "use admin_password"),
         ("MLFLOW_SERVER_ALLOWED_HOSTS", "use allowed_hosts"),

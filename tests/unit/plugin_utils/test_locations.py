@@ -63,6 +63,7 @@ def test_a_server_that_serves_none_has_no_place_for_them():
 
 SERVED = {"artifacts": {"destination": "s3://bucket"}}
 DIRECT = {"artifacts": {"serve": False, "root": "s3://bucket"}}
+SIGNED = {"artifacts": {"destination": "s3://bucket", "presigned": True}}
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,8 @@ DIRECT = {"artifacts": {"serve": False, "root": "s3://bucket"}}
         ("3.16.0", DIRECT, None),
         ("3.17.2", DIRECT, None),
         ("3.15.2", at("s3://bucket/x"), "3.16.0"),
+        ("3.15.2", SIGNED, "3.16.0"),
+        ("3.16.0", SIGNED, None),
         ("3.16.1", at("s3://bucket/x"), None),
         ("3.13.0", at("mlflow-artifacts:/x"), None),
         ("3.13.0", {"artifacts": {"serve": False, "root": "/srv/a/b"}}, None),
@@ -96,3 +99,32 @@ def test_versions_that_hand_out_what_is_elsewhere(version, settings, needed):
         (line,) = found
         assert f": MLflow {version} " in line
         assert line.endswith(f"; use version {needed} or later")
+
+
+NOWHERE = (
+    "artifacts: presigned: only has a meaning where artifacts are in a store whose addresses MLflow signs "
+    "(s3, gs, wasbs); give such a destination, or leave it out"
+)
+
+
+@pytest.mark.parametrize(
+    "artifacts",
+    [{}, {"destination": "/srv/a/b"}, {"destination": "sftp://user@host/x"}, {"serve": False, "root": "/srv/a/b"}],
+)
+def test_addresses_that_nothing_signs(artifacts):
+    wanted, not_wanted = (team(artifacts={**artifacts, "presigned": word}) for word in (True, False))
+    assert faults(wanted, packages=["pysftp"]) == [f"mlflow_teams: vision: {NOWHERE}"]
+    assert faults(not_wanted, packages=["pysftp"]) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "packages"),
+    [
+        (SIGNED, ["boto3"]),
+        ({"artifacts": {"destination": "gs://bucket", "presigned": True}}, ["google-cloud-storage"]),
+        ({"artifacts": {**DIRECT["artifacts"], "presigned": True}}, ["boto3"]),
+        (at("s3://bucket/own", artifacts={"presigned": True}), ["boto3"]),
+    ],
+)
+def test_addresses_that_are_signed(settings, packages):
+    assert faults(team(**settings), packages=packages) == []

@@ -1,0 +1,31 @@
+"""An MLflow server that is started as a team's unit starts it, on this machine alone."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import project
+import servers
+
+SERVE = project.ROOT / "roles" / "mlflow_server" / "files" / "mlflowctl" / "in_mlflow"
+
+
+@contextlib.contextmanager
+def serving(venv: Path, home: Path, password: str, *, gateway: bool = False, **more: str) -> Iterator[str]:
+    """Run one whose home is made already, with more variables; give its address."""
+    port = servers.free_port()
+    settings = servers.settings(home, password, stock=False, auth_database="mlflow.db", gateway=gateway)
+    settings |= {"RUNTIME_DIRECTORY": str(home), "MLFLOW_WORKERS": "1", **more}
+    command = [str(venv / "bin" / "python"), str(SERVE), "serve", "server", "--app-name", "basic-auth"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    uri = f"http://127.0.0.1:{port}"
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=home, env=settings, stdout=log, stderr=log, start_new_session=True)
+    try:
+        servers.wait_until_healthy(process, uri, home / "server.log")
+        yield uri
+    finally:
+        servers.stop(process)
