@@ -1,0 +1,130 @@
+"""A team on two hosts whose PostgreSQL and whose S3 are on three: what people see when one of the three is lost."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import demo
+import pytest
+import testhosts
+from e2e import stage
+from e2e.stage import Stage, soon, write_private
+from lives import patroni_lab, seaweedfs_lab, through_proxy
+
+pytestmark = pytest.mark.on_request
+
+NODES, SERVERS, PROXY = ("node1", "node2", "node3"), ("mlflow1", "mlflow2"), "proxy1"
+OLD, NEW = "3.15.2", "3.17.2"
+PORT, ADMIN, PASSWORD = 5309, "canary of the shared admin", "canary-of-a-shared-database"
+DAVE = {"name": "dave", "password": "dave-try-out-only"}
+DOMAIN = "mlflow.example.org"
+NAME = f"shared.{DOMAIN}"
+# Whoever does not answer is given up, and the one that leads is looked for.
+OPTIONS = (
+    "target_session_attrs=read-write&connect_timeout=3&keepalives_idle=5&keepalives_interval=3&keepalives_count=3"
+    "&tcp_user_timeout=10000"
+)
+REPOSITORY = "/srv/mlflow-backups"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """All of it: where the databases and artifacts are, who serves the team, and who stands before."""
+
+    databases: patroni_lab.Databases
+    store: seaweedfs_lab.Store
+    servers: dict[str, Stage]
+    proxy: Stage
+
+    def declared(self, **changes: Any) -> dict[str, Any]:
+        """Return the team as it is declared."""
+        return {
+            "name": "shared",
+            "port": PORT,
+            "servers": list(self.servers),
+            "version": NEW,
+            "admin_password": ADMIN,
+            "backend_store_uri": f"postgresql+psycopg://shared:{PASSWORD}@{self.databases.place}/shared?{OPTIONS}",
+            "artifacts": {"destination": "s3://shared"},
+            "environment": {
+                "MLFLOW_S3_ENDPOINT_URL": self.store.url,
+                "AWS_ACCESS_KEY_ID": seaweedfs_lab.KEY,
+                "AWS_SECRET_ACCESS_KEY": seaweedfs_lab.SECRET,
+            },
+            "users": [DAVE],
+            "experiments": [{"name": "together", "grants": {"dave": "MANAGE"}}],
+            **changes,
+        }
+
+    def play(self, name: str, *more: str, **changes: Any) -> demo.Play:
+        """Run a playbook for all hosts."""
+        servers = {
+            name: {**testhosts.connection(it.host), "mlflow_server_address": it.host.address}
+            for name, it in self.servers.items()
+        }
+        nodes = {
+            name: {**testhosts.connection(it.host), "mlflow_database_uri_hosts": [it.host.address]}
+            for name, it in self.databases.nodes.items()
+        }
+        given = {
+            "mlflow_team_shared": self.declared(**changes),
+            "mlflow_listen_address": "0.0.0.0",  # noqa: S104 - of throwaway hosts
+            "mlflow_proxy_domain": DOMAIN,
+            "mlflow_server_remove_unused": False,
+            "mlflow_server_start_timeout": 300,
+            "mlflow_backup_repository": REPOSITORY,
+            "mlflow_backup_password": "canary of its backups",
+        }
+        groups = {
+            "mlflow_servers": {"hosts": servers},
+            "mlflow_databases": {"hosts": nodes},
+            "mlflow_proxies": {"hosts": {PROXY: testhosts.connection(self.proxy.host)}},
+        }
+        inventory = stage.WORK / "engines.json"
+        write_private(inventory, json.dumps({"all": {"vars": given, "children": groups}}))
+        return demo.play(name, [inventory], *more)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """Have the hosts, with PostgreSQL and an S3 on three of them."""
+    names = (*NODES, *SERVERS, PROXY)
+    testhosts.down(names)
+    try:
+        nodes = [Stage(testhosts.up(name)) for name in NODES]
+        servers = {name: Stage(testhosts.up(name, uv=True)) for name in SERVERS}
+        proxy = Stage(testhosts.up(PROXY))
+        found = Lab(patroni_lab.Databases(nodes), seaweedfs_lab.Store(nodes, proxy), servers, proxy)
+        found.databases.bring_up()
+        found.store.bring_up(found.databases)
+        found.store.make_bucket("shared")
+        yield found
+    finally:
+        testhosts.down(names)
+
+
+def serve(lab: Lab, version: str) -> None:
+    """See both of them answer."""
+    for host in lab.servers.values():
+        assert host.answer(PORT, **DAVE, path="/version") == (200, version)
+        assert host.login(PORT, "admin", ADMIN) == 200
+
+
+def changes(run: demo.Play) -> set[int]:
+    """Return how much was changed on any of the hosts."""
+    return {int(count) for count in re.findall(r"^\w+\d +: ok=\d+ +changed=(\d+)", run.output, re.MULTILINE)}
+
+
+def test_it_comes_up_in_one_run(lab: Lab) -> None:
+    run = lab.play("site", version=OLD)
+    assert run.code == 0, run.output[-5000:]
+    serve(lab, OLD)
+    again = lab.play("site", version=OLD)
+    assert (again.code, changes(again)) == (0, {0}), again.output[-5000:]
