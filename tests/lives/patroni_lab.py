@@ -19,6 +19,8 @@ class Databases:
 
     def __init__(self, nodes: Sequence[Stage]) -> None:
         self.nodes = {node.host.name: node for node in nodes}
+        # Whom nobody can ask.
+        self.lost: set[str] = set()
 
     @property
     def place(self) -> str:
@@ -78,7 +80,7 @@ class Databases:
 
     def members(self) -> list[dict[str, str]]:
         """Return what C(patronictl list) says where anybody is asked who answers."""
-        for node in self.nodes.values():
+        for node in (it for name, it in self.nodes.items() if name not in self.lost):
             said = node.sh(f"timeout 30 patronictl -c {CONFIGURATION} list -f json", check=False)
             if said.startswith("["):
                 found = json.loads(said)
@@ -102,6 +104,10 @@ class Databases:
     def whole(self) -> bool:
         """Say whether one leads and all others follow it."""
         return len(self.streaming()) == len(self.nodes) - 1
+
+    def idle(self) -> str:
+        """Return one that neither leads nor has to have what is acknowledged."""
+        return next(it["Member"] for it in self.members() if it["Role"] == "Replica")
 
     def lead(self, name: str) -> None:
         """Let another one lead, as somebody does by hand; only one that follows at once can."""

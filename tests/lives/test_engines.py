@@ -128,3 +128,83 @@ def test_it_comes_up_in_one_run(lab: Lab) -> None:
     serve(lab, OLD)
     again = lab.play("site", version=OLD)
     assert (again.code, changes(again)) == (0, {0}), again.output[-5000:]
+
+
+def lose(host: Stage) -> str:
+    """Have a host gone without a word, as when its power is; return what brings it back."""
+    route = host.sh("ip route show default").strip()
+    host.sh("ip link set eth0 down")
+    return f"ip link set eth0 up; ip route replace {route}"
+
+
+def seen_during(lab: Lab, what: Any) -> through_proxy.Seen:
+    """Let eight people log and upload through the proxy while something happens; half of them with the client as it is."""
+    first = lab.servers[SERVERS[0]]
+    first.sh("cat > /root/proxy.pem", lab.proxy.sh("cat /etc/mlflow-proxy/ca.pem"))
+    first.sh(f"grep -q {NAME} /etc/hosts || cat >> /etc/hosts", f"{lab.proxy.host.address} {NAME}\n")
+    variables = {
+        "MLFLOW_TRACKING_URI": f"https://{NAME}",
+        "MLFLOW_TRACKING_USERNAME": DAVE["name"],
+        "MLFLOW_TRACKING_PASSWORD": DAVE["password"],
+        "MLFLOW_TRACKING_SERVER_CERT_PATH": "/root/proxy.pem",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "NO_PROXY": "*",
+        "UPLOADS": "4",
+        "ORDINARY": str(through_proxy.PEOPLE // 2),
+    }
+    found = through_proxy.seen_by_many(first, f"/opt/mlflow/{NEW}/bin/python", variables, "together", what)
+    names = [name for name in found.moments if not name.startswith("is ")]
+    for before, after in itertools.pairwise(names[1:]):
+        print(found.told(before, after))
+    began = {name.removeprefix("is "): at for name, at in found.moments.items()}
+    print({name: round(at - began["begin"], 1) for name, at in found.moments.items()})
+    return found
+
+
+@pytest.fixture(scope="module")
+def without_primary(lab: Lab) -> through_proxy.Seen:
+    """Lose the host of the PostgreSQL that leads, once another one follows at once, and have it back."""
+    lab.store.stand_before()
+    databases = lab.databases
+
+    def happen() -> dict[str, float]:
+        assert soon(databases.whole, 300), databases.members()
+        first = databases.leader()
+        databases.lost.add(first)
+        found = {"lost": time.time()}
+        back = lose(databases.nodes[first])
+        found["is lost"] = time.time()
+        assert soon(lambda: databases.leader() not in ("", first), 120), databases.members()
+        found["is led"] = time.time()
+        time.sleep(45)
+        found["back"] = time.time()
+        databases.nodes[first].sh(back)
+        databases.lost.clear()
+        assert soon(databases.whole, 300), databases.members()
+        found["is whole"] = time.time()
+        time.sleep(20)
+        return found
+
+    return seen_during(lab, happen)
+
+
+@pytest.fixture(scope="module")
+def without_node(lab: Lab) -> through_proxy.Seen:
+    """Lose the host of an S3 node, on which PostgreSQL does not rely, and have it back."""
+    lab.store.stand_before()
+
+    def happen() -> dict[str, float]:
+        assert soon(lab.databases.whole, 300), lab.databases.members()
+        node = lab.store.nodes[lab.databases.idle()]
+        found = {"lost": time.time()}
+        back = lose(node)
+        found["is lost"] = time.time()
+        time.sleep(60)
+        found["back"] = time.time()
+        node.sh(back)
+        assert soon(lambda: lab.store.answers(node), 120)
+        found["is whole"] = time.time()
+        time.sleep(20)
+        return found
+
+    return seen_during(lab, happen)
