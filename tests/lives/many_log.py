@@ -29,7 +29,7 @@ TEXT = "what is in a file\n" * 10_000
 def kind(error: BaseException) -> str:
     """Say in a word what became of a call."""
     found = re.search(r"error code (\d+)|^(\d{3}) \w+ Error", str(error))
-    return (found[1] or found[2]) if found else type(error.__cause__ or error).__name__
+    return (found[1] or found[2]) if found else getattr(error, "error_code", type(error.__cause__ or error).__name__)
 
 
 def log(me: int) -> tuple[list[tuple[float, float, str]], list[str], list[str]]:
