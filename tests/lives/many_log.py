@@ -2,8 +2,9 @@
 
 Arguments: how many, the experiment, and the file. Beside it, one more is made by each who has begun. With UPLOADS=n in
 the environment, one of n calls uploads a file. With ORDINARY=n, so many of them use the client as it comes, which
-repeats what is posted, too; what fails for them is called so. Prints a line of JSON: each call with when it began, how
-long it took and how it ended; what was acknowledged and is not there; and what is there twice.
+repeats what is posted, too; what fails for them is called so. Prints a line of JSON: each call, and apart from them each
+upload, with when it began, how long it took and how it ended; what was acknowledged and is not there; and what is there
+twice.
 """
 
 import json
@@ -14,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import mlflow.utils.request_utils
@@ -32,19 +34,20 @@ def kind(error: BaseException) -> str:
     return (found[1] or found[2]) if found else getattr(error, "error_code", type(error.__cause__ or error).__name__)
 
 
-def log(me: int) -> tuple[list[tuple[float, float, str]], list[str], list[str]]:
+def log(me: int) -> dict[str, list[Any]]:
     """Log as one of them."""
     ordinary = me < ORDINARY
     if not ordinary:
         mlflow.utils.request_utils.Retry = person.Once
-    client, calls, told = mlflow.MlflowClient(), [], set()
+    client, calls, uploads, told = mlflow.MlflowClient(), [], [], set()
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     run = client.create_run(experiment).info.run_id
     while MARK.exists():
-        number, began, ended = len(calls), time.time(), "well"
+        number, began, ended = len(calls) + len(uploads), time.time(), "well"
         name = f"{me}-{number}-{run}"
+        uploads_now = UPLOADS and number % UPLOADS == 1
         try:
-            if UPLOADS and number % UPLOADS == 1:
+            if uploads_now:
                 client.log_text(run, name + TEXT, name)
             elif number % MAKES:
                 client.log_metric(run, "step", number, step=number)
@@ -53,7 +56,7 @@ def log(me: int) -> tuple[list[tuple[float, float, str]], list[str], list[str]]:
             told.add(name)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
             ended = kind(error) + (" though repeated" if ordinary else "")
-        calls.append((began, time.time() - began, ended))
+        (uploads if uploads_now else calls).append((began, time.time() - began, ended))
         if number == 0:
             MARK.with_name(f"{MARK.name}.{me}").touch()
         time.sleep(0.05)
@@ -61,8 +64,9 @@ def log(me: int) -> tuple[list[tuple[float, float, str]], list[str], list[str]]:
     names = Counter(it.info.run_name for it in client.search_runs([experiment], max_results=50_000))
     there.update({name: count for name, count in names.items() if name.startswith(f"{me}-") and name.endswith(run)})
     there.update(uploaded(client, run))
-    twice = [] if ordinary else sorted(name for name, count in there.items() if count > 1)
-    return calls, sorted(told - set(there)), twice
+    lost, twice = sorted(told - set(there)), sorted(name for name, count in there.items() if count > 1)
+    found = {"again": twice, "twice": []} if ordinary else {"again": [], "twice": twice}
+    return {"calls": calls, "uploads": uploads, "lost": lost, **found}
 
 
 def uploaded(client: mlflow.MlflowClient, run: str) -> list[str]:
@@ -74,5 +78,4 @@ def uploaded(client: mlflow.MlflowClient, run: str) -> list[str]:
 if __name__ == "__main__":
     with multiprocessing.get_context("fork").Pool(NUMBER) as pool:
         answers = pool.map(log, range(NUMBER), chunksize=1)
-    lists = ("calls", "lost", "twice")
-    print(json.dumps({key: [it for answer in answers for it in answer[at]] for at, key in enumerate(lists)}))
+    print(json.dumps({key: [it for answer in answers for it in answer[key]] for key in answers[0]}))

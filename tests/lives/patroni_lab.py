@@ -130,7 +130,9 @@ class Databases:
 
 def install(node: Stage) -> None:
     """Install the packages, and make no cluster of Debian's."""
-    node.sh("mkdir -p /etc/postgresql-common; echo create_main_cluster = false > /etc/postgresql-common/createcluster.conf")
+    node.sh(
+        "mkdir -p /etc/postgresql-common; echo create_main_cluster = false > /etc/postgresql-common/createcluster.conf"
+    )
     get = f"apt-get update -q && apt-get install -qy --no-install-recommends {PACKAGES}"
     # Neither before it knows the others.
     node.sh("ln -sfn /dev/null /etc/systemd/system/etcd.service")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import project
 import testhosts
 from e2e.stage import Stage, soon
+from lives import lost_host
 from lives.patroni_lab import Databases
 
 DATABASE, DATABASE_PASSWORD = "seaweedfs", "canary-of-the-names-of-objects"
@@ -30,6 +31,12 @@ RestartSec=2
 
 [Install]
 WantedBy=multi-user.target
+"""
+# What the filers ask a PostgreSQL whose host is gone they would wait for for a quarter of an hour, and a volume server
+# for one to which it copies.
+SYSCTL = """\
+net.ipv4.tcp_retries2 = 5
+net.ipv4.tcp_syn_retries = 2
 """
 # Masters tell of a volume server that is gone after a few seconds; small volumes, so that there are always some to write to.
 WORDS = (
@@ -109,6 +116,8 @@ class Store:
             node.sh("cat > /etc/seaweedfs/filer.toml", filer)
             words = WORDS.format(address=addresses[name], name=name, peers=peers)
             node.sh("cat > /etc/systemd/system/weed.service", UNIT.format(words=words))
+            node.sh("cat > /etc/sysctl.d/60-weed.conf", SYSCTL)
+            lost_host.apply_kernel_settings(node)
         for node in self.nodes.values():
             node.sh("systemctl daemon-reload; systemctl enable --quiet --now weed")
         for node in self.nodes.values():
@@ -121,6 +130,8 @@ class Store:
         )
         self.front.sh("cat > /etc/nginx/conf.d/s3.conf", NGINX.format(servers=servers, port=PORT))
         self.front.sh("nginx -t -q && systemctl reload-or-restart nginx")
+        # Those of mlflow_proxy.
+        lost_host.apply_kernel_settings(self.front)
 
     def make_bucket(self, name: str) -> None:
         """Make a bucket."""
@@ -139,6 +150,11 @@ def bring_weed(node: Stage) -> None:
     """Put the program on a host."""
     weed = shutil.which("weed", path=str(project.VENV / "bin"))
     assert weed
-    bring = [*testhosts.inside(node.host.container), "sh", "-c", "cat > /usr/local/bin/weed; chmod 755 /usr/local/bin/weed"]
+    bring = [
+        *testhosts.inside(node.host.container),
+        "sh",
+        "-c",
+        "cat > /usr/local/bin/weed; chmod 755 /usr/local/bin/weed",
+    ]
     with open(weed, "rb") as program:
         subprocess.run(bring, stdin=program, env=project.environment(), check=True)

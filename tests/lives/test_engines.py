@@ -6,8 +6,7 @@ import itertools
 import json
 import re
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 import testhosts
 from e2e import stage
 from e2e.stage import Stage, soon, write_private
-from lives import patroni_lab, seaweedfs_lab, through_proxy
+from lives import lost_host, patroni_lab, seaweedfs_lab, through_proxy
 
 pytestmark = pytest.mark.on_request
 
@@ -130,14 +129,7 @@ def test_it_comes_up_in_one_run(lab: Lab) -> None:
     assert (again.code, changes(again)) == (0, {0}), again.output[-5000:]
 
 
-def lose(host: Stage) -> str:
-    """Have a host gone without a word, as when its power is; return what brings it back."""
-    route = host.sh("ip route show default").strip()
-    host.sh("ip link set eth0 down")
-    return f"ip link set eth0 up; ip route replace {route}"
-
-
-def seen_during(lab: Lab, what: Any) -> through_proxy.Seen:
+def seen_during(lab: Lab, what: Callable[[], dict[str, float]]) -> through_proxy.Seen:
     """Let eight people log and upload through the proxy while something happens; half of them with the client as it is."""
     first = lab.servers[SERVERS[0]]
     first.sh("cat > /root/proxy.pem", lab.proxy.sh("cat /etc/mlflow-proxy/ca.pem"))
@@ -156,9 +148,40 @@ def seen_during(lab: Lab, what: Any) -> through_proxy.Seen:
     names = [name for name in found.moments if not name.startswith("is ")]
     for before, after in itertools.pairwise(names[1:]):
         print(found.told(before, after))
+        print("uploads:", found.of_uploads.told(before, after))
     began = {name.removeprefix("is "): at for name, at in found.moments.items()}
     print({name: round(at - began["begin"], 1) for name, at in found.moments.items()})
+    print("made twice by who repeats:", found.again)
     return found
+
+
+def test_an_upgrade_finds_the_one_that_leads(lab: Lab) -> None:
+    lab.databases.lead(NODES[1])
+    run = lab.play("upgrade_team", "-e", "team=shared")
+    assert run.code == 0, run.output[-5000:]
+    said = re.findall(rf"shared: {OLD} -> {NEW}, ([a-z ]*)", run.output)
+    assert list(dict.fromkeys(said)) == ["migrated", "the same schemas"]
+    serve(lab, NEW)
+
+
+def test_so_do_a_backup_a_restore_and_a_drill(lab: Lab) -> None:
+    first = lab.servers[SERVERS[0]]
+    assert lab.databases.leader() != NODES[0]
+
+    def is_there(name: str) -> bool:
+        path = f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={name}"
+        return first.ask(PORT, "admin", ADMIN, path) == 200
+
+    made = lab.play("backup_team", "-e", "team=shared")
+    assert made.code == 0, made.output[-5000:]
+    assert first.ask(PORT, "admin", ADMIN, "/api/2.0/mlflow/experiments/create", {"name": "later"}) == 200
+    assert is_there("later")
+    drilled = lab.play("drill_backup", "-e", "team=shared")
+    assert drilled.code == 0, drilled.output[-5000:]
+    restored = lab.play("restore_team", "-e", "team=shared")
+    assert restored.code == 0, restored.output[-5000:]
+    assert (is_there("together"), is_there("later")) == (True, False)
+    serve(lab, NEW)
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +195,7 @@ def without_primary(lab: Lab) -> through_proxy.Seen:
         first = databases.leader()
         databases.lost.add(first)
         found = {"lost": time.time()}
-        back = lose(databases.nodes[first])
+        back = lost_host.lose(databases.nodes[first])
         found["is lost"] = time.time()
         assert soon(lambda: databases.leader() not in ("", first), 120), databases.members()
         found["is led"] = time.time()
@@ -197,7 +220,7 @@ def without_node(lab: Lab) -> through_proxy.Seen:
         assert soon(lab.databases.whole, 300), lab.databases.members()
         node = lab.store.nodes[lab.databases.idle()]
         found = {"lost": time.time()}
-        back = lose(node)
+        back = lost_host.lose(node)
         found["is lost"] = time.time()
         time.sleep(60)
         found["back"] = time.time()
@@ -208,3 +231,27 @@ def without_node(lab: Lab) -> through_proxy.Seen:
         return found
 
     return seen_during(lab, happen)
+
+
+def test_who_repeats_sees_no_error_when_the_primary_is_lost(without_primary: through_proxy.Seen) -> None:
+    refuse_what_failed(without_primary, "is led")
+
+
+def test_nothing_is_lost_with_the_primary(without_primary: through_proxy.Seen) -> None:
+    assert (without_primary.lost, without_primary.twice) == ([], [])
+
+
+def test_who_repeats_sees_no_error_when_an_s3_node_is_lost(without_node: through_proxy.Seen) -> None:
+    refuse_what_failed(without_node, "is lost")
+
+
+def test_nothing_is_lost_with_an_s3_node(without_node: through_proxy.Seen) -> None:
+    assert (without_node.lost, without_node.twice) == ([], [])
+
+
+def refuse_what_failed(seen: through_proxy.Seen, last: str) -> None:
+    """Complain of what failed for who repeats, and of what began long after something or when the host came back."""
+    for each in (seen, seen.of_uploads):
+        failed = each.failed("lost", "end")
+        assert [it for it in failed if "though repeated" in it[2]] == []
+        assert [it for it in failed if it[0] > seen.moments[last] + 15] == []

@@ -57,7 +57,9 @@ class Told:
             nonlocal instead
             if message["type"] == "http.response.start" and message["status"] == 401 and request:
                 instead = True
-                await send({"type": "http.response.start", "status": 503, "headers": [(b"content-type", b"application/json")]})
+                await send(
+                    {"type": "http.response.start", "status": 503, "headers": [(b"content-type", b"application/json")]}
+                )
                 await send({"type": "http.response.body", "body": json.dumps(BODY).encode()})
             elif not instead:
                 await send(message)
