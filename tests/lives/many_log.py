@@ -2,9 +2,10 @@
 
 Arguments: how many, the experiment, and the file. Beside it, one more is made by each who has begun. With UPLOADS=n in
 the environment, one of n calls uploads a file. With ORDINARY=n, so many of them use the client as it comes, which
-repeats what is posted, too; what fails for them is called so. Prints a line of JSON: each call, and apart from them each
-upload, with when it began, how long it took and how it ended; what was acknowledged and is not there; and what is there
-twice.
+repeats what is posted, too; what fails for them is called so, and what is there twice of them stands apart.
+
+Prints a line of JSON: each call, and apart from them each upload, with when it began, how long it took and how it ended;
+what was acknowledged and is not there; and what is there twice.
 """
 
 import json
@@ -22,7 +23,7 @@ import mlflow.utils.request_utils
 import person
 
 NUMBER, EXPERIMENT, MARK = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-UPLOADS, ORDINARY = (int(os.environ.get(name, 0)) for name in ("UPLOADS", "ORDINARY"))
+UPLOADS, ORDINARY = (int(os.environ.get(name, "0")) for name in ("UPLOADS", "ORDINARY"))
 # Of so many calls, one makes a run: what would be there twice if anything repeated it.
 MAKES = 5
 TEXT = "what is in a file\n" * 10_000

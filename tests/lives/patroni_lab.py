@@ -1,4 +1,4 @@
-"""PostgreSQL on three hosts under Patroni and etcd, of Debian's packages: one of them leads, another follows at once."""
+"""PostgreSQL on three hosts under Patroni and etcd, as Debian has them: one leads, another follows at once."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Databases:
             "scope": "teams",
             "name": node.host.name,
             "restapi": {"listen": "0.0.0.0:8008", "connect_address": f"{node.host.address}:8008"},
-            # By etcd's former interface: 3.0.2 of Debian 12 writes who leads without a look where it uses the newer one, so that
-            # one that comes back takes it from the one that leads meanwhile, and both were written to.
+            # By etcd's former interface: by the newer one, Patroni 3.0.2 writes who leads without a look, so that one that
+            # came back took it from the one that led meanwhile, and all that this had been told was lost.
             "etcd": {"hosts": [f"{it.host.address}:2379" for it in self.nodes.values()]},
             "bootstrap": {
                 "dcs": {
@@ -130,9 +130,8 @@ class Databases:
 
 def install(node: Stage) -> None:
     """Install the packages, and make no cluster of Debian's."""
-    node.sh(
-        "mkdir -p /etc/postgresql-common; echo create_main_cluster = false > /etc/postgresql-common/createcluster.conf"
-    )
+    node.sh("mkdir -p /etc/postgresql-common")
+    node.sh("echo create_main_cluster = false > /etc/postgresql-common/createcluster.conf")
     get = f"apt-get update -q && apt-get install -qy --no-install-recommends {PACKAGES}"
     # Neither before it knows the others.
     node.sh("ln -sfn /dev/null /etc/systemd/system/etcd.service")

@@ -38,12 +38,12 @@ SYSCTL = """\
 net.ipv4.tcp_retries2 = 5
 net.ipv4.tcp_syn_retries = 2
 """
-# Masters tell of a volume server that is gone after a few seconds; small volumes, so that there are always some to write to.
+# Small volumes, so that there are always some to write to.
 WORDS = (
     "-dir=/srv/weed -ip={address} -ip.bind=0.0.0.0 -rack={name} -dataCenter=here -master.peers={peers} "
     "-master.defaultReplication=010 -master.volumeSizeLimitMB=64 -master.electionTimeout=2s -master.telemetry=false "
-    "-volume.max=100 -filer -filer.defaultReplicaPlacement=010 -s3 -s3.config=/etc/seaweedfs/s3.json -s3.port.iceberg=0 "
-    "-s3.port.lance=0"
+    "-volume.max=100 -filer -filer.defaultReplicaPlacement=010 -s3 -s3.config=/etc/seaweedfs/s3.json "
+    "-s3.port.iceberg=0 -s3.port.lance=0"
 )
 FILER = """\
 [postgres2]

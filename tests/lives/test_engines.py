@@ -74,7 +74,7 @@ class Lab:
         }
         given = {
             "mlflow_team_shared": self.declared(**changes),
-            "mlflow_listen_address": "0.0.0.0",  # noqa: S104 - of throwaway hosts
+            "mlflow_listen_address": "0.0.0.0",
             "mlflow_proxy_domain": DOMAIN,
             "mlflow_server_remove_unused": False,
             "mlflow_server_start_timeout": 300,
@@ -130,7 +130,7 @@ def test_it_comes_up_in_one_run(lab: Lab) -> None:
 
 
 def seen_during(lab: Lab, what: Callable[[], dict[str, float]]) -> through_proxy.Seen:
-    """Let eight people log and upload through the proxy while something happens; half of them with the client as it is."""
+    """Let eight people log and upload through the proxy while something happens; four with the client as it is."""
     first = lab.servers[SERVERS[0]]
     first.sh("cat > /root/proxy.pem", lab.proxy.sh("cat /etc/mlflow-proxy/ca.pem"))
     first.sh(f"grep -q {NAME} /etc/hosts || cat >> /etc/hosts", f"{lab.proxy.host.address} {NAME}\n")

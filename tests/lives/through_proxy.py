@@ -21,7 +21,7 @@ Call = tuple[float, float, str]
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of all calls, and when what happened; what is there twice of who repeats what is posted stands apart."""
+    """What became of all calls, and when what happened; what is there twice of who repeats stands apart."""
 
     calls: list[Call]
     lost: list[str]

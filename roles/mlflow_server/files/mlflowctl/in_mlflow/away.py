@@ -1,7 +1,7 @@
 """Answers 503 where MLflow would answer 401 for want of its database: who logs in could not be looked up.
 
-Clients ask again after 503, and fail at once after 401; a proxy keeps a 401 in mind. MLflow's newer routes, such as those
-of artifacts, take any error there for a wrong password, and all of its routes one in the second of two looks.
+Clients ask again after 503, and fail at once after 401; a proxy keeps a 401 in mind. MLflow's newer routes, such as
+those of artifacts, take any error there for a wrong password, and all of its routes one in the second of two looks.
 """
 
 from __future__ import annotations
