@@ -4,8 +4,8 @@ Arguments: how many, the experiment, and the file. Beside it, one more is made b
 the environment, one of n calls uploads a file. With ORDINARY=n, so many of them use the client as it comes, which
 repeats what is posted, too; what fails for them is called so, and what is there twice of them stands apart.
 
-Prints a line of JSON: each call, and apart from them each upload, with when it began, how long it took and how it ended;
-what was acknowledged and is not there; and what is there twice.
+Prints a line of JSON: each call, and apart from them each upload, with when it began, how long it took and how it
+ended; what was acknowledged and is not there; and what is there twice.
 """
 
 import json

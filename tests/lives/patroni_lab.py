@@ -49,8 +49,8 @@ class Databases:
             "scope": "teams",
             "name": node.host.name,
             "restapi": {"listen": "0.0.0.0:8008", "connect_address": f"{node.host.address}:8008"},
-            # By etcd's former interface: by the newer one, Patroni 3.0.2 writes who leads without a look, so that one that
-            # came back took it from the one that led meanwhile, and all that this had been told was lost.
+            # By etcd's former interface: by the newer one, Patroni 3.0.2 writes who leads without a look. One that came
+            # back took it from the one that led meanwhile, and all that this one had been told was lost.
             "etcd": {"hosts": [f"{it.host.address}:2379" for it in self.nodes.values()]},
             "bootstrap": {
                 "dcs": {
