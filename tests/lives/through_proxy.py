@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import project
@@ -21,12 +21,19 @@ Call = tuple[float, float, str]
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of all calls, and when what happened."""
+    """What became of all calls, and when what happened; what is there twice of who repeats stands apart."""
 
     calls: list[Call]
     lost: list[str]
     twice: list[str]
     moments: dict[str, float]
+    uploads: list[Call] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+
+    @property
+    def of_uploads(self) -> Seen:
+        """Return the same of uploads, which are not among the other calls."""
+        return replace(self, calls=self.uploads)
 
     def between(self, first: str, last: str) -> list[Call]:
         """Return the calls that were under way after one thing and began before another."""
@@ -68,4 +75,5 @@ def seen_by_many(
         finally:
             host.sh(f"rm -f {MARK}")
         answer = json.loads(going.result().splitlines()[-1])
-    return Seen([tuple(it) for it in answer["calls"]], answer["lost"], answer["twice"], moments)
+    calls, uploads = ([tuple(it) for it in answer[kind]] for kind in ("calls", "uploads"))
+    return Seen(calls, answer["lost"], answer["twice"], moments, uploads, answer["again"])

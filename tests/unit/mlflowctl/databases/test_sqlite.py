@@ -172,6 +172,14 @@ def test_postgresql_gets_its_password_where_nobody_else_sees_it():
             "postgresql://bob@db/runs?sslmode=require",
             "canary",
         ),
+        # Each of several hosts, with its port.
+        ("postgresql://bob@a,b/runs?sslmode=require", "postgresql://bob@a,b/runs?sslmode=require", None),
+        ("postgresql://bob@a,b:5433/runs", "postgresql://bob@/runs?port=5433&host=a%2Cb", None),
+        ("postgresql://bob@/runs?host=a,b&port=1,2", "postgresql://bob@/runs?host=a%2Cb&port=1%2C2", None),
+        ("postgresql://bob@/runs?host=a&host=b", "postgresql://bob@/runs?host=a%2Cb", None),
+        ("postgresql://bob@/runs?host=a:1&host=b:2", "postgresql://bob@/runs?host=a%2Cb&port=1%2C2", None),
+        ("postgresql://bob@/runs?host=a&host=b:2", "postgresql://bob@/runs?host=a%2Cb&port=%2C2", None),
+        ("postgresql://bob@/runs?host=a:5433", "postgresql://bob@/runs?host=a&port=5433", None),
     ],
 )
 def test_uris_are_read_as_the_server_reads_them(given, plain, password):

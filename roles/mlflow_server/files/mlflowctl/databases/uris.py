@@ -21,6 +21,9 @@ URI = re.compile(
     r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?(?P<place>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
 )
 
+WITH_PORT = re.compile(r"[A-Za-z0-9.-]*:[0-9]*")
+SEVERAL = re.compile(r"(?P<hosts>[^:/]*,[^:/]*):(?P<port>[0-9]+)(?P<rest>(?:/.*)?)", re.DOTALL)
+
 
 def address(uri: str) -> str:
     """Return a URI without who logs in there."""
@@ -33,12 +36,30 @@ def without_password(uri: str) -> tuple[str, dict[str, str]]:
     found = URI.fullmatch(uri)
     if not found:
         raise DatabaseError("its URI cannot be read")
-    query = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
+    place, query = hosts_as_listed(found["place"], parse_qsl(found["query"] or "", keep_blank_values=True))
     password = query.pop("password", unquote(found["password"] or ""))
-    plain = "postgresql://" + (f"{found['user']}@" if found["user"] is not None else "") + found["place"]
+    plain = "postgresql://" + (f"{found['user']}@" if found["user"] is not None else "") + place
     plain += f"?{urlencode(query, quote_via=quote)}" if query else ""
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "PGCONNECT_TIMEOUT": "30"}
     return plain, {**environment, "PGPASSWORD": password} if password else environment
+
+
+def hosts_as_listed(place: str, options: list[tuple[str, str]]) -> tuple[str, dict[str, str]]:
+    """Return a place and its options so that PostgreSQL's own tools find all hosts there that SQLAlchemy finds.
+
+    They know host=a,b&port=1,2 alone: of host=a:1&host=b:2 they would take the last one, and of a,b:2 the port for b.
+    """
+    query = dict(options)
+    hosts = [value for name, value in options if name == "host"]
+    if len(hosts) > 1 or (hosts and "port" not in query):
+        pairs = [it.split(":") if WITH_PORT.fullmatch(it) else [it, ""] for it in hosts]
+        query["host"] = ",".join(host for host, _port in pairs)
+        if any(port for _host, port in pairs):
+            query["port"] = ",".join(port for _host, port in pairs)
+    several = SEVERAL.fullmatch(place)
+    if several and not hosts:
+        return several["rest"], {"port": several["port"], **query, "host": several["hosts"]}
+    return place, query
 
 
 def reached(uri: str) -> tuple[str, dict[str, str]]:
