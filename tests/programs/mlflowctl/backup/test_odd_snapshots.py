@@ -149,7 +149,7 @@ def test_one_that_has_two_things_of_one_name_reaches_nothing_else_of_the_host(la
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="who is not root mounts nothing in any case")
 def test_where_links_cannot_be_left_alone_nothing_is_fetched(lab, monkeypatch):
-    monkeypatch.setattr(lab.repository, "WITHOUT_LINKS", 'mount --bind "$1" "$1" -o no-such-option')
+    monkeypatch.setattr(lab.repository, "WITHOUT_LINKS", 'mount -t no-such-kind none "$1"')
     with pytest.raises(lab.repository.BackupError, match=r"which takes Linux 5\.10 and util-linux 2\.38: mount: "):
         lab.restore_into()
 
