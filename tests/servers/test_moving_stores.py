@@ -602,3 +602,26 @@ def test_no_password_is_shown(moved: Moved) -> None:
     with pytest.raises(stores.MoveError, match="password authentication failed") as told:
         moved.move().look()
     assert "canary" not in str(told.value)
+
+
+def test_of_two_teams_that_go_to_one_database_the_first_stays(moved: Moved, tmp_path: Path) -> None:
+    """Each has looked before the other has begun; they have as many of everything."""
+    other = Moved.__new__(Moved)
+    other.__dict__ = {**moved.__dict__, "state": tmp_path / "other"}
+    other.known = {**moved.known, "name": "other"}
+    (paths.HERE.config / "other").mkdir()
+    (paths.HERE.config / "other" / "venv").symlink_to(os.readlink(paths.HERE.config / "vision" / "venv"))
+    (paths.HERE.config / "other" / "team.json").write_text(json.dumps(other.known))
+    late = stores.Move(stores.teams.load("other"), other.declared(artifacts=moved.known["artifacts"]))
+    rows = late.rows
+
+    def ask(do: str, copied: dict[str, int] | None = None) -> dict[str, t.Any]:
+        if do == "copy":
+            moved.move(artifacts=moved.known["artifacts"]).copy()
+        return rows(do, copied)
+
+    late.rows = ask  # type: ignore[method-assign]
+    with pytest.raises(stores.MoveError, match="the tracking database in PostgreSQL is not empty"):
+        late.copy()
+    assert moved.sql("SELECT count(*) FROM runs") == str(moved.rows()["runs"])
+    assert late.begun() is None

@@ -49,6 +49,10 @@ class MoveError(Problem):
     """Why it cannot be done."""
 
 
+class NotBegunError(MoveError):
+    """Why nothing was made in the databases: what is there is somebody else's."""
+
+
 class Move:
     """One team, what it has, and what it is to have."""
 
@@ -133,7 +137,7 @@ class Move:
             causes.note(self.team.server, redaction.hidden(done.stderr, self.secrets()))
             why = redaction.hidden(answer.get("cause") or causes.cause(done.stderr), self.secrets())
             # Names and places in it are of people's choice.
-            raise MoveError(causes.shown(why))
+            raise (MoveError if answer.get("begun", True) else NotBegunError)(causes.shown(why))
         return answer
 
     def secrets(self) -> set[str]:
@@ -209,6 +213,9 @@ class Move:
                 self.write_note(self.rows("look")["rows"])
                 try:
                     done.update(self.rows("copy"))
+                except NotBegunError:
+                    self.note.unlink()
+                    raise
                 except BaseException:
                     self.undo()
                     raise

@@ -16,6 +16,7 @@ from mlflowctl import commands, paths
 from mlflowctl.backup import drill
 from mlflowctl.backup.lists import LIST
 from programs.mlflowctl.backup_lab import PASSWORD, Lab
+from programs.mlflowctl.forged_trees import Forger, node
 from programs.mlflowctl.quick_key import sealed
 
 
@@ -117,6 +118,40 @@ def test_one_of_any_size_is_in_nobodys_memory(lab, put, monkeypatch):
     monkeypatch.setattr(commands, "MOST_BYTES", 1 << 20)
     with pytest.raises(lab.repository.BackupError, match="restic snapshots printed more than 1 MiB of what /"):
         lab.repo().find()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a directory in which no link is followed")
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("by", ["restore", "drill"])
+def test_one_that_has_two_things_of_one_name_reaches_nothing_else_of_the_host(lab, monkeypatch, there, by):
+    """Of the first restic makes a link, and opens the second, as root."""
+    victim = lab.home / "shadow"
+    if there:
+        victim.write_text("root:secret")
+        victim.chmod(0o600)
+    before = lab.everything()
+    link, empty = node("x", "symlink", linktarget=str(victim)), node("x", "file", size=0)
+    identity = Forger(lab).put(link, empty)
+    monkeypatch.setattr(paths.HERE, "drills", lab.home / "drills")
+    with pytest.raises(lab.repository.BackupError, match="too many levels of symbolic links"):
+        if by == "restore":
+            lab.restore_into(identity=identity)
+        else:
+            it = drill.Drill(lab.repo(), lab.repo().find(identity))
+            it.place.mkdir(parents=True)
+            it.repository.restore(it.snapshot, it.paths(), it.place)
+    if there:
+        assert (victim.read_text(), victim.stat().st_mode & 0o7777) == ("root:secret", 0o600)
+    else:
+        assert not os.path.lexists(victim)
+    assert lab.everything() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="who is not root mounts nothing in any case")
+def test_where_links_cannot_be_left_alone_nothing_is_fetched(lab, monkeypatch):
+    monkeypatch.setattr(lab.repository, "WITHOUT_LINKS", 'mount -t no-such-kind none "$1"')
+    with pytest.raises(lab.repository.BackupError, match=r"which takes Linux 5\.10 and util-linux 2\.38: mount: "):
+        lab.restore_into()
 
 
 @pytest.mark.parametrize("short_of", ["f_bavail", "f_favail"])

@@ -190,7 +190,7 @@ def telling(uri: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - every one is told
         traceback.print_exc()
         said = {} if isinstance(error, SystemExit) else {"cause": f"{place(uri)}: {explained(error, uri)}"}
-        print(f"\n{json.dumps(said)}")
+        print(f"\n{json.dumps({**said, **getattr(error, 'told', {})})}")
         sys.exit(1)
 
 

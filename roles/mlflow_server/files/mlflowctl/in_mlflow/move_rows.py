@@ -12,8 +12,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
 
 import sqlalchemy
 from sqlalchemy import func
@@ -26,10 +26,31 @@ from mlflowctl.in_mlflow.rows import Rows, number_on, still_below
 PURPOSES = ("tracking", "auth")
 # For who changes tables there, and never ends.
 LOCK_TIMEOUT = "SET lock_timeout = '60s'"
+# Of a transaction in which nothing is done, while all else is.
+PATIENT = "SET LOCAL idle_in_transaction_session_timeout = 0"
+ALONE = "SELECT pg_try_advisory_xact_lock(hashtext('mlops.mlflow moves a team here'))"
 
 
 class MoveError(Exception):
     """Why it cannot be done."""
+
+
+class NotBegunError(MoveError):
+    """Why nothing was made: what is there is somebody else's."""
+
+    told: ClassVar[dict[str, Any]] = {"begun": False}
+
+
+@contextlib.contextmanager
+def alone(engines: Iterable[Engine]) -> Iterator[None]:
+    """Have no other team moved to these databases meanwhile, which would take what is there for its own."""
+    with contextlib.ExitStack() as stack:
+        for engine in set(engines):
+            connection = stack.enter_context(engine.begin())
+            connection.execute(sqlalchemy.text(PATIENT))
+            if not connection.execute(sqlalchemy.text(ALONE)).scalar():
+                raise NotBegunError("another team is moved to the same database at this moment")
+        yield
 
 
 @contextlib.contextmanager
@@ -54,7 +75,7 @@ def refuse_full(purpose: str, engine: Engine) -> None:
     there = sorted(tables(engine))
     if there:
         named = ", ".join(there[:5]) + (f" and {len(there) - 5} more" if len(there) > 5 else "")
-        raise MoveError(f"the {purpose} database in PostgreSQL is not empty: {named}")
+        raise NotBegunError(f"the {purpose} database in PostgreSQL is not empty: {named}")
 
 
 def refuse_unlike(purpose: str, uri: str) -> None:
@@ -126,7 +147,7 @@ def copy(asked: dict[str, Any]) -> dict[str, Any]:
     """Make the tables, copy, compare; return how many rows each table has, and which places lead elsewhere."""
     counts: dict[str, int] = {}
     elsewhere: dict[str, Any] = {}
-    with connected(asked["from"]) as old, connected(asked["to"]) as new:
+    with connected(asked["from"]) as old, connected(asked["to"]) as new, alone(new.values()):
         made: dict[str, set[str]] = {}
         for purpose in PURPOSES:
             refuse_full(purpose, new[purpose])
@@ -189,7 +210,7 @@ def refuse_other_columns(source: Connection, order: list[sqlalchemy.Table]) -> N
 def empty(asked: dict[str, Any]) -> dict[str, Any]:
     """Remove what was copied to databases that were empty, unless a server has worked with it since."""
     dropped = 0
-    with connected(asked["to"]) as new:
+    with connected(asked["to"]) as new, alone(new.values()):
         for engine in set(new.values()):
             known = sqlalchemy.MetaData()
             with engine.begin() as connection:
