@@ -189,6 +189,8 @@ def test_clients_are_given_addresses_in_the_store_where_that_is_declared(
     roomy: Stage, before: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assert offered(roomy) == [False, False]
+    # Where files are on their way to and from a store, in a directory of the unit's own.
+    assert roomy.sh(f"grep TMPDIR /etc/mlflow/{NAME}/environment").strip() == 'TMPDIR="/var/tmp"'
     declared = {**GONE, "artifacts": {**GONE["artifacts"], "presigned": True}}
     run = play(roomy, "onboard_team", declared)
     assert run.code == 0, run.output[-5000:]
