@@ -158,14 +158,14 @@ def test_who_was_not_being_answered_sees_no_error(seen: through_proxy.Seen) -> N
         failed = seen.failed(what, then)
         # Each was in one call at most, and what makes something is not repeated by the client.
         assert len(failed) <= through_proxy.PEOPLE, failed
-        assert all(began < seen.moments[f"is {what}"] + 15 for began, _took, _ended in failed), failed
+        assert all(it.began < seen.moments[f"is {what}"] + 15 for it in failed), failed
 
 
 def test_nobody_sees_an_error_when_one_comes_back(seen: through_proxy.Seen) -> None:
     for what, then in (("started", "lost"), ("back", "end")):
         since, until = seen.moments[what], seen.moments[then]
         # Without those that wait for what was lost before, or is afterwards.
-        failed = [it for it in seen.failed(what, then) if it[0] > since and it[0] + it[1] < until]
+        failed = [it for it in seen.failed(what, then) if it.began > since and it.began + it.took < until]
         assert failed == [], (what, failed)
 
 

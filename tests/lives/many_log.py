@@ -1,8 +1,9 @@
-"""Runs on a host: people log beside each other until a file is gone, and post nothing twice.
+"""Runs on a host: people log beside each other until a file is gone.
 
-Arguments: how many, the experiment, and the file. Beside it, one more is made by each who has begun. Prints a line of
-JSON: each call with when it began, how long it took and how it ended; what was acknowledged and is not there; and what
-is there twice.
+Arguments: how many, the experiment, the file, how many of them repeat what they post, as MLflow's client does up to
+3.17, and whether they keep files, too. Beside the file, one more is made by each who has begun. Prints a line of JSON:
+each call with when it began, how long it took, how it ended and what it was to make; what was acknowledged and is not
+there; and what is there twice.
 """
 
 import json
@@ -18,7 +19,8 @@ import mlflow.utils.request_utils
 import person
 
 NUMBER, EXPERIMENT, MARK = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-# Of so many calls, one makes a run: what would be there twice if anything repeated it.
+REPEAT, FILES = int(sys.argv[4]), sys.argv[5] == "files"
+# Of so many calls, one makes a run: what would be there twice if anything repeated it. The next one may keep a file.
 MAKES = 5
 
 
@@ -28,8 +30,10 @@ def kind(error: BaseException) -> str:
     return found[1] if found else type(error.__cause__ or error).__name__
 
 
-def log(me: int) -> tuple[list[tuple[float, float, str]], list[str], list[str]]:
+def log(me: int) -> tuple[list[tuple[float, float, str, str]], list[str], list[str]]:
     """Log as one of them."""
+    if me >= REPEAT:
+        mlflow.utils.request_utils.Retry = person.Once
     client, calls, told = mlflow.MlflowClient(), [], set()
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     run = client.create_run(experiment).info.run_id
@@ -37,14 +41,16 @@ def log(me: int) -> tuple[list[tuple[float, float, str]], list[str], list[str]]:
         number, began, ended = len(calls), time.time(), "well"
         name = f"{me}-{number}-{run}"
         try:
-            if number % MAKES:
-                client.log_metric(run, "step", number, step=number)
-            else:
+            if number % MAKES == 0:
                 client.create_run(experiment, run_name=name)
+            elif number % MAKES == 1 and FILES:
+                client.log_text(run, name, f"{name}.txt")
+            else:
+                client.log_metric(run, "step", number, step=number)
             told.add(name)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
             ended = kind(error)
-        calls.append((began, time.time() - began, ended))
+        calls.append((began, time.time() - began, ended, name))
         if number == 0:
             MARK.with_name(f"{MARK.name}.{me}").touch()
         time.sleep(0.05)
@@ -52,11 +58,12 @@ def log(me: int) -> tuple[list[tuple[float, float, str]], list[str], list[str]]:
     names = Counter(it.info.run_name for it in client.search_runs([experiment], max_results=50_000))
     there = Counter({f"{me}-{step}-{run}": count for step, count in steps.items()})
     there.update({name: count for name, count in names.items() if name.startswith(f"{me}-") and name.endswith(run)})
+    if FILES:
+        there.update(Path(it.path).stem for it in client.list_artifacts(run))
     return calls, sorted(told - set(there)), sorted(name for name, count in there.items() if count > 1)
 
 
 if __name__ == "__main__":
-    mlflow.utils.request_utils.Retry = person.Once
     with multiprocessing.get_context("fork").Pool(NUMBER) as pool:
         answers = pool.map(log, range(NUMBER), chunksize=1)
     lists = ("calls", "lost", "twice")
