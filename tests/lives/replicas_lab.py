@@ -112,10 +112,12 @@ class Replicas:
                 with contextlib.suppress(http.client.HTTPException, ValueError):
                     what = ask(host)
                 told.append(Told(began, time.time(), name, what))
-                over.wait(0.2)
-                if what.startswith("none") and HOSTS[name] in testhosts.running():
-                    # Perhaps it has another address since it was switched off.
-                    host = self[name]
+                if over.wait(0.2) or not what.startswith("none 0"):
+                    continue
+                # Perhaps it has another address since it was switched off.
+                if (there := testhosts.running().get(HOSTS[name])) is not None:
+                    host = Stage(there)
+                over.wait(1)
 
         threads = [threading.Thread(target=watch, args=[name]) for name in (LEADER, FOLLOWER)]
         for thread in threads:

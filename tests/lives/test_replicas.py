@@ -163,3 +163,75 @@ def test_who_is_removed_is_refused_by_both_when_the_run_ends(replicas: Replicas,
     assert [host.login(PORT, **later) for host in replicas.servers()] == [200, 200]
     assert seen.failed("other people", "end") == []
     assert (seen.lost, seen.twice) == ([], [])
+
+
+# -- A restore --
+
+
+@pytest.fixture(scope="module")
+def restored(replicas: Replicas, upgraded: object) -> tuple[through_proxy.Seen, list[replicas_lab.Told]]:
+    """Restore the team to what it was a moment ago, while people log and both hosts are asked what they have."""
+    told = []
+
+    def happen() -> dict[str, float]:
+        replicas_lab.mark(replicas[LEADER], "kept")
+        found = {"saved": time.time()}
+        run = replicas.play("backup_team", "-e", f"team={TEAM}")
+        assert run.code == 0, run.output[-5000:]
+        replicas_lab.mark(replicas[LEADER], "later")
+        with replicas.watched(replicas_lab.state) as answers:
+            time.sleep(3)
+            found["restored"] = time.time()
+            run = replicas.play("restore_team", "-e", f"team={TEAM}")
+            assert run.code == 0, run.output[-5000:]
+            found["is restored"] = time.time()
+            time.sleep(10)
+        told.extend(answers)
+        return found
+
+    return replicas.logged(happen), told
+
+
+def test_both_have_what_was_restored_and_neither_the_rest(
+    restored: tuple[through_proxy.Seen, list[replicas_lab.Told]], replicas: Replicas
+) -> None:
+    seen, told = restored
+    assert [replicas_lab.state(host) for host in replicas.servers()] == [f"kept {NEW}"] * 2
+    assert {it.what for it in told if not it.what.startswith("none")} == {f"later {NEW}", f"kept {NEW}"}
+    assert {it.what for it in told} & {"none 500", "none 404", "none 401"} == set()
+    assert replicas_lab.mixed(told, "later", "kept") == []
+    # What was acknowledged before the snapshot, or once the team was back, is there.
+    gone = [it for it in seen.calls if it.name in seen.lost]
+    since, until = seen.moments["saved"], seen.moments["is restored"]
+    assert [it for it in gone if it.began + it.took < since or it.began > until] == []
+    assert seen.of(repeating=True).failed("saved", "end") == []
+
+
+def test_a_snapshot_of_an_older_version_is_served_by_no_old_server_beside_a_new_one(
+    replicas: Replicas, upgraded: object, older: str
+) -> None:
+    replicas_lab.mark(replicas[LEADER], "later")
+    with replicas.watched(replicas_lab.state) as told:
+        run = replicas.play("restore_team", "-e", f"team={TEAM}", "-e", f"snapshot={older}")
+    assert run.code == 0, run.output[-5000:]
+    assert [replicas_lab.state(host) for host in replicas.servers()] == [f"old {NEW}"] * 2
+    assert replicas_lab.mixed(told, "later", "old") == []
+    assert replicas_lab.mixed(told, OLD, f"old {NEW}") == []
+    assert [it for it in told if it.what == "none 500"] == []
+
+
+def test_nothing_is_restored_while_a_host_that_nobody_gets_to_serves(replicas: Replicas, upgraded: object) -> None:
+    replicas_lab.mark(replicas[LEADER], "now")
+    replicas.other[FOLLOWER] = replicas_lab.CUT_OFF
+    try:
+        with replicas.watched(replicas_lab.state) as told:
+            run = replicas.play("restore_team", "-e", f"team={TEAM}")
+    finally:
+        del replicas.other[FOLLOWER]
+    assert run.code != 0
+    assert f"{FOLLOWER}: still has the databases of team {TEAM} open" in run.output, run.output[-5000:]
+    # The leader was away for it, and the other one was not.
+    assert {it.what for it in told} <= {f"now {NEW}", "none 0"}
+    assert {it.what for it in told if it.host == FOLLOWER} == {f"now {NEW}"}
+    assert [replicas_lab.state(host) for host in replicas.servers()] == [f"now {NEW}"] * 2
+    assert replicated.said(replicas["store1"]) == ""
