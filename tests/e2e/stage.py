@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import atexit
 import base64
+import contextlib
 import dataclasses
 import http.client
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,15 @@ class Stage:
         done = subprocess.run(run, input=feed, env=project.environment(), text=True, check=False, capture_output=True)
         assert done.returncode == 0 or not check, f"{command}: {done.stderr}"
         return done.stdout
+
+    def bring(self, name: str) -> None:
+        """Put a program of the tests' own environment on the host."""
+        found = shutil.which(name, path=f"{project.BUILD}/venv/bin:{os.environ['PATH']}")
+        assert found, name
+        place = f"/usr/local/bin/{name}"
+        command = [*testhosts.inside(self.host.container), "sh", "-c", f"cat > {place} && chmod 755 {place}"]
+        with open(found, "rb") as program:
+            subprocess.run(command, stdin=program, env=project.environment(), check=True)
 
     def url(self, port: int) -> str:
         """Return where a team is reached from here."""
@@ -207,6 +218,22 @@ def stream_during(
         finally:
             mark.unlink(missing_ok=True)
         return answer.result()
+
+
+@contextlib.contextmanager
+def cut_off(command: list[str]) -> Iterator[Path]:
+    """Begin a run of Ansible, and kill it with all that it has started here; give the file that has its output."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    file = WORK / "cut_off.log"
+    with open(file, "w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            command, cwd=project.ROOT, env=demo.environment(), stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            yield file
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def in_order(config: pytest.Config, items: list[pytest.Item], folder: Path, names: str) -> None:

@@ -17,7 +17,7 @@ import testhosts
 from e2e import stage
 from e2e.proxied import DOMAIN, VERSION, VISION, Connection, certify, changed
 from e2e.stage import WHO_AM_I, Stage, soon
-from lives import through_proxy
+from lives import lost_host, through_proxy
 
 pytestmark = pytest.mark.on_request
 
@@ -135,13 +135,12 @@ def seen(pair: Pair) -> through_proxy.Seen:
         # Who has it keeps it.
         assert pair.holders() == [second]
         found["lost"] = time.time()
-        route = pair.proxies[second].sh("ip route show default").strip()
-        pair.proxies[second].sh("ip link set eth0 down")
+        back = lost_host.lose(pair.proxies[second])
         found["is lost"] = time.time()
         assert soon(lambda: pair.holders() == [first] and pair.status() == 200)
         time.sleep(10)
         found["back"] = time.time()
-        pair.proxies[second].sh(f"ip link set eth0 up; ip route replace {route}")
+        pair.proxies[second].sh(back)
         time.sleep(15)
         assert pair.holders() == [first]
         return found
@@ -158,14 +157,14 @@ def test_who_was_not_being_answered_sees_no_error(seen: through_proxy.Seen) -> N
         failed = seen.failed(what, then)
         # Each was in one call at most, and what makes something is not repeated by the client.
         assert len(failed) <= through_proxy.PEOPLE, failed
-        assert all(began < seen.moments[f"is {what}"] + 15 for began, _took, _ended in failed), failed
+        assert all(it.began < seen.moments[f"is {what}"] + 15 for it in failed), failed
 
 
 def test_nobody_sees_an_error_when_one_comes_back(seen: through_proxy.Seen) -> None:
     for what, then in (("started", "lost"), ("back", "end")):
         since, until = seen.moments[what], seen.moments[then]
         # Without those that wait for what was lost before, or is afterwards.
-        failed = [it for it in seen.failed(what, then) if it[0] > since and it[0] + it[1] < until]
+        failed = [it for it in seen.failed(what, then) if it.began > since and it.began + it.took < until]
         assert failed == [], (what, failed)
 
 

@@ -15,7 +15,8 @@ HOST = "lives"
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the longest story, and end with what has hosts of its own."""
-    stage.in_order(config, items, Path(__file__).parent, "upgrade backup retirement stores moving genai former")
+    order = "upgrade backup retirement stores moving genai replicas former"
+    stage.in_order(config, items, Path(__file__).parent, order)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -141,17 +141,16 @@ def seen_during(lab: Lab, what: Callable[[], dict[str, float]]) -> through_proxy
         "MLFLOW_TRACKING_SERVER_CERT_PATH": "/root/proxy.pem",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "NO_PROXY": "*",
-        "UPLOADS": "4",
-        "ORDINARY": str(through_proxy.PEOPLE // 2),
     }
-    found = through_proxy.seen_by_many(first, f"/opt/mlflow/{NEW}/bin/python", variables, "together", what)
+    python, half = f"/opt/mlflow/{NEW}/bin/python", through_proxy.PEOPLE // 2
+    found = through_proxy.seen_by_many(first, python, variables, "together", what, half, "files")
     names = [name for name in found.moments if not name.startswith("is ")]
     for before, after in itertools.pairwise(names[1:]):
         print(found.told(before, after))
-        print("uploads:", found.of_uploads.told(before, after))
+        print("uploads:", found.of_files.told(before, after))
     began = {name.removeprefix("is "): at for name, at in found.moments.items()}
     print({name: round(at - began["begin"], 1) for name, at in found.moments.items()})
-    print("made twice by who repeats:", found.again)
+    print("made twice by who repeats:", found.of(repeating=True).twice)
     return found
 
 
@@ -238,7 +237,7 @@ def test_who_repeats_sees_no_error_when_the_primary_is_lost(without_primary: thr
 
 
 def test_nothing_is_lost_with_the_primary(without_primary: through_proxy.Seen) -> None:
-    assert (without_primary.lost, without_primary.twice) == ([], [])
+    assert (without_primary.lost, without_primary.of(repeating=False).twice) == ([], [])
 
 
 def test_who_repeats_sees_no_error_when_an_s3_node_is_lost(without_node: through_proxy.Seen) -> None:
@@ -246,12 +245,10 @@ def test_who_repeats_sees_no_error_when_an_s3_node_is_lost(without_node: through
 
 
 def test_nothing_is_lost_with_an_s3_node(without_node: through_proxy.Seen) -> None:
-    assert (without_node.lost, without_node.twice) == ([], [])
+    assert (without_node.lost, without_node.of(repeating=False).twice) == ([], [])
 
 
 def refuse_what_failed(seen: through_proxy.Seen, last: str) -> None:
     """Complain of what failed for who repeats, and of what began long after something or when the host came back."""
-    for each in (seen, seen.of_uploads):
-        failed = each.failed("lost", "end")
-        assert [it for it in failed if "though repeated" in it[2]] == []
-        assert [it for it in failed if it[0] > seen.moments[last] + 15] == []
+    assert seen.of(repeating=True).failed("lost", "end") == []
+    assert [it for it in seen.failed("lost", "end") if it.began > seen.moments[last] + 15] == []

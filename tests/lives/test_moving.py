@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
@@ -15,18 +16,14 @@ import pytest
 import testhosts
 from e2e import stage
 from e2e.stage import ALICE, Stage, example, soon, write_private
-from lives import through_proxy
+from lives import replicated, through_proxy
+from lives.replicated import ADMIN, DATABASE_PASSWORD, DAVE, NEW, OLD, changes
+from lives.replicated import PORT as SHARED
 
-DAVE = {"name": "dave", "password": "dave-try-out-only"}
 PASSWORD = "canary of a shared repository"
 KEY = "/root/.ssh/id_ed25519"
 SCRATCH = {"name": "scratch", "port": 5008, "admin_password": "scratch-admin-try-out", "access_policy": "additive"}
 OTHER = "lives2"
-OLD, NEW = "3.15.2", "3.17.2"
-# Served by both hosts, with its database on the third. Nobody gets to its artifacts here.
-SHARED, DATABASE_PASSWORD = 5309, "canary-of-a-shared-database"
-DOMAIN = "mlflow.example.org"
-SHARED_NAME = f"shared.{DOMAIN}"
 
 
 @dataclass(frozen=True)
@@ -146,30 +143,13 @@ def test_a_team_moves_with_all_it_has(pair: Pair, daves_run: str) -> None:
 
 @pytest.fixture(scope="module")
 def shared(pair: Pair) -> Iterator[dict[str, Any]]:
-    """Declare a team for both hosts."""
-    install = "apt-get update -q && apt-get install -qy --no-install-recommends postgresql"
-    pair.store.sh(f"DEBIAN_FRONTEND=noninteractive sh -c '{install}' >/dev/null")
-    pair.store.sh(
-        "cd /etc/postgresql/*/main && echo \"listen_addresses = '*'\" >> postgresql.conf "
-        "&& echo 'host shared shared all scram-sha-256' >> pg_hba.conf && systemctl restart postgresql"
-    )
-    sql = f"CREATE ROLE shared LOGIN PASSWORD '{DATABASE_PASSWORD}'; CREATE DATABASE shared OWNER shared;"
-    pair.store.sh("runuser -u postgres -- psql --quiet --set=ON_ERROR_STOP=1", feed=sql)
-    address = pair.store.host.address
-    yield {
-        "name": "shared",
-        "port": SHARED,
-        "servers": ["mlflow1", "mlflow2"],
-        "version": OLD,
-        "admin_password": "canary of the shared admin",
-        "backend_store_uri": f"postgresql+psycopg://shared:{DATABASE_PASSWORD}@{address}/shared",
-        "artifacts": {"destination": "s3://shared"},
-        "allowed_hosts": [SHARED_NAME],
-        "gc_older_than": "30d",
-        "environment": {"MLFLOW_S3_ENDPOINT_URL": f"http://{address}:9000"},
-        "users": [DAVE],
-        "experiments": [{"name": "together", "grants": {"dave": "MANAGE"}}],
-    }
+    """Declare a team for both hosts, with its database on the third one. Nobody gets to its artifacts here."""
+    replicated.install_postgresql(pair.store)
+    replicated.sql(pair.store, f"CREATE ROLE shared LOGIN PASSWORD '{DATABASE_PASSWORD}'")
+    replicated.sql(pair.store, "CREATE DATABASE shared OWNER shared")
+    yield replicated.declaration(pair.store)
+    for host in (pair.first, pair.second):
+        stage.forget(host, "shared")
     for host in (pair.first, pair.second):
         stage.forget(host, "shared")
 
@@ -185,17 +165,9 @@ def play_shared(pair: Pair, declared: dict[str, Any], *more: str, **changes: Any
     return run
 
 
-def changes(run: demo.Play) -> dict[str, int]:
-    """Return how many tasks changed each host."""
-    return {host: int(count) for host, count in re.findall(r"^(mlflow\d)\s+: ok=\d+\s+changed=(\d+)", run.output, re.M)}
-
-
 def both_serve(pair: Pair, version: str) -> None:
     """See that both hosts know the same people, and are of one version."""
-    for host in (pair.first, pair.second):
-        assert host.login(SHARED, "admin", "canary of the shared admin") == 200
-        assert host.answer(SHARED, **DAVE, path="/version") == (200, version)
-        assert host.ask(SHARED, **DAVE, path="/api/2.0/mlflow/experiments/get-by-name?experiment_name=together") == 200
+    replicated.all_serve((pair.first, pair.second), version)
 
 
 def test_a_team_of_two_hosts_comes_up_in_one_run(pair: Pair, shared: dict[str, Any]) -> None:
@@ -239,10 +211,7 @@ def test_a_host_that_was_away_during_it_does_not_serve_until_the_next_run(pair: 
 
 
 def test_a_replica_that_is_woken_during_a_change_waits_for_its_end(pair: Pair, shared: dict[str, Any]) -> None:
-    def said(statement: str = "") -> str:
-        look = "SELECT obj_description('alembic_version'::regclass, 'pg_class');"
-        return pair.store.sh("runuser -u postgres -- psql --quiet -At shared", feed=statement + look).strip()
-
+    said = functools.partial(replicated.said, pair.store)
     assert said() == ""
     # As where the leader is killed before it has noted how to undo it.
     assert said("COMMENT ON TABLE alembic_version IS 'mlops.mlflow: mlflow1: upgrade to 4.0.0';")
@@ -267,19 +236,10 @@ def seen(pair: Pair, shared: dict[str, Any]) -> through_proxy.Seen:
     proxies = {"hosts": {"proxy1": testhosts.connection(pair.store.host)}}
     inventory = stage.WORK / "proxies.json"
     write_private(inventory, json.dumps({"mlflow_servers": {"hosts": addresses}, "mlflow_proxies": proxies}))
-    given = {"mlflow_proxy_domain": DOMAIN, "mlflow_proxy_teams": ["shared"], "mlflow_team_shared": shared}
+    given = {"mlflow_proxy_domain": replicated.DOMAIN, "mlflow_proxy_teams": ["shared"], "mlflow_team_shared": shared}
     run = pair.play("configure_proxies", f"--inventory={inventory}", nlp="mlflow2", **given)
     assert run.code == 0, run.output[-5000:]
-    pair.first.sh("cat > /root/proxy.pem", pair.store.sh("cat /etc/mlflow-proxy/ca.pem"))
-    pair.first.sh("cat >> /etc/hosts", f"{pair.store.host.address} {SHARED_NAME}\n")
-    variables = {
-        "MLFLOW_TRACKING_URI": f"https://{SHARED_NAME}",
-        "MLFLOW_TRACKING_USERNAME": DAVE["name"],
-        "MLFLOW_TRACKING_PASSWORD": DAVE["password"],
-        "MLFLOW_TRACKING_SERVER_CERT_PATH": "/root/proxy.pem",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "NO_PROXY": "*",
-    }
+    variables = replicated.people(pair.store, pair.first)
     host, link = pair.second, "/etc/mlflow/shared/venv"
 
     def happen() -> dict[str, float]:
@@ -312,7 +272,7 @@ def seen(pair: Pair, shared: dict[str, Any]) -> through_proxy.Seen:
 def test_only_what_a_dead_server_was_answering_is_an_error(seen: through_proxy.Seen) -> None:
     failed = seen.failed("killed", "mended")
     assert len(failed) <= through_proxy.PEOPLE, failed
-    assert all(began < seen.moments["dead"] + 3 for began, _took, _ended in failed), failed
+    assert all(it.began < seen.moments["dead"] + 3 for it in failed), failed
     # It comes back without one.
     assert seen.failed("mended", "drained") == []
 
@@ -352,4 +312,4 @@ def test_a_host_that_leaves_keeps_no_secret(pair: Pair, shared: dict[str, Any]) 
 
 def test_no_secret_was_ever_to_be_seen(pair: Pair) -> None:
     for host in (pair.first, pair.second):
-        assert host.leaks(PASSWORD, DATABASE_PASSWORD, "canary of the shared admin") == []
+        assert host.leaks(PASSWORD, DATABASE_PASSWORD, ADMIN) == []

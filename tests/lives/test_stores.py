@@ -6,8 +6,6 @@ import contextlib
 import json
 import os
 import shlex
-import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ import project
 import pytest
 from e2e import stage
 from e2e.stage import Stage
+from lives.replicated import sql
 
 NAME, PORT, ADMIN = "roomy", 5310, "canary of the roomy admin"
 PASSWORD, KEY = "canary-of-its-database", "canary of its key"
@@ -82,10 +81,6 @@ def asked(host: Stage, do: str, aside: Path) -> Any:
     return json.loads(done.stdout.splitlines()[-1]) if do != "fill" else None
 
 
-def sql(host: Stage, statement: str, database: str = "postgres") -> str:
-    return host.sh(f"runuser -u postgres -- psql -XAtq --set=ON_ERROR_STOP=1 {database}", feed=statement).strip()
-
-
 @pytest.fixture(scope="module")
 def roomy(converged: Stage) -> Iterator[Stage]:
     """The team with files, and beside it a database and a bucket that are empty."""
@@ -94,12 +89,8 @@ def roomy(converged: Stage) -> Iterator[Stage]:
     host.sh(f"DEBIAN_FRONTEND=noninteractive sh -c '{install}' >/dev/null")
     sql(host, f"CREATE ROLE {NAME} LOGIN PASSWORD '{PASSWORD}'")
     sql(host, f"CREATE DATABASE {NAME} OWNER {NAME}")
-    rclone = shutil.which("rclone", path=f"{project.BUILD}/venv/bin:{os.environ['PATH']}")
-    assert rclone
-    bring = [*stage.testhosts.inside(host.host.container), "sh", "-c", "cat > /usr/local/bin/rclone"]
-    with open(rclone, "rb") as program:
-        subprocess.run(bring, stdin=program, env=project.environment(), check=True)
-    host.sh(f"chmod 755 /usr/local/bin/rclone; mkdir -p /srv/s3/{NAME}")
+    host.bring("rclone")
+    host.sh(f"mkdir -p /srv/s3/{NAME}")
     serve = f"rclone serve s3 --addr :9000 --auth-key '{NAME},{KEY}' /srv/s3"
     host.sh(f"systemd-run --quiet --unit=roomy-s3 {serve}")
     run = play(host, "onboard_team", DECLARED)
@@ -223,20 +214,8 @@ def started_with(host: Stage, command: str) -> Iterator[None]:
 def cut_off(host: Stage) -> Iterator[None]:
     """Begin to move the team, and be killed."""
     command = ["ansible-playbook", *demo.sources(arguments(host, GONE)[0]), *arguments(host, GONE)[1]]
-    with open(stage.WORK / "cut_off.log", "w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [*command, "mlops.mlflow.move_stores"],
-            cwd=project.ROOT,
-            env=demo.environment(),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    with stage.cut_off([*command, "mlops.mlflow.move_stores"]):
+        yield
 
 
 # What each table says, in columns that both kinds of database write in one way.

@@ -8,49 +8,69 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import project
 from e2e.stage import Stage, soon
 
 PEOPLE = 8
 MARK = "/run/many-log"
-Call = tuple[float, float, str]
+
+
+class Call(NamedTuple):
+    """When it began, how long it took, how it ended, and the name of what it was to make: a run, a metric or a file."""
+
+    began: float
+    took: float
+    ended: str
+    name: str
+    what: str
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of all calls, and when what happened; what is there twice of who repeats stands apart."""
+    """What became of all calls, and when what happened."""
 
     calls: list[Call]
     lost: list[str]
     twice: list[str]
     moments: dict[str, float]
-    uploads: list[Call] = field(default_factory=list)
-    again: list[str] = field(default_factory=list)
+    # So many of them repeat what they post.
+    repeat: int = 0
+
+    def of(self, *, repeating: bool) -> Seen:
+        """Return what those saw who repeat what they post, or the others."""
+
+        def theirs(name: str) -> bool:
+            return (int(name.partition("-")[0]) < self.repeat) == repeating
+
+        calls = [call for call in self.calls if theirs(call.name)]
+        return replace(self, calls=calls, lost=[*filter(theirs, self.lost)], twice=[*filter(theirs, self.twice)])
 
     @property
-    def of_uploads(self) -> Seen:
-        """Return the same of uploads, which are not among the other calls."""
-        return replace(self, calls=self.uploads)
+    def of_files(self) -> Seen:
+        """Return the same of files that were uploaded."""
+        return replace(self, calls=[call for call in self.calls if call.what == "file"])
 
     def between(self, first: str, last: str) -> list[Call]:
         """Return the calls that were under way after one thing and began before another."""
-        return [call for call in self.calls if call[0] + call[1] > self.moments[first] and call[0] < self.moments[last]]
+        since, until = self.moments[first], self.moments[last]
+        return [call for call in self.calls if call.began + call.took > since and call.began < until]
 
     def failed(self, first: str, last: str) -> list[Call]:
         """Return those of them that failed."""
-        return [call for call in self.between(first, last) if call[2] != "well"]
+        return [call for call in self.between(first, last) if call.ended != "well"]
 
     def told(self, first: str, last: str) -> str:
         """Say how many failed and why, how long the slowest took, and after how many seconds all was as before."""
         calls, began = self.between(first, last), self.moments[first]
-        before = sorted(took for at, took, _ended in self.calls if at + took < self.moments["begin"])
+        before = sorted(call.took for call in self.calls if call.began + call.took < self.moments["begin"])
         usual = max(1.0, 3 * before[int(len(before) * 0.99)])
-        ends = [at + took - began for at, took, ended in calls if ended != "well" or took > usual]
-        errors = dict(Counter(ended for _at, _took, ended in calls if ended != "well"))
-        slowest = max(took for _at, took, _ended in calls)
+        ends = [call.began + call.took - began for call in calls if call.ended != "well" or call.took > usual]
+        errors = dict(Counter(call.ended for call in calls if call.ended != "well"))
+        slowest = max(call.took for call in calls)
         return (
             f"{first}: {len(calls)} calls, failed {errors or 'none'}, slowest {slowest:.1f} s, "
             f"normal after {max(ends, default=0):.1f} s (usual: 99 % within {before[int(len(before) * 0.99)]:.1f} s)"
@@ -58,14 +78,23 @@ class Seen:
 
 
 def seen_by_many(
-    host: Stage, python: str, variables: dict[str, str], experiment: str, what: Callable[[], dict[str, float]]
+    host: Stage,
+    python: str,
+    variables: dict[str, str],
+    experiment: str,
+    what: Callable[[], dict[str, float]],
+    repeat: int = 0,
+    kept: str = "nothing",
 ) -> Seen:
-    """Let them log on a host from before something happens until after it."""
+    """Let them log on a host from before something happens until after it; so many of them repeat what they post.
+
+    With "files" kept, these too, so that the team's artifacts have to be somewhere.
+    """
     for file in (project.ROOT / "tools" / "person.py", Path(__file__).with_name("many_log.py")):
         host.sh(f"cat > /root/{file.name}", file.read_text())
     host.sh(f"rm -f {MARK}*; touch {MARK}")
     given = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    command = f"env {given} {python} /root/many_log.py {PEOPLE} {experiment} {MARK}"
+    command = f"env {given} {python} /root/many_log.py {PEOPLE} {experiment} {MARK} {repeat} {kept}"
     with ThreadPoolExecutor(1) as pool:
         going = pool.submit(host.sh, command)
         try:
@@ -75,5 +104,4 @@ def seen_by_many(
         finally:
             host.sh(f"rm -f {MARK}")
         answer = json.loads(going.result().splitlines()[-1])
-    calls, uploads = ([tuple(it) for it in answer[kind]] for kind in ("calls", "uploads"))
-    return Seen(calls, answer["lost"], answer["twice"], moments, uploads, answer["again"])
+    return Seen([Call(*it) for it in answer["calls"]], answer["lost"], answer["twice"], moments, repeat)

@@ -31,8 +31,7 @@ SEEN = {
     "leader": "a",
     "key_sums": ["1", "2"],
 }
-UNITS = "mlflow-listen@nlp.socket mlflow-listen@nlp.service mlflow@nlp.service"
-STOPPED, STARTED = f"b systemctl stop {UNITS}", "b systemctl start mlflow-listen@nlp.socket"
+STOPPED, STARTED = "b mlflowctl hold nlp", "b systemctl start mlflow-listen@nlp.socket"
 UPGRADED = {"upgraded": {"nlp": "3.15.2 -> 3.17.2"}, "failures": {}}
 FAILED = {"upgraded": {}, "failures": {"nlp": "upgrade to 3.17.2 failed at step 'check'"}}
 
@@ -41,12 +40,13 @@ def play(home, root, leader):
     """Run the tasks where the program of the one that leads answers so; return what was done, and what was said."""
     role = root / "roles" / "mlflow_server"
     (home / "bin").mkdir()
-    for name in ("systemctl", "systemd-run"):
+    for name in ("systemctl", "systemd-run", "mlflowctl"):
         (home / "bin" / name).write_text(f'#!/bin/sh\necho "$HOST {name} $*" >> {home}/done\ncat {home}/$HOST.{name}\n')
         (home / "bin" / name).chmod(0o755)
     for host, answer in (("a", leader), ("b", UPGRADED)):
         (home / f"{host}.systemd-run").write_text(json.dumps(answer))
         (home / f"{host}.systemctl").touch()
+        (home / f"{host}.mlflowctl").touch()
     (home / "play.yml").write_text(PLAYBOOK.replace("VARS", str(role)).replace("HOME", str(home)))
     (home / "hosts.json").write_text(json.dumps({"mlflow_servers": {"hosts": {"a": {}, "b": {}}}}))
     given = {
@@ -54,6 +54,7 @@ def play(home, root, leader):
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         "mlflow_teams": [TEAM],
         "__mlflow_server_look": {"families": ["another"], "teams": {"nlp": SEEN}},
+        "__mlflow_server_run_program": [str(home / "bin" / "mlflowctl")],
         # What would be written then is another story.
         "__mlflow_server_upgraded": {},
     }

@@ -106,6 +106,21 @@ def test_where_they_cannot_be_admitted_again_systemd_listens_anew(systemd, capsy
     assert systemd.told == [f"stop {UNITS[0]} mlflow-listen@nlp.service", f"start {UNITS[0]}"]
 
 
+def test_replicas_are_stopped_once_they_have_answered(systemd, capsys, monkeypatch):
+    systemd.port.left = [3, 1, 0, 2, 0]
+    assert ask(capsys, "hold", "nlp") == (0, "")
+    stopped = f"stop {UNITS[0]} mlflow-listen@nlp.service {UNITS[1]}"
+    assert (systemd.port.told, systemd.port.left, systemd.told) == ([("refuse", 5002)], [0], [stopped])
+    # Who is not done in time, or cannot be refused, is cut off: all others of the team wait for this.
+    monkeypatch.setattr(drained, "HOLD_SECONDS", 0.05)
+    systemd.port.left = [2]
+    assert ask(capsys, "hold", "nlp") == (0, "")
+    systemd.port.left, systemd.port.refuse = [0], lambda number: os.open(f"/nowhere/{number}", os.O_RDONLY)
+    assert ask(capsys, "hold", "nlp") == (0, "")
+    assert systemd.told == [stopped] * 3
+    assert drained.since("nlp") is None
+
+
 def test_one_that_was_cut_off_is_finished_with_what_was_noted(systemd, capsys):
     systemd.enabled = UNITS
     assert ask(capsys, "drain", "nlp")[0] == 0

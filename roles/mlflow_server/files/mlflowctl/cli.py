@@ -50,6 +50,7 @@ FOR_PROGRAMS = {
     "database": ("databases", "do something to a database as a file: ACTION PATH..."),
     "finish": ("finish", "let a server finish what it is answering: TEAM"),
     "forget-former": ("former", "remove the programs of before this one, once nothing knows of them"),
+    "hold": ("drained:hold", "stop replicas until they are started again, after what they are answering: TEAM..."),
     "locations": ("locations", "say which artifacts a copy of a database has elsewhere: PATH KNOWN"),
     "move-stores": (
         "stores",

@@ -7,6 +7,7 @@ host starts again or the role is run, until somebody puts it back.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import time
@@ -23,6 +24,8 @@ from mlflowctl.team import Team
 # How long what has come in is waited for, and for how long nothing is to be open until all is answered: somebody
 # may be between two steps of a handshake.
 SECONDS, QUIET, PAUSE = 60, 0.5, 0.02
+# The same where the team is about to be away in any case, and waits for this.
+HOLD_SECONDS = 10
 
 
 def mark(name: str) -> Path:
@@ -115,21 +118,47 @@ def is_called_by_unit(name: str) -> bool:
 
 def let_go(team: Team, seconds: float) -> None:
     """Refuse who comes, and wait until all are answered; admit them again where that takes too long."""
-    number, end, quiet_since = port_of(team), time.monotonic() + seconds, 0.0
-    port.refuse(number)
+    end = time.monotonic() + seconds
+    port.refuse(port_of(team))
     try:
-        while not quiet_since or time.monotonic() - quiet_since < QUIET:
-            found = port.connections(number)
-            quiet_since = 0.0 if found else quiet_since or time.monotonic()
-            if found and time.monotonic() > end:
-                raise Problem(
-                    f"{team.name} is not drained, and all is as it was: {found} connections are still open after "
-                    f"{seconds:.0f} s; wait longer with --seconds, or cut them off with --seconds 0"
-                )
-            time.sleep(PAUSE)
+        found = left_after(team, end)
+        if found:
+            raise Problem(
+                f"{team.name} is not drained, and all is as it was: {found} connections are still open after "
+                f"{seconds:.0f} s; wait longer with --seconds, or cut them off with --seconds 0"
+            )
     except BaseException:
         admit(team)
         raise
+
+
+def left_after(team: Team, end: float) -> int:
+    """Wait until all are answered; return how many are not when it ends."""
+    number, quiet_since = port_of(team), 0.0
+    while not quiet_since or time.monotonic() - quiet_since < QUIET:
+        found = port.connections(number)
+        quiet_since = 0.0 if found else quiet_since or time.monotonic()
+        if found and time.monotonic() > end:
+            return found
+        time.sleep(PAUSE)
+    return 0
+
+
+def hold(*names: str) -> None:
+    """Stop replicas until they are started again, once those who have come are answered, or it has taken too long.
+
+    Who waits in a socket when it is closed is cut off, and may not ask another host the same. So it refuses first.
+    """
+    held = [teams.load(name) for name in names]
+    end = time.monotonic() + HOLD_SECONDS
+    for team in held:
+        # Where the host forbids it, they are cut off.
+        with contextlib.suppress(OSError):
+            port.refuse(port_of(team))
+    for team in held:
+        left_after(team, end)
+    units = [(f"mlflow-listen@{it.name}.socket", f"mlflow-listen@{it.name}.service", it.server) for it in held]
+    systemctl("stop", *(unit for each in units for unit in each))
 
 
 def admit(team: Team) -> None:

@@ -1,0 +1,236 @@
+"""A team on two hosts is upgraded, loses a host, gets other people, is restored and is cut off, while people log."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from e2e.stage import soon
+from lives import lost_host, replicas_lab, replicated, through_proxy
+from lives.replicas_lab import FOLLOWER, LEADER, Replicas
+from lives.replicated import DAVE, NEW, OLD, PORT, TEAM
+
+pytestmark = pytest.mark.on_request
+
+ERIN = {"name": "erin", "password": "erin-try-out-only"}
+FRANK = {"name": "frank", "password": "frank-try-out-only"}
+
+
+@pytest.fixture(scope="module")
+def replicas() -> Iterator[Replicas]:
+    """Have the team on both hosts, whose PostgreSQL was empty before, as it is to be found again after each upgrade."""
+    with replicas_lab.deployed() as found:
+        run = found.play("site")
+        assert run.code == 0, run.output[-5000:]
+        again = found.play("site")
+        assert (again.code, replicated.changes(again)) == (0, {FOLLOWER: 0, LEADER: 0}), again.output[-5000:]
+        replicated.all_serve(found.servers(), OLD)
+        found["store1"].sh(f"runuser -u postgres -- pg_dump {TEAM} > {replicas_lab.DUMP}")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def older(replicas: Replicas) -> str:
+    """Return the snapshot of the team as it was of the older version."""
+    replicas_lab.mark(replicas[LEADER], "old")
+    run = replicas.play("backup_team", "-e", f"team={TEAM}")
+    assert run.code == 0, run.output[-5000:]
+    (snapshot,) = set(re.findall(r"snapshot\W+([0-9a-f]{8})\b", run.output))
+    return str(snapshot)
+
+
+# -- An upgrade --
+
+
+@pytest.fixture(scope="module")
+def upgraded(replicas: Replicas, older: str) -> tuple[through_proxy.Seen, str, list[replicas_lab.Told]]:
+    """Upgrade the team while people log, and while both hosts are asked what they are."""
+    runs, told = [], []
+
+    def happen() -> dict[str, float]:
+        found = {"upgraded": time.time()}
+        with replicas.watched(replicas_lab.version) as answers:
+            runs.append(replicas.play("site", version=NEW))
+            found["is upgraded"] = time.time()
+            time.sleep(10)
+        told.extend(answers)
+        return found
+
+    seen = replicas.logged(happen)
+    assert runs[0].code == 0, runs[0].output[-5000:]
+    return seen, runs[0].output, told
+
+
+def test_an_upgrade_is_no_error_to_those_who_repeat(upgraded: tuple[through_proxy.Seen, str, object]) -> None:
+    seen = upgraded[0]
+    assert seen.of(repeating=True).failed("upgraded", "end") == []
+    assert (seen.lost, seen.of(repeating=False).twice) == ([], [])
+
+
+def test_an_upgrade_migrates_once(upgraded: tuple[object, str, object], replicas: Replicas) -> None:
+    said = re.findall(rf"{TEAM}: {OLD} -> {NEW}, ([a-z ]*)", upgraded[1])
+    assert list(dict.fromkeys(said)) == ["migrated", "the same schemas"]
+    assert said.count("migrated") == 1
+    replicated.all_serve(replicas.servers(), NEW)
+
+
+def test_no_server_is_old_once_another_one_is_new(upgraded: tuple[object, str, list[replicas_lab.Told]]) -> None:
+    assert replicas_lab.mixed(upgraded[2], OLD, NEW) == []
+    assert [it for it in upgraded[2] if it.what.endswith(" 500")] == []
+
+
+# -- The host of the leader --
+
+
+@pytest.fixture(scope="module")
+def lost(replicas: Replicas, upgraded: object) -> through_proxy.Seen:
+    """Kill the leader's server for a while, and then lose its host."""
+    link = f"/etc/mlflow/{TEAM}/venv"
+
+    def happen() -> dict[str, float]:
+        leader = replicas[LEADER]
+        found = {"killed": time.time()}
+        leader.sh(f"ln -sfn /nowhere {link}; systemctl kill --signal=KILL mlflow@{TEAM}.service")
+        found["is killed"] = time.time()
+        time.sleep(20)
+        assert leader.login(PORT, **DAVE) == 0
+        found["mended"] = time.time()
+        leader.sh(f"ln -sfn /opt/mlflow/{NEW} {link}")
+        assert soon(lambda: leader.login(PORT, **DAVE) == 200)
+        time.sleep(10)
+        found["lost"] = time.time()
+        back = lost_host.lose(leader)
+        found["is lost"] = time.time()
+        time.sleep(40)
+        found["back"] = time.time()
+        leader.sh(back)
+        assert soon(lambda: leader.login(PORT, **DAVE) == 200)
+        time.sleep(10)
+        return found
+
+    return replicas.logged(happen)
+
+
+@pytest.mark.parametrize(("what", "then", "seconds"), [("killed", "mended", 3), ("lost", "back", 16)])
+def test_only_what_was_being_answered_is_an_error(lost: through_proxy.Seen, what: str, then: str, seconds: int) -> None:
+    failed = lost.failed(what, then)
+    assert len(failed) <= through_proxy.PEOPLE, failed
+    assert all(it.began < lost.moments[f"is {what}"] + seconds for it in failed), failed
+    # What a server was answering is repeated by who repeats all.
+    if what == "killed":
+        assert lost.of(repeating=True).failed(what, then) == []
+
+
+def test_it_comes_back_without_an_error(lost: through_proxy.Seen) -> None:
+    for what, then in (("mended", "lost"), ("back", "end")):
+        since, until = lost.moments[what], lost.moments[then]
+        # Without those that wait for what was lost before, or is afterwards.
+        failed = [it for it in lost.failed(what, then) if it.began > since and it.began + it.took < until]
+        assert failed == [], (what, failed)
+
+
+def test_nothing_acknowledged_is_lost_with_a_host(lost: through_proxy.Seen) -> None:
+    assert (lost.lost, lost.of(repeating=False).twice) == ([], [])
+
+
+# -- Other people --
+
+
+def test_who_is_removed_is_refused_by_both_when_the_run_ends(replicas: Replicas, upgraded: object) -> None:
+    run = replicas.play("site", users=[DAVE, ERIN, FRANK])
+    assert run.code == 0, run.output[-5000:]
+    later = {**ERIN, "password": "erin has another one"}
+    refused: dict[tuple[str, str], int] = {}
+
+    def happen() -> dict[str, float]:
+        found = {"other people": time.time()}
+        # They are asked until the end, so that what is remembered of them is fresh.
+        with replicas.watched(lambda host: str([host.login(PORT, **who) for who in (ERIN, FRANK)])) as told:
+            run = replicas.play("site", users=[DAVE, later])
+            for host in replicas.servers():
+                refused.update({(host.host.name, who["name"]): host.login(PORT, **who) for who in (ERIN, FRANK)})
+        assert run.code == 0, run.output[-5000:]
+        assert told[0].what == "[200, 200]"
+        found["is refused"] = time.time()
+        time.sleep(5)
+        return found
+
+    seen = replicas.logged(happen)
+    assert set(refused.values()) == {401}, refused
+    assert [host.login(PORT, **later) for host in replicas.servers()] == [200, 200]
+    assert seen.failed("other people", "end") == []
+    assert (seen.lost, seen.twice) == ([], [])
+
+
+# -- A restore --
+
+
+@pytest.fixture(scope="module")
+def restored(replicas: Replicas, upgraded: object) -> tuple[through_proxy.Seen, list[replicas_lab.Told]]:
+    """Restore the team to what it was a moment ago, while people log and both hosts are asked what they have."""
+    told = []
+
+    def happen() -> dict[str, float]:
+        replicas_lab.mark(replicas[LEADER], "kept")
+        found = {"saved": time.time()}
+        run = replicas.play("backup_team", "-e", f"team={TEAM}")
+        assert run.code == 0, run.output[-5000:]
+        replicas_lab.mark(replicas[LEADER], "later")
+        with replicas.watched(replicas_lab.state) as answers:
+            time.sleep(3)
+            found["restored"] = time.time()
+            run = replicas.play("restore_team", "-e", f"team={TEAM}")
+            assert run.code == 0, run.output[-5000:]
+            found["is restored"] = time.time()
+            time.sleep(10)
+        told.extend(answers)
+        return found
+
+    return replicas.logged(happen), told
+
+
+def test_both_have_what_was_restored_and_neither_the_rest(
+    restored: tuple[through_proxy.Seen, list[replicas_lab.Told]], replicas: Replicas
+) -> None:
+    seen, told = restored
+    assert [replicas_lab.state(host) for host in replicas.servers()] == [f"kept {NEW}"] * 2
+    assert {it.what for it in told if not it.what.startswith("none")} == {f"later {NEW}", f"kept {NEW}"}
+    assert {it.what for it in told} & {"none 500", "none 404", "none 401"} == set()
+    assert replicas_lab.mixed(told, "later", "kept") == []
+    # What was acknowledged before the snapshot, or once the team was back, is there.
+    gone = [it for it in seen.calls if it.name in seen.lost]
+    since, until = seen.moments["saved"], seen.moments["is restored"]
+    assert [it for it in gone if it.began + it.took < since or it.began > until] == []
+    assert seen.of(repeating=True).failed("saved", "end") == []
+
+
+def test_a_snapshot_of_an_older_version_is_served_by_no_old_server_beside_a_new_one(
+    replicas: Replicas, upgraded: object, older: str
+) -> None:
+    replicas_lab.mark(replicas[LEADER], "later")
+    with replicas.watched(replicas_lab.state) as told:
+        run = replicas.play("restore_team", "-e", f"team={TEAM}", "-e", f"snapshot={older}")
+    assert run.code == 0, run.output[-5000:]
+    assert [replicas_lab.state(host) for host in replicas.servers()] == [f"old {NEW}"] * 2
+    assert replicas_lab.mixed(told, "later", "old") == []
+    assert replicas_lab.mixed(told, OLD, f"old {NEW}") == []
+    assert [it for it in told if it.what == "none 500"] == []
+
+
+def test_nothing_is_restored_while_a_host_that_nobody_gets_to_serves(replicas: Replicas, upgraded: object) -> None:
+    replicas_lab.mark(replicas[LEADER], "now")
+    replicas.other[FOLLOWER] = replicas_lab.CUT_OFF
+    try:
+        with replicas.watched(replicas_lab.state) as told:
+            run = replicas.play("restore_team", "-e", f"team={TEAM}")
+    finally:
+        del replicas.other[FOLLOWER]
+    assert run.code != 0
+    assert f"{FOLLOWER}: still has the databases of team {TEAM} open" in run.output, run.output[-5000:]
+    # The leader was away for it, and the other one was not.
+    assert {it.what for it in told} <= {f"now {NEW}", "none 0"}
+    assert {it.what for it in told if it.host == FOLLOWER} == {f"now {NEW}"}
+    assert [replicas_lab.state(host) for host in replicas.servers()] == [f"now {NEW}"] * 2
+    assert replicated.said(replicas["store1"]) == ""
