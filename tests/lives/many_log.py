@@ -2,8 +2,8 @@
 
 Arguments: how many, the experiment, the file, how many of them repeat what they post, as MLflow's client does up to
 3.17, and whether they keep files, too. Beside the file, one more is made by each who has begun. Prints a line of JSON:
-each call with when it began, how long it took, how it ended, what it was to make and of what kind; what was acknowledged
-and is not there; and what is there twice.
+each call with when it began, how long it took, how it ended, what it was to make and of what kind; what was told and
+is not there; and what is there twice.
 """
 
 import json
