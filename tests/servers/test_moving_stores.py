@@ -296,13 +296,11 @@ def test_places_in_the_own_directory_of_databases_that_stay_are_refused(moved: M
     (paths.HERE.config / "vision" / "team.json").write_text(json.dumps({**moved.known, "databases": stays}))
     place = moved.state / "artifacts"
     moved.change("UPDATE runs SET artifact_uri = ? || '/1/' || run_uuid || '/artifacts'", [f"file://{place}"])
-    moved.change("UPDATE experiments SET artifact_location = ? WHERE name = 'shared'", [f"file://localhost/{place}/./1"])
+    odd = f"file://localhost/{place}/./1"
+    moved.change("UPDATE experiments SET artifact_location = ? WHERE name = 'shared'", [odd])
     # Its name only begins like it.
     moved.change("UPDATE experiments SET artifact_location = ? WHERE name = 'hidden'", [f"file://{place}-else/1"])
-    why = (
-        f"{moved.rows()['runs'] + 1} places in the databases, which stay, are .*: experiments.artifact_location "
-        f"file://localhost/{place}/./1"
-    )
+    why = f"{moved.rows()['runs'] + 1} places in the databases, which stay, are .*: experiments.artifact_location {odd}"
     for do in (moved.move(databases=stays).look, moved.move(databases=stays).copy):
         with pytest.raises(stores.MoveError, match=why):
             do()
@@ -574,13 +572,16 @@ from mlflowctl.in_mlflow import rows
 root = str(place)
 os.chdir(home)
 for spelt in (
-    root, f"{root}/1", f"file:{root}/1", f"file://{root}", f"file://localhost{root}/1", f"FILE://{root}/1", f"file:///{root}/1",
-    f"/{root}/1", f"{home}//artifacts/1", f"{home}/./artifacts/1", f"{home}/else/../artifacts/1", f" file://{root}/1", f"{root}?x=1",
-    f"file://{home}/art%69facts/1", f"file://{root}/1#x", "artifacts/1", "./artifacts", f"file:\\t//{root}", f"file://{root};x/1",
+    root, f"{root}/1", f"file:{root}/1", f"file://{root}", f"file://localhost{root}/1", f"FILE://{root}/1",
+    f"file:///{root}/1", f"/{root}/1", f"{home}//artifacts/1", f"{home}/./artifacts/1", f"{home}/else/../artifacts/1",
+    f" file://{root}/1", f"{root}?x=1", f"file://{home}/art%69facts/1", f"file://{root}/1#x",
+    "artifacts/1", "./artifacts",
+    f"file:\\t//{root}", f"file://{root};x/1",
 ):
     assert rows.may_lead_into(spelt, root), spelt
 for spelt in (
-    f"{root}-else/1", f"s3://bucket{root}", f"file://{home}/else", "", "mlflow-artifacts:/1", f"{root}/../else", "runs:/1/artifacts",
+    f"{root}-else/1", f"s3://bucket{root}", f"file://{home}/else", "", "mlflow-artifacts:/1", f"{root}/../else",
+    "runs:/1/artifacts",
 ):
     assert not rows.may_lead_into(spelt, root), spelt
 """

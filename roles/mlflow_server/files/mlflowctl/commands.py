@@ -130,7 +130,9 @@ def talk(
             if sum(map(len, said.values())) > MOST_BYTES:
                 raise OverflowError
     process.wait(remaining(process, end))
-    found = [None if pipe is None else said[pipe].decode("utf-8", "replace") for pipe in (process.stdout, process.stderr)]
+    found = [
+        None if pipe is None else said[pipe].decode("utf-8", "replace") for pipe in (process.stdout, process.stderr)
+    ]
     return found[0], found[1]
 
 

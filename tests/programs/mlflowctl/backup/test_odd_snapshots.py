@@ -134,17 +134,23 @@ def test_one_that_has_two_things_of_one_name_reaches_nothing_else_of_the_host(la
     identity = Forger(lab).put(link, empty)
     monkeypatch.setattr(paths.HERE, "drills", lab.home / "drills")
     with pytest.raises(lab.repository.BackupError, match="too many levels of symbolic links"):
-        if by == "restore":
-            lab.restore_into(identity=identity)
-        else:
-            it = drill.Drill(lab.repo(), lab.repo().find(identity))
-            it.place.mkdir(parents=True)
-            it.repository.restore(it.snapshot, it.paths(), it.place)
+        {"restore": lab.restore_into, "drill": drilled(lab)}[by](identity=identity)
     if there:
         assert (victim.read_text(), victim.stat().st_mode & 0o7777) == ("root:secret", 0o600)
     else:
         assert not os.path.lexists(victim)
     assert lab.everything() == before
+
+
+def drilled(lab):
+    """Return what fetches a snapshot as a drill does."""
+
+    def fetch(identity):
+        it = drill.Drill(lab.repo(), lab.repo().find(identity))
+        it.place.mkdir(parents=True)
+        it.repository.restore(it.snapshot, it.paths(), it.place)
+
+    return fetch
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="who is not root mounts nothing in any case")
@@ -168,7 +174,8 @@ def test_one_that_takes_more_than_it_says_does_not_fill_the_disk_of_all(lab, mon
                 setattr(self, short_of, 10)
 
     monkeypatch.setattr(lab.repository.os, "statvfs", Full)
-    with pytest.raises(lab.repository.BackupError, match=r"\.vision\.restore/new has hardly any room left: the files of"):
+    why = r"\.vision\.restore/new has hardly any room left: the files of"
+    with pytest.raises(lab.repository.BackupError, match=why):
         lab.restore_into()
     monkeypatch.undo()
     lab.settle()

@@ -65,7 +65,7 @@ def test_there_has_to_be_room_for_sorting_one(tmp_path, monkeypatch, listed):
     place = tmp_path / "artifacts.jsonl"
     place.write_text("".join(json.dumps(it) + "\n" for it in reversed(listed)))
     monkeypatch.setattr(lists.shutil, "disk_usage", lambda _place: mock.Mock(free=place.stat().st_size))
-    with pytest.raises(lists.BackupError, match="MiB are needed to sort artifacts.jsonl"):
+    with pytest.raises(lists.BackupError, match=r"MiB are needed to sort artifacts\.jsonl"):
         lists.put_in_order(place)
 
 

@@ -45,9 +45,9 @@ LEAST_BYTES, LEAST_FILES = 100 << 20, 100
 PATTERN = re.compile(r"([*?\[\\])")
 NO_LETTER = re.compile("[\udc80-\udcff]")
 
-# Runs a command that sees a directory so that nothing goes through a link in it, whatever makes one there. A tree that was
-# written by hand has two of one name: restic makes a link of the first, and opens the second, which would be where that
-# leads to, as root, and gives that the mode it likes.
+# Runs a command that sees a directory so that nothing goes through a link in it, whatever makes one there. A tree that
+# was written by hand has two of one name: restic makes a link of the first, and opens the second, which would be where
+# that leads to, as root, and gives that the mode it likes.
 WITHOUT_LINKS = """
 mount --bind "$1" "$1" && mount -o remount,bind,nosymfollow,nodev,nosuid "$1" && ln -s / "$1/.try" || exit 1
 if [ -e "$1/.try" ]; then echo "mount: this kernel follows links all the same" >&2; exit 1; fi
