@@ -46,11 +46,11 @@ class Seen:
     def told(self, first: str, last: str) -> str:
         """Say how many failed and why, how long the slowest took, and after how many seconds all was as before."""
         calls, began = self.between(first, last), self.moments[first]
-        before = sorted(took for at, took, _ended in self.calls if at + took < self.moments["begin"])
+        before = sorted(took for at, took, _ended in self.calls if at + took < self.moments["begin"]) or [0.0]
         usual = max(1.0, 3 * before[int(len(before) * 0.99)])
         ends = [at + took - began for at, took, ended in calls if ended != "well" or took > usual]
         errors = dict(Counter(ended for _at, _took, ended in calls if ended != "well"))
-        slowest = max(took for _at, took, _ended in calls)
+        slowest = max((took for _at, took, _ended in calls), default=0)
         return (
             f"{first}: {len(calls)} calls, failed {errors or 'none'}, slowest {slowest:.1f} s, "
             f"normal after {max(ends, default=0):.1f} s (usual: 99 % within {before[int(len(before) * 0.99)]:.1f} s)"
