@@ -66,11 +66,11 @@ class Seen:
     def told(self, first: str, last: str) -> str:
         """Say how many failed and why, how long the slowest took, and after how many seconds all was as before."""
         calls, began = self.between(first, last), self.moments[first]
-        before = sorted(call.took for call in self.calls if call.began + call.took < self.moments["begin"])
+        before = sorted(call.took for call in self.calls if call.began + call.took < self.moments["begin"]) or [0.0]
         usual = max(1.0, 3 * before[int(len(before) * 0.99)])
         ends = [call.began + call.took - began for call in calls if call.ended != "well" or call.took > usual]
         errors = dict(Counter(call.ended for call in calls if call.ended != "well"))
-        slowest = max(call.took for call in calls)
+        slowest = max((call.took for call in calls), default=0)
         return (
             f"{first}: {len(calls)} calls, failed {errors or 'none'}, slowest {slowest:.1f} s, "
             f"normal after {max(ends, default=0):.1f} s (usual: 99 % within {before[int(len(before) * 0.99)]:.1f} s)"
