@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import testhosts
 from e2e.stage import soon
 from lives import lost_host, replicas_lab, replicated, through_proxy
 from lives.replicas_lab import FOLLOWER, LEADER, Replicas
@@ -234,3 +237,53 @@ def test_nothing_is_restored_while_a_host_that_nobody_gets_to_serves(replicas: R
     assert {it.what for it in told if it.host == FOLLOWER} == {f"now {NEW}"}
     assert [replicas_lab.state(host) for host in replicas.servers()] == [f"now {NEW}"] * 2
     assert replicated.said(replicas["store1"]) == ""
+
+
+# -- Cut off --
+
+
+@pytest.fixture
+def old(replicas: Replicas) -> Replicas:
+    """Have it of the older version again."""
+    replicas.back_to_old()
+    return replicas
+
+
+def test_a_leader_that_dies_while_it_migrates_leaves_all_old_until_the_next_run(old: Replicas) -> None:
+    store, told, runs = old["store1"], [], []
+    tables = "SELECT string_agg(tablename, ', ') FROM pg_tables WHERE schemaname = 'public'"
+    lock = f"BEGIN; LOCK TABLE {replicated.sql(store, tables, TEAM)} IN ROW EXCLUSIVE MODE; SELECT pg_sleep(600)"
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    old.declared["version"] = NEW
+
+    def happen() -> dict[str, float]:
+        # The migration waits for these.
+        run = f"systemd-run --quiet --unit=holds runuser -u postgres -- psql -Xq {TEAM}"
+        store.sh(f"{run} -c {shlex.quote(lock)}")
+        found = {"dies": time.time()}
+        with old.watched(replicas_lab.version) as answers, ThreadPoolExecutor(1) as pool:
+            going = pool.submit(old.play, "site")
+            assert soon(lambda: going.done() or replicated.sql(store, waits, TEAM) != "0", 300)
+            assert not going.done(), going.result().output[-5000:]
+            testhosts.podman("kill", old[LEADER].host.container)
+            found["is dead"] = time.time()
+            replicated.sql(store, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+            runs.append(going.result())
+            time.sleep(20)
+            assert old[FOLLOWER].login(PORT, **DAVE) == 0
+            found["boots"] = time.time()
+            testhosts.podman("start", testhosts.container_of(replicas_lab.HOSTS[LEADER]))
+            testhosts.wait_until_booted(replicas_lab.HOSTS[LEADER])
+            assert soon(lambda: replicas_lab.version(old[LEADER]) == f"{OLD} 200"), replicas_lab.version(old[LEADER])
+            found["run again"] = time.time()
+            run = old.play("site")
+            assert run.code == 0, run.output[-5000:]
+            replicated.all_serve(old.servers(), NEW)
+        told.extend(answers)
+        return found
+
+    seen = old.logged(happen)
+    assert runs[0].code == 2, runs[0].output[-5000:]
+    assert replicas_lab.mixed(told, OLD, NEW) == []
+    assert [it for it in told if it.what.endswith(" 500")] == []
+    assert (seen.lost, seen.of(repeating=False).twice) == ([], [])

@@ -1,11 +1,11 @@
 """Runs MLflow's job runner, and forks the consumers that it starts.
 
-MLflow starts a Python for each kind of job that it knows, each of which loads all of MLflow again. Forked from a runner that
+MLflow starts a Python for each kind of job that it knows, and each loads all of MLflow again. Forked from a runner that
 has loaded it, they share what none of them changes: a third of the memory and of the processor's time (3.17.2, seven
 consumers). Where MLflow starts them in another way than this expects, nothing is changed.
 
-Forked is only what is started at first: before the runner looks for jobs that were cut off, for which it connects to the
-database. A consumer that has ended is started again as MLflow does.
+Forked is only what is started at first: before the runner looks for jobs that were cut off, for which it connects to
+the database. A consumer that has ended is started again as MLflow does.
 """
 
 from __future__ import annotations
