@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import testhosts
+from e2e import stage
 from e2e.stage import soon
 from lives import lost_host, replicas_lab, replicated, through_proxy
 from lives.replicas_lab import FOLLOWER, LEADER, Replicas
@@ -287,3 +288,28 @@ def test_a_leader_that_dies_while_it_migrates_leaves_all_old_until_the_next_run(
     assert replicas_lab.mixed(told, OLD, NEW) == []
     assert [it for it in told if it.what.endswith(" 500")] == []
     assert (seen.lost, seen.of(repeating=False).twice) == ([], [])
+
+
+def test_whoever_is_killed_while_the_leader_migrates_leaves_no_old_server_beside_a_new_one(old: Replicas) -> None:
+    told = []
+    old.declared["version"] = NEW
+
+    def happen() -> dict[str, float]:
+        found = {"cut off": time.time()}
+        with old.watched(replicas_lab.version) as answers:
+            with stage.cut_off(old.command("site")) as log:
+                assert soon(lambda: replicated.said(old["store1"]) != "", 300), log.read_text()[-5000:]
+            # What goes on by itself does.
+            time.sleep(20)
+            found["run again"] = time.time()
+            run = old.play("site")
+            assert run.code == 0, run.output[-5000:]
+            replicated.all_serve(old.servers(), NEW)
+        told.extend(answers)
+        return found
+
+    seen = old.logged(happen)
+    assert replicas_lab.mixed(told, OLD, NEW) == []
+    assert [it for it in told if it.what.endswith(" 500")] == []
+    assert (seen.lost, seen.of(repeating=False).twice) == ([], [])
+    assert seen.of(repeating=True).failed("cut off", "end") == []
