@@ -20,14 +20,15 @@ class NotFoundError(Exception):
 class Store:
     """Of people, as MLflow has it."""
 
-    raises = None
+    def __init__(self):
+        self.errors = []
 
     def authenticate_user(self, name, password):
         return self.get_user(name) == password
 
     def get_user(self, name):
-        if self.raises:
-            raise self.raises
+        for error in self.errors:
+            raise error
         return name
 
 
@@ -74,17 +75,17 @@ def test_who_is_found_is_let_in_and_a_wrong_password_is_refused(store):
 @pytest.mark.parametrize("error", [NotFoundError("TEMPORARILY_UNAVAILABLE"), NotFoundError("BAD_REQUEST"), OSError()])
 def test_who_cannot_be_looked_up_asks_again(store, error):
     app = away.around(mlflow)
-    store.raises = error
+    store.errors = [error]
     status, body = answered(app)
     assert (status, json.loads(body)["error_code"]) == (503, "TEMPORARILY_UNAVAILABLE")
     # One request says nothing about the next.
-    store.raises = None
+    store.errors = []
     assert answered(app, "wrong")[0] == 401
 
 
 def test_who_is_not_there_is_refused(store):
     app = away.around(mlflow)
-    store.raises = NotFoundError("RESOURCE_DOES_NOT_EXIST")
+    store.errors = [NotFoundError("RESOURCE_DOES_NOT_EXIST")]
     assert answered(app)[0] == 401
 
 
