@@ -111,6 +111,6 @@ def remove() -> None:
     """Remove this checkout's images from podman; the tars in build/cache stay."""
     wanted = ["--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={PREFIX}/host"]
     listed = project.run(["podman", "images", *wanted], quiet=True, check=False)
-    # By name and without force: under another name it may be another checkout's, with hosts that run.
-    for image in sorted(set(listed.stdout.split())):
+    # Podman lists all names of an image. Another one may be another checkout's, with hosts that run; so no force, too.
+    for image in sorted(it for it in set(listed.stdout.split()) if it.startswith(f"{PREFIX}/")):
         project.run(["podman", "rmi", image], quiet=True)
