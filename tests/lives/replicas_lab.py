@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -42,6 +43,8 @@ class Replicas:
     """The three hosts, and what is declared of the team now."""
 
     declared: dict[str, Any] = field(default_factory=dict)
+    # Other teams of both hosts.
+    more: list[dict[str, Any]] = field(default_factory=list)
     # More of what the inventory says of a host, such as that nobody gets to it.
     other: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -61,7 +64,7 @@ class Replicas:
         servers = {name: reach[name] | {"mlflow_server_address": known[name].address} for name in (FOLLOWER, LEADER)}
         store = {"hosts": {"store1": reach["store1"] | {"mlflow_proxy_address": known["store1"].address}}}
         given = {
-            "mlflow_teams": [self.declared],
+            "mlflow_teams": [self.declared, *self.more],
             "mlflow_listen_address": "0.0.0.0",
             "mlflow_proxy_domain": replicated.DOMAIN,
             "mlflow_database_uri_hosts": [known["store1"].address],
@@ -96,6 +99,14 @@ class Replicas:
             for repeating in (True, False):
                 print("repeating" if repeating else "posting once", seen.of(repeating=repeating).told(first, last))
         return seen
+
+    def executions(self) -> dict[str, int]:
+        """Return how often a run that changes nothing goes to each host that serves teams."""
+        run = self.play("site", "-vvv")
+        assert (run.code, replicated.changes(run)) == (0, {FOLLOWER: 0, LEADER: 0}), run.output[-5000:]
+        wanted = {name: self[name].host.container for name in (FOLLOWER, LEADER)}
+        went = re.findall(r"^<([^>]+)> (?:RUN|PUT|FETCH) ", run.output, re.MULTILINE)
+        return {name: went.count(container) for name, container in wanted.items()}
 
     @contextlib.contextmanager
     def watched(self, ask: Callable[[Stage], str]) -> Iterator[list[Told]]:

@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import testhosts
@@ -33,6 +34,41 @@ def replicas() -> Iterator[Replicas]:
         replicated.all_serve(found.servers(), OLD)
         found["store1"].sh(f"runuser -u postgres -- pg_dump {TEAM} > {replicas_lab.DUMP}")
         yield found
+
+
+def further(replicas: Replicas) -> list[dict[str, Any]]:
+    """Declare three more teams that both hosts serve, and let PostgreSQL take them in."""
+    store = replicas["store1"]
+    store.sh("cd /etc/postgresql/*/main && echo 'host all all all scram-sha-256' >> pg_hba.conf")
+    store.sh("systemctl reload postgresql")
+    place = f"{replicated.DATABASE_PASSWORD}@{store.host.address}"
+    return [
+        replicas.declared
+        | {
+            "name": name,
+            "port": PORT + number,
+            "backend_store_uri": f"postgresql+psycopg://{name}:{place}/{name}",
+            "artifacts": {"destination": f"s3://{TEAM}/{name}"},
+            "allowed_hosts": [f"{name}.{replicated.DOMAIN}"],
+        }
+        for number, name in enumerate(("second", "third", "fourth"), 1)
+    ]
+
+
+def test_more_teams_of_both_hosts_come_up_in_one_run_and_take_no_more_remote_executions(replicas: Replicas) -> None:
+    before = replicas.executions()
+    replicas.more = further(replicas)
+    try:
+        run = replicas.play("site")
+        assert run.code == 0, run.output[-5000:]
+        for host in replicas.servers():
+            assert [host.login(team["port"], **DAVE) for team in replicas.more] == [200] * 3
+        assert replicas.executions() == before
+    finally:
+        for host in replicas.servers():
+            for team in replicas.more:
+                stage.forget(host, team["name"])
+        replicas.more = []
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +326,18 @@ def test_a_leader_that_dies_while_it_migrates_leaves_all_old_until_the_next_run(
     assert (seen.lost, seen.of(repeating=False).twice) == ([], [])
 
 
-def test_whoever_is_killed_while_the_leader_migrates_leaves_no_old_server_beside_a_new_one(old: Replicas) -> None:
+# When whoever runs the playbook is killed.
+MOMENTS = {
+    "the other host has stopped": lambda it: (
+        it[FOLLOWER].sh(f"systemctl is-active mlflow@{TEAM}.service", check=False).strip() != "active"
+    ),
+    "the leader migrates": lambda it: replicated.said(it["store1"]) != "",
+    "the other host follows": lambda it: replicas_lab.version(it[LEADER]).startswith(NEW),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_whoever_is_killed_in_an_upgrade_leaves_no_old_server_beside_a_new_one(old: Replicas, moment: str) -> None:
     told = []
     old.declared["version"] = NEW
 
@@ -298,7 +345,7 @@ def test_whoever_is_killed_while_the_leader_migrates_leaves_no_old_server_beside
         found = {"cut off": time.time()}
         with old.watched(replicas_lab.version) as answers:
             with stage.cut_off(old.command("site")) as log:
-                assert soon(lambda: replicated.said(old["store1"]) != "", 300), log.read_text()[-5000:]
+                assert soon(lambda: MOMENTS[moment](old), 300), log.read_text()[-5000:]
             # What goes on by itself does.
             time.sleep(20)
             found["run again"] = time.time()
