@@ -177,7 +177,8 @@ def lines(
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
         try:
             whole = True
-            for line in iter(lambda: cast("IO[bytes]", process.stdout).readline(MOST_BYTES), b""):
+            printed: IO[bytes] = cast("Any", process.stdout)
+            for line in iter(lambda: printed.readline(MOST_BYTES), b""):
                 if whole:
                     yield line
                 whole = line.endswith(b"\n")
