@@ -121,6 +121,24 @@ def test_replicas_are_stopped_once_they_have_answered(systemd, capsys, monkeypat
     assert drained.since("nlp") is None
 
 
+def test_several_are_stopped_at_once_when_all_of_them_are_answered(systemd, capsys, monkeypatch):
+    other = paths.HERE.config / "vision"
+    other.mkdir()
+    told = (paths.HERE.config / "nlp" / "team.json").read_text()
+    (other / "team.json").write_text(told.replace('"nlp"', '"vision"').replace("5002", "5003"))
+    looks = {5002: [0, 1, 0], 5003: [1, 0, 0]}
+    monkeypatch.setattr(systemd.port, "connections", lambda number: looks[number].pop(0) if looks[number] else 0)
+    assert ask(capsys, "hold", "nlp", "vision") == (0, "")
+    assert systemd.port.told == [("refuse", 5002), ("refuse", 5003)]
+    assert looks == {5002: [], 5003: []}
+    (stopped,) = systemd.told
+    assert stopped.split()[1:] == [
+        f"mlflow{kind}"
+        for it in ("nlp", "vision")
+        for kind in (f"-listen@{it}.socket", f"-listen@{it}.service", f"@{it}.service")
+    ]
+
+
 def test_one_that_was_cut_off_is_finished_with_what_was_noted(systemd, capsys):
     systemd.enabled = UNITS
     assert ask(capsys, "drain", "nlp")[0] == 0

@@ -121,7 +121,7 @@ def let_go(team: Team, seconds: float) -> None:
     end = time.monotonic() + seconds
     port.refuse(port_of(team))
     try:
-        found = left_after(team, end)
+        found = left_after([port_of(team)], end)
         if found:
             raise Problem(
                 f"{team.name} is not drained, and all is as it was: {found} connections are still open after "
@@ -132,11 +132,11 @@ def let_go(team: Team, seconds: float) -> None:
         raise
 
 
-def left_after(team: Team, end: float) -> int:
-    """Wait until all are answered; return how many are not when it ends."""
-    number, quiet_since = port_of(team), 0.0
+def left_after(ports: list[int], end: float) -> int:
+    """Wait until all who have come at these ports are answered; return how many are not when it ends."""
+    quiet_since = 0.0
     while not quiet_since or time.monotonic() - quiet_since < QUIET:
-        found = port.connections(number)
+        found = sum(map(port.connections, ports))
         quiet_since = 0.0 if found else quiet_since or time.monotonic()
         if found and time.monotonic() > end:
             return found
@@ -150,13 +150,13 @@ def hold(*names: str) -> None:
     Who waits in a socket when it is closed is cut off, and may not ask another host the same. So it refuses first.
     """
     held = [teams.load(name) for name in names]
-    end = time.monotonic() + HOLD_SECONDS
+    end, refusing = time.monotonic() + HOLD_SECONDS, []
     for team in held:
         # Where the host forbids it, they are cut off.
         with contextlib.suppress(OSError):
             port.refuse(port_of(team))
-    for team in held:
-        left_after(team, end)
+            refusing.append(port_of(team))
+    left_after(refusing, end)
     units = [(f"mlflow-listen@{it.name}.socket", f"mlflow-listen@{it.name}.service", it.server) for it in held]
     systemctl("stop", *(unit for each in units for unit in each))
 

@@ -87,6 +87,10 @@ def test_no_name_of_a_directory_is_taken_for_a_word_of_restics(lab, monkeypatch)
         ("Fatal: wrong password or no key found\n", "wrong password"),
         ("created cache\nFatal: unable to create lock: repository is already locked by PID 1\n", "already locked"),
         ('{"message_type":"error","error":{},"item":"/srv/already locked"}\nFatal: no space left\n', "no space left"),
+        # As it says so in JSON, from 0.18 on.
+        ('{"message_type":"exit_error","code":11,"message":"Fatal: repository is already locked"}\n', "already locked"),
+        ('{"message_type":"exit_error","code":12,"message":"Fatal: wrong password or no key"}', "wrong password"),
+        ('{"message_type":"error","item":"/exit_error/wrong password"}\n{"no\nFatal: no space left\n', "no space left"),
     ],
 )
 def test_what_restic_says_of_itself_is_heard(said, expected):

@@ -45,7 +45,7 @@ async def mlflow(scope, _receive, send):
     def look():
         store = sys.modules[asking.AUTH].store
         try:
-            return store.authenticate_user("alice", scope["password"]) and store.get_user("alice")
+            return store.authenticate_user(scope["name"], scope["password"]) and store.get_user(scope["name"])
         except Exception:  # noqa: BLE001 - as there
             return None
 
@@ -55,13 +55,13 @@ async def mlflow(scope, _receive, send):
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def answered(app, password="alice"):
+def answered(app, password="alice", name="alice"):
     sent = []
 
     async def send(message):
         sent.append(message)
 
-    asyncio.run(app({"type": "http", "password": password}, None, send))
+    asyncio.run(app({"type": "http", "name": name, "password": password}, None, send))
     assert [it["type"] for it in sent] == ["http.response.start", "http.response.body"]
     return sent[0]["status"], sent[1]["body"]
 
@@ -81,6 +81,12 @@ def test_who_cannot_be_looked_up_asks_again(store, error):
     # One request says nothing about the next.
     store.errors = []
     assert answered(app, "wrong")[0] == 401
+
+
+def test_a_name_that_nobody_can_have_is_no_sign_of_it(store):
+    app = away.around(mlflow)
+    store.errors = [NotFoundError("BAD_REQUEST")]
+    assert answered(app, name="a\0lice")[0] == 401
 
 
 def test_who_is_not_there_is_refused(store):

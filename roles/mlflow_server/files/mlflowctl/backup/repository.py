@@ -356,8 +356,17 @@ def refuse_full(place: Path) -> None:
 
 def of_itself(error: str) -> str:
     """Return what restic says of itself; where it gets to files, their names are anybody's words."""
-    lines = [line for line in error.split("\n") if not line.startswith("{")]
+    lines = [last_words(line) if line.startswith("{") else line for line in error.split("\n")]
     return "" if any(line.startswith(OF_PLACES) for line in lines) else "\n".join(lines)
+
+
+def last_words(line: str) -> str:
+    """Return why restic ends, which from 0.18 on is JSON where that was asked for; nothing of what else it says."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return ""
+    return str(said.get("message", "")) if said.get("message_type") == "exit_error" else ""
 
 
 class StillError(Exception):
