@@ -5,6 +5,7 @@ import os
 
 import pytest
 from mlflowctl import cli, commands, drained, finish, paths, transaction
+from mlflowctl.errors import Problem
 
 UNITS = ["mlflow-listen@nlp.socket", "mlflow@nlp.service", "mlflow-gc@nlp.timer"]
 
@@ -137,6 +138,15 @@ def test_several_are_stopped_at_once_when_all_of_them_are_answered(systemd, caps
         for it in ("nlp", "vision")
         for kind in (f"-listen@{it}.socket", f"-listen@{it}.service", f"@{it}.service")
     ]
+
+
+def test_who_cannot_be_stopped_is_let_in_again(systemd, capsys, monkeypatch):
+    def fail(*_words):
+        raise Problem("systemd does not answer")
+
+    monkeypatch.setattr(drained, "systemctl", fail)
+    assert ask(capsys, "hold", "nlp")[0] == 1
+    assert systemd.port.told == [("refuse", 5002), ("admit", 5002)]
 
 
 def test_one_that_was_cut_off_is_finished_with_what_was_noted(systemd, capsys):

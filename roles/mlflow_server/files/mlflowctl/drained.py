@@ -151,12 +151,24 @@ def hold(*names: str) -> None:
     """
     held = [teams.load(name) for name in names]
     end, refusing = time.monotonic() + HOLD_SECONDS, []
-    for team in held:
-        # Where the host forbids it, they are cut off.
-        with contextlib.suppress(OSError):
-            port.refuse(port_of(team))
-            refusing.append(port_of(team))
-    left_after(refusing, end)
+    try:
+        for team in held:
+            # Where the host forbids it, they are cut off.
+            with contextlib.suppress(OSError):
+                port.refuse(port_of(team))
+                refusing.append(port_of(team))
+        left_after(refusing, end)
+        stop(held)
+    except BaseException:
+        for team in held:
+            # What went wrong first is to be told.
+            with contextlib.suppress(Exception):
+                admit(team)
+        raise
+
+
+def stop(held: list[Team]) -> None:
+    """Stop their servers, and who listens for them."""
     units = [(f"mlflow-listen@{it.name}.socket", f"mlflow-listen@{it.name}.service", it.server) for it in held]
     systemctl("stop", *(unit for each in units for unit in each))
 
