@@ -183,7 +183,8 @@ def test_clients_are_given_addresses_in_the_store_where_that_is_declared(
     # Where files are on their way to and from a store, in a directory of the unit's own.
     assert roomy.sh(f"grep TMPDIR /etc/mlflow/{NAME}/environment").strip() == 'TMPDIR="/var/tmp"'
     # No more of them than leaves the databases of all teams their room.
-    assert "/var/tmp" in roomy.sh(f"grep MLOPS_MLFLOW_ROOM /etc/mlflow/{NAME}/environment")
+    room = roomy.sh(f"grep MLOPS_MLFLOW_ROOM /etc/mlflow/{NAME}/environment")
+    assert r'"artifacts\": \"/var/tmp\"' in room, room
     declared = {**GONE, "artifacts": {**GONE["artifacts"], "presigned": True}}
     run = play(roomy, "onboard_team", declared)
     assert run.code == 0, run.output[-5000:]
