@@ -609,7 +609,7 @@ def test_a_server_leads_nginx_nowhere(doors: Doors) -> None:
     # Somebody who is known nowhere else: the proxy remembers them from here.
     mallory = "mallory:whom this one knows"
     doors.server.sh(f"{hostile} {quoted(HOSTILE)} {port}")
-    there = f"s/server {doors.server.host.address}:5002;/server {doors.server.host.address}:{port};/"
+    there = f"s/server {doors.server.host.address}:5002 /server {doors.server.host.address}:{port} /"
     doors.proxy.sh(f"cp -p {config} /root; sed -i '{there}' {config}; nginx -s reload")
     try:
         for name, path in ((NLP, "/x"), (DOMAIN, "/nlp/x")):
