@@ -56,14 +56,15 @@ def held(
 
 def main() -> None:
     """Hold requests to this host's own proxy until the input ends."""
-    name, number, begins, more, speaks = sys.argv[1:]
+    name, number, begins, more, speaks, source = sys.argv[1:]
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols([speaks])
 
     def connect() -> ssl.SSLSocket:
-        return context.wrap_socket(socket.create_connection(("127.0.0.1", 443), 60), server_hostname=name)
+        plain = socket.create_connection(("127.0.0.1", 443), 60, (source, 0))
+        return context.wrap_socket(plain, server_hostname=name)
 
     with held(connect, int(number), bytes.fromhex(begins), bytes.fromhex(more)):
         sys.stdout.write("held\n")

@@ -152,11 +152,17 @@ class Stranger:
 
 @contextlib.contextmanager
 def holding(
-    stage: Stage, name: str, number: int, begins: bytes, more: bytes = b"x", speaks: str = "http/1.1"
+    stage: Stage,
+    name: str,
+    number: int,
+    begins: bytes,
+    more: bytes = b"x",
+    speaks: str = "http/1.1",
+    source: str = "127.0.0.1",
 ) -> Iterator[None]:
-    """Hold requests that a host begins on its own proxy, from the address 127.0.0.1."""
+    """Hold requests that a host begins on its own proxy, from an address of its own."""
     script = (Path(__file__).parent / "holder.py").read_text()
-    given = [name, str(number), begins.hex(), more.hex(), speaks]
+    given = [name, str(number), begins.hex(), more.hex(), speaks, source]
     command = [*testhosts.inside(stage.host.container), "python3", "-c", script, *given]
     with subprocess.Popen(
         command, env=project.environment(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
