@@ -75,7 +75,7 @@ def all_serve(hosts: Iterable[Stage], version: str) -> None:
 def people(proxy: Stage, host: Stage) -> dict[str, str]:
     """Let people on a host reach the team through a proxy; return the variables by which their client does."""
     host.sh("cat > /root/proxy.pem", proxy.sh("cat /etc/mlflow-proxy/ca.pem"))
-    host.sh("cat >> /etc/hosts", f"{proxy.host.address} {NAME}\n")
+    host.sh(f"grep -q {NAME} /etc/hosts || cat >> /etc/hosts", f"{proxy.host.address} {NAME}\n")
     return {
         "MLFLOW_TRACKING_URI": f"https://{NAME}",
         "MLFLOW_TRACKING_USERNAME": DAVE["name"],

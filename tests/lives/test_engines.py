@@ -15,16 +15,12 @@ import pytest
 import testhosts
 from e2e import stage
 from e2e.stage import Stage, soon, write_private
-from lives import lost_host, patroni_lab, seaweedfs_lab, through_proxy
+from lives import lost_host, patroni_lab, replicated, seaweedfs_lab, through_proxy
+from lives.replicated import ADMIN, DATABASE_PASSWORD, DAVE, DOMAIN, NEW, OLD, PORT
 
 pytestmark = pytest.mark.on_request
 
 NODES, SERVERS, PROXY = ("node1", "node2", "node3"), ("mlflow1", "mlflow2"), "proxy1"
-OLD, NEW = "3.15.2", "3.17.2"
-PORT, ADMIN, PASSWORD = 5309, "canary of the shared admin", "canary-of-a-shared-database"
-DAVE = {"name": "dave", "password": "dave-try-out-only"}
-DOMAIN = "mlflow.example.org"
-NAME = f"shared.{DOMAIN}"
 # Whoever does not answer is given up, and the one that leads is looked for.
 OPTIONS = (
     "target_session_attrs=read-write&connect_timeout=3&keepalives_idle=5&keepalives_interval=3&keepalives_count=3"
@@ -50,7 +46,7 @@ class Lab:
             "servers": list(self.servers),
             "version": NEW,
             "admin_password": ADMIN,
-            "backend_store_uri": f"postgresql+psycopg://shared:{PASSWORD}@{self.databases.place}/shared?{OPTIONS}",
+            "backend_store_uri": f"postgresql+psycopg://shared:{DATABASE_PASSWORD}@{self.databases.place}/shared?{OPTIONS}",
             "artifacts": {"destination": "s3://shared"},
             "environment": {
                 "MLFLOW_S3_ENDPOINT_URL": self.store.url,
@@ -132,16 +128,7 @@ def test_it_comes_up_in_one_run(lab: Lab) -> None:
 def seen_during(lab: Lab, what: Callable[[], dict[str, float]]) -> through_proxy.Seen:
     """Let eight people log and upload through the proxy while something happens; four with the client as it is."""
     first = lab.servers[SERVERS[0]]
-    first.sh("cat > /root/proxy.pem", lab.proxy.sh("cat /etc/mlflow-proxy/ca.pem"))
-    first.sh(f"grep -q {NAME} /etc/hosts || cat >> /etc/hosts", f"{lab.proxy.host.address} {NAME}\n")
-    variables = {
-        "MLFLOW_TRACKING_URI": f"https://{NAME}",
-        "MLFLOW_TRACKING_USERNAME": DAVE["name"],
-        "MLFLOW_TRACKING_PASSWORD": DAVE["password"],
-        "MLFLOW_TRACKING_SERVER_CERT_PATH": "/root/proxy.pem",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "NO_PROXY": "*",
-    }
+    variables = replicated.people(lab.proxy, first)
     python, half = f"/opt/mlflow/{NEW}/bin/python", through_proxy.PEOPLE // 2
     found = through_proxy.seen_by_many(first, python, variables, "together", what, half, "files")
     names = [name for name in found.moments if not name.startswith("is ")]

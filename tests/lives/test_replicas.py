@@ -286,6 +286,13 @@ def old(replicas: Replicas) -> Replicas:
     return replicas
 
 
+def see_one_side(told: list[replicas_lab.Told], seen: through_proxy.Seen) -> None:
+    """See that nobody was old beside a new one, and that nothing is lost or there twice."""
+    assert replicas_lab.mixed(told, OLD, NEW) == []
+    assert [it for it in told if it.what.endswith(" 500")] == []
+    assert (seen.lost, seen.of(repeating=False).twice) == ([], [])
+
+
 def test_a_leader_that_dies_while_it_migrates_leaves_all_old_until_the_next_run(old: Replicas) -> None:
     store, told, runs = old["store1"], [], []
     tables = "SELECT string_agg(tablename, ', ') FROM pg_tables WHERE schemaname = 'public'"
@@ -321,9 +328,7 @@ def test_a_leader_that_dies_while_it_migrates_leaves_all_old_until_the_next_run(
 
     seen = old.logged(happen)
     assert runs[0].code == 2, runs[0].output[-5000:]
-    assert replicas_lab.mixed(told, OLD, NEW) == []
-    assert [it for it in told if it.what.endswith(" 500")] == []
-    assert (seen.lost, seen.of(repeating=False).twice) == ([], [])
+    see_one_side(told, seen)
 
 
 # When whoever runs the playbook is killed.
@@ -356,7 +361,5 @@ def test_whoever_is_killed_in_an_upgrade_leaves_no_old_server_beside_a_new_one(o
         return found
 
     seen = old.logged(happen)
-    assert replicas_lab.mixed(told, OLD, NEW) == []
-    assert [it for it in told if it.what.endswith(" 500")] == []
-    assert (seen.lost, seen.of(repeating=False).twice) == ([], [])
+    see_one_side(told, seen)
     assert seen.of(repeating=True).failed("cut off", "end") == []
