@@ -23,7 +23,7 @@ import demo
 import project
 import testhosts
 from e2e import stage
-from e2e.stage import Stage, soon
+from e2e.stage import WHO_AM_I, Stage, soon
 
 EXAMPLE = project.ROOT / "examples" / "proxies"
 PICTURES = project.BUILD / "pictures"
@@ -35,6 +35,12 @@ CONSTRAINTS = project.ROOT / "roles" / "mlflow_server" / "files" / f"constraints
 VENV = "/opt/notebook"
 # What people load.
 LOADED = "mlflow.cli, mlflow.genai, mlflow.pyfunc, mlflow.sklearn, sklearn.linear_model"
+ALICE = "alice:alice-try-out-only"
+ADMIN = "admin:vision-admin-try-out"
+NEW_RUN = "/api/2.0/mlflow/runs/create"
+ASKS = "curl --silent --output /dev/null --max-time 120 --write-out %{http_code}"
+ASKS_NLP = f"{ASKS} --user dave:dave-try-out-only https://{NLP}{WHO_AM_I}"
+VISION_UNITS = "mlflow@vision.service mlflow-listen@vision.service"
 
 
 @dataclass(frozen=True)
@@ -190,6 +196,17 @@ def changed(run: demo.Play) -> dict[str, int]:
     """Return how much a run has changed, by host."""
     found = re.findall(r"^(\w+) +: ok=\d+ +changed=(\d+)", run.output, re.MULTILINE)
     return {name: int(count) for name, count in found}
+
+
+def sleeps(doors: Doors) -> bool:
+    """Say whether the server of vision sleeps, without asking it."""
+    return doors.server.sh(f"systemctl is-active {VISION_UNITS}", check=False).split() == ["inactive", "inactive"]
+
+
+def asleep(doors: Doors) -> bool:
+    """Stop the server of vision; say whether it is."""
+    doors.server.sh(f"systemctl stop {VISION_UNITS}", check=False)
+    return sleeps(doors)
 
 
 def scanned(address: str) -> ElementTree.Element:

@@ -17,9 +17,8 @@ import project
 import testhosts
 from e2e.holder import held
 from e2e.proxied import DOMAIN, VISION, Doors
-from e2e.stage import Stage
+from e2e.stage import WHO_AM_I, Stage
 
-WHO_AM_I = "/api/2.0/mlflow/users/current"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 # A path of each of nginx's locations, and of what is closed.
 PLACES = (WHO_AM_I, "/static-files/index.html", "/health", "/metrics", "/ajax-api/3.0/jobs/x", f"{ARTIFACTS}/1/x")

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from mlflowctl import client_root, databases, paths, processes, starts, team, transaction, turns
-from mlflowctl.backup import age, contents, manifest, places, repository, restore, snapshot
+from mlflowctl.backup import age, contents, manifest, places, repository, restic, restore, snapshot
 
 FILES = Path(__file__).resolve().parents[3] / "roles" / "mlflow_server" / "files"
 PASSWORD = "canary of the repository"
@@ -33,7 +33,8 @@ class Lab:
     """Where everything is, and the parts of the program, which look there."""
 
     age, client_root, contents, databases, manifest, places = age, client_root, contents, databases, manifest, places
-    processes, repository, restore, backup, starts, team = processes, repository, restore, snapshot, starts, team
+    processes, repository, restic, restore, backup = processes, repository, restic, restore, snapshot
+    starts, team = starts, team
     transaction, turns = transaction, turns
     # There is no systemd here: nothing runs that could be stopped, or tried out.
     STANDINS = (

@@ -166,7 +166,7 @@ def test_what_the_snapshot_has_and_was_not_fetched_is_missing(lab, monkeypatch, 
         fetch(self)
 
     monkeypatch.setattr(lab.restore.Restore, "take_over", lose)
-    with pytest.raises(lab.repository.BackupError, match=r"artifact 1/run/.*\.bin is missing"):
+    with pytest.raises(lab.restic.BackupError, match=r"artifact 1/run/.*\.bin is missing"):
         lab.restore_into()
 
 

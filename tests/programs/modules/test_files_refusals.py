@@ -5,6 +5,8 @@ import stat
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlops.mlflow.plugins.module_utils._file_states import Files
+from ansible_collections.mlops.mlflow.plugins.module_utils._folders import Folders
 from ansible_collections.mlops.mlflow.plugins.modules import files as module
 from unit.core import patch_module_args
 
@@ -128,13 +130,14 @@ def test_a_secret_is_never_wider_than_it_is_to_be(monkeypatch, tmp_path, old_mod
     for name in ("fchown", "fchmod", "fsync", "replace", "chown", "chmod"):
         watch(name)
     after = {"state": "file", "owner": 0, "group": 1, "mode": "0640", "content": CANARY}
+    files = Files(Folders())
     previous = os.umask(0)
     try:
-        module.apply(str(path), module.observe(str(path)), after)
+        files.apply(str(path), files.observe(str(path)), after)
     finally:
         os.umask(previous)
     assert seen == {(0, 0o600), (0, 0o640)}
-    assert module.observe(str(path)) == after
+    assert files.observe(str(path)) == after
 
 
 def test_what_reaches_the_target_s_journal(monkeypatch, tmp_path):

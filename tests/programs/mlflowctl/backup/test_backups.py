@@ -93,14 +93,14 @@ def test_what_cannot_be_read_and_is_there_is_a_failure(lab, monkeypatch):
     backup = lab.repository.Repository.backup
     unread = [(str(lab.artifacts / "0/one/model.txt"), "input/output error")]
     monkeypatch.setattr(lab.repository.Repository, "backup", lambda *words: (backup(*words)[0], unread))
-    with pytest.raises(lab.repository.BackupError, match=r"could not be read: .*model.txt: input/output error"):
+    with pytest.raises(lab.restic.BackupError, match=r"could not be read: .*model.txt: input/output error"):
         lab.back_up()
     assert lab.repo().snapshots() == []
 
 
 def test_one_that_gets_no_further_has_an_end(lab, monkeypatch):
     """As where a pipe stands in a file's place by the time that restic opens it."""
-    monkeypatch.setattr(lab.repository, "STILL_SECONDS", 2)
+    monkeypatch.setattr(lab.restic, "STILL_SECONDS", 2)
     start = subprocess.Popen
 
     def start_and_stop(command, *words, **options):
@@ -109,8 +109,8 @@ def test_one_that_gets_no_further_has_an_end(lab, monkeypatch):
             process.send_signal(signal.SIGSTOP)
         return process
 
-    monkeypatch.setattr(lab.repository.subprocess, "Popen", start_and_stop)
-    with pytest.raises(lab.repository.BackupError, match=r"restic has read nothing for 2 s: .* a pipe"):
+    monkeypatch.setattr(lab.restic.subprocess, "Popen", start_and_stop)
+    with pytest.raises(lab.restic.BackupError, match=r"restic has read nothing for 2 s: .* a pipe"):
         lab.back_up()
     monkeypatch.undo()
     assert lab.back_up()["snapshot"]
@@ -157,25 +157,25 @@ def test_one_that_was_killed_leaves_nothing_in_the_way(lab):
 
 def test_a_full_disk_is_said_to_be_full(lab, monkeypatch):
     monkeypatch.setattr(lab.backup, "SPARE_BYTES", 1 << 60)
-    with pytest.raises(lab.repository.BackupError, match=r"MB free, and .* are needed; .*mlflow_backup_staging_dir"):
+    with pytest.raises(lab.restic.BackupError, match=r"MB free, and .* are needed; .*mlflow_backup_staging_dir"):
         lab.back_up()
 
 
 def test_a_wrong_password_and_a_missing_repository_are_named(lab):
     lab.set(password="another canary")
-    with pytest.raises(lab.repository.BackupError, match="mlflow_backup_password is not the password") as error:
+    with pytest.raises(lab.restic.BackupError, match="mlflow_backup_password is not the password") as error:
         lab.back_up()
     assert "canary" not in str(error.value)
     # As whoever started the backup is told.
     assert redaction.hidden(str(error.value)) == str(error.value)
-    with pytest.raises(lab.repository.BackupError, match="mlflow_backup_password"):
+    with pytest.raises(lab.restic.BackupError, match="mlflow_backup_password"):
         lab.repo().make()
     lab.set(repository="sftp:keeper@127.0.0.1:nowhere")
-    with pytest.raises(lab.repository.BackupError, match="mlflow_backup_repository: root does not get into sftp"):
+    with pytest.raises(lab.restic.BackupError, match="mlflow_backup_repository: root does not get into sftp"):
         lab.back_up()
     lab.set()
     shutil.rmtree(lab.home / "repository")
-    with pytest.raises(lab.repository.BackupError, match=r"mlflow_backup_repository: there is none at .* mounted"):
+    with pytest.raises(lab.restic.BackupError, match=r"mlflow_backup_repository: there is none at .* mounted"):
         lab.back_up()
 
 
@@ -207,13 +207,13 @@ def test_a_snapshot_is_found_by_name_by_time_and_by_host(lab, monkeypatch):
     assert repository.find(first)["short_id"] == first
     assert repository.find(host="here")["short_id"] == first
     assert repository.find(at=between, host="here")["short_id"] == first
-    with pytest.raises(lab.repository.BackupError, match="at: no snapshot of team vision on there until"):
+    with pytest.raises(lab.restic.BackupError, match="at: no snapshot of team vision on there until"):
         repository.find(at=between)
-    with pytest.raises(lab.repository.BackupError, match="at: 'yesterday' is not a valid time"):
+    with pytest.raises(lab.restic.BackupError, match="at: 'yesterday' is not a valid time"):
         repository.find(at="yesterday")
-    with pytest.raises(lab.repository.BackupError, match="snapshot: no snapshot 'feed' of team vision"):
+    with pytest.raises(lab.restic.BackupError, match="snapshot: no snapshot 'feed' of team vision"):
         repository.find("feed")
-    with pytest.raises(lab.repository.BackupError, match="team: no snapshot of team audio on there"):
+    with pytest.raises(lab.restic.BackupError, match="team: no snapshot of team audio on there"):
         lab.repo("audio").find()
 
 

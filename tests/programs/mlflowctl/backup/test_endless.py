@@ -2,7 +2,7 @@
 
 import pytest
 from mlflowctl import databases
-from mlflowctl.backup import manifest, repository, snapshot
+from mlflowctl.backup import manifest, restic, snapshot
 from programs.mlflowctl.backup_lab import Lab
 
 # All that SQLite does meanwhile is one step, so that it asks nobody whether to go on.
@@ -23,9 +23,9 @@ def test_a_backup_and_a_drill_wait_with_an_end(lab):
     late = "was still not done after 1 s"
     stage = lab.home / "stage"
     stage.mkdir()
-    with pytest.raises(repository.BackupError, match=f"mlflowctl contents {late}"):
+    with pytest.raises(restic.BackupError, match=f"mlflowctl contents {late}"):
         snapshot.copy_databases(lab.vision(), stage)
-    with pytest.raises(repository.BackupError, match=late):
+    with pytest.raises(restic.BackupError, match=late):
         manifest.look_into(stage / "databases" / "mlflow.db", "vision", lab.vision())
 
 

@@ -7,7 +7,7 @@ import stat
 import struct
 
 import pytest
-from mlflowctl.backup.repository import of_itself
+from mlflowctl.backup.restic import of_itself
 from programs.mlflowctl.backup_lab import Lab
 
 
@@ -63,7 +63,7 @@ NAMES = ["wrong password", "already locked", "out of memory", "Is there a reposi
 
 def test_no_name_of_a_directory_is_taken_for_a_word_of_restics(lab, monkeypatch):
     """A path that there is room for, and not where it is restored to: restic tells of it, and goes on."""
-    monkeypatch.setattr(lab.repository, "PATIENCE", 0)
+    monkeypatch.setattr(lab.restic, "PATIENCE", 0)
     lab.write("1/run/model.bin", "weights")
     for name in NAMES:
         folder, room = os.open(lab.artifacts, os.O_RDONLY), 4090 - len(str(lab.artifacts))

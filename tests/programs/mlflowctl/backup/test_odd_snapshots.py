@@ -82,7 +82,7 @@ def test_of_two_that_begin_alike_none_is_taken_for_the_other(lab, put):
         pass
     number = sum(it["id"][0] == lab.good[0] for it in lab.repo().snapshots())
     why = f"snapshot: {number} snapshots of team vision begin with '{lab.good[0]}'; give more of its ID"
-    with pytest.raises(lab.repository.BackupError, match=why):
+    with pytest.raises(lab.restic.BackupError, match=why):
         lab.repo().find(lab.good[0])
     assert lab.repo().find(lab.good)["short_id"] == lab.good
 
@@ -90,7 +90,7 @@ def test_of_two_that_begin_alike_none_is_taken_for_the_other(lab, put):
 def test_what_a_snapshot_calls_its_host_is_a_line(lab, put):
     put(hostname="there\nvision: all is well\x1b[1A")
     lab.repo().forget(lab.good)
-    with pytest.raises(lab.repository.BackupError, match=r"from_host=there\\nvision: all is well\\x1b\[1A$"):
+    with pytest.raises(lab.restic.BackupError, match=r"from_host=there\\nvision: all is well\\x1b\[1A$"):
         lab.repo().find()
 
 
@@ -116,7 +116,7 @@ def test_no_path_of_a_snapshot_gets_into_the_unit_of_its_drill(lab, monkeypatch)
 def test_one_of_any_size_is_in_nobodys_memory(lab, put, monkeypatch):
     put(tags=["mlflow", "team=vision", "x" * (2 << 20)])
     monkeypatch.setattr(commands, "MOST_BYTES", 1 << 20)
-    with pytest.raises(lab.repository.BackupError, match="restic snapshots printed more than 1 MiB of what /"):
+    with pytest.raises(lab.restic.BackupError, match="restic snapshots printed more than 1 MiB of what /"):
         lab.repo().find()
 
 
@@ -133,7 +133,7 @@ def test_one_that_has_two_things_of_one_name_reaches_nothing_else_of_the_host(la
     link, empty = node("x", "symlink", linktarget=str(victim)), node("x", "file", size=0)
     identity = Forger(lab).put(link, empty)
     monkeypatch.setattr(paths.HERE, "drills", lab.home / "drills")
-    with pytest.raises(lab.repository.BackupError, match="too many levels of symbolic links"):
+    with pytest.raises(lab.restic.BackupError, match="too many levels of symbolic links"):
         {"restore": lab.restore_into, "drill": drilled(lab)}[by](identity=identity)
     if there:
         assert (victim.read_text(), victim.stat().st_mode & 0o7777) == ("root:secret", 0o600)
@@ -155,8 +155,8 @@ def drilled(lab):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="who is not root mounts nothing in any case")
 def test_where_links_cannot_be_left_alone_nothing_is_fetched(lab, monkeypatch):
-    monkeypatch.setattr(lab.repository, "WITHOUT_LINKS", 'mount -t no-such-kind none "$1"')
-    with pytest.raises(lab.repository.BackupError, match=r"which takes Linux 5\.10 and util-linux 2\.38: mount: "):
+    monkeypatch.setattr(lab.restic, "WITHOUT_LINKS", 'mount -t no-such-kind none "$1"')
+    with pytest.raises(lab.restic.BackupError, match=r"which takes Linux 5\.10 and util-linux 2\.38: mount: "):
         lab.restore_into()
 
 
@@ -173,9 +173,9 @@ def test_one_that_takes_more_than_it_says_does_not_fill_the_disk_of_all(lab, mon
             if os.path.basename(path) == "new":
                 setattr(self, short_of, 10)
 
-    monkeypatch.setattr(lab.repository.os, "statvfs", Full)
+    monkeypatch.setattr(lab.restic.os, "statvfs", Full)
     why = r"\.vision\.restore/new has hardly any room left: the files of"
-    with pytest.raises(lab.repository.BackupError, match=why):
+    with pytest.raises(lab.restic.BackupError, match=why):
         lab.restore_into()
     monkeypatch.undo()
     lab.settle()
@@ -185,10 +185,10 @@ def test_one_that_takes_more_than_it_says_does_not_fill_the_disk_of_all(lab, mon
 
 @pytest.mark.parametrize("what", ["save", "having"])
 def test_no_list_of_one_fills_it_either(lab, monkeypatch, what):
-    monkeypatch.setattr(lab.repository, "LEAST_BYTES", 1 << 62)
+    monkeypatch.setattr(lab.restic, "LEAST_BYTES", 1 << 62)
     repository = lab.repo()
     asked = {"save": (f"{lab.home}/staging/vision/{LIST}", lab.home / "list"), "having": ({"/x"}, lab.home)}[what]
-    with pytest.raises(lab.repository.BackupError, match=f"{lab.home} has hardly any room left"):
+    with pytest.raises(lab.restic.BackupError, match=f"{lab.home} has hardly any room left"):
         list(getattr(repository, what)(repository.find(), *asked) or ())
 
 
@@ -197,7 +197,7 @@ def test_a_backup_that_tells_of_files_without_end_is_not_listened_to(lab, monkey
     """Each file that is gone when it is read is a line."""
     monkeypatch.setattr(commands, "MOST_BYTES", 1 << 20)
     with pytest.raises(commands.LongError):
-        lab.repository.watched(["sh", "-c", script], dict(os.environ))
+        lab.restic.watched(["sh", "-c", script], dict(os.environ))
 
 
 class Endless(http.server.BaseHTTPRequestHandler):
@@ -226,10 +226,10 @@ class Endless(http.server.BaseHTTPRequestHandler):
 
 
 def test_a_repository_that_answers_without_end_takes_no_more_memory_than_there_is_for_it(lab, monkeypatch):
-    monkeypatch.setattr(lab.repository, "MEMORY", 300 << 20)
+    monkeypatch.setattr(lab.restic, "MEMORY", 300 << 20)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         lab.set(repository=f"rest:http://127.0.0.1:{server.server_port}/")
-        with pytest.raises(lab.repository.BackupError, match="restic has taken more than 300 MiB of memory for what"):
+        with pytest.raises(lab.restic.BackupError, match="restic has taken more than 300 MiB of memory for what"):
             lab.repo().snapshots()
         server.shutdown()

@@ -106,7 +106,7 @@ def test_nothing_is_gathered_where_a_server_that_runs_could_exchange_it(changed,
     monkeypatch.setattr(changed.places, "workplace", lambda path, name: changed.state / f".{name}.restore")
     changed.state.chmod(0o777)
     try:
-        with pytest.raises(changed.repository.BackupError, match="systemctl stop mlflow-listen@vision"):
+        with pytest.raises(changed.restic.BackupError, match="systemctl stop mlflow-listen@vision"):
             changed.restore_into()
     finally:
         changed.state.chmod(0o755)
@@ -172,7 +172,7 @@ def test_a_server_that_is_started_again_counts_as_one_that_runs(changed, monkeyp
     monkeypatch.setattr(changed.starts, "CGROUPS", [changed.home / "groups"])
     monkeypatch.setattr(changed.starts, "states", lambda *names: dict.fromkeys(names, state))
     try:
-        with pytest.raises(changed.repository.BackupError, match="systemctl stop mlflow-listen@vision"):
+        with pytest.raises(changed.restic.BackupError, match="systemctl stop mlflow-listen@vision"):
             changed.restore_into()
     finally:
         process.kill()
@@ -210,10 +210,10 @@ def test_no_place_of_a_members_choice_keeps_a_snapshot_from_being_restored(tmp_p
 
 def test_a_snapshot_of_an_mlflow_that_is_gone_or_anothers_is_refused(newer):
     newer.declare("scratch", newer.home / "var" / "scratch", version="3.18.0")
-    with pytest.raises(newer.repository.BackupError, match=r"scratch runs 3\.18\.0; declare that version"):
+    with pytest.raises(newer.restic.BackupError, match=r"scratch runs 3\.18\.0; declare that version"):
         newer.restore_into("scratch")
     (newer.home / "opt" / "3.17.2").rmdir()
-    with pytest.raises(newer.repository.BackupError, match=r"3\.17\.2, which is not at .*/opt/3\.17\.2; declare"):
+    with pytest.raises(newer.restic.BackupError, match=r"3\.17\.2, which is not at .*/opt/3\.17\.2; declare"):
         newer.restore_into()
 
 
@@ -232,7 +232,7 @@ def test_what_does_not_fit_is_refused_with_what_to_declare(changed, declared, me
     before = changed.everything()
     changed.declare("vision", changed.state, **declared)
     try:
-        with pytest.raises(changed.repository.BackupError, match=message):
+        with pytest.raises(changed.restic.BackupError, match=message):
             changed.restore_into()
     finally:
         changed.declare("vision", changed.state)
@@ -259,7 +259,7 @@ def test_what_is_not_whole_gets_in_the_place_of_nothing(changed, harm, monkeypat
 
     monkeypatch.setattr(changed.restore.Restore, "gather", damaged)
     before = changed.everything()
-    with pytest.raises(changed.repository.BackupError, match="the restored files are not those of the snapshot: "):
+    with pytest.raises(changed.restic.BackupError, match="the restored files are not those of the snapshot: "):
         changed.restore_into()
     assert changed.everything() == before
     assert list(changed.home.rglob(".vision.restore/new")) == []

@@ -156,6 +156,6 @@ def test_rows_that_are_missing_where_it_is_put_in_place_give_way_to_the_former_s
         lab.sql("DELETE FROM runs WHERE rowid < 5")
 
     monkeypatch.setattr(lab.places, "switch", lose)
-    with pytest.raises(lab.repository.BackupError, match=r"table runs has 2996 rows, and had 3000"):
+    with pytest.raises(lab.restic.BackupError, match=r"table runs has 2996 rows, and had 3000"):
         lab.restore_into()
     assert runs(lab.database) == before

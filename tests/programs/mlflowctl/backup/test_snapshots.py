@@ -109,7 +109,7 @@ def long_line(place, _manifest):
 def test_a_snapshot_that_another_host_has_forged_changes_nothing(lab, change, message):
     identity = forge(lab, change)
     before = lab.everything()
-    with pytest.raises(lab.repository.BackupError, match=message):
+    with pytest.raises(lab.restic.BackupError, match=message):
         lab.restore_into(identity=identity)
     assert lab.everything() == before
 
@@ -147,7 +147,7 @@ def test_options_that_lead_to_code_are_refused(lab, text):
     identity = forge(lab, change)
     lab.install("3.16.0")
     lab.install("3.17.2")
-    with pytest.raises(lab.repository.BackupError, match=r"basic_auth.ini of the snapshot"):
+    with pytest.raises(lab.restic.BackupError, match=r"basic_auth.ini of the snapshot"):
         lab.restore_into(identity=identity)
 
 
@@ -177,7 +177,7 @@ def test_a_pipe_that_is_written_to_without_end_keeps_no_backup_waiting(lab):
 def test_a_sparse_file_is_named_and_not_read(lab):
     lab.write("1/run/huge", "a")
     os.truncate(lab.artifacts / "1/run/huge", 1 << 40)
-    with pytest.raises(lab.repository.BackupError, match="artifact 1/run/huge says that it has 1024 GiB"):
+    with pytest.raises(lab.restic.BackupError, match="artifact 1/run/huge says that it has 1024 GiB"):
         lab.back_up()
 
 
@@ -191,7 +191,7 @@ def test_what_becomes_huge_while_it_is_read_is_not_read(lab, monkeypatch):
 
     monkeypatch.setattr(lab.repository.Repository, "backup", grow)
     # Not in the list, and not in the snapshot, when it is tried again.
-    with pytest.raises(lab.repository.BackupError, match="artifact 1/run/huge says that it has 1024 GiB"):
+    with pytest.raises(lab.restic.BackupError, match="artifact 1/run/huge says that it has 1024 GiB"):
         lab.back_up()
 
 
@@ -216,7 +216,7 @@ def test_a_name_that_python_takes_for_several_lines_is_one(lab):
     for number, name in enumerate(["a\x85b", "c\u2028d", "e\x1cf"]):
         lab.write(f"0/{name}", str(number))
     identity = lab.back_up()["snapshot"]
-    told = lab.repository.objects(lab.repo().run("ls", "--json", identity).stdout)
+    told = lab.restic.objects(lab.repo().run("ls", "--json", identity).stdout)
     assert {"a\x85b", "c\u2028d", "e\x1cf"} <= {it.get("name") for it in told}
     lab.restore_into()
     assert (lab.artifacts / "0/a\u0085b").read_text() == "0"
@@ -241,7 +241,7 @@ def test_a_snapshot_from_the_future_is_the_newest_of_nothing(future, capsys):
     assert future.repo().find(at="2999-01-01")["short_id"] == future.now
     assert future.repo().find(future.later)["short_id"] == future.later
     future.repo().forget(future.repo().find()["id"])
-    with pytest.raises(future.repository.BackupError, match=rf"not dated in the future \({future.later}"):
+    with pytest.raises(future.restic.BackupError, match=rf"not dated in the future \({future.later}"):
         future.repo().find()
 
 
@@ -280,7 +280,7 @@ def test_an_old_snapshot_is_a_failure_and_a_new_team_has_time(lab):
     locks.unlink()
     locks.mkdir()
     assert not paths.HERE.noted.exists()
-    with pytest.raises(lab.repository.BackupError, match="40 hours old"):
+    with pytest.raises(lab.restic.BackupError, match="40 hours old"):
         lab.age.main("vision")
     # Nobody had noted it: another host has made it, or an older version of this role.
     began = json.loads((lab.home / "noted" / "vision.backup.json").read_text())["began"]
@@ -313,7 +313,7 @@ def test_a_team_that_has_moved_is_the_other_hosts_to_back_up(lab):
     assert lab.repo().age(any_host=True) < 600
     lab.set(max_age=0)
     (wants / "mlflow-backup@vision.timer").symlink_to("/dev/null")
-    with pytest.raises(lab.repository.BackupError, match="vision: it has no snapshot"):
+    with pytest.raises(lab.restic.BackupError, match="vision: it has no snapshot"):
         lab.age.main("vision")
     lab.set(max_age=600)
     (wants / "mlflow-backup@vision.timer").unlink()
@@ -322,9 +322,7 @@ def test_a_team_that_has_moved_is_the_other_hosts_to_back_up(lab):
 
 def test_a_repository_that_is_gone_is_an_alarm_too(lab):
     shutil.rmtree(lab.home / "repository")
-    with pytest.raises(
-        lab.repository.BackupError, match=r"vision: it cannot be seen how old .* mlflow_backup_repository"
-    ):
+    with pytest.raises(lab.restic.BackupError, match=r"vision: it cannot be seen how old .* mlflow_backup_repository"):
         lab.age.main("vision")
 
 
@@ -363,9 +361,9 @@ def test_restic_ends(lab, monkeypatch):
     (slow / "restic").write_text("#!/bin/sh\nexec sleep 1000\n")
     (slow / "restic").chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow}:/usr/bin:/bin")
-    monkeypatch.setattr(lab.repository, "ASK_SECONDS", 1)
+    monkeypatch.setattr(lab.restic, "ASK_SECONDS", 1)
     began = time.monotonic()
-    with pytest.raises(lab.repository.BackupError, match="restic snapshots was still not done after 1 s"):
+    with pytest.raises(lab.restic.BackupError, match="restic snapshots was still not done after 1 s"):
         lab.repo().snapshots()
     assert time.monotonic() - began < 900
 

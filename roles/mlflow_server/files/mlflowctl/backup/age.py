@@ -7,7 +7,9 @@ import time
 
 from mlflowctl import paths
 from mlflowctl import team as teams
-from mlflowctl.backup.repository import AHEAD, BackupError, Repository, Settings, settings
+from mlflowctl.backup.repository import Repository, Settings, settings
+from mlflowctl.backup.restic import BackupError
+from mlflowctl.backup.times import AHEAD
 from mlflowctl.turns import is_noted, note
 
 # Where it stands that a team's backups begin by themselves. Those of one that has moved begin on another host.

@@ -24,7 +24,8 @@ from mlflowctl.backup.answers import checksum, counts
 from mlflowctl.backup.fetched import SECRETS, SHARED, must_be_directory, must_be_plain, must_be_settings
 from mlflowctl.backup.lists import LIST, files_of, put_in_order
 from mlflowctl.backup.manifest import Gone, differences, environment, read_manifest
-from mlflowctl.backup.repository import BackupError, Repository, settings
+from mlflowctl.backup.repository import Repository, settings
+from mlflowctl.backup.restic import BackupError
 from mlflowctl.backup.snapshot import refuse_without_space
 from mlflowctl.errors import ODD, Problem
 from mlflowctl.files import fresh, remove

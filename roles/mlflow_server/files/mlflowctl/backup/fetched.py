@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 
 from mlflowctl.backup import contents
-from mlflowctl.backup.repository import BackupError
+from mlflowctl.backup.restic import BackupError
 from mlflowctl.files import write_private
 
 # What the databases need to be of any use: three secrets, and the password that the admin had.

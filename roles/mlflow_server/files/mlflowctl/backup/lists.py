@@ -12,7 +12,7 @@ from typing import IO, AnyStr
 
 from mlflowctl import commands
 from mlflowctl.backup import contents
-from mlflowctl.backup.repository import LEAST_BYTES, BackupError
+from mlflowctl.backup.restic import LEAST_BYTES, BackupError
 
 # What of a snapshot says which artifacts there are.
 LIST = "artifacts.jsonl"

@@ -17,7 +17,8 @@ from typing import IO, Any
 from mlflowctl import commands, databases, locations, paths
 from mlflowctl.backup import contents
 from mlflowctl.backup.lists import files_of
-from mlflowctl.backup.repository import BackupError, Repository, Snapshot
+from mlflowctl.backup.repository import Repository, Snapshot
+from mlflowctl.backup.restic import BackupError
 from mlflowctl.errors import hides, named
 from mlflowctl.program import PROGRAM
 from mlflowctl.team import Team

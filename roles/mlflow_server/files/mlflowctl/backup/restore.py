@@ -40,7 +40,8 @@ from mlflowctl.backup.manifest import (
     read_manifest,
     refuse_what_does_not_fit,
 )
-from mlflowctl.backup.repository import BackupError, Repository, Snapshot, settings
+from mlflowctl.backup.repository import Repository, Snapshot, settings
+from mlflowctl.backup.restic import BackupError
 from mlflowctl.backup.snapshot import refuse_without_space
 from mlflowctl.files import fresh, remove
 from mlflowctl.processes import wait_until_nobody_runs

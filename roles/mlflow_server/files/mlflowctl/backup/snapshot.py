@@ -20,7 +20,8 @@ from mlflowctl import client_root, commands, databases, holes, locations, paths,
 from mlflowctl import team as teams
 from mlflowctl.backup import contents
 from mlflowctl.backup.lists import LIST, files_of, put_in_order, sum_up
-from mlflowctl.backup.repository import BackupError, Repository, Settings, settings
+from mlflowctl.backup.repository import Repository, Settings, settings
+from mlflowctl.backup.restic import BackupError
 from mlflowctl.client_root import Held, LeftError
 from mlflowctl.errors import named
 from mlflowctl.files import fresh, remove
