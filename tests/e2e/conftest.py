@@ -15,8 +15,9 @@ from e2e import stage
 
 # Each begins with the host as the demo leaves it, and ends so.
 ORDER = """
-    demo onboarding drift refusals sleeping limits failures many_teams own_play proxy acme mounts monitoring privileges
-    audit jupyterhub guides two_proxies reboot
+    demo onboarding drift refusals sleeping limits failures many_teams own_play
+    proxy/reached proxy/judged proxy/floods proxy/guessers proxy/changes proxy/readers
+    acme mounts monitoring privileges audit jupyterhub guides two_proxies reboot
 """
 
 

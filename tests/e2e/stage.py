@@ -240,8 +240,9 @@ def in_order(config: pytest.Config, items: list[pytest.Item], folder: Path, name
     """Have the files of a suite in an order; whoever names several of them has the order in which they are named."""
     if len(config.args) > 1:
         return
-    ranks = {folder / f"test_{name}.py": number for number, name in enumerate(names.split())}
-    items.sort(key=lambda item: ranks.get(item.path, len(ranks)) if item.path.parent == folder else -1)
+    places = (folder / name for name in names.split())
+    ranks = {place.with_name(f"test_{place.name}.py"): number for number, place in enumerate(places)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)) if folder in item.path.parents else -1)
 
 
 def last_words(run: demo.Play) -> str:

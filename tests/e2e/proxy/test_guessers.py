@@ -2,60 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import json
-import re
-import socket
 import time
-import urllib.parse
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import demo
-import project
-import pytest
-import testhosts
-from e2e import stage
-from e2e.browser import browser
-from e2e.proxied import (
-    DOMAIN,
-    NLP,
-    PEOPLE,
-    PICTURES,
-    VENV,
-    VISION,
-    ADMIN,
-    ALICE,
-    ASKS,
-    ASKS_NLP,
-    NEW_RUN,
-    asleep,
-    sleeps,
-    Connection,
-    Doors,
-    certify,
-    changed,
-    compressed,
-    quoted,
-    scanned,
-)
-from e2e.stage import WHO_AM_I, Stage, soon
-from e2e.strangers import (
-    ARTIFACTS,
-    MALFORMED,
-    ODD,
-    PLACES,
-    PLAIN,
-    both_ways,
-    holding,
-    login,
-    never_taken,
-    spelled,
-    stranger,
-)
-
+from e2e.proxied import ADMIN, ALICE, ASKS, VISION, Connection, Doors
+from e2e.stage import WHO_AM_I, soon
+from e2e.strangers import login, stranger
 
 
 def test_it_is_reached_over_ipv6_where_64_bits_are_one_address(doors: Doors) -> None:

@@ -2,59 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import json
 import re
-import socket
-import time
 import urllib.parse
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import demo
-import project
-import pytest
-import testhosts
-from e2e import stage
-from e2e.browser import browser
-from e2e.proxied import (
-    DOMAIN,
-    NLP,
-    PEOPLE,
-    PICTURES,
-    VENV,
-    VISION,
-    ADMIN,
-    ALICE,
-    ASKS,
-    ASKS_NLP,
-    NEW_RUN,
-    asleep,
-    sleeps,
-    Connection,
-    Doors,
-    certify,
-    changed,
-    compressed,
-    quoted,
-    scanned,
-)
-from e2e.stage import WHO_AM_I, Stage, soon
-from e2e.strangers import (
-    ARTIFACTS,
-    MALFORMED,
-    ODD,
-    PLACES,
-    PLAIN,
-    both_ways,
-    holding,
-    login,
-    never_taken,
-    spelled,
-    stranger,
-)
+from e2e.proxied import ADMIN, ALICE, DOMAIN, NLP, Doors, asleep, compressed, quoted, scanned, sleeps
+from e2e.stage import WHO_AM_I, soon
+from e2e.strangers import ARTIFACTS, MALFORMED, ODD, PLACES, PLAIN, both_ways, login, spelled, stranger
 
 # One of each kind that nginx takes differently.
 ODD_PLACES = (WHO_AM_I, "/static-files/index.html", f"{ARTIFACTS}/1/x")

@@ -2,59 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import re
-import socket
-import time
-import urllib.parse
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import demo
-import project
 import pytest
-import testhosts
 from e2e import stage
 from e2e.browser import browser
 from e2e.proxied import (
-    DOMAIN,
-    NLP,
-    PEOPLE,
-    PICTURES,
-    VENV,
-    VISION,
     ADMIN,
     ALICE,
     ASKS,
     ASKS_NLP,
+    DOMAIN,
     NEW_RUN,
-    asleep,
-    sleeps,
+    NLP,
+    PICTURES,
+    VENV,
+    VISION,
     Connection,
     Doors,
-    certify,
+    asleep,
     changed,
-    compressed,
-    quoted,
-    scanned,
+    sleeps,
 )
 from e2e.stage import WHO_AM_I, Stage, soon
-from e2e.strangers import (
-    ARTIFACTS,
-    MALFORMED,
-    ODD,
-    PLACES,
-    PLAIN,
-    both_ways,
-    holding,
-    login,
-    never_taken,
-    spelled,
-    stranger,
-)
+from e2e.strangers import both_ways
 
 LARGE = 600 * 1024**2
 HALF = 8 * 1024**2
