@@ -15,7 +15,7 @@ HOST = "lives"
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the longest story, and end with what has hosts of its own."""
-    order = "upgrade backup retirement stores moving genai replicas former"
+    order = "upgrade backup retirement stores moving genai first_runs replicas former"
     stage.in_order(config, items, Path(__file__).parent, order)
 
 
