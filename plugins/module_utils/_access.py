@@ -15,7 +15,7 @@ from ._dialect import RANKS, Grant, Holder, Resource, refuse_denial
 from ._errors import InvalidRequest
 from ._gateway import DEFINITION, ENDPOINT, wanted_models
 from ._kinds import ALWAYS, DECLARED
-from ._making import thing_steps
+from ._making import thing_steps, without_taken
 from ._people import (
     Levels,
     grant_steps,
@@ -34,10 +34,14 @@ Declaration = t.Dict[str, t.Any]
 
 
 def access_steps(server: Server, declared: Declaration) -> list[Step]:
-    """All steps from the server as it is to the declaration; refuses one that cannot be carried out."""
+    """All steps from the server as it is to the declaration; refuses one that cannot be carried out.
+
+    What only things on the server are in the way of is noted there as refused: whoever made those stops nothing else.
+    """
     refuse_what_cannot_work(server, declared)
+    kinds = kinds_of(declared)
+    whole = declared = without_taken(server, declared)
     levels = user_levels(declared)
-    kinds, whole = kinds_of(declared), declared
     if declared["on_missing_roles"] == "expand" and not server.can("groups"):
         levels = expanded(levels, declared["groups"])
         declared = {**declared, "groups": []}

@@ -90,8 +90,8 @@ def presigned_problems(team: Team) -> Problems:
     signs_here = endpoint and LOOPBACK.match(str(team["environment"][endpoint]).lower())
     if artifacts["presigned"] and signs_here and any(str(uri).startswith("s3:") for uri in uris):
         yield (
-            f"environment: {endpoint} is an address that only the server's host reaches, and artifacts: presigned gives "
-            "it to clients; give the address at which clients reach the store, or leave presigned out"
+            f"environment: {endpoint} is an address that only the server's host reaches, and artifacts: presigned "
+            "gives it to clients; give the address at which clients reach the store, or leave presigned out"
         )
 
 

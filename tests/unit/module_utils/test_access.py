@@ -342,8 +342,32 @@ def test_a_model_that_a_declared_endpoint_makes_can_be_granted_on_at_once():
 @pytest.mark.parametrize(("key", "kind"), [("prompts", "registered_model"), ("registered_models", "prompt")])
 def test_a_name_is_one_of_a_model_or_of_a_prompt(key, kind):
     observed = server(models=["taken"]) if kind == "registered_model" else server(prompts={"taken": {}})
-    with pytest.raises(InvalidRequest, match=f"'taken' is a {kind}"):
-        plan(observed, **{key: [{"name": "taken"}]})
+    users = [{"name": name, "grants": [{key[:-1]: "taken", "permission": "READ"}]} for name in ("ann", "bob")]
+    groups = [{"name": "g", "grants": [{key[:-1]: name, "permission": "READ"} for name in ("taken", "*")]}]
+    users.append({"name": "eve"})
+    declared_there = [{"name": name, "grants": {"eve": "EDIT"}} for name in ("taken", "free")]
+    # Whoever was quicker keeps nothing else from being done.
+    assert plan(observed, users=users, groups=groups, **{key: declared_there}) == [
+        f"+ {key[:-1]} free",
+        "+ group g",
+        "+ user ann",
+        "+ user bob",
+        "+ user eve",
+        f"+ group g READ {key[:-1]} *",
+        f"+ eve EDIT {key[:-1]} free",
+    ]
+    (told,) = observed.refused
+    assert told.startswith(f"{key}: 'taken' is a {kind} on the server; MLflow has one name for both; remove that one")
+
+
+def test_what_is_there_otherwise_keeps_nothing_else_from_being_done():
+    observed = server([user("mallory")], experiments=["taken"], models=["m"])
+    experiments = [{"name": "taken", "artifact_location": "s3://bucket/own"}, {"name": "free"}]
+    models = [{"name": "m", "aliases": {"champion": 3}}]
+    assert plan(observed, experiments=experiments, registered_models=models) == ["- user mallory", "+ experiment free"]
+    first, second = observed.refused
+    assert first.startswith("artifact_location: experiment 'taken' keeps its artifacts at mlflow-artifacts:/1")
+    assert second == "aliases: champion: registered_model 'm' has no version 3"
 
 
 def test_grants_are_revoked_before_what_they_are_on_goes():
