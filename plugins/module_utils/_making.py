@@ -72,14 +72,17 @@ def without_taken(server: Server, declared: Facts) -> Facts:
                     f"{kind}s: '{name}' is a {other} on the server; MLflow has one name for both; remove that one, or "
                     "declare another name"
                 )
-    if not taken:
-        return declared
-    left = {**declared}
+    left = without_grants(declared, taken)
     for kind in OTHER:
         left[f"{kind}s"] = [it for it in declared[f"{kind}s"] if Resource(kind, it["name"]) not in taken]
-    for key in ("users", "groups"):
-        left[key] = [
-            {**it, "grants": it["grants"] and [each for each in it["grants"] if not taken & set(wanted_grants([each]))]}
-            for it in declared[key]
-        ]
     return left
+
+
+def without_grants(declared: Facts, things: set[Resource]) -> Facts:
+    """The declaration without the grants of users and groups on these."""
+
+    def kept(grants: list[Facts] | None) -> list[Facts] | None:
+        return grants and [each for each in grants if not things & set(wanted_grants([each]))]
+
+    holders = {key: [{**it, "grants": kept(it["grants"])} for it in declared[key]] for key in ("users", "groups")}
+    return {**declared, **holders}

@@ -22,7 +22,8 @@ description:
     things of other kinds that the declaration speaks of.
   - Grants on kinds of things that it does not speak of are left alone, and counted; see O(kinds).
   - A thing that is on the server in a way that cannot become the declared one, such as a prompt with the name of a
-    declared model, is left as it is. All else is done before the module fails with it.
+    declared model, is left as it is, and nothing is granted on what is not there. All else is done before the module
+    fails with it.
 author: The mlops.mlflow authors (@mlops-mlflow)
 extends_documentation_fragment:
   - mlops.mlflow.access

@@ -186,6 +186,22 @@ def test_a_prompt_in_the_place_of_a_model_keeps_nobody_else_from_theirs(lab, tea
     assert lab.reader.user(ann)["grants"][("registered_model", model)] == "EDIT"
 
 
+def test_what_somebody_has_removed_keeps_nobody_else_from_theirs(lab, team):
+    ann, _bob, eve = names(team, "users")
+    model = team.pop("registered_models")[0]["name"]
+    lab.ok("registered_model", name=model)
+    team["users"][0]["grants"] = [{"registered_model": model, "permission": "EDIT"}]
+    lab.ok("access", **team)
+    lab.ok("registered_model", name=model, state="absent")
+    team["users"][2]["state"] = "absent"
+    team["experiments"][1]["grants"].pop(eve)
+    done = lab.run("access", **team)
+    assert done["msg"] == f"users: {ann}: grants: registered_model {model} does not exist on the server"
+    assert f"- user {eve}" in done["access"]["changes"]
+    assert lab.reader.user(eve) is None
+    assert set(lab.reader.user(ann)["grants"]) == {("experiment", numbers(lab, team)[0])}
+
+
 def test_places_that_the_server_chose_are_no_reason_to_warn(lab, team):
     for declared in (team, team, {**team, "artifact_root": "s3://elsewhere/vision"}):
         assert "keeps its artifacts at" not in str(lab.ok("access", **declared).get("warnings"))

@@ -30,8 +30,8 @@ SECONDS = 90
 BETWEEN_TRIES, BETWEEN_LOOKS = 1, 0.25
 # How many requests may wait at once in a worker: of strangers, which made-up log-ins are, and of people it knows.
 MOST = {False: 32, True: 128}
-# And in threads, of which there are 40 for all requests.
-THREADS = 16
+# And in threads, of which there are 40 for all requests: as many as may have found out together.
+THREADS = 32
 # Bytes of a body that are read of who waits.
 KEPT = 65536
 # As libpq and drivers say that nobody is there or leads, and PostgreSQL and PgBouncer that it is not so far. What they
