@@ -15,7 +15,7 @@ from ._dialect import RANKS, Grant, Holder, Resource, refuse_denial
 from ._errors import InvalidRequest
 from ._gateway import DEFINITION, ENDPOINT, wanted_models
 from ._kinds import ALWAYS, DECLARED
-from ._making import thing_steps
+from ._making import thing_steps, without_grants, without_taken
 from ._people import (
     Levels,
     grant_steps,
@@ -34,17 +34,23 @@ Declaration = t.Dict[str, t.Any]
 
 
 def access_steps(server: Server, declared: Declaration) -> list[Step]:
-    """All steps from the server as it is to the declaration; refuses one that cannot be carried out."""
+    """All steps from the server as it is to the declaration; refuses one that cannot be carried out.
+
+    What only things on the server are in the way of is noted there as refused: whoever made those stops nothing else.
+    """
     refuse_what_cannot_work(server, declared)
+    kinds = kinds_of(declared)
+    whole = declared = without_taken(server, declared)
     levels = user_levels(declared)
-    kinds, whole = kinds_of(declared), declared
     if declared["on_missing_roles"] == "expand" and not server.can("groups"):
         levels = expanded(levels, declared["groups"])
         declared = {**declared, "groups": []}
     refuse_denied_members(server, declared, levels)
     refuse_unknown_kinds(server, declared, levels)
     steps = rename_steps(server, declared)
-    refuse_missing_things(server, whole)
+    missing = missing_things(server, whole)
+    declared = without_grants(declared, missing)
+    levels = {user: {thing: own[thing] for thing in own if thing not in missing} for user, own in levels.items()}
     steps += stale_steps(server, kinds)
     things = thing_steps(server, declared)
     steps += [step for step in things if step.phase != TAKE]
@@ -212,22 +218,21 @@ def refuse_unknown_kinds(server: Server, declared: Declaration, levels: dict[str
         refuse_unknown_things(server, Holder("user", name), wanted)
 
 
-def refuse_missing_things(server: Server, declared: Declaration) -> None:
-    """Nothing can be granted on what is not there. The renames have to be planned before."""
-    for problem in _missing_things(server, declared):
-        raise InvalidRequest(problem)
-
-
-def _missing_things(server: Server, declared: Declaration) -> t.Iterator[str]:
+def missing_things(server: Server, declared: Declaration) -> set[Resource]:
+    """What is not there, so that nothing can be granted on it. The renames have to be planned before."""
     there = [(kind, thing) for kind in DECLARED for thing in declared[f"{kind}s"] if thing["state"] == "present"]
     made = {(kind, thing["name"]) for kind, thing in there}
     # An endpoint makes its models.
     made |= {(DEFINITION, model["name"]) for kind, thing in there if kind == ENDPOINT for model in wanted_models(thing)}
+    missing = set()
     for key in ("users", "groups"):
         for holder in declared[key]:
             for resource in wanted_grants(holder["grants"] or []):
                 if resource not in made and not server.directory.exists(*resource):
-                    yield f"{key}: {holder['name']}: grants: {spell(resource)} does not exist on the server"
+                    missing.add(resource)
+                    problem = f"{key}: {holder['name']}: grants: {spell(resource)} does not exist on the server"
+                    server.refused.append(problem)
+    return missing
 
 
 def refuse_denied_members(server: Server, declared: Declaration, levels: dict[str, Levels]) -> None:

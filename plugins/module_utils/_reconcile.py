@@ -20,18 +20,25 @@ OBSERVATIONS = 3
 class Done(t.NamedTuple):
     """What was done, or in check mode would be, a line for each difference; and what a person should know.
 
-    C(left) has how many grants were left alone, by the kinds of things that nobody declared anything about.
+    C(left) has how many grants were left alone, by the kinds of things that nobody declared anything about; C(refused),
+    why some things are not as they are declared.
     """
 
     changes: list[str]
     warnings: list[str]
     left: dict[str, int]
+    refused: list[str]
+
+    @property
+    def problem(self) -> str:
+        """The same in one message."""
+        return "; ".join(self.refused)
 
 
 def reconcile(client: Client, declared: Declaration) -> Done:
     """Do what differs; after a refusal look again, since somebody else may have done it."""
     refuse_empty(declared)
-    done = Done([], [], {})
+    done = Done([], [], {}, [])
     for attempt in range(OBSERVATIONS):
         server = Server(client, [user["name"] for user in declared["users"]])
         steps = in_order(access_steps(server, declared))
@@ -41,6 +48,7 @@ def reconcile(client: Client, declared: Declaration) -> Done:
             )
         done.warnings.extend(told for told in access_warnings(server, declared) if told not in done.warnings)
         done.left.update(left_grants(server, declared))
+        done.refused[:] = server.refused
         if client.read_only:
             done.changes.extend(lines(steps))
             break

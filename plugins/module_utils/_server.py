@@ -34,6 +34,8 @@ class Server:
         self._access: Access | None = None
         self._directory: Directory | None = None
         self._known: dict[tuple[str, str], bool] = {}
+        # What of a declaration it keeps from being brought about, and why.
+        self.refused: list[str] = []
 
     def can(self, feature: str) -> bool:
         """Whether its version has what is asked for."""

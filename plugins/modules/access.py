@@ -21,6 +21,9 @@ description:
   - Grants on experiments and models that are gone are always removed, since SQLite uses ids again; so are those on
     things of other kinds that the declaration speaks of.
   - Grants on kinds of things that it does not speak of are left alone, and counted; see O(kinds).
+  - A thing that is on the server in a way that cannot become the declared one, such as a prompt with the name of a
+    declared model, is left as it is, and nothing is granted on what is not there. All else is done before the module
+    fails with it.
 author: The mlops.mlflow authors (@mlops-mlflow)
 extends_documentation_fragment:
   - mlops.mlflow.access
@@ -56,7 +59,7 @@ EXAMPLES = r"""
 RETURN = r"""
 access:
   description: What the run did, or in check mode would do.
-  returned: success
+  returned: success, and when some things could not be brought about
   type: dict
   contains:
     changes:
@@ -93,11 +96,15 @@ def main() -> None:
         module.fail_json(msg=str(error), failure=error.failure)
     for warning in done.warnings:
         module.warn(shown(warning))
-    module.exit_json(
-        changed=bool(done.changes),
-        diff={"prepared": "".join(f"{line}\n" for line in done.changes)},
-        access={"changes": done.changes, "left": done.left},
-    )
+    told = {
+        "changed": bool(done.changes),
+        "diff": {"prepared": "".join(f"{line}\n" for line in done.changes)},
+        "access": {"changes": done.changes, "left": done.left},
+    }
+    if done.refused:
+        # All else is done.
+        module.fail_json(msg=shown(done.problem), failure={}, **told)
+    module.exit_json(**told)
 
 
 if __name__ == "__main__":

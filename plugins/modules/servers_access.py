@@ -133,9 +133,11 @@ def manage(server: dict[str, t.Any], receipt: Receipt, check_mode: bool) -> dict
         return result(changed=True, msg=f"would be managed once its server runs: {error}")
     warnings = list(done.warnings)
     # What was not wholly seen is no reason not to look again.
-    if not check_mode and (done.changes or not warnings):
+    if not check_mode and (done.changes or not (warnings or done.refused)):
         warnings += kept(receipt.outdate if done.changes else receipt.write)
-    return result(done.changes, warnings=warnings, left=done.left)
+    # All else is done.
+    failure = {"msg": done.problem, "failure": {}} if done.refused else {}
+    return result(done.changes, warnings=warnings, left=done.left, **failure)
 
 
 def kept(keep: t.Callable[[], None]) -> list[str]:

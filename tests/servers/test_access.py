@@ -148,6 +148,60 @@ def test_who_was_quicker_is_named_where_nothing_is_taken_away(lab, team, squatte
     assert lab.reader.user(ann)["grants"][("experiment", numbers(lab, team)[1])] == "MANAGE"
 
 
+@pytest.fixture
+def taken(lab, team):
+    """A prompt that one of the people has made with the name of a model that is declared; how it goes."""
+    lab.ok("access", users=team["users"])
+    bob, model = team["users"][1], names(team, "registered_models")[0]
+    tags = [{"key": "mlflow.prompt.is_prompt", "value": "true"}]
+    models = "/api/2.0/mlflow/registered-models/"
+    lab.reader.ask("POST", f"{models}create", (bob["name"], bob["password"]), name=model, tags=tags)
+    return lambda: lab.reader.ask("DELETE", f"{models}delete", (bob["name"], bob["password"]), name=model)
+
+
+def test_a_prompt_in_the_place_of_a_model_keeps_nobody_else_from_theirs(lab, team, taken):
+    ann, bob, eve = names(team, "users")
+    model = names(team, "registered_models")[0]
+    hers = lab.reader.user(eve)
+    assert hers is not None
+    # One of them goes.
+    team["users"][2]["state"] = "absent"
+    team["experiments"][1]["grants"].pop(eve)
+    predicted = lab.run("access", check=True, **team)
+    done = lab.run("access", **team)
+    for result in (predicted, done):
+        assert result["failed"]
+        assert f"'{model}' is a prompt on the server; MLflow has one name for both" in result["msg"]
+        assert f"- user {eve}" in result["access"]["changes"]
+    assert predicted["access"] == done["access"]
+    assert lab.reader.user(eve) is None
+    hard, plain = numbers(lab, team)
+    assert lab.reader.user(ann)["grants"] == {("experiment", hard): "MANAGE"}
+    mine = lab.reader.user(bob)["grants"]
+    assert (mine[("experiment", hard)], mine[("experiment", plain)]) == ("EDIT", "READ")
+    again = lab.run("access", **team)
+    assert (again["failed"], again["changed"], lab.proxy.writes) == (True, False, [])
+    taken()
+    lab.converge("access", **team)
+    assert lab.reader.user(ann)["grants"][("registered_model", model)] == "EDIT"
+
+
+def test_what_somebody_has_removed_keeps_nobody_else_from_theirs(lab, team):
+    ann, _bob, eve = names(team, "users")
+    model = team.pop("registered_models")[0]["name"]
+    lab.ok("registered_model", name=model)
+    team["users"][0]["grants"] = [{"registered_model": model, "permission": "EDIT"}]
+    lab.ok("access", **team)
+    lab.ok("registered_model", name=model, state="absent")
+    team["users"][2]["state"] = "absent"
+    team["experiments"][1]["grants"].pop(eve)
+    done = lab.run("access", **team)
+    assert done["msg"] == f"users: {ann}: grants: registered_model {model} does not exist on the server"
+    assert f"- user {eve}" in done["access"]["changes"]
+    assert lab.reader.user(eve) is None
+    assert set(lab.reader.user(ann)["grants"]) == {("experiment", numbers(lab, team)[0])}
+
+
 def test_places_that_the_server_chose_are_no_reason_to_warn(lab, team):
     for declared in (team, team, {**team, "artifact_root": "s3://elsewhere/vision"}):
         assert "keeps its artifacts at" not in str(lab.ok("access", **declared).get("warnings"))

@@ -242,10 +242,6 @@ def test_a_renamed_model_takes_its_users_grants_along_but_not_its_groups():
         ({"users": [{"name": "a:b"}]}, "has a colon"),
         ({"users": [{"name": "bob"}, {"name": "bob"}]}, "users: 'bob' is declared twice"),
         ({"users": [{"name": "bob", "password": None}]}, "'bob' does not exist yet and needs a password"),
-        (
-            {"groups": [{"name": "g", "grants": [{"experiment": "nowhere", "permission": "READ"}]}]},
-            "groups: g: grants: experiment nowhere does not exist",
-        ),
         ({"users": [{"name": "admin", "state": "absent"}]}, "cannot delete itself"),
     ],
 )
@@ -335,15 +331,56 @@ def test_a_model_that_a_declared_endpoint_makes_can_be_granted_on_at_once():
         steps = plan(server(), groups=[{"name": "g", "grants": grants}], **options)
         assert f"+ group g USE gateway_model_definition {name}" in steps
     grants = [{"gateway_model_definition": "other", "permission": "USE"}]
-    with pytest.raises(InvalidRequest, match="gateway_model_definition other does not exist on the server"):
-        plan(server(), groups=[{"name": "g", "grants": grants}], **options)
+    observed = server()
+    assert "+ group g" in plan(observed, groups=[{"name": "g", "grants": grants}], **options)
+    assert observed.refused == ["groups: g: grants: gateway_model_definition other does not exist on the server"]
 
 
 @pytest.mark.parametrize(("key", "kind"), [("prompts", "registered_model"), ("registered_models", "prompt")])
 def test_a_name_is_one_of_a_model_or_of_a_prompt(key, kind):
     observed = server(models=["taken"]) if kind == "registered_model" else server(prompts={"taken": {}})
-    with pytest.raises(InvalidRequest, match=f"'taken' is a {kind}"):
-        plan(observed, **{key: [{"name": "taken"}]})
+    users = [{"name": name, "grants": [{key[:-1]: "taken", "permission": "READ"}]} for name in ("ann", "bob")]
+    groups = [{"name": "g", "grants": [{key[:-1]: name, "permission": "READ"} for name in ("taken", "*")]}]
+    users.append({"name": "eve"})
+    declared_there = [{"name": name, "grants": {"eve": "EDIT"}} for name in ("taken", "free")]
+    # Whoever was quicker keeps nothing else from being done.
+    assert plan(observed, users=users, groups=groups, **{key: declared_there}) == [
+        f"+ {key[:-1]} free",
+        "+ group g",
+        "+ user ann",
+        "+ user bob",
+        "+ user eve",
+        f"+ group g READ {key[:-1]} *",
+        f"+ eve EDIT {key[:-1]} free",
+    ]
+    (told,) = observed.refused
+    assert told.startswith(f"{key}: 'taken' is a {kind} on the server; MLflow has one name for both; remove that one")
+
+
+def test_what_somebody_has_removed_keeps_nothing_else_from_being_done():
+    observed = server([user("mallory")], experiments=["there"])
+    grants = [{"experiment": name, "permission": "READ"} for name in ("gone", "there")]
+    people = [{"name": "alice", "grants": grants}]
+    assert plan(observed, users=people, groups=[{"name": "g", "members": ["alice"], "grants": grants[:1]}]) == [
+        "- user mallory",
+        "+ group g",
+        "+ user alice",
+        "+ alice READ experiment there",
+        "+ alice in group g",
+    ]
+    assert observed.refused == [
+        f"{holder}: grants: experiment gone does not exist on the server" for holder in ("users: alice", "groups: g")
+    ]
+
+
+def test_what_is_there_otherwise_keeps_nothing_else_from_being_done():
+    observed = server([user("mallory")], experiments=["taken"], models=["m"])
+    experiments = [{"name": "taken", "artifact_location": "s3://bucket/own"}, {"name": "free"}]
+    models = [{"name": "m", "aliases": {"champion": 3}}]
+    assert plan(observed, experiments=experiments, registered_models=models) == ["- user mallory", "+ experiment free"]
+    first, second = observed.refused
+    assert first.startswith("artifact_location: experiment 'taken' keeps its artifacts at mlflow-artifacts:/1")
+    assert second == "aliases: champion: registered_model 'm' has no version 3"
 
 
 def test_grants_are_revoked_before_what_they_are_on_goes():
