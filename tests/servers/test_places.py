@@ -105,6 +105,35 @@ def test_a_version_has_no_source_in_the_servers_store_that_is_not_of_its_run(pla
     assert answered(f"runs:/{run['run_id']}/model", run_id=run["run_id"]) == 200
 
 
+def test_an_experiment_is_not_within_one_that_its_creator_may_not_edit(place: Place) -> None:
+    reader = place.reader
+    hers = reader.ask("POST", V2 + "experiments/create", ANN, name="anns")["experiment_id"]
+    run = reader.ask("POST", V2 + "runs/create", ANN, experiment_id=hers)["run"]["info"]["run_id"]
+    count = iter(range(1000))
+
+    def answered(who: tuple[str, str] | None, location: str) -> int:
+        values = {"name": f"within {next(count)}", "artifact_location": location}
+        return reader.status("POST", V2 + "experiments/create", who, **values)
+
+    for within in (
+        f"mlflow-artifacts:/{hers}",
+        f"mlflow-artifacts:/{hers}/{run}/artifacts/x",
+        f"mlflow-artifacts:/%3{hers}/{run}",
+        f"mlflow-artifacts:/x/../{hers}/{run}",
+        f"MLFLOW-ARTIFACTS:///{hers}//{run}/?x=1",
+        f"{BUCKET}/{hers}/{run}/artifacts",
+        f"s3://bucket/else/../nlp/./{hers}",
+        # Whoever makes the next one is not yet known.
+        f"mlflow-artifacts:/{int(hers) + 500}",
+    ):
+        assert answered(EVE, within) in (400, 403), within
+    assert answered(ANN, f"mlflow-artifacts:/{hers}/more") == 200
+    assert answered(None, f"mlflow-artifacts:/{hers}/more") == 200
+    # Where she may edit, and where nobody is.
+    for own in (f"mlflow-artifacts:/{place.experiment}", "mlflow-artifacts:/elsewhere/1", "s3://else/nlp/1"):
+        assert answered(EVE, own) == 200, own
+
+
 def test_nobody_says_where_the_data_of_a_trace_are(place: Place) -> None:
     name, evil = "tr-" + "1" * 32, "http://127.0.0.1:9/evil"
     assert place.trace(name) == 200

@@ -226,7 +226,7 @@ def watch_the_application() -> None:
         watched = audit.around(creators.around(inner))
         if watched is not inner or asking.AUTH in sys.modules:
             asking.follow()
-        self.loaded_app = logins.Noted(watched)
+        self.loaded_app = logins.Noted(creators.Alone(watched))
         lines.watch()
 
     config.load = load_watched
