@@ -181,6 +181,11 @@ def trace(_client: t.Any, experiment_id: str, question: str, answer: str) -> str
     return span.trace_id
 
 
+def traces(client: t.Any, experiment_id: str) -> list[str]:
+    """The traces that somebody finds, with their data."""
+    return [found.info.trace_id for found in client.search_traces([experiment_id])]
+
+
 def scores(client: t.Any, trace_id: str) -> list[dict[str, t.Any]]:
     """What judges have said of a trace."""
     found = client.get_trace(trace_id).info.assessments
@@ -194,7 +199,7 @@ def main() -> None:
 
     answers, sys.stdout = sys.stdout, sys.stderr
     tasks = {"level": level, "transfer": transfer, "register": register, "load": load}
-    tasks |= {"judge": judge, "trace": trace, "scores": scores}
+    tasks |= {"judge": judge, "trace": trace, "traces": traces, "scores": scores}
     tasks |= {"fill": fill, "experiments": experiments, "script": script}
     for line in sys.stdin:
         order = json.loads(line)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import typing as t
 from collections.abc import Iterator
+from pathlib import Path
 
 import as_unit
 import mlflow_person
@@ -15,7 +18,26 @@ from mlflow_reader import V2, V3, Reader, reader_for
 ADMIN, ANN, EVE = "the admin's own word", ("ann", "a word of ann's"), ("eve", "a word of eve's")
 # Nothing is read from there here.
 BUCKET = "s3://bucket/nlp"
-OWN_PLACE = "mlflow.artifactLocation"
+OWN_PLACE, KIND, ARCHIVE = "mlflow.artifactLocation", "mlflow.trace.spansLocation", "mlflow.trace.archiveLocation"
+# A trace by OpenTelemetry, with tags.
+TELEMETRY = """
+import base64, os, sys, urllib.request
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+request = ExportTraceServiceRequest()
+span = request.resource_spans.add().scope_spans.add().spans.add()
+span.trace_id, span.span_id, span.name = bytes.fromhex(sys.argv[2]), os.urandom(8), "answer"
+span.start_time_unix_nano, span.end_time_unix_nano = 1795900000 * 10**9, 1795900001 * 10**9
+for tag in sys.argv[3:]:
+    name, _, value = tag.partition("=")
+    attribute = span.attributes.add()
+    attribute.key, attribute.value.string_value = "mlflow.traceTag." + name, value
+asked = urllib.request.Request(os.environ["MLFLOW_TRACKING_URI"] + "/v1/traces", request.SerializeToString())
+login = os.environ["MLFLOW_TRACKING_USERNAME"] + ":" + os.environ["MLFLOW_TRACKING_PASSWORD"]
+asked.add_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
+asked.add_header("Content-Type", "application/x-protobuf")
+asked.add_header("x-mlflow-experiment-id", sys.argv[1])
+urllib.request.urlopen(asked)
+"""
 
 
 class Place(t.NamedTuple):
@@ -24,10 +46,16 @@ class Place(t.NamedTuple):
     reader: Reader
     person: mlflow_person.Person
     experiment: str
+    home: Path
+
+    @property
+    def location(self) -> dict[str, t.Any]:
+        """The experiment, as the location of traces."""
+        return {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": self.experiment}}
 
     def trace(self, name: str, **tags: str) -> int:
         """Return how eve is answered who begins a trace of this name."""
-        location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": self.experiment}}
+        location = self.location
         info = {"trace_id": name, "trace_location": location, "request_time": "2026-11-28T20:00:00Z", "state": "OK"}
         return self.reader.status("POST", V3 + "traces", EVE, trace={"trace_info": {**info, "tags": tags}})
 
@@ -50,7 +78,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             grant = {"username": who[0], "resource_type": "experiment", "resource_id": experiment, "permission": "EDIT"}
             reader.ask("POST", V3 + "users/permissions/grant", **grant)
         with mlflow_person.working(venv, uri, home) as person:
-            yield Place(reader, person, experiment)
+            yield Place(reader, person, experiment, home)
 
 
 def test_a_version_has_no_source_in_the_servers_store_that_is_not_of_its_run(place: Place) -> None:
@@ -77,6 +105,35 @@ def test_a_version_has_no_source_in_the_servers_store_that_is_not_of_its_run(pla
     assert answered(f"runs:/{run['run_id']}/model", run_id=run["run_id"]) == 200
 
 
+def test_an_experiment_is_not_within_one_that_its_creator_may_not_edit(place: Place) -> None:
+    reader = place.reader
+    hers = reader.ask("POST", V2 + "experiments/create", ANN, name="anns")["experiment_id"]
+    run = reader.ask("POST", V2 + "runs/create", ANN, experiment_id=hers)["run"]["info"]["run_id"]
+    count = iter(range(1000))
+
+    def answered(who: tuple[str, str] | None, location: str) -> int:
+        values = {"name": f"within {next(count)}", "artifact_location": location}
+        return reader.status("POST", V2 + "experiments/create", who, **values)
+
+    for within in (
+        f"mlflow-artifacts:/{hers}",
+        f"mlflow-artifacts:/{hers}/{run}/artifacts/x",
+        f"mlflow-artifacts:/%3{hers}/{run}",
+        f"mlflow-artifacts:/x/../{hers}/{run}",
+        f"MLFLOW-ARTIFACTS:///{hers}//{run}/?x=1",
+        f"{BUCKET}/{hers}/{run}/artifacts",
+        f"s3://bucket/else/../nlp/./{hers}",
+        # Whoever makes the next one is not yet known.
+        f"mlflow-artifacts:/{int(hers) + 500}",
+    ):
+        assert answered(EVE, within) in (400, 403), within
+    assert answered(ANN, f"mlflow-artifacts:/{hers}/more") == 200
+    assert answered(None, f"mlflow-artifacts:/{hers}/more") == 200
+    # Where she may edit, and where nobody is.
+    for own in (f"mlflow-artifacts:/{place.experiment}", "mlflow-artifacts:/elsewhere/1", "s3://else/nlp/1"):
+        assert answered(EVE, own) == 200, own
+
+
 def test_nobody_says_where_the_data_of_a_trace_are(place: Place) -> None:
     name, evil = "tr-" + "1" * 32, "http://127.0.0.1:9/evil"
     assert place.trace(name) == 200
@@ -91,10 +148,52 @@ def test_nobody_says_where_the_data_of_a_trace_are(place: Place) -> None:
         "POST",
         V3 + "traces/search",
         ANN,
-        locations=[{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": place.experiment}}],
+        locations=[place.location],
     )
     assert evil not in str(found)
     assert place.tags(name) == {**place.tags(name), OWN_PLACE: own, "colour": "red"}
+
+
+def test_nobody_says_it_in_another_way_of_making_a_trace(place: Place, tmp_path: Path) -> None:
+    said = {OWN_PLACE: "http://127.0.0.1:9/evil", KIND: "ARCHIVE_REPO", ARCHIVE: "file:///evil"}
+    reader, colour = place.reader, {"colour": "blue"}
+    begun, number = "tr-" + "3" * 32, "4" * 32
+    assert place.trace(begun, **{KIND: said[KIND], ARCHIVE: said[ARCHIVE]}, **colour) == 200
+    tags = [{"key": key, "value": value} for key, value in {**said, **colour}.items()]
+    # The older routes of MLflow 2, which are still there.
+    of_two = {"timestamp_ms": 1795900000000, "request_metadata": [], "tags": tags}
+    reader.ask("PATCH", V2 + f"traces/{begun}", EVE, status="OK", **of_two)
+    former = reader.ask("POST", V2 + "traces", EVE, experiment_id=place.experiment, **of_two)["trace_info"][
+        "request_id"
+    ]
+    (tmp_path / "telemetry.py").write_text(TELEMETRY)
+    words = [place.experiment, number, *(f"{key}={value}" for key, value in {**said, **colour}.items())]
+    told = place.person.ask(EVE, "script", path=str(tmp_path / "telemetry.py"), arguments=words)
+    assert told == "", told
+    for name in (begun, former, "tr-" + number):
+        found = place.tags(name)
+        assert found["colour"] == "blue"
+        assert found[OWN_PLACE] == f"mlflow-artifacts:/{place.experiment}/traces/{name}/artifacts"
+        assert found.get(KIND) in (None, "TRACKING_STORE")
+        assert ARCHIVE not in found
+
+
+def test_what_was_said_before_leads_nowhere(place: Place) -> None:
+    """As in the database of a server that took it."""
+    victim, name = place.home / "all-there-is", "tr-" + "5" * 32
+    victim.mkdir()
+    # Read twice, this is the directory; and each place ends with a name of MLflow's.
+    odd = f"file:file%3A//{victim}%3F"
+    assert place.trace(name) == 200
+    with contextlib.closing(sqlite3.connect(place.home / "mlflow.db", timeout=60)) as database, database:
+        said = [(key, value, name) for key, value in ((KIND, "ARCHIVE_REPO"), (ARCHIVE, odd))]
+        database.executemany("INSERT INTO trace_tags (key, value, request_id) VALUES (?, ?, ?)", said)
+    assert place.tags(name)[ARCHIVE] == odd
+    # Whoever searches the experiment is answered, with all of its traces.
+    assert name in place.person.ask(ANN, "traces", experiment_id=place.experiment)
+    gone = {"experiment_id": place.experiment, "request_ids": [name]}
+    assert place.reader.ask("POST", V3 + "traces/delete-traces", **gone) == {"traces_deleted": 1}
+    assert victim.exists()
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 MLflow asks of which run or logged model the source of a model's version is where it is on the server's disk or passed
 on by it (`mlflow-artifacts:`). One in the store behind it, such as `s3://`, it reads with its own key for whoever has
-the version. Up to 3.17 it lets people set the tag that says where the data of a trace are: the server reads there, and
-clients do, with the log-in of whoever looks at the trace; and the name of a trace may be a path.
+the version. It lets the artifacts of an experiment be within those of any other, where files are then added to what is
+others'. Where the data of traces are is in traces.py.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-import re
+import posixpath
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from mlflowctl.in_mlflow import asking
+from mlflowctl.in_mlflow import asking, creators
 
-HANDLERS, STORE = "mlflow.server.handlers", "mlflow.store.tracking.sqlalchemy_store"
+HANDLERS = "mlflow.server.handlers"
 STORES = ("MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT")
 # Whether a source has to be within the run or logged model that is named with it. MLflow has it from 3.17 on.
 IS_OF_A_RUN = "_is_mlflow_artifact_source"
-TAG_IS_VALID, OWN_PLACE = "_validate_trace_tag", "_get_trace_artifact_location_tag"
-PLACE_OF_TRACE = "mlflow.artifactLocation"
-# Clients choose it: tr- and 32 digits, where they are MLflow's. The data of a trace are in a directory of this name.
-TRACE = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9_:.-]*", re.ASCII)
+STORE, MAY = "mlflow.store.tracking.sqlalchemy_store", "_get_experiment_permission"
+# What is passed on by the server stands behind this, where a place is the address of a server.
+ROUTE = "/api/2.0/mlflow-artifacts/artifacts/"
+LOCAL, SERVED = ("", "file"), ("mlflow-artifacts", "http", "https")
 
 
 def is_in_a_store(place: str) -> bool:
@@ -47,29 +47,72 @@ def with_more(is_of_a_run: Callable[[str], bool]) -> Callable[[str], bool]:
     return has_to_be
 
 
+def readings(path: str) -> Iterator[str]:
+    """Give a path as it is, and as whoever decodes it once, twice or more often reads it."""
+    for _ in range(10):
+        yield path
+        path = unquote(path)
+
+
+def first_part(path: str, root: str) -> str | None:
+    """Return the first name of a path below a root; None where it is not below."""
+    path, root = (posixpath.normpath(f"/{it.lstrip('/')}") for it in (path, root))
+    return path[len(root) :].lstrip("/").partition("/")[0] if path.startswith(f"{root.rstrip('/')}/") else None
+
+
+def below(place: str) -> Iterator[str | None]:
+    """Give the first name of a place below each place that the server has its artifacts in, however it is spelt."""
+    found = urlsplit(place)
+    scheme = found.scheme.lower()
+    if scheme in SERVED:
+        path = found.path.rpartition(ROUTE)[2] if scheme != "mlflow-artifacts" else found.path
+        yield from (first_part(it, "/") for it in readings(path))
+    for store in (urlsplit(os.environ.get(name, "")) for name in STORES):
+        if scheme in LOCAL and store.scheme.lower() in LOCAL and store.path:
+            root = os.path.realpath(store.path)
+            # Without a scheme, the path is all of it.
+            for path in (found.path, *([] if scheme else [place])):
+                yield from (first_part(os.path.realpath(it), root) for it in readings(path) if "\0" not in it)
+        elif store.scheme and (scheme, found.netloc.lower()) == (store.scheme.lower(), store.netloc.lower()):
+            yield from (first_part(it, store.path) for it in readings(found.path))
+
+
+def experiments_at(place: str) -> list[str]:
+    """Return the numbers of the experiments at whose own place, or in which, this one could be."""
+    return sorted({str(int(it)) for it in below(place) if it and it.isdecimal()})
+
+
+def look_where(create: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what makes an experiment, not within one that who asks may not edit."""
+
+    @functools.wraps(create)
+    def made(self: Any, name: str, artifact_location: str | None = None, *others: Any, **options: Any) -> Any:
+        request = asking.asking.get()
+        if artifact_location and request is not None:
+            auth, who = asking.auth_of_mlflow(), request.user
+            for number in experiments_at(artifact_location):
+                if who is None or not (creators.is_admin(who) or getattr(auth, MAY)(number, who).can_update):
+                    refuse(number)
+        return create(self, name, artifact_location, *others, **options)
+
+    return made
+
+
+def refuse(number: str) -> None:
+    """Say that nothing is made within an experiment."""
+    exceptions: Any = importlib.import_module("mlflow.exceptions")
+    codes: Any = importlib.import_module("mlflow.protos.databricks_pb2")
+    message = f"artifact_location: this is within experiment {number}, and who may not edit that has nothing there"
+    raise exceptions.MlflowException(message, error_code=codes.PERMISSION_DENIED)
+
+
 def close() -> None:
     """Have MLflow look."""
     if asking.AUTH not in sys.modules:
         # What is served is none of MLflow's.
         return
     handlers: Any = importlib.import_module(HANDLERS)
-    store: Any = importlib.import_module(STORE)
-    exceptions: Any = importlib.import_module("mlflow.exceptions")
     if hasattr(handlers, IS_OF_A_RUN):
         setattr(handlers, IS_OF_A_RUN, with_more(getattr(handlers, IS_OF_A_RUN)))
-    is_valid, own_place = getattr(store, TAG_IS_VALID), getattr(store.SqlAlchemyStore, OWN_PLACE)
-
-    @functools.wraps(is_valid)
-    def is_no_place(key: Any, value: Any, *others: Any, **options: Any) -> Any:
-        if key == PLACE_OF_TRACE:
-            raise exceptions.MlflowException.invalid_parameter_value(f"the tag {key} is not set by people")
-        return is_valid(key, value, *others, **options)
-
-    @functools.wraps(own_place)
-    def within(self: Any, experiment: Any, trace_id: str, *others: Any, **options: Any) -> Any:
-        if not TRACE.fullmatch(trace_id):
-            raise exceptions.MlflowException.invalid_parameter_value("the name of a trace is no path")
-        return own_place(self, experiment, trace_id, *others, **options)
-
-    setattr(store, TAG_IS_VALID, is_no_place)
-    setattr(store.SqlAlchemyStore, OWN_PLACE, within)
+    kind: Any = importlib.import_module(STORE).SqlAlchemyStore
+    kind.create_experiment = look_where(kind.create_experiment)

@@ -13,9 +13,9 @@ that it was the last. From 3.18 on MLflow's client repeats none that makes somet
 
 What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
 Who may make what has a name of its own is in creators.py, how no job is begun in jobs.py, who gets an address in the
-store in presigned.py, what nobody names as a place in places.py, and which paths nobody reads in plain.py. What
-strangers make it say is little (lines.py), and who cannot be looked up is no stranger (away.py),
-which waits a while (outage.py).
+store in presigned.py, what nobody names as a place in places.py and traces.py, and which paths nobody reads in
+plain.py. What strangers make it say is little (lines.py), and who cannot be looked up is no stranger (away.py) and
+waits a while (outage.py).
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from mlflowctl.in_mlflow import (
     plain,
     presigned,
     room,
+    traces,
 )
 
 PROTOCOLS = {
@@ -222,12 +223,13 @@ def watch_the_application() -> None:
         gc.freeze()
         gc.enable()
         places.close()
+        traces.close()
         presigned.close()
         inner = plain.Plain(jobs.around(outage.around(room.around(away.around(self.loaded_app)))))
         watched = audit.around(creators.around(inner))
         if watched is not inner or asking.AUTH in sys.modules:
             asking.follow()
-        self.loaded_app = logins.Noted(watched)
+        self.loaded_app = logins.Noted(creators.Alone(watched))
         lines.watch()
 
     config.load = load_watched
