@@ -80,6 +80,8 @@ failure:
   type: dict
 """
 
+import typing as t
+
 from ansible_collections.mlops.mlflow.plugins.module_utils._access_arguments import access_spec
 from ansible_collections.mlops.mlflow.plugins.module_utils._arguments import client_from, connection_spec
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import MlflowError
@@ -96,7 +98,7 @@ def main() -> None:
         module.fail_json(msg=str(error), failure=error.failure)
     for warning in done.warnings:
         module.warn(shown(warning))
-    told = {
+    told: dict[str, t.Any] = {
         "changed": bool(done.changes),
         "diff": {"prepared": "".join(f"{line}\n" for line in done.changes)},
         "access": {"changes": done.changes, "left": done.left},

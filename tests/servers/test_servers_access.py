@@ -67,6 +67,18 @@ def test_those_that_work_do_not_wait_for_those_that_do_not(lab, one, down, paral
     assert again["diff"] == []
 
 
+def test_one_in_whose_way_something_is_gets_all_else_and_fails(lab, one, some):
+    model = some("taken")
+    lab.ok("prompt", name=model)
+    declared = one(registered_models=[{"name": model}])
+    predicted = lab.several("servers_access", declared, check=True)
+    done = lab.several("servers_access", declared)
+    for result in (predicted, done):
+        assert f"'{model}' is a prompt on the server" in result["failures"]["up"]
+        assert f"+ user {declared['users'][0]['name']}" in result["up"]["changes"]
+    assert lab.reader.logs_in(declared["users"][0]["name"], declared["users"][0]["password"])
+
+
 def test_what_access_warns_of_names_the_server(lab, one):
     done = lab.several("servers_access", one())
     said = str(done.get("warnings", []))
