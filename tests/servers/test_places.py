@@ -201,7 +201,8 @@ def test_what_was_said_before_leads_nowhere(place: Place) -> None:
     # Read twice, this is the directory; and each place ends with a name of MLflow's.
     odd = f"file:file%3A//{victim}%3F"
     assert place.trace(name) == 200
-    with contextlib.closing(sqlite3.connect(place.home / "mlflow.db", timeout=60)) as database, database:
+    database = sqlite3.connect(place.home / "mlflow.db", timeout=60)
+    with contextlib.closing(database), database:
         said = [(key, value, name) for key, value in ((KIND, "ARCHIVE_REPO"), (ARCHIVE, odd))]
         database.executemany("INSERT INTO trace_tags (key, value, request_id) VALUES (?, ?, ?)", said)
     assert place.tags(name)[ARCHIVE] == odd
