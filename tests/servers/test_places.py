@@ -134,6 +134,22 @@ def test_an_experiment_is_not_within_one_that_its_creator_may_not_edit(place: Pl
         assert answered(EVE, own) == 200, own
 
 
+def test_the_number_of_a_run_is_no_grant_on_it(place: Place) -> None:
+    reader = place.reader
+    hers = reader.ask("POST", V2 + "experiments/create", ANN, name="anns runs")["experiment_id"]
+    run = reader.ask("POST", V2 + "runs/create", ANN, experiment_id=hers)["run"]["info"]["run_id"]
+    reader.ask("POST", V2 + "runs/log-metric", ANN, run_id=run, key="loss", value=0.5, timestamp=1, step=0)
+    dataset = {"name": "data", "digest": "1", "source_type": "local", "source": "{}"}
+    for api in ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/"):
+        for method, route, values in (
+            ("GET", "metrics/get-history-bulk-interval", {"run_ids": run, "metric_key": "loss", "max_results": 9}),
+            ("POST", "runs/log-inputs", {"run_id": run, "datasets": [{"dataset": dataset}]}),
+            ("POST", "runs/outputs", {"run_id": run, "models": []}),
+        ):
+            assert reader.status(method, api + route, EVE, **values) == 403, (api, route)
+            assert reader.status(method, api + route, ANN, **values) == 200, (api, route)
+
+
 def test_nobody_says_where_the_data_of_a_trace_are(place: Place) -> None:
     name, evil = "tr-" + "1" * 32, "http://127.0.0.1:9/evil"
     assert place.trace(name) == 200
@@ -185,7 +201,8 @@ def test_what_was_said_before_leads_nowhere(place: Place) -> None:
     # Read twice, this is the directory; and each place ends with a name of MLflow's.
     odd = f"file:file%3A//{victim}%3F"
     assert place.trace(name) == 200
-    with contextlib.closing(sqlite3.connect(place.home / "mlflow.db", timeout=60)) as database, database:
+    database = sqlite3.connect(place.home / "mlflow.db", timeout=60)
+    with contextlib.closing(database), database:
         said = [(key, value, name) for key, value in ((KIND, "ARCHIVE_REPO"), (ARCHIVE, odd))]
         database.executemany("INSERT INTO trace_tags (key, value, request_id) VALUES (?, ?, ?)", said)
     assert place.tags(name)[ARCHIVE] == odd

@@ -49,7 +49,7 @@ def with_more(is_of_a_run: Callable[[str], bool]) -> Callable[[str], bool]:
 
 def readings(path: str) -> Iterator[str]:
     """Give a path as it is, and as whoever decodes it once, twice or more often reads it."""
-    for _ in range(10):
+    for _time in range(10):
         yield path
         path = unquote(path)
 

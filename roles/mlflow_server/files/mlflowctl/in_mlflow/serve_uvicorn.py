@@ -14,8 +14,8 @@ that it was the last. From 3.18 on MLflow's client repeats none that makes somet
 What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
 Who may make what has a name of its own is in creators.py, how no job is begun in jobs.py, who gets an address in the
 store in presigned.py, what nobody names as a place in places.py and traces.py, and which paths nobody reads in
-plain.py. What strangers make it say is little (lines.py), and who cannot be looked up is no stranger (away.py) and
-waits a while (outage.py).
+plain.py. On which routes MLflow is made to ask for grants is in unchecked.py. What strangers make it say is little
+(lines.py), and who cannot be looked up is no stranger (away.py) and waits a while (outage.py).
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from mlflowctl.in_mlflow import (
     presigned,
     room,
     traces,
+    unchecked,
 )
 
 PROTOCOLS = {
@@ -224,6 +225,7 @@ def watch_the_application() -> None:
         gc.enable()
         places.close()
         traces.close()
+        unchecked.close()
         presigned.close()
         inner = plain.Plain(jobs.around(outage.around(room.around(away.around(self.loaded_app)))))
         watched = audit.around(creators.around(inner))

@@ -1,0 +1,34 @@
+"""Has MLflow ask for grants on routes where some of its versions ask nobody: who knew the number of a run read its
+metrics up to 3.15, and wrote its inputs and outputs up to 3.14.
+
+It is asked by what it asks on the same thing elsewhere, and where it asks something itself, that stays.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+from mlflowctl.in_mlflow import asking
+
+CHECKS = "BEFORE_REQUEST_VALIDATORS"
+ROUTES = {
+    ("metrics/get-history-bulk-interval", "GET"): "validate_can_read_metric_history_bulk_interval",
+    ("runs/log-inputs", "POST"): "validate_can_update_run",
+    ("runs/outputs", "POST"): "validate_can_update_run",
+}
+
+
+def close() -> None:
+    """Have it ask."""
+    if asking.AUTH not in sys.modules:
+        # What is served is none of MLflow's.
+        return
+    auth: Any = importlib.import_module(asking.AUTH)
+    checks = getattr(auth, CHECKS)
+    for (route, method), check in ROUTES.items():
+        for api in ("api", "ajax-api"):
+            where = f"/{api}/2.0/mlflow/{route}", method
+            # A route may stand there without anything that asks.
+            checks[where] = checks.get(where) or getattr(auth, check)
