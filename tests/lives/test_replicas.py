@@ -138,20 +138,20 @@ def lost(replicas: Replicas, upgraded: object) -> through_proxy.Seen:
         found = {"killed": time.time()}
         leader.sh(f"ln -sfn /nowhere {link}; systemctl kill --signal=KILL mlflow@{TEAM}.service")
         found["is killed"] = time.time()
-        time.sleep(12)
+        time.sleep(8)
         assert leader.login(PORT, **DAVE) == 0
         found["mended"] = time.time()
         leader.sh(f"ln -sfn /opt/mlflow/{NEW} {link}")
         assert soon(lambda: leader.login(PORT, **DAVE) == 200)
-        time.sleep(6)
+        time.sleep(5)
         found["lost"] = time.time()
         back = lost_host.lose(leader)
         found["is lost"] = time.time()
-        time.sleep(24)
+        time.sleep(15)
         found["back"] = time.time()
         leader.sh(back)
         assert soon(lambda: leader.login(PORT, **DAVE) == 200)
-        time.sleep(6)
+        time.sleep(5)
         return found
 
     return replicas.logged(lambda: through_proxy.repeatedly(lose))
