@@ -208,7 +208,13 @@ def deployed() -> Iterator[Replicas]:
         store = replicas["store1"]
         start_store(store)
         declared = replicated.declaration(
-            store, leader=LEADER, idle_timeout="never", direct_clients=["0.0.0.0/0"], access_policy="exclusive"
+            store,
+            leader=LEADER,
+            # Beside those of others.
+            artifacts={"destination": f"s3://{TEAM}/{TEAM}"},
+            idle_timeout="never",
+            direct_clients=["0.0.0.0/0"],
+            access_policy="exclusive",
         )
         replicas.declared.update(declared, environment=declared["environment"] | S3)
         yield replicas

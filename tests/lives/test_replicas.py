@@ -192,11 +192,11 @@ def upload(replicas: Replicas, begun: Callable[[dict[str, int]], None]) -> dict[
     """Upload a gigabyte; once a host has some of it, say who got how much."""
     client = replicas[FOLLOWER]
     client.sh("cat > /root/large.py", Path(__file__).with_name("large_upload.py").read_text())
-    given = " ".join(f"{name}={shlex.quote(it)}" for name, it in replicated.people(replicas["store1"], client).items())
+    given = through_proxy.with_variables(replicated.people(replicas["store1"], client))
     unit = "systemd-run --quiet --unit=large --pipe --wait --collect"
     before = {host.host.name: received(host) for host in replicas.servers()}
     with ThreadPoolExecutor(1) as pool:
-        run = f"{unit} env {given} /opt/mlflow/{OLD}/bin/python /root/large.py {replicated.EXPERIMENT}"
+        run = f"{unit} {given} /opt/mlflow/{OLD}/bin/python /root/large.py {replicated.EXPERIMENT}"
         going, got = pool.submit(client.sh, run, check=False), dict.fromkeys(before, 0)
         while not going.done() and max(got.values()) < LARGE_ENOUGH:
             time.sleep(0.2)

@@ -118,6 +118,11 @@ def kind(moment: str) -> str:
     return moment.rstrip("0123456789").rstrip()
 
 
+def with_variables(variables: dict[str, str]) -> str:
+    """Return the words that begin a command which has these variables."""
+    return shlex.join(["env", *(f"{name}={value}" for name, value in variables.items())])
+
+
 def seen_by_many(
     host: Stage,
     python: str,
@@ -134,8 +139,7 @@ def seen_by_many(
     for file in (project.ROOT / "tools" / "person.py", Path(__file__).with_name("many_log.py")):
         host.sh(f"cat > /root/{file.name}", file.read_text())
     host.sh(f"rm -f {MARK}*; touch {MARK}")
-    given = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    command = f"env {given} {python} /root/many_log.py {PEOPLE} {experiment} {MARK} {repeat} {kept}"
+    command = f"{with_variables(variables)} {python} /root/many_log.py {PEOPLE} {experiment} {MARK} {repeat} {kept}"
     with ThreadPoolExecutor(1) as pool:
         going = pool.submit(host.sh, command)
         try:
