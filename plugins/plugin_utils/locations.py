@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .buckets import ENDPOINTS
 from .names import quoted
 from .packages import Packages
+from .sharing import LOOPBACK
 from .storage import is_local
 from .stores import PLACE, plain_problem, store_problem
 
@@ -82,6 +84,14 @@ def presigned_problems(team: Team) -> Problems:
         yield (
             "artifacts: presigned: only has a meaning where artifacts are in a store whose addresses MLflow signs "
             f"({', '.join(SIGNED)}); give such a destination, or leave it out"
+        )
+    # The first that is set counts, and what is signed has it.
+    endpoint = next((name for name in ENDPOINTS if team["environment"].get(name)), None)
+    signs_here = endpoint and LOOPBACK.match(str(team["environment"][endpoint]).lower())
+    if artifacts["presigned"] and signs_here and any(str(uri).startswith("s3:") for uri in uris):
+        yield (
+            f"environment: {endpoint} is an address that only the server's host reaches, and artifacts: presigned gives "
+            "it to clients; give the address at which clients reach the store, or leave presigned out"
         )
 
 

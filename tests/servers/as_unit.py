@@ -15,9 +15,12 @@ SERVE = project.ROOT / "roles" / "mlflow_server" / "files" / "mlflowctl" / "in_m
 
 @contextlib.contextmanager
 def serving(venv: Path, home: Path, password: str, *, gateway: bool = False, **more: str) -> Iterator[str]:
-    """Run one whose home is made already, with more variables; give its address."""
+    """Run one whose home is made already, with more variables; give its address. People are where experiments are."""
     port = servers.free_port()
     settings = servers.settings(home, password, stock=False, auth_database="mlflow.db", gateway=gateway)
+    ini = Path(settings["MLFLOW_AUTH_CONFIG_PATH"])
+    files = settings["MLFLOW_BACKEND_STORE_URI"]
+    ini.write_text(ini.read_text().replace(files, more.get("MLFLOW_BACKEND_STORE_URI", files)))
     settings |= {"RUNTIME_DIRECTORY": str(home), "MLFLOW_WORKERS": "1", **more}
     command = [str(venv / "bin" / "python"), str(SERVE), "serve", "server", "--app-name", "basic-auth"]
     command += ["--host", "127.0.0.1", "--port", str(port)]

@@ -118,6 +118,36 @@ def test_addresses_that_nothing_signs(artifacts):
 
 
 @pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"MLFLOW_S3_ENDPOINT_URL": "http://127.0.0.1:9000"}, "MLFLOW_S3_ENDPOINT_URL"),
+        ({"MLFLOW_S3_ENDPOINT_URL": "https://127.8.0.1"}, "MLFLOW_S3_ENDPOINT_URL"),
+        ({"MLFLOW_S3_ENDPOINT_URL": "http://[::1]:9000/"}, "MLFLOW_S3_ENDPOINT_URL"),
+        ({"MLFLOW_S3_ENDPOINT_URL": "http://LocalHost:9000"}, "MLFLOW_S3_ENDPOINT_URL"),
+        ({"AWS_ENDPOINT_URL_S3": "http://localhost:9000"}, "AWS_ENDPOINT_URL_S3"),
+        ({"AWS_ENDPOINT_URL": "http://localhost"}, "AWS_ENDPOINT_URL"),
+        # What is signed has the first.
+        ({"MLFLOW_S3_ENDPOINT_URL": "https://s3.example.org", "AWS_ENDPOINT_URL": "http://localhost"}, None),
+        ({"AWS_ENDPOINT_URL_S3": "http://localhost", "AWS_ENDPOINT_URL": "https://s3.example.org"}, "AWS_ENDPOINT_URL_S3"),
+        ({"MLFLOW_S3_ENDPOINT_URL": "https://s3.example.org:9000"}, None),
+        ({"MLFLOW_S3_ENDPOINT_URL": "https://localhost.example.org"}, None),
+        ({}, None),
+    ],
+)
+def test_addresses_that_lead_clients_to_themselves(environment, named):
+    signed = team(environment=environment, **SIGNED)
+    lines = [
+        f"mlflow_teams: vision: environment: {named} is an address that only the server's host reaches, and artifacts: "
+        "presigned gives it to clients; give the address at which clients reach the store, or leave presigned out"
+    ]
+    assert faults(signed, packages=["boto3"]) == (lines if named else [])
+    # Where the server itself goes there, or another store is meant, it is as good as any.
+    assert faults(team(environment=environment, **SERVED), packages=["boto3"]) == []
+    elsewhere = team(environment=environment, artifacts={"destination": "gs://bucket", "presigned": True})
+    assert faults(elsewhere, packages=["google-cloud-storage"]) == []
+
+
+@pytest.mark.parametrize(
     ("settings", "packages"),
     [
         (SIGNED, ["boto3"]),

@@ -14,7 +14,8 @@ that it was the last. From 3.18 on MLflow's client repeats none that makes somet
 What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
 Who may make what has a name of its own is in creators.py, how no job is begun in jobs.py, who gets an address in the
 store in presigned.py, what nobody names as a place in places.py, and which paths nobody reads in plain.py. What
-strangers make it say is little (lines.py), and who cannot be looked up is no stranger (away.py).
+strangers make it say is little (lines.py), and who cannot be looked up is no stranger (away.py),
+which waits a while (outage.py).
 """
 
 from __future__ import annotations
@@ -30,7 +31,20 @@ import uvicorn.config
 # As a program of its own, or read again by one, it does not stand in its package.
 if not __package__:
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
-from mlflowctl.in_mlflow import asking, audit, away, creators, jobs, lines, logins, places, plain, presigned, room
+from mlflowctl.in_mlflow import (
+    asking,
+    audit,
+    away,
+    creators,
+    jobs,
+    lines,
+    logins,
+    outage,
+    places,
+    plain,
+    presigned,
+    room,
+)
 
 PROTOCOLS = {
     "uvicorn.protocols.http.h11_impl": "H11Protocol",
@@ -172,6 +186,7 @@ def end_with_an_answer(kind: Any) -> None:
     receive = kind.data_received
 
     def shutdown(self: Any) -> None:
+        outage.stop()
         self.ends = True
         # Also for what is being answered, and has said already that the connection is kept.
         self.timeout_keep_alive = SECONDS_TO_ASK
@@ -208,7 +223,7 @@ def watch_the_application() -> None:
         gc.enable()
         places.close()
         presigned.close()
-        inner = plain.Plain(jobs.around(room.around(away.around(self.loaded_app))))
+        inner = plain.Plain(jobs.around(outage.around(room.around(away.around(self.loaded_app)))))
         watched = audit.around(creators.around(inner))
         if watched is not inner or asking.AUTH in sys.modules:
             asking.follow()
