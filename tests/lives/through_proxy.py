@@ -25,7 +25,11 @@ TIMES = int(os.environ.get("MLOPS_MLFLOW_LOSSES", "1"))
 
 def repeatedly(what: Callable[[], dict[str, float]]) -> dict[str, float]:
     """Let something happen as often as is asked for; its moments are numbered."""
-    return {f"{moment} {number}": at for number in range(1, TIMES + 1) for moment, at in what().items()}
+    moments: dict[str, float] = {}
+    for number in range(1, TIMES + 1):
+        print(f"{number} of {TIMES}", flush=True)
+        moments.update({f"{moment} {number}": at for moment, at in what().items()})
+    return moments
 
 
 class Call(NamedTuple):
