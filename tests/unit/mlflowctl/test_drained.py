@@ -2,6 +2,12 @@
 
 import json
 import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from mlflowctl import cli, commands, drained, finish, paths, transaction
@@ -147,6 +153,49 @@ def test_who_cannot_be_stopped_is_let_in_again(systemd, capsys, monkeypatch):
     monkeypatch.setattr(drained, "systemctl", fail)
     assert ask(capsys, "hold", "nlp")[0] == 1
     assert systemd.port.told == [("refuse", 5002), ("admit", 5002)]
+
+
+HOLD = """
+import functools, sys, types
+from mlflowctl import drained, port
+drained.port = types.SimpleNamespace(
+    refuse=functools.partial(port.refuse, process=int(sys.argv[1])),
+    admit=functools.partial(port.admit, process=int(sys.argv[1])),
+    connections=port.connections,
+)
+team = types.SimpleNamespace(name="nlp", tracking_uri=sys.argv[2])
+drained.teams.load, drained.HOLD_SECONDS = lambda _name: team, 600
+drained.hold("nlp")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_they_are_let_in_again_where_who_stops_it_is_killed(how):
+    def is_refused(address):
+        try:
+            socket.create_connection(address, timeout=300).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    def becomes(wanted, address):
+        end = time.monotonic() + 60
+        while is_refused(address) is not wanted and time.monotonic() < end:
+            time.sleep(0.02)
+        return is_refused(address) is wanted
+
+    with socket.create_server(("127.0.0.1", 0), backlog=5000) as listener:
+        address = listener.getsockname()
+        # Whoever is not answered yet.
+        with socket.create_connection(address), listener.accept()[0]:
+            words = [sys.executable, "-c", HOLD, str(os.getpid()), f"http://127.0.0.1:{address[1]}"]
+            where = {"PYTHONPATH": str(Path(drained.__file__).parents[1])}
+            with subprocess.Popen(words, env=where, stderr=subprocess.DEVNULL) as hold:
+                assert becomes(True, address)
+                hold.send_signal(how)
+                hold.wait(60)
+            assert becomes(False, address)
 
 
 def test_one_that_was_cut_off_is_finished_with_what_was_noted(systemd, capsys):

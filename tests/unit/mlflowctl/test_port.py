@@ -47,8 +47,11 @@ def test_who_waits_is_answered_and_who_comes_is_refused(listener, number):
 
 
 def test_they_can_be_admitted_again(listener, number):
+    assert not port.is_refusing(number, os.getpid())
     port.refuse(number, os.getpid())
+    assert port.is_refusing(number, os.getpid())
     port.admit(number, os.getpid())
+    assert not port.is_refusing(number, os.getpid())
     with come(listener):
         assert port.connections(number) == 1
 

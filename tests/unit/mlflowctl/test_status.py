@@ -189,6 +189,20 @@ def test_one_that_is_drained_says_so(host, units, capsys):
     assert found["cure"].startswith("mlflowctl drain vision, or mlflowctl undrain vision")
 
 
+def test_a_replica_that_refuses_for_no_reason_says_so(host, units, capsys, monkeypatch):
+    monkeypatch.setattr(doctor.port, "is_refusing", lambda number: number == 5001)
+    # Of one host alone nothing of the kind is asked.
+    assert json.loads(ask(capsys, "doctor", "--json")[1]) == []
+    file = paths.HERE.config / "vision" / "team.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "replica": "b", "leader": "a"}))
+    (found,) = json.loads(ask(capsys, "doctor", "--json")[1])
+    assert found["problem"] == "port 5001 refuses whoever comes, and it is not drained"
+    assert found["cure"].endswith("; systemctl start mlflow-listen@vision.socket")
+    # Where it is, that is said instead.
+    (paths.HERE.config / "vision" / "drained").write_text('{"units": []}')
+    assert [it["problem"] for it in json.loads(ask(capsys, "doctor", "--json")[1])] == ["to drain it was cut off"]
+
+
 def test_a_port_that_is_closed_since_the_server_died_is_not_to_be_opened(host, units, capsys):
     socket_closed(host, units)
     paths.HERE.closed.mkdir(parents=True)

@@ -128,7 +128,10 @@ def test_addresses_that_nothing_signs(artifacts):
         ({"AWS_ENDPOINT_URL": "http://localhost"}, "AWS_ENDPOINT_URL"),
         # What is signed has the first.
         ({"MLFLOW_S3_ENDPOINT_URL": "https://s3.example.org", "AWS_ENDPOINT_URL": "http://localhost"}, None),
-        ({"AWS_ENDPOINT_URL_S3": "http://localhost", "AWS_ENDPOINT_URL": "https://s3.example.org"}, "AWS_ENDPOINT_URL_S3"),
+        (
+            {"AWS_ENDPOINT_URL_S3": "http://localhost", "AWS_ENDPOINT_URL": "https://s3.example.org"},
+            "AWS_ENDPOINT_URL_S3",
+        ),
         ({"MLFLOW_S3_ENDPOINT_URL": "https://s3.example.org:9000"}, None),
         ({"MLFLOW_S3_ENDPOINT_URL": "https://localhost.example.org"}, None),
         ({}, None),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlflowctl import causes, commands, drained, former, locks, paths, patience, systemd, transaction
+from mlflowctl import causes, commands, drained, former, locks, paths, patience, port, systemd, transaction
 from mlflowctl import team as teams
 from mlflowctl.backup import age, repository
 from mlflowctl.cli import WELL, WRONG
@@ -47,6 +48,19 @@ def of_units(name: str, shown: dict[str, dict[str, str]]) -> Iterator[Finding]:
         problem = "to drain it was cut off" if listens else "it is drained, and other hosts of the team answer"
         again = f"mlflowctl drain {name}, or " if listens else ""
         yield finding(name, problem, f"{again}mlflowctl undrain {name}, when the work on this host is done")
+
+
+def of_port(team: Team) -> Iterator[Finding]:
+    """Say whether a replica's port refuses, and nobody is about to end that."""
+    if not team.replica or drained.since(team.name) is not None:
+        return
+    # A container may forbid to look.
+    with contextlib.suppress(OSError):
+        if port.is_refusing(drained.port_of(team)):
+            listen = f"mlflow-listen@{team.name}"
+            again = f"systemctl stop {listen}.socket {listen}.service; systemctl start {listen}.socket"
+            problem = f"port {drained.port_of(team)} refuses whoever comes, and it is not drained"
+            yield finding(team.name, problem, f"nothing while a run stops it; where that was killed, {again}")
 
 
 def watched(name: str) -> list[str]:
@@ -133,7 +147,7 @@ def look(names: list[str]) -> list[Finding]:
     for name in names:
         found += [*of_units(name, shown), *of_change(name)]
         try:
-            found += disks_of(teams.load(name))
+            found += [*of_port(teams.load(name)), *disks_of(teams.load(name))]
         except (OSError, TypeError, ValueError) as error:
             found.append(finding(name, f"what is written down of it cannot be read: {error}", "run mlops.mlflow.site"))
     return [*found, *of_backups(names)]

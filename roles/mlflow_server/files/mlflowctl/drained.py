@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -151,7 +152,7 @@ def hold(*names: str) -> None:
     """
     held = [teams.load(name) for name in names]
     end, refusing = time.monotonic() + HOLD_SECONDS, []
-    try:
+    with admitted_if_not_ended(held):
         for team in held:
             # Where the host forbids it, they are cut off.
             with contextlib.suppress(OSError):
@@ -159,12 +160,40 @@ def hold(*names: str) -> None:
                 refusing.append(port_of(team))
         left_after(refusing, end)
         stop(held)
+
+
+@contextlib.contextmanager
+def admitted_if_not_ended(held: list[Team]) -> Iterator[None]:
+    """Have people let in again where what is done here does not come to its end, be it that this process is killed.
+
+    Another one sees to that. It knows by a pipe, which the kernel closes for whoever dies.
+    """
+    end, ours = os.pipe()
+    child = os.fork()
+    if child == 0:
+        # What is sent to a terminal or a job is not for it.
+        os.setsid()
+        os.close(ours)
+        if not os.read(end, 1):
+            admit_all(held)
+        os._exit(0)
+    os.close(end)
+    try:
+        yield
     except BaseException:
-        for team in held:
-            # What went wrong first is to be told.
-            with contextlib.suppress(Exception):
-                admit(team)
+        admit_all(held)
         raise
+    finally:
+        os.write(ours, b".")
+        os.close(ours)
+        os.waitpid(child, 0)
+
+
+def admit_all(held: list[Team]) -> None:
+    """Let people in again, as far as that can be: what went wrong first is to be told."""
+    for team in held:
+        with contextlib.suppress(Exception):
+            admit(team)
 
 
 def stop(held: list[Team]) -> None:

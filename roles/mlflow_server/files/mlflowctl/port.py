@@ -49,6 +49,12 @@ def admit(port: int, process: int = SYSTEMD) -> None:
     bind(port, process, ANYWHERE)
 
 
+def is_refusing(port: int, process: int = SYSTEMD) -> bool:
+    """Say whether it refuses whoever comes."""
+    with listening(port, process) as sockets:
+        return any(each.getsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX) == NOWHERE for each in sockets)
+
+
 def bind(port: int, process: int, interface: int) -> None:
     """Let whoever listens at a port do it at one interface."""
     with listening(port, process) as sockets:
