@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import re
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -72,8 +73,11 @@ def log(me: int) -> tuple[list[tuple[float, float, str, str, str]], list[str], l
 
 def uploaded(client: mlflow.MlflowClient, run: str) -> list[str]:
     """Return the files of a run that are as they were uploaded."""
-    files = [it.path for it in client.list_artifacts(run)] if FILES else []
-    return [name for name in files if mlflow.artifacts.load_text(f"runs:/{run}/{name}") == name + TEXT]
+    if not FILES or not client.list_artifacts(run):
+        return []
+    with tempfile.TemporaryDirectory() as place:
+        mlflow.artifacts.download_artifacts(run_id=run, dst_path=place)
+        return [file.name for file in Path(place).iterdir() if file.read_text() == file.name + TEXT]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import itertools
 import json
 import re
 import threading
@@ -94,11 +93,7 @@ class Replicas:
         variables = replicated.people(self["store1"], self[FOLLOWER])
         # Of the older version, which is there all the time.
         python, half = f"/opt/mlflow/{OLD}/bin/python", through_proxy.PEOPLE // 2
-        seen = through_proxy.seen_by_many(self[FOLLOWER], python, variables, EXPERIMENT, happen, half, "files")
-        for first, last in itertools.pairwise([name for name in seen.moments if not name.startswith("is ")][1:]):
-            for repeating in (True, False):
-                print("repeating" if repeating else "posting once", seen.of(repeating=repeating).told(first, last))
-        return seen
+        return through_proxy.seen_by_many(self[FOLLOWER], python, variables, EXPERIMENT, happen, half, "files")
 
     def executions(self) -> dict[str, int]:
         """Return how often a run that changes nothing goes to each host that serves teams."""
@@ -191,7 +186,7 @@ def start_store(store: Stage) -> None:
     keys = [{"accessKey": TEAM, "secretKey": S3_KEY}]
     store.sh("cat > /etc/s3.json", json.dumps({"identities": [{"name": TEAM, "credentials": keys, "actions": may}]}))
     words = f"-dir=/srv/weed -ip={store.host.address} -ip.bind=0.0.0.0 -filer -s3 -s3.port=9000 -s3.config=/etc/s3.json"
-    more = "-master.volumeSizeLimitMB=16 -volume.max=20 -s3.port.iceberg=0 -s3.port.lance=0 -master.telemetry=false"
+    more = "-master.volumeSizeLimitMB=64 -volume.max=100 -s3.port.iceberg=0 -s3.port.lance=0 -master.telemetry=false"
     store.sh("mkdir -p /srv/weed")
     store.sh(f"systemd-run --quiet --unit=weed --working-directory=/srv/weed weed server {words} {more}")
 
@@ -213,7 +208,13 @@ def deployed() -> Iterator[Replicas]:
         store = replicas["store1"]
         start_store(store)
         declared = replicated.declaration(
-            store, leader=LEADER, idle_timeout="never", direct_clients=["0.0.0.0/0"], access_policy="exclusive"
+            store,
+            leader=LEADER,
+            # Beside those of others.
+            artifacts={"destination": f"s3://{TEAM}/{TEAM}"},
+            idle_timeout="never",
+            direct_clients=["0.0.0.0/0"],
+            access_policy="exclusive",
         )
         replicas.declared.update(declared, environment=declared["environment"] | S3)
         yield replicas

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import time
@@ -130,15 +129,7 @@ def seen_during(lab: Lab, what: Callable[[], dict[str, float]]) -> through_proxy
     first = lab.servers[SERVERS[0]]
     variables = replicated.people(lab.proxy, first)
     python, half = f"/opt/mlflow/{NEW}/bin/python", through_proxy.PEOPLE // 2
-    found = through_proxy.seen_by_many(first, python, variables, "together", what, half, "files")
-    names = [name for name in found.moments if not name.startswith("is ")]
-    for before, after in itertools.pairwise(names[1:]):
-        print(found.told(before, after))
-        print("uploads:", found.of_files.told(before, after))
-    began = {name.removeprefix("is "): at for name, at in found.moments.items()}
-    print({name: round(at - began["begin"], 1) for name, at in found.moments.items()})
-    print("made twice by who repeats:", found.of(repeating=True).twice)
-    return found
+    return through_proxy.seen_by_many(first, python, variables, "together", what, half, "files")
 
 
 def test_an_upgrade_finds_the_one_that_leads(lab: Lab) -> None:
@@ -176,7 +167,7 @@ def without_primary(lab: Lab) -> through_proxy.Seen:
     lab.store.stand_before()
     databases = lab.databases
 
-    def happen() -> dict[str, float]:
+    def lose() -> dict[str, float]:
         assert soon(databases.whole, 300), databases.members()
         first = databases.leader()
         databases.lost.add(first)
@@ -194,7 +185,7 @@ def without_primary(lab: Lab) -> through_proxy.Seen:
         time.sleep(20)
         return found
 
-    return seen_during(lab, happen)
+    return seen_during(lab, lambda: through_proxy.repeatedly(lose))
 
 
 @pytest.fixture(scope="module")
@@ -237,5 +228,7 @@ def test_nothing_is_lost_with_an_s3_node(without_node: through_proxy.Seen) -> No
 
 def refuse_what_failed(seen: through_proxy.Seen, last: str) -> None:
     """Complain of what failed for who repeats, and of what began long after something or when the host came back."""
-    assert seen.of(repeating=True).failed("lost", "end") == []
-    assert [it for it in seen.failed("lost", "end") if it.began > seen.moments[last] + 15] == []
+    assert seen.of(repeating=True).failed(seen.spans("lost")[0][0], "end") == []
+    for (lost, _back), (_again, until) in zip(seen.spans("lost"), seen.spans("back"), strict=True):
+        since = seen.moments[lost.replace("lost", last)] + 15
+        assert [it for it in seen.failed(lost, until) if since < it.began < seen.moments[until]] == []

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import testhosts
 from e2e import stage
-from e2e.stage import soon
+from e2e.stage import Stage, soon
 from lives import lost_host, replicas_lab, replicated, through_proxy
 from lives.replicas_lab import FOLLOWER, LEADER, Replicas
 from lives.replicated import DAVE, NEW, OLD, PORT, TEAM
@@ -21,6 +23,8 @@ pytestmark = pytest.mark.on_request
 
 ERIN = {"name": "erin", "password": "erin-try-out-only"}
 FRANK = {"name": "frank", "password": "frank-try-out-only"}
+# So much of a file is more than all else that comes to a host.
+LARGE_ENOUGH = 100_000_000
 
 
 @pytest.fixture(scope="module")
@@ -126,53 +130,105 @@ def test_no_server_is_old_once_another_one_is_new(upgraded: tuple[object, str, l
 
 @pytest.fixture(scope="module")
 def lost(replicas: Replicas, upgraded: object) -> through_proxy.Seen:
-    """Kill the leader's server for a while, and then lose its host."""
+    """Kill the leader's server for a while, and then lose its host; again and again, if asked for."""
     link = f"/etc/mlflow/{TEAM}/venv"
 
-    def happen() -> dict[str, float]:
+    def lose() -> dict[str, float]:
         leader = replicas[LEADER]
         found = {"killed": time.time()}
         leader.sh(f"ln -sfn /nowhere {link}; systemctl kill --signal=KILL mlflow@{TEAM}.service")
         found["is killed"] = time.time()
-        time.sleep(20)
+        time.sleep(8)
         assert leader.login(PORT, **DAVE) == 0
         found["mended"] = time.time()
         leader.sh(f"ln -sfn /opt/mlflow/{NEW} {link}")
         assert soon(lambda: leader.login(PORT, **DAVE) == 200)
-        time.sleep(10)
+        time.sleep(5)
         found["lost"] = time.time()
         back = lost_host.lose(leader)
         found["is lost"] = time.time()
-        time.sleep(40)
+        time.sleep(15)
         found["back"] = time.time()
         leader.sh(back)
         assert soon(lambda: leader.login(PORT, **DAVE) == 200)
-        time.sleep(10)
+        time.sleep(5)
         return found
 
-    return replicas.logged(happen)
+    return replicas.logged(lambda: through_proxy.repeatedly(lose))
 
 
-@pytest.mark.parametrize(("what", "then", "seconds"), [("killed", "mended", 3), ("lost", "back", 16)])
-def test_only_what_was_being_answered_is_an_error(lost: through_proxy.Seen, what: str, then: str, seconds: int) -> None:
-    failed = lost.failed(what, then)
-    assert len(failed) <= through_proxy.PEOPLE, failed
-    assert all(it.began < lost.moments[f"is {what}"] + seconds for it in failed), failed
-    # What a server was answering is repeated by who repeats all.
-    if what == "killed":
-        assert lost.of(repeating=True).failed(what, then) == []
+@pytest.mark.parametrize(("what", "seconds"), [("killed", 3), ("lost", 16)])
+def test_only_what_was_being_answered_is_an_error(lost: through_proxy.Seen, what: str, seconds: int) -> None:
+    for first, last in lost.spans(what):
+        failed = lost.failed(first, last)
+        assert len(failed) <= through_proxy.PEOPLE, failed
+        assert all(it.began < lost.moments[f"is {first}"] + seconds for it in failed), failed
+        # What a server was answering is repeated by who repeats all.
+        if what == "killed":
+            assert lost.of(repeating=True).failed(first, last) == []
 
 
 def test_it_comes_back_without_an_error(lost: through_proxy.Seen) -> None:
-    for what, then in (("mended", "lost"), ("back", "end")):
-        since, until = lost.moments[what], lost.moments[then]
+    for first, last in [*lost.spans("mended"), *lost.spans("back")]:
+        since, until = lost.moments[first], lost.moments[last]
         # Without those that wait for what was lost before, or is afterwards.
-        failed = [it for it in lost.failed(what, then) if it.began > since and it.began + it.took < until]
-        assert failed == [], (what, failed)
+        failed = [it for it in lost.failed(first, last) if it.began > since and it.began + it.took < until]
+        assert failed == [], (first, failed)
 
 
 def test_nothing_acknowledged_is_lost_with_a_host(lost: through_proxy.Seen) -> None:
     assert (lost.lost, lost.of(repeating=False).twice) == ([], [])
+
+
+# -- A large file --
+
+
+def received(host: Stage) -> int:
+    """Return how much a host was sent so far."""
+    return int(host.sh("cat /sys/class/net/eth0/statistics/rx_bytes"))
+
+
+def upload(replicas: Replicas, begun: Callable[[dict[str, int]], None]) -> dict[str, Any]:
+    """Upload a gigabyte; once a host has some of it, say who got how much."""
+    client = replicas[FOLLOWER]
+    client.sh("cat > /root/large.py", Path(__file__).with_name("large_upload.py").read_text())
+    given = through_proxy.with_variables(replicated.people(replicas["store1"], client))
+    unit = "systemd-run --quiet --unit=large --pipe --wait --collect"
+    before = {host.host.name: received(host) for host in replicas.servers()}
+    with ThreadPoolExecutor(1) as pool:
+        run = f"{unit} {given} /opt/mlflow/{OLD}/bin/python /root/large.py {replicated.EXPERIMENT}"
+        going, got = pool.submit(client.sh, run, check=False), dict.fromkeys(before, 0)
+        while not going.done() and max(got.values()) < LARGE_ENOUGH:
+            time.sleep(0.2)
+            got = {host.host.name: received(host) - before[host.host.name] for host in replicas.servers()}
+        begun(got)
+        answer = going.result()
+    return json.loads(answer) if answer else {}
+
+
+def test_an_upload_of_a_gigabyte_outlives_the_host_that_takes_it(replicas: Replicas, upgraded: object) -> None:
+    leader = replicas[LEADER]
+    undisturbed = upload(replicas, lambda _got: None)
+    assert undisturbed["same"]
+    lost: list[str] = []
+
+    def lose(got: dict[str, int]) -> None:
+        # The other one is where the client is.
+        if got[leader.host.name] > LARGE_ENOUGH:
+            lost.append(lost_host.lose(leader))
+        else:
+            replicas[FOLLOWER].sh("systemctl stop large")
+
+    for _ in range(10):
+        answer = upload(replicas, lose)
+        if lost:
+            break
+    leader.sh(lost[0])
+    print("a gigabyte:", undisturbed, "with its host lost:", answer)
+    assert (answer["failed"], answer["same"]) == ("", True)
+    # It is sent again from its beginning.
+    assert answer["took"] < 3 * undisturbed["took"] + 30
+    assert soon(lambda: leader.login(PORT, **DAVE) == 200)
 
 
 # -- Other people --

@@ -102,7 +102,8 @@ def test_another_server_answers_for_one_that_is_not_to_be_reached(render):
     assert set(re.findall(r"proxy_next_upstream .*", config)) == {"proxy_next_upstream error timeout;"}
     # In time, since nginx would begin a reload before.
     assert unit.index("ExecReload=-/lib/systemd/systemd-sysctl") < unit.index("ExecReload=/bin/sh")
-    assert "net.ipv4.tcp_keepalive_time = 4" in files["/etc/sysctl.d/60-mlflow-proxy.conf"]
+    for setting in ("net.ipv4.tcp_keepalive_time = 4", "net.ipv4.tcp_retries2 = 6"):
+        assert setting in files["/etc/sysctl.d/60-mlflow-proxy.conf"]
 
 
 def test_nothing_is_new_where_each_team_has_one_server(render):
