@@ -19,7 +19,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
         file, piece = Path(place, "large"), os.urandom(PIECE)
         with file.open("wb") as large:
-            large.writelines(piece for _ in range(PIECES))
+            large.writelines([piece] * PIECES)
         client = mlflow.MlflowClient()
         run = client.create_run(client.get_experiment_by_name(sys.argv[1]).experiment_id).info.run_id
         began, failed = time.time(), ""

@@ -219,7 +219,7 @@ def test_an_upload_of_a_gigabyte_outlives_the_host_that_takes_it(replicas: Repli
         else:
             replicas[FOLLOWER].sh("systemctl stop large")
 
-    for _ in range(10):
+    for _attempt in range(10):
         answer = upload(replicas, lose)
         if lost:
             break

@@ -62,10 +62,9 @@ class Seen:
         calls = [call for call in self.calls if theirs(call.name)]
         return replace(self, calls=calls, lost=[*filter(theirs, self.lost)], twice=[*filter(theirs, self.twice)])
 
-    @property
-    def of_files(self) -> Seen:
-        """Return the same of files that were uploaded."""
-        return replace(self, calls=[call for call in self.calls if call.what == "file"])
+    def of_files(self, *, uploaded: bool) -> Seen:
+        """Return the same of files that were uploaded, or of all else."""
+        return replace(self, calls=[call for call in self.calls if (call.what == "file") == uploaded])
 
     def between(self, first: str, last: str) -> list[Call]:
         """Return the calls that were under way after one thing and began before another."""
@@ -105,8 +104,8 @@ class Seen:
         theirs = {"all": self}
         if self.repeat:
             theirs = {"repeating": self.of(repeating=True), "posting once": self.of(repeating=False)}
-        if self.of_files.calls:
-            theirs["uploads"] = self.of_files
+        if (uploads := self.of_files(uploaded=True)).calls:
+            theirs |= {"uploads": uploads, "all but uploads": self.of_files(uploaded=False)}
         spans = self.spans()
         kinds = dict.fromkeys(kind(first) for first, _last in spans)
         repeated = [found for what in kinds if len(found := self.spans(what)) > 1]
