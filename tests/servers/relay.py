@@ -7,9 +7,12 @@ import re
 import socket
 import socketserver
 import threading
+from collections.abc import Iterator
 
 REQUEST = re.compile(rb"^([A-Z]+ \S+) HTTP/1\.[01]\r$", re.MULTILINE)
 PIECE = 1 << 18
+# For how long anything is held, at most.
+PATIENCE = 600
 
 
 class Handler(socketserver.BaseRequestHandler):
@@ -29,6 +32,8 @@ class Handler(socketserver.BaseRequestHandler):
         with contextlib.suppress(OSError):
             while data := source.recv(PIECE):
                 self.server.note(data)
+                if self.server.slow and self.server.slow in data:
+                    self.server.go.wait(PATIENCE)
                 target.sendall(data)
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_WR)
@@ -46,12 +51,24 @@ class Relay(socketserver.ThreadingTCPServer):
         self.lock = threading.Lock()
         self.bytes = 0
         self.requests: list[str] = []
+        # What has this in it is handed on when there is a go.
+        self.slow, self.go = b"", threading.Event()
 
     def note(self, data: bytes) -> None:
         """Count it, and write down each request that begins in it: a client sends the whole head at once."""
         with self.lock:
             self.bytes += len(data)
             self.requests += [found.decode() for found in REQUEST.findall(data)]
+
+    @contextlib.contextmanager
+    def held(self, what: bytes) -> Iterator[None]:
+        """Hand on nothing that has this in it, until the end."""
+        self.slow = what
+        try:
+            yield
+        finally:
+            self.slow = b""
+            self.go.set()
 
     def forget(self) -> None:
         with self.lock:

@@ -169,18 +169,28 @@ def test_made_up_log_ins_hold_no_more_than_their_share(team: Team) -> None:
 
 def test_what_nobody_waits_for_any_more_is_not_done(team: Team) -> None:
     with away(team) as people:
+        # Who finds out waits otherwise than who comes later.
+        give_up(team, "of who is gone first")
         first = people.submit(team.make_run, "who still waits")
         assert waits([first], 2)
-        word = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
-        headers = {"Authorization": f"Basic {word}", "Content-Type": "application/json"}
-        with contextlib.closing(http.client.HTTPConnection(team.address)) as connection:
-            body = {"experiment_id": "0", "run_name": "of who is gone", "start_time": 1}
-            connection.request("POST", CREATE, json.dumps(body), headers)
-            time.sleep(2)
+        give_up(team, "of who is gone")
         time.sleep(1)
     assert first.result() == 200
+    # Nothing is on its way any more.
+    assert team.make_run("later") == 200
     found = team.runs()
-    assert ("who still waits" in found, "of who is gone" in found) == (True, False)
+    gone = ["of who is gone first" in found, "of who is gone" in found]
+    assert ("who still waits" in found, gone) == (True, [False, False])
+
+
+def give_up(team: Team, name: str) -> None:
+    """Post a run, and be gone before there is an answer."""
+    word = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+    headers = {"Authorization": f"Basic {word}", "Content-Type": "application/json"}
+    with contextlib.closing(http.client.HTTPConnection(team.address)) as connection:
+        body = {"experiment_id": "0", "run_name": name, "start_time": 1}
+        connection.request("POST", CREATE, json.dumps(body), headers)
+        time.sleep(2)
 
 
 def test_a_server_that_ends_keeps_nobody(postgresql: Database, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import typing as t
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent import futures
 from pathlib import Path
 
 import as_unit
@@ -42,6 +43,8 @@ BOTO = ("boto3", "botocore", "jmespath", "s3transfer")
 MEGABYTE = 1 << 20
 SIZE = 12 * MEGABYTE
 PARTS = 3
+# More than asyncio has threads for, on two processors.
+MANY = 10
 ARTIFACTS, AJAX = "/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/"
 TEAM = {
     "name": "nlp",
@@ -172,6 +175,23 @@ def test_what_is_large_goes_past_the_server_or_nothing_does(place: Place, tmp_pa
         went = {"server": place.server.bytes > SIZE, "signed": place.signed()}
         assert went == {"server": not place.on, "signed": ["GET"] * PARTS if place.on else []}
         assert place.on is (place.server.bytes < MEGABYTE)
+
+
+def test_a_store_that_is_slow_for_some_is_not_for_others(place: Place) -> None:
+    def put(name: str) -> int:
+        """Upload something small, past MLflow's client, which would wait and ask again."""
+        return place.reader.status("PUT", f"{ARTIFACTS}artifacts/{place.experiment}/{name}", ANN)
+
+    with futures.ThreadPoolExecutor(MANY + 1) as pool:
+        with place.store.held(b"/slow-"):
+            slow = [pool.submit(put, f"slow-{number}") for number in range(MANY)]
+            # Each of them is there, and none is through.
+            end = time.monotonic() + PATIENCE
+            while sum("/slow-" in it for it in place.store.requests) < MANY and time.monotonic() < end:
+                time.sleep(0.2)
+            assert pool.submit(put, "quick").result(PATIENCE) == 200
+            assert [it.result() for it in slow if it.done()] == []
+        assert {it.result() for it in slow} == {200}
 
 
 class Asked(t.NamedTuple):

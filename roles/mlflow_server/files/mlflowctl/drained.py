@@ -172,11 +172,13 @@ def admitted_if_not_ended(held: list[Team]) -> Iterator[None]:
     child = os.fork()
     if child == 0:
         # What is sent to a terminal or a job is not for it.
-        os.setsid()
-        os.close(ours)
-        if not os.read(end, 1):
-            admit_all(held)
-        os._exit(0)
+        try:
+            os.setsid()
+            os.close(ours)
+            if not os.read(end, 1):
+                admit_all(held)
+        finally:
+            os._exit(0)
     os.close(end)
     try:
         yield
@@ -184,7 +186,9 @@ def admitted_if_not_ended(held: list[Team]) -> Iterator[None]:
         admit_all(held)
         raise
     finally:
-        os.write(ours, b".")
+        # Whoever ends all of a unit has ended that one, too.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(ours, b".")
         os.close(ours)
         os.waitpid(child, 0)
 

@@ -6,11 +6,12 @@ import concurrent.futures
 import contextvars
 import json
 import sys
+import threading
 import time
 import types
 
 import pytest
-from mlflowctl.in_mlflow import asking, logins, outage
+from mlflowctl.in_mlflow import asking, logins, outage, waiting
 
 
 class OperationalError(Exception):
@@ -28,6 +29,7 @@ class Engine:
         self.dialect = types.SimpleNamespace(name=name, loaded_dbapi=driver)
         self.error = None
         self.tries = 0
+        self.url = types.SimpleNamespace(host="pg", port=5432, query={})
 
     def raw_connection(self):
         self.tries += 1
@@ -37,6 +39,7 @@ class Engine:
 
 
 connected = outage.patient(Engine.raw_connection)
+REACH = outage.reach
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +47,7 @@ def state(monkeypatch):
     """Know of no outage, and let everything take a moment."""
     found = outage.Outage()
     monkeypatch.setattr(outage, "outage", found)
+    monkeypatch.setattr(outage, "reach", Engine.raw_connection)
     monkeypatch.setattr(outage, "BETWEEN_TRIES", 0.05)
     monkeypatch.setattr(outage, "BETWEEN_LOOKS", 0.01)
     monkeypatch.setattr(logins, "known", {})
@@ -116,7 +120,7 @@ def test_another_error_ends_it(engine):
 
 
 def test_only_so_many_threads_wait(engine, monkeypatch):
-    monkeypatch.setattr(outage, "THREADS", 2)
+    monkeypatch.setattr(outage, "outage", outage.Outage(threading.Semaphore(2)))
     with concurrent.futures.ThreadPoolExecutor(5) as people:
         asked = [people.submit(in_request, connected, engine) for _number in range(5)]
         concurrent.futures.wait(asked, 1)
@@ -148,7 +152,66 @@ def test_who_is_to_stop_waits_no_longer(engine, state):
         outage.stop()
         with pytest.raises(OperationalError):
             asked.result(60)
-    assert state.threads == 0
+    assert [state.threads.acquire(blocking=False) for _number in range(outage.THREADS)] == [True] * outage.THREADS
+
+
+def test_whoever_waits_for_one_database_keeps_nobody_from_another(engine, monkeypatch):
+    people, other = Engine(), Engine()
+    other.url.host = "other"
+    other.error = OperationalError(REFUSED)
+    store = types.SimpleNamespace(engine=people)
+    monkeypatch.setitem(sys.modules, asking.AUTH, types.SimpleNamespace(store=store))
+    monkeypatch.setattr(outage, "SECONDS", 0.3)
+    # Given up, and away as before.
+    with pytest.raises(OperationalError):
+        in_request(connected, other)
+    assert outage.outage.since is None
+    monkeypatch.setattr(outage, "SECONDS", 60)
+    with concurrent.futures.ThreadPoolExecutor() as waiters:
+        asked = waiters.submit(in_request, connected, engine)
+        assert concurrent.futures.wait([asked], 0.3).not_done
+        engine.error = None
+        assert asked.result(60) is not None
+    other.error = None
+
+
+def test_who_is_gone_is_not_connected(engine):
+    def ask_and_go():
+        outage.request.get().is_gone = gone.is_set
+        return connected(engine)
+
+    gone = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor() as people:
+        asked = people.submit(in_request, ask_and_go)
+        assert concurrent.futures.wait([asked], 0.2).not_done
+        gone.set()
+        with pytest.raises(OperationalError):
+            asked.result(60)
+
+
+def test_where_no_thread_can_be_begun_nobody_waits(engine, state, monkeypatch):
+    def start(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(OperationalError):
+        in_request(connected, engine)
+    assert state.since is None
+
+
+@pytest.mark.parametrize(
+    ("driver", "named", "expected"),
+    [("psycopg", {}, 3), ("psycopg2", {"connect_timeout": "9"}, "9"), ("pg8000", {}, None)],
+)
+def test_a_try_has_an_end(driver, named, expected):
+    given = {}
+    dialect = types.SimpleNamespace(
+        driver=driver,
+        create_connect_args=lambda _url: ([], named),
+        connect=lambda **options: given.update(options),
+    )
+    REACH(types.SimpleNamespace(dialect=dialect, url=None))
+    assert given.get("connect_timeout") == expected
 
 
 class Client:
@@ -202,7 +265,7 @@ def mlflow(engine, is_looking_in_loop, reads_first=False):
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": body})
 
-    return outage.Patient(app)
+    return waiting.Patient(app)
 
 
 async def back_after(engine, seconds, *asked):
@@ -214,7 +277,7 @@ async def back_after(engine, seconds, *asked):
     return before, await asyncio.gather(*tasks)
 
 
-PIECES = [b"a" * outage.KEPT, b"b" * outage.KEPT, b"c"]
+PIECES = [b"a" * waiting.KEPT, b"b" * waiting.KEPT, b"c"]
 
 
 @pytest.mark.parametrize("is_looking_in_loop", [True, False])
@@ -247,7 +310,7 @@ def test_what_was_read_already_is_not_asked_for_again(engine):
 
 
 def test_who_is_known_waits_beside_strangers(engine, monkeypatch):
-    monkeypatch.setattr(outage, "MOST", {False: 2, True: 3})
+    monkeypatch.setattr(waiting, "MOST", {False: 2, True: 3})
     app = mlflow(engine, is_looking_in_loop=True)
     known = [Client(name=b"bob") for _number in range(4)]
     logins.known[logins.digest(known[0].scope["headers"])] = None
@@ -294,7 +357,7 @@ def test_who_is_gone_is_not_answered(engine):
         await inner.app(scope, receive, send)
 
     async def story():
-        patient = outage.Patient(app)
+        patient = waiting.Patient(app)
         gone = Client(path="/gone", goes_after=0.1)
         found = await back_after(engine, 0.4, Client(path="/stays").ask(patient), gone.ask(patient))
         return found[1]

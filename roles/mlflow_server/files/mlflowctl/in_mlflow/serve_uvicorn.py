@@ -15,11 +15,13 @@ What a lean environment leaves out, and a request asks for, is named in the jour
 Who may make what has a name of its own is in creators.py, how no job is begun in jobs.py, who gets an address in the
 store in presigned.py, what nobody names as a place in places.py and traces.py, and which paths nobody reads in
 plain.py. On which routes MLflow is made to ask for grants is in unchecked.py. What strangers make it say is little
-(lines.py), and who cannot be looked up is no stranger (away.py) and waits a while (outage.py).
+(lines.py), and who cannot be looked up is no stranger (away.py) and waits a while (outage.py, waiting.py).
 """
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import gc
 import importlib
 import os
@@ -46,6 +48,7 @@ from mlflowctl.in_mlflow import (
     room,
     traces,
     unchecked,
+    waiting,
 )
 
 PROTOCOLS = {
@@ -57,6 +60,9 @@ CYCLE = "RequestResponseCycle"
 # How long a whole head of a request may take, and how long nothing may come of a body, or be taken of an answer.
 SECONDS = {"head": 60, "body": 60, "answer": 300}
 SECONDS_BETWEEN_LOOKS = 10
+# How many artifacts may be moved at once, and grants on them looked up. MLflow does so in the threads of asyncio, of
+# which there are 4 more than processors: those who wait for a slow store would keep all others from theirs.
+TRANSFERS = 16
 # How many connections there may be before those go that are waited for: what a team is promised, of which each worker
 # has a part. More are let in, so that who comes then is not turned away.
 PROMISED = 1024
@@ -216,6 +222,7 @@ def watch_the_application() -> None:
     load = config.load
 
     def load_watched(self: Any) -> None:
+        asyncio.get_running_loop().set_default_executor(concurrent.futures.ThreadPoolExecutor(TRANSFERS))
         gc.disable()
         load(self)
         # MLflow has none; where a package brings what speaks it, whoever asks is not followed.
@@ -227,7 +234,7 @@ def watch_the_application() -> None:
         traces.close()
         unchecked.close()
         presigned.close()
-        inner = plain.Plain(jobs.around(outage.around(room.around(away.around(self.loaded_app)))))
+        inner = plain.Plain(jobs.around(waiting.around(room.around(away.around(self.loaded_app)))))
         watched = audit.around(creators.around(inner))
         if watched is not inner or asking.AUTH in sys.modules:
             asking.follow()
