@@ -13,22 +13,19 @@ from ._claims import declared_things, foreign_locations, kept_creators
 from ._declared import access_problems
 from ._dialect import RANKS, Grant, Holder, Resource, refuse_denial
 from ._errors import InvalidRequest
-from ._gateway import DEFINITION, ENDPOINT, wanted_models
-from ._kinds import ALWAYS, DECLARED
-from ._making import thing_steps, without_grants, without_taken
+from ._kinds import DECLARED
+from ._making import note_missing, note_taken, rename_steps, thing_steps
 from ._people import (
     Levels,
     grant_steps,
     group_steps,
     refuse_unknown_things,
-    spell,
     spoken_kinds,
     stale_steps,
     user_steps,
 )
 from ._server import Server
 from ._steps import TAKE, Step
-from ._things import rename_step
 
 Declaration = t.Dict[str, t.Any]
 
@@ -39,8 +36,7 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
     What only things on the server are in the way of is noted there as refused: whoever made those stops nothing else.
     """
     refuse_what_cannot_work(server, declared)
-    kinds = kinds_of(declared)
-    whole = declared = without_taken(server, declared)
+    kinds, whole = kinds_of(declared), declared
     levels = user_levels(declared)
     if declared["on_missing_roles"] == "expand" and not server.can("groups"):
         levels = expanded(levels, declared["groups"])
@@ -48,11 +44,10 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
     refuse_denied_members(server, declared, levels)
     refuse_unknown_kinds(server, declared, levels)
     steps = rename_steps(server, declared)
-    missing = missing_things(server, whole)
-    declared = without_grants(declared, missing)
-    levels = {user: {thing: own[thing] for thing in own if thing not in missing} for user, own in levels.items()}
-    steps += stale_steps(server, kinds)
+    note_taken(server, declared)
     things = thing_steps(server, declared)
+    note_missing(server, whole)
+    steps += stale_steps(server, kinds)
     steps += [step for step in things if step.phase != TAKE]
     exclusive = declared["policy"] == "exclusive"
     for wanted in declared["groups"]:
@@ -79,19 +74,6 @@ def kinds_of(declared: Declaration) -> set[str]:
     named = [resource for holder in holders for resource in wanted_grants(holder["grants"] or [])]
     things = [kind for kind in DECLARED if declared[f"{kind}s"]]
     return spoken_kinds(named, [*declared["kinds"], *things])
-
-
-def rename_steps(server: Server, declared: Declaration) -> list[Step]:
-    """Renames; all that is planned after them sees the new names."""
-    steps = []
-    for kind in ALWAYS:
-        for wanted in declared[f"{kind}s"]:
-            things = server.directory.things(kind)
-            old, new = wanted["rename_from"], wanted["name"]
-            if old in things and new not in things:
-                steps.append(rename_step(server.client, kind, things[old], new))
-                server.rename(kind, old, new)
-    return steps
 
 
 def user_levels(declared: Declaration) -> dict[str, Levels]:
@@ -216,23 +198,6 @@ def refuse_unknown_kinds(server: Server, declared: Declaration, levels: dict[str
             refuse_unknown_things(server, Holder("group", group["name"]), wanted_grants(group["grants"] or []))
     for name, wanted in levels.items():
         refuse_unknown_things(server, Holder("user", name), wanted)
-
-
-def missing_things(server: Server, declared: Declaration) -> set[Resource]:
-    """What is not there, so that nothing can be granted on it. The renames have to be planned before."""
-    there = [(kind, thing) for kind in DECLARED for thing in declared[f"{kind}s"] if thing["state"] == "present"]
-    made = {(kind, thing["name"]) for kind, thing in there}
-    # An endpoint makes its models.
-    made |= {(DEFINITION, model["name"]) for kind, thing in there if kind == ENDPOINT for model in wanted_models(thing)}
-    missing = set()
-    for key in ("users", "groups"):
-        for holder in declared[key]:
-            for resource in wanted_grants(holder["grants"] or []):
-                if resource not in made and not server.directory.exists(*resource):
-                    missing.add(resource)
-                    problem = f"{key}: {holder['name']}: grants: {spell(resource)} does not exist on the server"
-                    server.refused.append(problem)
-    return missing
 
 
 def refuse_denied_members(server: Server, declared: Declaration, levels: dict[str, Levels]) -> None:

@@ -10,79 +10,111 @@ import typing as t
 from ._arguments import wanted_grants
 from ._dialect import Resource
 from ._errors import InvalidRequest
-from ._gateway import endpoint_steps, secret_steps
+from ._gateway import DEFINITION, ENDPOINT, SECRET, endpoint_steps, secret_steps, wanted_models
 from ._kept import Kept
+from ._kinds import ALWAYS, DECLARED
 from ._listed import Facts
+from ._people import spell
 from ._server import Server
 from ._steps import Step
-from ._things import experiment_steps, model_steps, tagged_prompt_steps
+from ._things import experiment_steps, model_steps, rename_step, tagged_prompt_steps
 from ._webhooks import find_webhook, webhook_steps, webhooks
 
 # Of two kinds that MLflow keeps as one, the other.
 OTHER = {"registered_model": "prompt", "prompt": "registered_model"}
 
 
-def thing_steps(server: Server, declared: Facts) -> list[Step]:
-    """Bring about all that is declared by name. Nothing of it is asked about where nothing is declared."""
-    steps: list[Step] = []
-    there = server.directory
-    for wanted in declared["experiments"]:
-        present = there.experiments.get(wanted["name"])
-        steps += _possible(server, experiment_steps, present, wanted, there.add_experiment)
-    for wanted in declared["registered_models"]:
-        steps += _possible(server, model_steps, there.things("registered_model").get(wanted["name"]), wanted)
-    for wanted in declared["prompts"]:
-        steps += _possible(server, tagged_prompt_steps, there.things("prompt").get(wanted["name"]), wanted)
-    kept = Kept(declared["secrets_file"])
-    for wanted in declared["gateway_secrets"]:
-        steps += secret_steps(server.client, server.directory, wanted, kept)
-    secrets = {secret["name"] for secret in declared["gateway_secrets"] if secret["state"] == "present"}
-    for wanted in declared["gateway_endpoints"]:
-        steps += endpoint_steps(server.client, server.directory, wanted, secrets)
-    if declared["webhooks"]:
-        found = webhooks(server.client)
-        for wanted in declared["webhooks"]:
-            steps += webhook_steps(server.client, find_webhook(found, wanted["name"]), wanted, kept)
+def rename_steps(server: Server, declared: Facts) -> list[Step]:
+    """Renames; all that is planned after them sees the new names."""
+    steps = []
+    for kind in ALWAYS:
+        for wanted in declared[f"{kind}s"]:
+            things = server.directory.things(kind)
+            old, new = wanted["rename_from"], wanted["name"]
+            if old not in things or new in things or _is_other(server, kind, new):
+                continue
+            try:
+                steps.append(rename_step(server.client, kind, things[old], new))
+            except InvalidRequest as refusal:
+                # Nothing new is made in its place, or it could never be renamed.
+                server.leave(Resource(kind, new), str(refusal), old)
+            else:
+                server.rename(kind, old, new)
     return steps
 
 
-def _possible(server: Server, steps: t.Callable[..., list[Step]], *about: t.Any) -> list[Step]:
-    """The steps for one thing; none where it is there in a way that cannot be changed, as somebody has made it so."""
-    try:
-        return steps(server.client, *about)
-    except InvalidRequest as refusal:
-        server.refused.append(str(refusal))
-        return []
-
-
-def without_taken(server: Server, declared: Facts) -> Facts:
-    """The declaration without models that are prompts on the server, the other way round, and grants on them.
+def note_taken(server: Server, declared: Facts) -> None:
+    """Note models that are prompts on the server, and the other way round. The renames have to be planned before.
 
     MLflow has one name for both, and whoever makes things there is quicker than a declaration.
     """
-    taken = set()
     for kind, other in OTHER.items():
         for wanted in declared[f"{kind}s"]:
             name = wanted["name"]
-            if wanted["state"] == "absent" or name in server.directory.things(kind):
-                continue
-            if name in server.directory.things(other):
-                taken.add(Resource(kind, name))
-                server.refused.append(
+            if wanted["state"] == "present" and _is_other(server, kind, name):
+                why = (
                     f"{kind}s: '{name}' is a {other} on the server; MLflow has one name for both; remove that one, or "
                     "declare another name"
                 )
-    left = without_grants(declared, taken)
-    for kind in OTHER:
-        left[f"{kind}s"] = [it for it in declared[f"{kind}s"] if Resource(kind, it["name"]) not in taken]
-    return left
+                server.leave(Resource(kind, name), why, wanted.get("rename_from"))
 
 
-def without_grants(declared: Facts, things: set[Resource]) -> Facts:
-    """The declaration without the grants of users and groups on these."""
+def _is_other(server: Server, kind: str, name: str) -> bool:
+    """Whether something of the other kind has the name."""
+    if kind not in OTHER or name in server.directory.things(kind):
+        return False
+    return name in server.directory.things(OTHER[kind])
 
-    def kept(grants: list[Facts] | None) -> list[Facts] | None:
-        return grants and [each for each in grants if not things & set(wanted_grants([each]))]
 
-    holders = {key: [{**it, "grants": kept(it["grants"])} for it in declared[key]] for key in ("users", "groups")}
-    return {**declared, **holders}
+def thing_steps(server: Server, declared: Facts) -> list[Step]:
+    """Bring about all that is declared by name. Nothing of it is asked about where nothing is declared."""
+    client, there, kept = server.client, server.directory, Kept(declared["secrets_file"])
+    steps: list[Step] = []
+
+    def add(kind: str, steps_of: t.Callable[[Facts], list[Step]]) -> None:
+        for wanted in declared[f"{kind}s"]:
+            if Resource(kind, wanted["name"]) in server.unmade:
+                continue
+            try:
+                steps.extend(steps_of(wanted))
+            except InvalidRequest as refusal:
+                # Somebody has made or removed something, so that it cannot become what is declared.
+                server.refused.append(str(refusal))
+                server.unmade.update(_absent(server, kind, wanted))
+
+    def find(kind: str, wanted: Facts) -> Facts | None:
+        return there.things(kind).get(wanted["name"])
+
+    add("experiment", lambda it: experiment_steps(client, find("experiment", it), it, there.add_experiment))
+    add("registered_model", lambda it: model_steps(client, find("registered_model", it), it))
+    add("prompt", lambda it: tagged_prompt_steps(client, find("prompt", it), it))
+    add(SECRET, lambda it: secret_steps(client, there, it, kept))
+    present = {it["name"] for it in declared[f"{SECRET}s"] if it["state"] == "present"}
+    secrets = {name for name in present if Resource(SECRET, name) not in server.unmade}
+    add(ENDPOINT, lambda it: endpoint_steps(client, there, it, secrets))
+    found = webhooks(client) if declared["webhooks"] else []
+    add("webhook", lambda it: webhook_steps(client, find_webhook(found, it["name"]), it, kept))
+    return steps
+
+
+def _absent(server: Server, kind: str, wanted: Facts) -> t.Iterator[Resource]:
+    """What of a thing, and of what is made with it, is not on the server."""
+    models = wanted_models(wanted) if kind == ENDPOINT else []
+    for thing in (Resource(kind, wanted["name"]), *(Resource(DEFINITION, model["name"]) for model in models)):
+        # Nobody has grants on webhooks.
+        if thing.kind in server.directory.kinds and thing.key not in server.directory.things(thing.kind):
+            yield thing
+
+
+def note_missing(server: Server, declared: Facts) -> None:
+    """Note what is granted on and not there. All that is made has to be planned before."""
+    there = [(kind, thing) for kind in DECLARED for thing in declared[f"{kind}s"] if thing["state"] == "present"]
+    made = {(kind, thing["name"]) for kind, thing in there}
+    # An endpoint makes its models.
+    made |= {(DEFINITION, model["name"]) for kind, thing in there if kind == ENDPOINT for model in wanted_models(thing)}
+    for key in ("users", "groups"):
+        for holder in declared[key]:
+            for resource in wanted_grants(holder["grants"] or []) if holder["state"] == "present" else ():
+                if resource not in made and not server.directory.exists(*resource):
+                    problem = f"{key}: {holder['name']}: grants: {spell(resource)} does not exist on the server"
+                    server.leave(resource, problem)

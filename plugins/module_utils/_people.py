@@ -101,10 +101,13 @@ def grant_steps(
     """Bring the holder's grants on these kinds about; C(surplus) says which of those not wanted are revoked."""
     present = server.grants(holder, kinds)
     who = called(holder)
+    # What is denied to them and not there may have another name by now: then it stays denied under that.
+    keeps = {level for thing, level in wanted.items() if thing in server.unmade and level == "DENY"}
+    wanted = server.possible(wanted)
     steps = [
         Step(TAKE, f"- {who} {grant.level} {spell(resource)}", partial(_revoke, server, holder, resource, grant))
         for resource, grant in present.items()
-        if resource not in wanted and surplus(resource, grant)
+        if resource not in wanted and grant.level not in keeps and surplus(resource, grant)
     ]
     for resource, level in wanted.items():
         refuse_unknown_words(server, holder, resource, level)

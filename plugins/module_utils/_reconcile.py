@@ -10,9 +10,10 @@ import typing as t
 from ._access import Declaration, access_steps, access_warnings, left_grants
 from ._access_arguments import refuse_empty
 from ._client import Client
-from ._errors import RequestRefused
+from ._errors import LONGEST, RequestRefused
 from ._server import Server
 from ._steps import in_order, lines
+from ._text import cut
 
 OBSERVATIONS = 3
 
@@ -31,8 +32,8 @@ class Done(t.NamedTuple):
 
     @property
     def problem(self) -> str:
-        """The same in one message."""
-        return "; ".join(self.refused)
+        """The same in one message; of many, the first ones."""
+        return cut("; ".join(self.refused), LONGEST)
 
 
 def reconcile(client: Client, declared: Declaration) -> Done:

@@ -36,6 +36,10 @@ class Server:
         self._known: dict[tuple[str, str], bool] = {}
         # What of a declaration it keeps from being brought about, and why.
         self.refused: list[str] = []
+        # What of it will not be there, so that nothing can be granted on it.
+        self.unmade: set[Resource] = set()
+        # Of that, what could only not be renamed, by the name that it was to have.
+        self.former: dict[Resource, Resource] = {}
 
     def can(self, feature: str) -> bool:
         """Whether its version has what is asked for."""
@@ -114,6 +118,18 @@ class Server:
                 grant = user.grants.pop(Resource(kind, old), None)
                 if grant:
                     user.grants[Resource(kind, new)] = grant
+
+    def leave(self, thing: Resource, why: str, rename_from: str | None = None) -> None:
+        """Note that a declared thing will not be there."""
+        self.refused.append(why)
+        self.unmade.add(thing)
+        if rename_from is not None and rename_from in self.directory.things(thing.kind):
+            self.former[thing] = Resource(thing.kind, rename_from)
+
+    def possible(self, wanted: dict[Resource, str]) -> dict[Resource, str]:
+        """The levels on what will be there. What could not be renamed has them under its former name."""
+        there = {thing: level for thing, level in wanted.items() if thing not in self.unmade}
+        return {**there, **{self.former[thing]: level for thing, level in wanted.items() if thing in self.former}}
 
     def stale_grants(self, kinds: t.Container[str] = KINDS) -> list[StaleGrant]:
         """Those on things of these kinds that have outlived them."""

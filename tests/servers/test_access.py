@@ -202,6 +202,133 @@ def test_what_somebody_has_removed_keeps_nobody_else_from_theirs(lab, team):
     assert set(lab.reader.user(ann)["grants"]) == {("experiment", numbers(lab, team)[0])}
 
 
+def login(declared, number):
+    """Who one of the people is to the server."""
+    return declared["users"][number]["name"], declared["users"][number]["password"]
+
+
+def removing_eve(lab, team):
+    """Take eve out of a declaration that something is in the way of: she goes, as predicted; message and lines."""
+    eve = names(team, "users")[2]
+    team["users"][2]["state"] = "absent"
+    team["experiments"][1]["grants"].pop(eve, None)
+    predicted = lab.run("access", check=True, **team)
+    done = lab.run("access", **team)
+    assert (predicted["msg"], predicted["access"]) == (done["msg"], done["access"])
+    assert f"- user {eve}" in done["access"]["changes"]
+    assert lab.reader.user(eve) is None
+    again = lab.run("access", **team)
+    assert (again["failed"], again["changed"], lab.proxy.writes) == (True, False, [])
+    assert again["msg"] == done["msg"]
+    return done["msg"], done["access"]["changes"]
+
+
+def test_a_rename_takes_no_denial_away(lab, team, some):
+    if lab.version < (3, 17):
+        pytest.skip("no DENY beside a grant on all")
+    ann, secret = names(team, "users")[0], some("secret of bob")
+    lab.ok("access", **team)
+    experiments = "/api/2.0/mlflow/experiments/"
+    number = lab.reader.ask("POST", f"{experiments}create", login(team, 1), name=secret)["experiment_id"]
+    team["users"][0]["grants"] = [
+        {"experiment": "*", "permission": "READ"},
+        {"experiment": secret, "permission": "DENY"},
+    ]
+    lab.converge("access", **team)
+
+    def sees():
+        return lab.reader.status("GET", f"{experiments}get", login(team, 0), experiment_id=number)
+
+    assert sees() == 403
+    renamed = some("another name")
+    lab.reader.ask("POST", f"{experiments}update", login(team, 1), experiment_id=number, new_name=renamed)
+    told, changes = removing_eve(lab, team)
+    assert told == f"users: {ann}: grants: experiment {secret} does not exist on the server"
+    assert not any(renamed in line for line in changes)
+    assert sees() == 403
+    # Once nobody declares it any more, it goes.
+    team["users"][0]["grants"].pop()
+    assert f"- {ann} DENY experiment {renamed}" in lab.converge("access", **team)["access"]["changes"]
+
+
+def test_a_secret_of_another_provider_keeps_nobody_else_from_theirs(lab, team, some):
+    if lab.version < (3, 13):
+        pytest.skip("no gateway whose secrets people make")
+    lab.ok("access", users=team["users"])
+    ann, name, endpoint = names(team, "users")[0], some("key"), some("judge")
+    value = {"api_key": f"sk-{some('value')}"}
+    create = "/api/3.0/mlflow/gateway/secrets/create"
+    body = {"secret_name": name, "secret_value": value, "provider": "openai"}
+    assert lab.reader.status("POST", create, login(team, 1), **body) == 200
+    team["gateway_secrets"] = [
+        {"name": name, "provider": "anthropic", "values": value},
+        # One that was removed, and whose values nobody has kept.
+        {"name": some("gone")},
+    ]
+    model = {"provider": "openai", "model": "gpt", "secret": some("gone")}
+    team["gateway_endpoints"] = [{"name": endpoint, "models": [model], "grants": {ann: "USE"}}]
+    team["users"][0]["grants"] = [{"gateway_model_definition": endpoint, "permission": "USE"}]
+    told, _changes = removing_eve(lab, team)
+    assert told == (
+        f"provider: MLflow cannot change that of gateway_secret '{name}'; use another name; "
+        f"values: gateway_secret '{some('gone')}' does not exist yet and needs values; "
+        f"models: gateway_endpoint '{endpoint}': there is no gateway_secret '{some('gone')}'"
+    )
+    team["gateway_secrets"][0]["provider"] = "openai"
+    team["gateway_secrets"][1].update(provider="openai", values=value)
+    done = lab.converge("access", **team)
+    assert f"+ {ann} USE gateway_endpoint {endpoint}" in done["access"]["changes"]
+
+
+def test_two_webhooks_of_one_name_keep_nobody_from_theirs(lab, team, some):
+    if lab.version < (3, 17):
+        pytest.skip("what is there is the same for all")
+    webhook = {"name": some("deploy"), "url": "https://deploy.example.org/x", "events": ["prompt.created"]}
+    lab.ok("access", users=team["users"])
+    events = [{"entity": "PROMPT", "action": "CREATED"}]
+    for _each in range(2):
+        lab.reader.ask("POST", "/api/2.0/mlflow/webhooks", **{**webhook, "events": events})
+    told, _changes = removing_eve(lab, {**team, "webhooks": [webhook]})
+    assert told == f"webhooks: 2 on the server are called '{webhook['name']}'; leave one of them there"
+
+
+def test_an_alias_on_what_somebody_has_removed_grants_on_nothing(lab, team):
+    ann, model = names(team, "users")[0], names(team, "registered_models")[0]
+    lab.ok("access", **team)
+    lab.ok("registered_model", name=model, state="absent")
+    team["registered_models"][0]["aliases"] = {"champion": 3}
+    told, changes = removing_eve(lab, team)
+    assert told == f"aliases: champion: registered_model '{model}' has no version 3"
+    assert not any(line.startswith("+") for line in changes)
+    assert ("registered_model", model) not in lab.reader.user(ann)["grants"]
+
+
+def test_what_could_not_be_renamed_has_its_grants_under_its_former_name(lab, team, some, taken):
+    ann, bob = names(team, "users")[:2]
+    old, new = some("old"), names(team, "registered_models")[0]
+    lab.ok("registered_model", name=old)
+    former = some("deleted")
+    number = lab.reader.ask("POST", "/api/2.0/mlflow/experiments/create", name=former)["experiment_id"]
+    for who in (ann, bob):
+        lab.reader.grant(who, "registered_model", old, "EDIT")
+        lab.reader.grant(who, "experiment", number, "EDIT")
+    lab.ok("experiment", name=former, state="absent")
+    team["registered_models"][0]["rename_from"] = old
+    renamed = {"name": some("renamed"), "rename_from": former, "grants": {ann: "EDIT", bob: "READ"}}
+    team["experiments"].append(renamed)
+    told, _changes = removing_eve(lab, team)
+    assert f"rename_from: experiment '{former}' was deleted; restore it first; " in told
+    assert f"'{new}' is a prompt on the server" in told
+    hers, his = (lab.reader.user(who)["grants"] for who in (ann, bob))
+    assert (hers[("registered_model", old)], hers[("experiment", number)]) == ("EDIT", "EDIT")
+    # Who is not to have any of it loses it all the same.
+    assert (his.get(("registered_model", old)), his[("experiment", number)]) == (None, "READ")
+    taken()
+    lab.reader.ask("POST", "/api/2.0/mlflow/experiments/restore", experiment_id=number)
+    lab.converge("access", **team)
+    assert lab.reader.user(ann)["grants"][("registered_model", new)] == "EDIT"
+
+
 def test_places_that_the_server_chose_are_no_reason_to_warn(lab, team):
     for declared in (team, team, {**team, "artifact_root": "s3://elsewhere/vision"}):
         assert "keeps its artifacts at" not in str(lab.ok("access", **declared).get("warnings"))
