@@ -144,16 +144,17 @@ def test_what_has_two_routes_leads_to_nobody_elses(venv: str, tmp_path: Path) ->
         reader = reader_for(uri, ADMIN, (3, 17))
         for who in (ANN, EVE):
             reader.create_user(*who)
-        (hers, run), (_, evil) = (begun(reader, who) for who in (ANN, EVE))
+        (hers, run), (_own, evil) = (begun(reader, who) for who in (ANN, EVE))
         within = f"{hers}/{run}/artifacts"
         (home / "artifacts" / within).mkdir(parents=True)
         (home / "artifacts" / within / "secret.json").write_text("{}")
 
         def answered(who: tuple[str, str], number: str, path: str) -> list[int]:
-            wanted = "secret.json" if not path else f"{path}/secret.json"
+            found = {"run_uuid": number, "path": f"{path}/secret.json".lstrip("/")}
+            listed = {"run_id": number, **dict.fromkeys(["path"] if path else [], path)}
             return [
-                reader.status("GET", "/get-artifact", who, run_uuid=number, path=wanted),
-                reader.status("GET", V2 + "artifacts/list", who, run_id=number, **({"path": path} if path else {})),
+                reader.status("GET", "/get-artifact", who, **found),
+                reader.status("GET", V2 + "artifacts/list", who, **listed),
             ]
 
         assert answered(ANN, run, "") == [200, 200]

@@ -3,7 +3,7 @@
 MLflow asks of which run or logged model the source of a model's version is where it is on the server's disk or passed
 on by it (`mlflow-artifacts:`). One in the store behind it, such as `s3://`, it reads with its own key for whoever has
 the version. It lets the artifacts of an experiment be within those of any other, where files are then added to what is
-others'. Up to 3.16 it takes the address of a server for a place, too, and of one with two routes what is between them.
+others'. Up to 3.16 a place may be an address of a server, too; in one with two routes, it reads what is between them.
 Where the data of traces are is in traces.py.
 """
 
