@@ -149,22 +149,18 @@ def test_what_has_two_routes_leads_to_nobody_elses(venv: str, tmp_path: Path) ->
         (home / "artifacts" / within).mkdir(parents=True)
         (home / "artifacts" / within / "secret.json").write_text("{}")
 
-        def answered(who: tuple[str, str], number: str, path: str) -> list[int]:
-            found = {"run_uuid": number, "path": f"{path}/secret.json".lstrip("/")}
-            listed = {"run_id": number, **dict.fromkeys(["path"] if path else [], path)}
-            return [
-                reader.status("GET", "/get-artifact", who, **found),
-                reader.status("GET", V2 + "artifacts/list", who, **listed),
-            ]
+        def answered(who: tuple[str, str], **wanted: str) -> list[int]:
+            read = reader.status("GET", "/get-artifact", who, **wanted)
+            return [read, reader.status("GET", V2 + "artifacts/list", who, run_id=wanted["run_uuid"])]
 
-        assert answered(ANN, run, "") == [200, 200]
-        assert answered(EVE, run, "") == [403, 403]
-        for between, path in (("", within), (hers, f"{run}/artifacts"), (within, "")):
+        assert answered(ANN, run_uuid=run, path="secret.json") == [200, 200]
+        assert answered(EVE, run_uuid=run, path="secret.json") == [403, 403]
+        for between, path in (("", f"{within}/"), (hers, f"{run}/artifacts/"), (within, "")):
             place = f"http://x{ROUTE}{between}{ROUTE}x/{evil}/artifacts"
             database = sqlite3.connect(home / "mlflow.db", timeout=60)
             with contextlib.closing(database), database:
                 database.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (place, evil))
-            assert answered(EVE, evil, path) == [400, 400], place
+            assert answered(EVE, run_uuid=evil, path=f"{path}secret.json") == [400, 400], place
         values = {"name": "two routes", "artifact_location": f"http://x{ROUTE}{ROUTE}x"}
         assert reader.status("POST", V2 + "experiments/create", EVE, **values) == 400
 
