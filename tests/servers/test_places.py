@@ -18,6 +18,7 @@ from mlflow_reader import V2, V3, Reader, reader_for
 ADMIN, ANN, EVE = "the admin's own word", ("ann", "a word of ann's"), ("eve", "a word of eve's")
 # Nothing is read from there here.
 BUCKET = "s3://bucket/nlp"
+ROUTE = "/api/2.0/mlflow-artifacts/artifacts/"
 OWN_PLACE, KIND, ARCHIVE = "mlflow.artifactLocation", "mlflow.trace.spansLocation", "mlflow.trace.archiveLocation"
 # A trace by OpenTelemetry, with tags.
 TELEMETRY = """
@@ -132,6 +133,42 @@ def test_an_experiment_is_not_within_one_that_its_creator_may_not_edit(place: Pl
     # Where she may edit, and where nobody is.
     for own in (f"mlflow-artifacts:/{place.experiment}", "mlflow-artifacts:/elsewhere/1", "s3://else/nlp/1"):
         assert answered(EVE, own) == 200, own
+
+
+@pytest.mark.parametrize("venv", [project.MLFLOW.name, *project.next_mlflows()])
+def test_what_has_two_routes_leads_to_nobody_elses(venv: str, tmp_path: Path) -> None:
+    """As in the database of a server of MLflow 3.16, which took it."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    with as_unit.serving(project.BUILD / venv, home, ADMIN) as uri:
+        reader = reader_for(uri, ADMIN, (3, 17))
+        for who in (ANN, EVE):
+            reader.create_user(*who)
+        (hers, run), (_own, evil) = (begun(reader, who) for who in (ANN, EVE))
+        within = f"{hers}/{run}/artifacts"
+        (home / "artifacts" / within).mkdir(parents=True)
+        (home / "artifacts" / within / "secret.json").write_text("{}")
+
+        def answered(who: tuple[str, str], **wanted: str) -> list[int]:
+            read = reader.status("GET", "/get-artifact", who, **wanted)
+            return [read, reader.status("GET", V2 + "artifacts/list", who, run_id=wanted["run_uuid"])]
+
+        assert answered(ANN, run_uuid=run, path="secret.json") == [200, 200]
+        assert answered(EVE, run_uuid=run, path="secret.json") == [403, 403]
+        for between, path in (("", f"{within}/"), (hers, f"{run}/artifacts/"), (within, "")):
+            place = f"http://x{ROUTE}{between}{ROUTE}x/{evil}/artifacts"
+            database = sqlite3.connect(home / "mlflow.db", timeout=60)
+            with contextlib.closing(database), database:
+                database.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (place, evil))
+            assert answered(EVE, run_uuid=evil, path=f"{path}secret.json") == [400, 400], place
+        values = {"name": "two routes", "artifact_location": f"http://x{ROUTE}{ROUTE}x"}
+        assert reader.status("POST", V2 + "experiments/create", EVE, **values) == 400
+
+
+def begun(reader: Reader, who: tuple[str, str]) -> tuple[str, str]:
+    """Return the numbers of an experiment and a run in it that somebody makes."""
+    experiment = reader.ask("POST", V2 + "experiments/create", who, name=f"{who[0]}s own")["experiment_id"]
+    return experiment, reader.ask("POST", V2 + "runs/create", who, experiment_id=experiment)["run"]["info"]["run_id"]
 
 
 def test_the_number_of_a_run_is_no_grant_on_it(place: Place) -> None:

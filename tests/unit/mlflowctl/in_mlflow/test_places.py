@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
+import sys
+import types
 import typing as t
 from pathlib import Path
 
@@ -68,3 +71,27 @@ def test_where_the_store_is_a_directory(
 def test_where_it_is_a_bucket(monkeypatch: pytest.MonkeyPatch, place: str, found: list[t.Any]) -> None:
     monkeypatch.setenv("MLFLOW_ARTIFACTS_DESTINATION", "s3://bucket/nlp")
     assert places.experiments_at(place) == found
+
+
+class Refused(Exception):
+    """What stands for MLflow's exception."""
+
+    @classmethod
+    def invalid_parameter_value(cls, message: str) -> Refused:
+        return cls(message)
+
+
+@pytest.mark.parametrize("more", ["", "x", "1/run/artifacts", "1/api/2.0/mlflow-artifacts/artifacts"])
+@pytest.mark.parametrize("scheme", ["http://x", "https://x:80", "HTTP://", "mlflow-artifacts:"])
+def test_what_has_two_routes_is_nowhere(monkeypatch: pytest.MonkeyPatch, scheme: str, more: str) -> None:
+    """MLflow, of which this is the line, takes what is between them."""
+    monkeypatch.setitem(sys.modules, "mlflow.exceptions", types.SimpleNamespace(MlflowException=Refused))
+
+    def destination(proxied_artifact_root: str, relative_path: str | None = None) -> str:
+        return posixpath.join(proxied_artifact_root.split(places.ROUTE)[1].lstrip("/"), relative_path or "")
+
+    found = places.of_one_route(destination)
+    assert found(f"{scheme}{places.ROUTE}{more}", "x") == posixpath.join(more, "x")
+    for between in ("", "1", "1/.."):
+        with pytest.raises(Refused, match="twice"):
+            found(proxied_artifact_root=f"{scheme}{places.ROUTE}{between}{places.ROUTE}{more}", relative_path="1")

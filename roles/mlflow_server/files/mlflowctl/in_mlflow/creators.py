@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from mlflowctl.in_mlflow import parts
 from mlflowctl.in_mlflow.asking import Asked, asking, auth_of_mlflow
 
 # Where the names of those stand who may; everybody may where it is not set.
@@ -86,11 +87,9 @@ def around(app: Any) -> Any:
         return app
     event: Any = importlib.import_module("sqlalchemy.event")
     for (module, table), what in {**ALWAYS, **LATER}.items():
+        if (module, table) in ALWAYS:
+            parts.needed(module, table, f"nobody could be kept from making {what}")
         found = getattr(importlib.import_module(module), table, None)
-        if found is None and (module, table) in ALWAYS:
-            raise RuntimeError(
-                f"this MLflow has no {table} in {module}, so that nobody could be kept from making {what}"
-            )
         if found is not None:
             event.listen(found, "after_insert", refusal(path, what), propagate=True)
     return Alone(app)

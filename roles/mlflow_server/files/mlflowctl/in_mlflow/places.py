@@ -3,7 +3,8 @@
 MLflow asks of which run or logged model the source of a model's version is where it is on the server's disk or passed
 on by it (`mlflow-artifacts:`). One in the store behind it, such as `s3://`, it reads with its own key for whoever has
 the version. It lets the artifacts of an experiment be within those of any other, where files are then added to what is
-others'. Where the data of traces are is in traces.py.
+others'. Up to 3.16 a place may be an address of a server, too; in one with two routes, it reads what is between them.
+Where the data of traces are is in traces.py.
 """
 
 from __future__ import annotations
@@ -17,16 +18,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from mlflowctl.in_mlflow import asking, creators
+from mlflowctl.in_mlflow import asking, creators, parts
 
 HANDLERS = "mlflow.server.handlers"
 STORES = ("MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_DEFAULT_ARTIFACT_ROOT")
 # Whether a source has to be within the run or logged model that is named with it. MLflow has it from 3.17 on.
 IS_OF_A_RUN = "_is_mlflow_artifact_source"
-STORE, MAY = "mlflow.store.tracking.sqlalchemy_store", "_get_experiment_permission"
+STORE, KIND, CREATE = "mlflow.store.tracking.sqlalchemy_store", "SqlAlchemyStore", "create_experiment"
+MAY = "_get_experiment_permission"
 # What is passed on by the server stands behind this, where a place is the address of a server.
 ROUTE = "/api/2.0/mlflow-artifacts/artifacts/"
+# Where in the server's store that is.
+DESTINATION = "_get_proxied_run_artifact_destination_path"
 LOCAL, SERVED = ("", "file"), ("mlflow-artifacts", "http", "https")
+OPEN = "people could name places of others as their own"
 
 
 def is_in_a_store(place: str) -> bool:
@@ -89,6 +94,7 @@ def look_where(create: Callable[..., Any]) -> Callable[..., Any]:
     def made(self: Any, name: str, artifact_location: str | None = None, *others: Any, **options: Any) -> Any:
         request = asking.asking.get()
         if artifact_location and request is not None:
+            refuse_two_routes(artifact_location)
             auth, who = asking.auth_of_mlflow(), request.user
             for number in experiments_at(artifact_location):
                 if who is None or not (creators.is_admin(who) or getattr(auth, MAY)(number, who).can_update):
@@ -96,6 +102,26 @@ def look_where(create: Callable[..., Any]) -> Callable[..., Any]:
         return create(self, name, artifact_location, *others, **options)
 
     return made
+
+
+def of_one_route(destination: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what says where in the server's store a place is that it passes on, and says it of no place with two."""
+
+    @functools.wraps(destination)
+    def found(proxied_artifact_root: str, *others: Any, **options: Any) -> Any:
+        refuse_two_routes(proxied_artifact_root)
+        return destination(proxied_artifact_root, *others, **options)
+
+    return found
+
+
+def refuse_two_routes(place: str) -> None:
+    """Say that nothing is there: MLflow takes what is between them, which may be all that the server has."""
+    if urlsplit(place).path.count(ROUTE) > 1:
+        exceptions: Any = importlib.import_module("mlflow.exceptions")
+        raise exceptions.MlflowException.invalid_parameter_value(
+            f"the place of these artifacts has {ROUTE} in it twice, and could be that of others"
+        )
 
 
 def refuse(number: str) -> None:
@@ -114,5 +140,8 @@ def close() -> None:
     handlers: Any = importlib.import_module(HANDLERS)
     if hasattr(handlers, IS_OF_A_RUN):
         setattr(handlers, IS_OF_A_RUN, with_more(getattr(handlers, IS_OF_A_RUN)))
-    kind: Any = importlib.import_module(STORE).SqlAlchemyStore
-    kind.create_experiment = look_where(kind.create_experiment)
+    setattr(handlers, DESTINATION, of_one_route(parts.needed(HANDLERS, DESTINATION, OPEN)))
+    # This is asked at each request.
+    parts.needed(asking.AUTH, MAY, OPEN)
+    kind = parts.needed(STORE, KIND, OPEN)
+    setattr(kind, CREATE, look_where(parts.needed(STORE, f"{KIND}.{CREATE}", OPEN)))

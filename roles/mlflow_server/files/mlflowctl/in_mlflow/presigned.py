@@ -14,7 +14,7 @@ import os
 import sys
 from typing import Any
 
-from mlflowctl.in_mlflow import asking
+from mlflowctl.in_mlflow import asking, parts
 
 HANDLERS = "mlflow.server.handlers"
 UPLOADS, DOWNLOADS = "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD"
@@ -38,7 +38,6 @@ def close() -> None:
         return
     handlers: Any = importlib.import_module(HANDLERS)
     for kind, setting in KINDS.items():
-        if not hasattr(handlers, kind):
-            raise RuntimeError(f"this MLflow has no {kind} in {HANDLERS}, so that it could give addresses of the store")
+        parts.needed(HANDLERS, kind, "it could give addresses of the store")
         if not is_on(setting):
             setattr(handlers, kind, NoStore)

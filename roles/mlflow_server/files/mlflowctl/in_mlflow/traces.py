@@ -4,6 +4,7 @@ MLflow keeps it in tags of the trace. Up to 3.17 some of the ways in which a tra
 from people: the server reads there, and clients do, with the log-in of whoever looks at the trace. When a trace goes
 that is said to be in an archive, the server removes what is there: a place could be spelt so that this was all that the
 team has. Servers of this collection archive none, so that no archive is read, and nothing of one is removed.
+Jobs are processes of MLflow's own, in which nothing of this is changed.
 
 The name of a trace may be a path to MLflow; its data are in a directory of this name.
 """
@@ -16,11 +17,13 @@ import re
 import sys
 from typing import Any
 
-from mlflowctl.in_mlflow import asking
+from mlflowctl.in_mlflow import asking, parts
 
-HANDLERS, STORE = "mlflow.server.handlers", "mlflow.store.tracking.sqlalchemy_store"
+HANDLERS, STORE, KIND = "mlflow.server.handlers", "mlflow.store.tracking.sqlalchemy_store", "SqlAlchemyStore"
 TAG_IS_VALID, OWN_PLACE = "_validate_trace_tag", "_get_trace_artifact_location_tag"
+# The latter are those of MLflow 2, which are open to nobody where they are gone.
 BEGIN, BEGIN_OR_END = "start_trace", ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
+OPEN = "it could follow where people say that traces are"
 # What opens the store that a place of an archive is in, and in the latter module nothing else.
 ARCHIVES = ((HANDLERS, "_get_trace_archive_repo"), (STORE, "get_artifact_repository"))
 PLACES = frozenset({"mlflow.artifactLocation", "mlflow.trace.spansLocation", "mlflow.trace.archiveLocation"})
@@ -53,10 +56,10 @@ def close() -> None:
     if asking.AUTH not in sys.modules:
         # What is served is none of MLflow's.
         return
-    store: Any = importlib.import_module(STORE)
     exceptions: Any = importlib.import_module("mlflow.exceptions")
-    kind = store.SqlAlchemyStore
-    is_valid, own_place, begin = getattr(store, TAG_IS_VALID), getattr(kind, OWN_PLACE), getattr(kind, BEGIN)
+    kind = parts.needed(STORE, KIND, OPEN)
+    is_valid = parts.needed(STORE, TAG_IS_VALID, OPEN)
+    own_place, begin = (parts.needed(STORE, f"{KIND}.{name}", OPEN) for name in (OWN_PLACE, BEGIN))
 
     @functools.wraps(is_valid)
     def is_no_place(key: Any, value: Any, *others: Any, **options: Any) -> Any:
@@ -75,18 +78,14 @@ def close() -> None:
         trace_info.tags = without_places(trace_info.tags)
         return begin(self, trace_info)
 
-    setattr(store, TAG_IS_VALID, is_no_place)
+    setattr(importlib.import_module(STORE), TAG_IS_VALID, is_no_place)
     setattr(kind, OWN_PLACE, within)
     setattr(kind, BEGIN, begin_without)
-    for name in BEGIN_OR_END:
+    for name in filter(functools.partial(hasattr, kind), BEGIN_OR_END):
         setattr(kind, name, tagged_without(getattr(kind, name)))
     for module, name in ARCHIVES:
-        found = importlib.import_module(module)
-        if not hasattr(found, name):
-            raise RuntimeError(
-                f"this MLflow has no {name} in {module}, so that it could follow where people say that traces are"
-            )
-        setattr(found, name, NoArchive)
+        parts.needed(module, name, OPEN)
+        setattr(importlib.import_module(module), name, NoArchive)
 
 
 def tagged_without(change: Any) -> Any:

@@ -6,13 +6,12 @@ It is asked by what it asks on the same thing elsewhere, and where it asks somet
 
 from __future__ import annotations
 
-import importlib
 import sys
-from typing import Any
 
-from mlflowctl.in_mlflow import asking
+from mlflowctl.in_mlflow import asking, parts
 
 CHECKS = "BEFORE_REQUEST_VALIDATORS"
+OPEN = "it could ask nobody who knows the number of a run"
 ROUTES = {
     ("metrics/get-history-bulk-interval", "GET"): "validate_can_read_metric_history_bulk_interval",
     ("runs/log-inputs", "POST"): "validate_can_update_run",
@@ -25,10 +24,9 @@ def close() -> None:
     if asking.AUTH not in sys.modules:
         # What is served is none of MLflow's.
         return
-    auth: Any = importlib.import_module(asking.AUTH)
-    checks = getattr(auth, CHECKS)
+    checks = parts.needed(asking.AUTH, CHECKS, OPEN)
     for (route, method), check in ROUTES.items():
         for api in ("api", "ajax-api"):
             where = f"/{api}/2.0/mlflow/{route}", method
             # A route may stand there without anything that asks.
-            checks[where] = checks.get(where) or getattr(auth, check)
+            checks[where] = checks.get(where) or parts.needed(asking.AUTH, check, OPEN)

@@ -1,0 +1,102 @@
+"""A server in which something cannot be closed does not start, and says what it lacks."""
+
+import functools
+import sys
+import types
+
+import pytest
+from mlflowctl.in_mlflow import asking, parts, places, presigned, traces, unchecked
+
+BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
+NEEDED = [
+    (places, places.HANDLERS, "_get_proxied_run_artifact_destination_path"),
+    (places, places.STORE, "SqlAlchemyStore"),
+    (places, places.STORE, "SqlAlchemyStore.create_experiment"),
+    (places, asking.AUTH, "_get_experiment_permission"),
+    (presigned, presigned.HANDLERS, "PresignedUploadMixin"),
+    (traces, traces.STORE, "SqlAlchemyStore"),
+    (traces, traces.STORE, "SqlAlchemyStore.start_trace"),
+    (traces, traces.STORE, "SqlAlchemyStore._get_trace_artifact_location_tag"),
+    (traces, traces.STORE, "_validate_trace_tag"),
+    (traces, traces.STORE, "get_artifact_repository"),
+    (traces, traces.HANDLERS, "_get_trace_archive_repo"),
+    (unchecked, asking.AUTH, "BEFORE_REQUEST_VALIDATORS"),
+    (unchecked, asking.AUTH, "validate_can_update_run"),
+]
+
+
+def something(*_given, **given):
+    """What stands for a function of MLflow's; it returns the tags that it is given."""
+    return given.get("tags")
+
+
+@pytest.fixture
+def mlflow(monkeypatch):
+    """As much of MLflow as is changed, by the names of its modules."""
+    methods = ("create_experiment", "start_trace", "_get_trace_artifact_location_tag", *BEGIN_OR_END)
+    kind = type("SqlAlchemyStore", (), dict.fromkeys(methods, something))
+    names = {
+        places.STORE: {"SqlAlchemyStore": kind, "_validate_trace_tag": something, "get_artifact_repository": something},
+        places.HANDLERS: {
+            places.DESTINATION: something,
+            "_get_trace_archive_repo": something,
+            **dict.fromkeys(presigned.KINDS, kind),
+        },
+        asking.AUTH: {
+            places.MAY: something,
+            unchecked.CHECKS: {},
+            **dict.fromkeys(unchecked.ROUTES.values(), something),
+        },
+        "mlflow.exceptions": {},
+    }
+    modules = {}
+    for name, found in names.items():
+        modules[name] = types.ModuleType(name)
+        modules[name].__dict__.update(found)
+        monkeypatch.setitem(sys.modules, name, modules[name])
+    return modules
+
+
+@pytest.mark.parametrize("closing", [places, presigned, traces, unchecked])
+def test_where_all_is_there_it_is_closed(mlflow, closing):
+    closing.close()
+
+
+@pytest.mark.parametrize(("closing", "module", "name"), NEEDED)
+def test_without_something_no_server_starts(mlflow, closing, module, name):
+    *within, last = name.split(".")
+    delattr(functools.reduce(getattr, within, mlflow[module]), last)
+    with pytest.raises(RuntimeError, match=rf"this MLflow has no {name} in {module}, so that \w+ could .+"):
+        closing.close()
+
+
+def test_nor_without_a_whole_module(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow", types.ModuleType("mlflow"))
+    with pytest.raises(RuntimeError, match=r"no one in mlflow\.gone, so that nobody knows"):
+        parts.needed("mlflow.gone", "one", "nobody knows")
+
+
+def test_what_mlflow_asks_itself_needs_nothing(mlflow):
+    auth = mlflow[asking.AUTH]
+    auth.BEFORE_REQUEST_VALIDATORS.update(
+        {
+            (f"/{api}/2.0/mlflow/{route}", method): "its own"
+            for route, method in unchecked.ROUTES
+            for api in ("api", "ajax-api")
+        }
+    )
+    for name in set(unchecked.ROUTES.values()):
+        delattr(auth, name)
+    unchecked.close()
+    assert set(auth.BEFORE_REQUEST_VALIDATORS.values()) == {"its own"}
+
+
+@pytest.mark.parametrize("gone", BEGIN_OR_END)
+def test_a_former_way_to_begin_or_end_a_trace_is_closed_where_it_is_there(mlflow, gone):
+    kind = mlflow[traces.STORE].SqlAlchemyStore
+    delattr(kind, gone)
+    traces.close()
+    assert not hasattr(kind, gone)
+    (there,) = {*BEGIN_OR_END} - {gone}
+    tags = {"mlflow.artifactLocation": "file:///evil", "colour": "blue"}
+    assert getattr(kind(), there)(tags=tags) == {"colour": "blue"}
