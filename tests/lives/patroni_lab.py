@@ -112,14 +112,17 @@ class Databases:
         return next(it["Member"] for it in self.members() if it["Role"] == "Replica")
 
     def lead(self, name: str) -> None:
-        """Let another one lead, as somebody does by hand; only one that follows at once can."""
-        if self.leader() == name:
-            return
+        """Let another one lead, as somebody does by hand."""
         node = self.nodes[name]
-        assert soon(self.whole, 300), self.members()
-        command = f"patronictl -c {CONFIGURATION} switchover --force --candidate {name} teams"
-        # Another one may be chosen to follow at once after each change.
-        assert soon(lambda: bool(node.sh(command, check=False)) and self.leader() == name, 300), self.members()
+
+        def is_its_turn() -> bool:
+            """Let the one lead that follows at once, which is who can; another one may follow so afterwards."""
+            if self.leader() != name and self.whole():
+                near = next((it["Member"] for it in self.members() if it["Role"] == "Sync Standby"), name)
+                node.sh(f"patronictl -c {CONFIGURATION} switchover --force --candidate {near} teams", check=False)
+            return self.leader() == name
+
+        assert soon(is_its_turn), self.members()
         assert soon(self.whole, 300), self.members()
 
     def sql(self, statement: str, database: str = "postgres") -> str:
