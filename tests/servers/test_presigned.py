@@ -46,11 +46,12 @@ PARTS = 3
 # More than asyncio has threads for, on two processors.
 MANY = 10
 ARTIFACTS, AJAX = "/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/"
+# As whoever makes the bucket hears of it: presigned is refused with a store of one machine alone, such as this.
 TEAM = {
     "name": "nlp",
     "port": 5001,
     "admin_password": "canary-of-the-admin",
-    "artifacts": {"destination": "s3://mlflow-nlp/nlp", "presigned": True},
+    "artifacts": {"destination": "s3://mlflow-nlp/nlp"},
 }
 
 pytestmark = pytest.mark.skipif(
