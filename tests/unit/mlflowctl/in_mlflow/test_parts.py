@@ -48,6 +48,7 @@ def mlflow(monkeypatch):
             **dict.fromkeys(unchecked.ROUTES.values(), something),
         },
         "mlflow.exceptions": {},
+        traces.OF_ARCHIVES: {},
     }
     modules = {}
     for name, found in names.items():
@@ -68,6 +69,14 @@ def test_without_something_no_server_starts(mlflow, closing, module, name):
     delattr(functools.reduce(getattr, within, mlflow[module]), last)
     with pytest.raises(RuntimeError, match=rf"this MLflow has no {name} in {module}, so that \w+ could .+"):
         closing.close()
+
+
+def test_where_there_are_no_archives_nothing_is_missing(mlflow, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow", types.ModuleType("mlflow"))
+    monkeypatch.delitem(sys.modules, traces.OF_ARCHIVES)
+    for module, name in traces.ARCHIVES:
+        delattr(mlflow[module], name)
+    traces.close()
 
 
 def test_nor_without_a_whole_module(monkeypatch):

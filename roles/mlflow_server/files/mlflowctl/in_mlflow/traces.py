@@ -11,6 +11,7 @@ The name of a trace may be a path to MLflow; its data are in a directory of this
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import re
@@ -26,6 +27,7 @@ BEGIN, BEGIN_OR_END = "start_trace", ("deprecated_start_trace_v2", "deprecated_e
 OPEN = "it could follow where people say that traces are"
 # What opens the store that a place of an archive is in, and in the latter module nothing else.
 ARCHIVES = ((HANDLERS, "_get_trace_archive_repo"), (STORE, "get_artifact_repository"))
+OF_ARCHIVES = "mlflow.tracing.trace_archival_config"
 PLACES = frozenset({"mlflow.artifactLocation", "mlflow.trace.spansLocation", "mlflow.trace.archiveLocation"})
 # Clients choose it: tr- and 32 digits, where they are MLflow's.
 TRACE = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9_:.-]*", re.ASCII)
@@ -49,6 +51,14 @@ class NoArchive:
 
     def delete_artifacts(self, _name: str) -> None:
         """Remove nothing."""
+
+
+def has_archives() -> bool:
+    """Say whether this MLflow has any; from 3.13 on, it does."""
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module(OF_ARCHIVES)
+        return True
+    return False
 
 
 def close() -> None:
@@ -83,7 +93,7 @@ def close() -> None:
     setattr(kind, BEGIN, begin_without)
     for name in filter(functools.partial(hasattr, kind), BEGIN_OR_END):
         setattr(kind, name, tagged_without(getattr(kind, name)))
-    for module, name in ARCHIVES:
+    for module, name in ARCHIVES if has_archives() else ():
         parts.needed(module, name, OPEN)
         setattr(importlib.import_module(module), name, NoArchive)
 
