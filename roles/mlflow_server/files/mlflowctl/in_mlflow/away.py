@@ -41,6 +41,12 @@ def noted(look: Callable[..., Any]) -> Callable[..., Any]:
     return found
 
 
+async def refuse(send: Any) -> None:
+    """Answer that it is away."""
+    await send({"type": "http.response.start", "status": 503, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": json.dumps(BODY).encode()})
+
+
 class Told:
     """An application that says why it lets somebody not in."""
 
@@ -59,10 +65,7 @@ class Told:
             nonlocal instead
             if message["type"] == "http.response.start" and message["status"] == 401 and request:
                 instead = True
-                await send(
-                    {"type": "http.response.start", "status": 503, "headers": [(b"content-type", b"application/json")]}
-                )
-                await send({"type": "http.response.body", "body": json.dumps(BODY).encode()})
+                await refuse(send)
             elif not instead:
                 await send(message)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import json
 import sys
 import time
 from typing import Any
@@ -103,9 +102,7 @@ class Patient:
                 return False
             if outage.outage.since is None:
                 return True
-        headers = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": 503, "headers": headers})
-        await send({"type": "http.response.body", "body": json.dumps(away.BODY).encode()})
+        await away.refuse(send)
         return False
 
     async def is_to_be_repeated(self, scope: Any, asked: Asked, hearing: Hearing, send: Any) -> bool:
