@@ -20,6 +20,8 @@ from lives.replicated import ADMIN, DATABASE_PASSWORD, DAVE, NEW, OLD, changes
 from lives.replicated import PORT as SHARED
 
 PASSWORD = "canary of a shared repository"
+# Longer than any answer takes.
+RESTART_SECONDS = 40
 KEY = "/root/.ssh/id_ed25519"
 SCRATCH = {"name": "scratch", "port": 5008, "admin_password": "scratch-admin-try-out", "access_policy": "additive"}
 OTHER = "lives2"
@@ -227,7 +229,7 @@ def test_a_replica_that_is_woken_during_a_change_waits_for_its_end(pair: Pair, s
 
 @pytest.fixture(scope="module")
 def seen(pair: Pair, shared: dict[str, Any]) -> through_proxy.Seen:
-    """Let eight people log through a proxy while a server dies, stays so for a while, and is drained later."""
+    """Let eight people log through a proxy while a server restarts, dies, stays so for a while, and is drained later."""
     addresses = {
         name: {"mlflow_server_address": it.host.address}
         for name, it in (("mlflow1", pair.first), ("mlflow2", pair.second))
@@ -240,9 +242,14 @@ def seen(pair: Pair, shared: dict[str, Any]) -> through_proxy.Seen:
     assert run.code == 0, run.output[-5000:]
     variables = replicated.people(pair.store, pair.first)
     host, link = pair.second, "/etc/mlflow/shared/venv"
+    slowly = "/run/systemd/system/mlflow@shared.service.d/slowly.conf"
 
     def happen() -> dict[str, float]:
-        found = {"killed": time.time()}
+        host.sh(f"install -D /dev/stdin {slowly}", f"[Service]\nExecStartPre=/bin/sleep {RESTART_SECONDS}\n")
+        found = {"restarted": time.time()}
+        host.sh("systemctl daemon-reload; systemctl restart mlflow@shared.service")
+        host.sh(f"rm {slowly}; systemctl daemon-reload")
+        found["killed"] = time.time()
         host.sh(f"ln -sfn /nowhere {link}; systemctl kill --signal=KILL mlflow@shared.service")
         # However long it takes a busy machine to do that.
         found["is dead"] = time.time()
@@ -263,6 +270,14 @@ def seen(pair: Pair, shared: dict[str, Any]) -> through_proxy.Seen:
         return found
 
     return through_proxy.seen_by_many(pair.first, f"/opt/mlflow/{NEW}/bin/python", variables, "together", happen)
+
+
+def test_most_are_answered_by_the_other_host_while_one_restarts(seen: through_proxy.Seen) -> None:
+    assert seen.failed("restarted", "killed") == []
+    during = seen.between("restarted", "killed")
+    waited = [it for it in during if it.took > RESTART_SECONDS / 2]
+    assert len(waited) <= through_proxy.PEOPLE // 2, waited
+    assert len(during) > 10 * through_proxy.PEOPLE
 
 
 def test_only_what_a_dead_server_was_answering_is_an_error(seen: through_proxy.Seen) -> None:

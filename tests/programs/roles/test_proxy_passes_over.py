@@ -87,6 +87,7 @@ def test_another_server_answers_for_one_that_is_not_to_be_reached(render):
     directives = [line.strip() for line in upstream.splitlines() if line.strip() and "#" not in line]
     assert directives == [
         "zone mlflow_servers_of_nlp 64k;",
+        "least_conn;",
         "server 10.0.0.1:5002 max_conns=512 max_fails=1 fail_timeout=5s;",
         "server 10.0.0.2:5002 max_conns=512 max_fails=1 fail_timeout=5s;",
     ]
