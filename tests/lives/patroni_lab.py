@@ -54,9 +54,10 @@ class Databases:
             "etcd": {"hosts": [f"{it.host.address}:2379" for it in self.nodes.values()]},
             "bootstrap": {
                 "dcs": {
+                    # An election of etcd, of up to 5 s here, is no reason to lead no more.
                     "ttl": 20,
                     "loop_wait": 5,
-                    "retry_timeout": 5,
+                    "retry_timeout": 7,
                     # What is acknowledged is on two hosts.
                     "synchronous_mode": True,
                     "postgresql": {"use_pg_rewind": True, "parameters": parameters},
@@ -156,6 +157,8 @@ def start_etcd(node: Stage, members: str) -> None:
         # For a busy machine.
         "HEARTBEAT_INTERVAL": "250",
         "ELECTION_TIMEOUT": "2500",
+        # Else one that comes back makes the others elect anew, and Patroni end the PostgreSQL that leads.
+        "PRE_VOTE": "true",
         "ENABLE_V2": "true",
     }
     node.sh("cat > /etc/default/etcd", "".join(f"ETCD_{name}={value}\n" for name, value in settings.items()))
