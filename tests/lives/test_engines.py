@@ -230,5 +230,6 @@ def refuse_what_failed(seen: through_proxy.Seen, last: str) -> None:
     """Complain of what failed for who repeats, and of what began long after something or when the host came back."""
     assert seen.of(repeating=True).failed(seen.spans("lost")[0][0], "end") == []
     for (lost, _back), (_again, until) in zip(seen.spans("lost"), seen.spans("back"), strict=True):
-        since = seen.moments[lost.replace("lost", last)] + 15
-        assert [it for it in seen.failed(lost, until) if since < it.began < seen.moments[until]] == []
+        since, end = seen.moments[lost.replace("lost", last)] + 15, seen.moments[until]
+        # Without those that were being answered when the next one was lost.
+        assert [it for it in seen.failed(lost, until) if it.began > since and it.began + it.took < end] == []

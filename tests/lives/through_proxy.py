@@ -87,7 +87,9 @@ class Seen:
         usual = max(1.0, 3 * most)
         calls, ends = set(), [0.0]
         for first, last in spans:
-            during, began = self.between(first, last), self.moments[first]
+            began = self.moments[first]
+            # Each call is told of once: where it ended.
+            during = [it for it in self.between(first, last) if it.began + it.took <= self.moments[last]]
             calls.update(during)
             ends += [it.began + it.took - began for it in during if it.ended != "well" or it.took > usual]
         errors = dict(Counter(call.ended for call in calls if call.ended != "well"))
