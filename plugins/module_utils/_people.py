@@ -22,7 +22,7 @@ from ._dialect import (
 from ._errors import InvalidRequest
 from ._kinds import ALWAYS, EVERY, KINDS, level_problem, name_problem
 from ._server import Server
-from ._steps import GIVE, JOIN, MAKE, OPEN, TAKE, Step
+from ._steps import DENY, GIVE, JOIN, MAKE, OPEN, TAKE, Step
 from ._text import shown
 
 Wanted = t.Dict[str, t.Any]
@@ -116,7 +116,7 @@ def grant_steps(
         grant = present.get(resource)
         if grant is None:
             give = partial(_grant, server, holder, resource, level)
-            steps.append(Step(GIVE, f"+ {who} {level} {spell(resource)}", give))
+            steps.append(Step(DENY if level == "DENY" else GIVE, f"+ {who} {level} {spell(resource)}", give))
         elif grant.level != level:
             phase = TAKE if RANKS[level] < RANKS.get(grant.level, len(RANKS)) else GIVE
             change = partial(_change_level, server, holder, resource, grant, level)

@@ -272,5 +272,5 @@ def test_who_is_absent_may_have_a_grant_on_what_is_gone(key):
 
 
 def test_a_message_of_many_is_cut():
-    assert Done([], [], {}, ["one", "two"]).problem == "one; two"
-    assert len(Done([], [], {}, ["much" * 100] * 100).problem) == LONGEST + 1
+    assert Done([], [], {}, ["one", "two"], {}).problem == "one; two"
+    assert len(Done([], [], {}, ["much" * 100] * 100, {}).problem) == LONGEST + 1
