@@ -91,8 +91,8 @@ def look_and_do(client: Client, declared: Declaration, done: Done) -> None:
 def carry_out(steps: list[Step], done: Done, stuck: dict[tuple[str, str], str], again: bool) -> None:
     """Do one after the other.
 
-    A thing of which the server refuses a step is noted as C(stuck), and keeps nobody else from theirs. Any other refusal
-    keeps from being done what comes after all that takes something away: what is given could be for who is to go.
+    A thing of which the server refuses a step is noted as C(stuck), and keeps nobody else from theirs. Any other
+    refusal keeps from being done what comes after all that takes something away: it could be given to who is to go.
     """
     last, waiting = OPEN, []
     for step in steps:
@@ -104,18 +104,23 @@ def carry_out(steps: list[Step], done: Done, stuck: dict[tuple[str, str], str], 
         except RequestRefused as refusal:
             if again and refusal.status in LOOK_AGAIN:
                 raise LookAgain from None
-            if refusal.status in ENDS:
-                raise
-            if not done.failure:
-                done.failure.update(refusal.failure)
-            why = f"{step.line or 'a part of the line before'}: {refusal}"
-            if step.about is not None and len(stuck) < MOST_STUCK:
-                stuck[step.about] = why
-                raise LookAgain from None
-            done.refused.append(why)
+            heed(refusal, step, done, stuck)
             if step.phase <= DENY:
                 last = min(last, max(step.phase, TAKE))
         else:
             done.changes.extend(lines([step]))
     if lines(waiting):
         done.refused.append(f"{len(lines(waiting))} more changes wait for a run in which that can be done")
+
+
+def heed(refusal: RequestRefused, step: Step, done: Done, stuck: dict[tuple[str, str], str]) -> None:
+    """Note what the server has refused; raise where that is the end, or where there is another plan without it."""
+    if refusal.status in ENDS:
+        raise refusal
+    if not done.failure:
+        done.failure.update(refusal.failure)
+    why = f"{step.line or 'a part of the line before'}: {refusal}"
+    if step.about is not None and len(stuck) < MOST_STUCK:
+        stuck[step.about] = why
+        raise LookAgain
+    done.refused.append(why)

@@ -55,7 +55,7 @@ def ensure_module(
                 done += 1
             result = show(client, params, observe(client, params))
     except MlflowError as error:
-        module.fail_json(msg=str(error), failure=error.failure, **({"changed": True} if done else {}))
+        module.fail_json(msg=str(error), failure=error.failure, changed=done > 0)
     for warning in warnings:
         module.warn(shown(warning))
     before, after = veil(before, after)

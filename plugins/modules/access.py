@@ -13,13 +13,14 @@ description:
   - Brings the users, groups, experiments, registered models and grants of a whole server into the
     declared state. It observes once, computes the difference, and writes only that.
   - Nobody has more access at any point of the run than before or after it. What is taken away comes
-    first, together with changed passwords and lowered levels; then what is new is made; then denials, other grants, then
-    memberships, then admin flags. A new user who is denied something cannot log in before that, since the
+    first, together with changed passwords and lowered levels; then what is new is made; then denials; then other
+    grants, then memberships, then admin flags. A new user who is denied something cannot log in before that, since the
     declared password is set last. With O(update_password=on_create) there is only one password, set first.
   - A run that was cut off is made good by the next one. When somebody else changes the same things
     meanwhile, the module observes again and does what is left, three times at most.
-  - What the server refuses nevertheless keeps nothing from being taken away. A thing of which it refuses something is left, and
-    all else done; after any other refusal nobody is given anything more. The module then fails, and returns what it did.
+  - What the server refuses nevertheless keeps nothing from being taken away. A thing of which it refuses something is
+    left, and all else done; after any other refusal nobody is given anything more. The module then fails, and returns
+    what it did.
   - Grants on experiments and models that are gone are always removed, since SQLite uses ids again; so are those on
     things of other kinds that the declaration speaks of.
   - Grants on kinds of things that it does not speak of are left alone, and counted; see O(kinds).

@@ -3,7 +3,16 @@
 import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import RequestRefused
 from ansible_collections.mlops.mlflow.plugins.module_utils._reconcile import MOST_STUCK, Done, LookAgain, carry_out
-from ansible_collections.mlops.mlflow.plugins.module_utils._steps import DENY, GIVE, JOIN, MAKE, OPEN, RENAME, TAKE, Step
+from ansible_collections.mlops.mlflow.plugins.module_utils._steps import (
+    DENY,
+    GIVE,
+    JOIN,
+    MAKE,
+    OPEN,
+    RENAME,
+    TAKE,
+    Step,
+)
 
 EVERY = {"rename": RENAME, "take": TAKE, "make": MAKE, "deny": DENY, "give": GIVE, "join": JOIN, "open": OPEN}
 THING = ("experiment", "one")

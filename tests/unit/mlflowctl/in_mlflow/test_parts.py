@@ -5,7 +5,7 @@ import sys
 import types
 
 import pytest
-from mlflowctl.in_mlflow import asking, parts, places, presigned, renames, traces, unchecked
+from mlflowctl.in_mlflow import asking, parts, places, presigned, renames, trace_places, traces, unchecked
 
 APIS = ("api", "ajax-api")
 BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
@@ -18,6 +18,9 @@ NEEDED = [
     (renames, asking.AUTH, "BEFORE_REQUEST_VALIDATORS"),
     (renames, asking.AUTH, "_get_request_param"),
     (renames, asking.AUTH, "store.list_roles"),
+    (trace_places, trace_places.MODELS, "SqlTraceInfo"),
+    (trace_places, trace_places.MODELS, "SqlTraceInfo.to_mlflow_entity"),
+    (trace_places, trace_places.MODELS, "SqlExperiment"),
     (traces, traces.STORE, "SqlAlchemyStore"),
     (traces, traces.STORE, "SqlAlchemyStore.start_trace"),
     (traces, traces.STORE, "SqlAlchemyStore._get_trace_artifact_location_tag"),
@@ -55,6 +58,11 @@ def mlflow(monkeypatch):
         },
         "mlflow.exceptions": {},
         renames.PERMISSIONS: {"DENY": something},
+        trace_places.MODELS: {
+            "SqlTraceInfo": type("SqlTraceInfo", (), {"to_mlflow_entity": something}),
+            "SqlExperiment": something,
+        },
+        "sqlalchemy.orm": {},
         traces.OF_ARCHIVES: {},
     }
     modules = {}
@@ -65,7 +73,7 @@ def mlflow(monkeypatch):
     return modules
 
 
-@pytest.mark.parametrize("closing", [places, presigned, renames, traces, unchecked])
+@pytest.mark.parametrize("closing", [places, presigned, renames, trace_places, traces, unchecked])
 def test_where_all_is_there_it_is_closed(mlflow, closing):
     closing.close()
 
