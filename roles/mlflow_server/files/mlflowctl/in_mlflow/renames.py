@@ -1,7 +1,7 @@
 """Has nobody rename a model or prompt that a group is denied.
 
-MLflow 3.17, the first that denies groups anything, leaves the grants of groups with the former name, so that whoever may
-edit it would let all of them in.
+MLflow 3.17, the first that denies groups anything, leaves the grants of groups with the former name, so that whoever
+may edit it would let all of them in.
 
 MLflow from 3.18 on refuses it itself. Admins are not asked: they may take a denial away.
 """
