@@ -11,12 +11,14 @@ from functools import partial
 from ._arguments import wanted_grants
 from ._claims import declared_things, foreign_locations, kept_creators
 from ._declared import access_problems
+from ._denials import is_renamed, kept_denials, sparing
 from ._dialect import RANKS, Grant, Holder, Resource, refuse_denial
 from ._errors import InvalidRequest
 from ._kinds import DECLARED
 from ._making import note_missing, note_taken, rename_steps, thing_steps
 from ._people import (
     Levels,
+    Surplus,
     grant_steps,
     group_steps,
     refuse_unknown_things,
@@ -49,10 +51,12 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
     note_missing(server, whole)
     steps += stale_steps(server, kinds)
     steps += [step for step in things if step.phase != TAKE]
-    exclusive = declared["policy"] == "exclusive"
+    exclusive, ours = declared["policy"] == "exclusive", declared_things(declared)
     for wanted in declared["groups"]:
         grants = None if wanted["grants"] is None else wanted_grants(wanted["grants"])
-        steps += group_steps(server, {**wanted, "grants": grants}, exclusive, kept_users(server, declared), kinds)
+        spared = sparing(lambda *_: True, is_renamed(server, grants or {}, ours))
+        keep = kept_users(server, declared)
+        steps += group_steps(server, {**wanted, "grants": grants}, exclusive, keep, kinds, spared)
     denied = denied_users(declared, levels)
     surplus = surplus_test(server, declared)
     for wanted in declared["users"]:
@@ -62,7 +66,9 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
         user = {**wanted, "update_password": declared["update_password"]}
         steps += user_steps(server, user, closed)
         if wanted["state"] == "present":
-            steps += grant_steps(server, Holder("user", wanted["name"]), levels[wanted["name"]], surplus, kinds)
+            own = levels[wanted["name"]]
+            spared = sparing(surplus, is_renamed(server, own, ours))
+            steps += grant_steps(server, Holder("user", wanted["name"]), own, spared, kinds)
     # What goes takes grants on it with it: those that are revoked are revoked before.
     gone = [step for step in things if step.phase == TAKE]
     return steps + (purge_steps(server, declared) if exclusive else []) + gone
@@ -106,7 +112,7 @@ def denied_users(declared: Declaration, levels: dict[str, Levels]) -> set[str]:
     return denied
 
 
-def surplus_test(server: Server, declared: Declaration) -> t.Callable[[Resource, Grant], bool]:
+def surplus_test(server: Server, declared: Declaration) -> Surplus:
     """Which of a declared user's undeclared grants are revoked."""
     if declared["policy"] != "exclusive":
         return lambda resource, grant: False
@@ -137,7 +143,25 @@ def access_warnings(server: Server, declared: Declaration) -> list[str]:
     levels = user_levels(declared)
     if declared["on_missing_roles"] == "expand" and not server.can("groups"):
         levels = expanded(levels, declared["groups"])
-    return [*kept_creators(server, declared, levels, kept), *foreign_locations(server, declared)]
+    return [
+        *kept_creators(server, declared, levels, kept),
+        *foreign_locations(server, declared),
+        *(denials_told(server, declared, levels) if declared["policy"] == "exclusive" else ()),
+    ]
+
+
+def denials_told(server: Server, declared: Declaration, levels: dict[str, Levels]) -> t.Iterator[str]:
+    """A warning for each denial that C(exclusive) leaves though nobody declared it."""
+    ours, kinds = declared_things(declared), kinds_of(declared)
+    wanted = {Holder("user", user["name"]): levels[user["name"]] for user in _present(declared["users"])}
+    for group in _present(declared["groups"]):
+        wanted[Holder("group", group["name"])] = wanted_grants(group["grants"] or [])
+    for holder, own in wanted.items():
+        yield from kept_denials(server, holder, own, ours, kinds)
+
+
+def _present(holders: list[Declaration]) -> list[Declaration]:
+    return [holder for holder in holders if holder["state"] == "present"]
 
 
 def left_grants(server: Server, declared: Declaration) -> dict[str, int]:

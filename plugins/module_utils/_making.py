@@ -34,7 +34,8 @@ def rename_steps(server: Server, declared: Facts) -> list[Step]:
             if old not in things or new in things or _is_other(server, kind, new):
                 continue
             try:
-                steps.append(rename_step(server.client, kind, things[old], new))
+                server.refuse_stuck(Resource(kind, new))
+                steps.append(rename_step(server.client, kind, things[old], new)._replace(about=Resource(kind, new)))
             except InvalidRequest as refusal:
                 # Nothing new is made in its place, or it could never be renamed.
                 server.leave(Resource(kind, new), str(refusal), old)
@@ -73,10 +74,12 @@ def thing_steps(server: Server, declared: Facts) -> list[Step]:
 
     def add(kind: str, steps_of: t.Callable[[Facts], list[Step]]) -> None:
         for wanted in declared[f"{kind}s"]:
-            if Resource(kind, wanted["name"]) in server.unmade:
+            thing = Resource(kind, wanted["name"])
+            if thing in server.unmade:
                 continue
             try:
-                steps.extend(steps_of(wanted))
+                server.refuse_stuck(thing)
+                steps.extend(step._replace(about=thing) for step in steps_of(wanted))
             except InvalidRequest as refusal:
                 # Somebody has made or removed something, so that it cannot become what is declared.
                 server.refused.append(str(refusal))

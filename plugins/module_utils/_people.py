@@ -22,11 +22,13 @@ from ._dialect import (
 from ._errors import InvalidRequest
 from ._kinds import ALWAYS, EVERY, KINDS, level_problem, name_problem
 from ._server import Server
-from ._steps import GIVE, JOIN, MAKE, OPEN, TAKE, Step
+from ._steps import DENY, GIVE, JOIN, MAKE, OPEN, TAKE, Step
 from ._text import shown
 
 Wanted = t.Dict[str, t.Any]
 Levels = t.Dict[Resource, str]
+# Which grants that are not wanted are revoked.
+Surplus = t.Callable[[Resource, Grant], bool]
 
 
 def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Step]:
@@ -66,6 +68,7 @@ def group_steps(
     purge: bool = True,
     keep: t.Iterable[str] = (),
     kinds: t.Container[str] = KINDS,
+    surplus: Surplus = lambda *_: True,
 ) -> list[Step]:
     """Bring a group about; members and grants of None are left as they are, and so are users to C(keep)."""
     name, dialect = wanted["name"], server.dialect
@@ -87,7 +90,8 @@ def group_steps(
     for member in sorted(members - present):
         steps.append(Step(JOIN, f"+ {member} in group {name}", partial(dialect.add_member, name, member)))
     if wanted["grants"] is not None:
-        steps += grant_steps(server, Holder("group", name), wanted["grants"], lambda *_: purge, kinds)
+        revoked = surplus if purge else lambda *_: False
+        steps += grant_steps(server, Holder("group", name), wanted["grants"], revoked, kinds)
     return steps
 
 
@@ -95,26 +99,24 @@ def grant_steps(
     server: Server,
     holder: Holder,
     wanted: Levels,
-    surplus: t.Callable[[Resource, Grant], bool],
+    surplus: Surplus,
     kinds: t.Container[str] = KINDS,
 ) -> list[Step]:
     """Bring the holder's grants on these kinds about; C(surplus) says which of those not wanted are revoked."""
     present = server.grants(holder, kinds)
     who = called(holder)
-    # What is denied to them and not there may have another name by now: then it stays denied under that.
-    keeps = {level for thing, level in wanted.items() if thing in server.unmade and level == "DENY"}
     wanted = server.possible(wanted)
     steps = [
         Step(TAKE, f"- {who} {grant.level} {spell(resource)}", partial(_revoke, server, holder, resource, grant))
         for resource, grant in present.items()
-        if resource not in wanted and grant.level not in keeps and surplus(resource, grant)
+        if resource not in wanted and surplus(resource, grant)
     ]
     for resource, level in wanted.items():
         refuse_unknown_words(server, holder, resource, level)
         grant = present.get(resource)
         if grant is None:
             give = partial(_grant, server, holder, resource, level)
-            steps.append(Step(GIVE, f"+ {who} {level} {spell(resource)}", give))
+            steps.append(Step(DENY if level == "DENY" else GIVE, f"+ {who} {level} {spell(resource)}", give))
         elif grant.level != level:
             phase = TAKE if RANKS[level] < RANKS.get(grant.level, len(RANKS)) else GIVE
             change = partial(_change_level, server, holder, resource, grant, level)

@@ -11,6 +11,7 @@ from ._client import Client
 from ._dialect import Access, Dialect, Grant, Holder, Resource, can, require, unsupported
 from ._dialect_permissions import PermissionDialect
 from ._dialect_roles import RoleDialect
+from ._errors import InvalidRequest
 from ._kinds import ALWAYS, EVERY, KINDS
 from ._resources import Directory
 
@@ -26,7 +27,9 @@ class StaleGrant(t.NamedTuple):
 class Server:
     """One observation of a server. Each part is read when it is first asked for."""
 
-    def __init__(self, client: Client, names: t.Iterable[str] = ()) -> None:
+    def __init__(
+        self, client: Client, names: t.Iterable[str] = (), stuck: t.Mapping[tuple[str, str], str] | None = None
+    ) -> None:
         """C(names) are the users to ask about where the server cannot list them."""
         self.client = client
         self.dialect: Dialect = RoleDialect(client) if can(client, "roles alone") else PermissionDialect(client)
@@ -40,6 +43,8 @@ class Server:
         self.unmade: set[Resource] = set()
         # Of that, what could only not be renamed, by the name that it was to have.
         self.former: dict[Resource, Resource] = {}
+        # Declared things of which it has refused a step, and why.
+        self.stuck: t.Mapping[tuple[str, str], str] = stuck or {}
 
     def can(self, feature: str) -> bool:
         """Whether its version has what is asked for."""
@@ -125,6 +130,11 @@ class Server:
         self.unmade.add(thing)
         if rename_from is not None and rename_from in self.directory.things(thing.kind):
             self.former[thing] = Resource(thing.kind, rename_from)
+
+    def refuse_stuck(self, thing: Resource) -> None:
+        """Raise where it has refused a step of this thing's."""
+        if thing in self.stuck:
+            raise InvalidRequest(self.stuck[thing])
 
     def possible(self, wanted: dict[Resource, str]) -> dict[Resource, str]:
         """The levels on what will be there. What could not be renamed has them under its former name."""

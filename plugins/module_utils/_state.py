@@ -41,7 +41,7 @@ def ensure_module(
     logs, shows of both.
     """
     module = AnsibleModule(argument_spec={**connection_spec(), **argument_spec}, supports_check_mode=True, **options)
-    params = module.params
+    params, done = module.params, 0
     try:
         client = client_from(params, read_only=module.check_mode)
         state = observe(client, params)
@@ -52,9 +52,10 @@ def ensure_module(
         if steps and not module.check_mode:
             for step in in_order(steps):
                 step.do()
+                done += 1
             result = show(client, params, observe(client, params))
     except MlflowError as error:
-        module.fail_json(msg=str(error), failure=error.failure)
+        module.fail_json(msg=str(error), failure=error.failure, changed=done > 0)
     for warning in warnings:
         module.warn(shown(warning))
     before, after = veil(before, after)

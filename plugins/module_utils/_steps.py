@@ -14,17 +14,22 @@ from ._text import shown
 RENAME = -1  # keeps who has what, under another name
 TAKE = 0  # revoke, demote, remove, change a password
 MAKE = 1  # users nobody can log in as yet, groups without members, experiments, models
-GIVE = 2  # grants, raised levels
-JOIN = 3  # members of groups
-OPEN = 4  # new users' own passwords, admin flags
+DENY = 2  # what is denied
+GIVE = 3  # grants, raised levels
+JOIN = 4  # members of groups
+OPEN = 5  # new users' own passwords, admin flags
 
 
 class Step(t.NamedTuple):
-    """One writing request. Steps with no C(line) belong to the one that has it; C(lines) gives what is read of it."""
+    """One writing request. Steps with no C(line) belong to the one that has it; C(lines) gives what is read of it.
+
+    C(about) is the declared thing that it is a part of, so that another plan can do without.
+    """
 
     phase: int
     line: str
     do: t.Callable[[], t.Any]
+    about: tuple[str, str] | None = None
 
 
 def in_order(steps: t.Iterable[Step]) -> list[Step]:

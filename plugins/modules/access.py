@@ -13,11 +13,14 @@ description:
   - Brings the users, groups, experiments, registered models and grants of a whole server into the
     declared state. It observes once, computes the difference, and writes only that.
   - Nobody has more access at any point of the run than before or after it. What is taken away comes
-    first, together with changed passwords and lowered levels; then what is new is made; then grants, then
-    memberships, then admin flags. A new user who is denied something cannot log in before that, since the
+    first, together with changed passwords and lowered levels; then what is new is made; then denials; then other
+    grants, then memberships, then admin flags. A new user who is denied something cannot log in before that, since the
     declared password is set last. With O(update_password=on_create) there is only one password, set first.
   - A run that was cut off is made good by the next one. When somebody else changes the same things
     meanwhile, the module observes again and does what is left, three times at most.
+  - What the server refuses nevertheless keeps nothing from being taken away. A thing of which it refuses something is
+    left, and all else done; after any other refusal nobody is given anything more. The module then fails, and returns
+    what it did.
   - Grants on experiments and models that are gone are always removed, since SQLite uses ids again; so are those on
     things of other kinds that the declaration speaks of.
   - Grants on kinds of things that it does not speak of are left alone, and counted; see O(kinds).
@@ -59,7 +62,7 @@ EXAMPLES = r"""
 RETURN = r"""
 access:
   description: What the run did, or in check mode would do.
-  returned: success, and when some things could not be brought about
+  returned: success, and when it failed after the first change, or some things could not be brought about
   type: dict
   contains:
     changes:
@@ -75,7 +78,7 @@ access:
       type: dict
       sample: {"prompt": 3}
 failure:
-  description: What the server answered.
+  description: What the server answered when it refused something, or ended the run; empty otherwise.
   returned: failure
   type: dict
 """
@@ -104,8 +107,7 @@ def main() -> None:
         "access": {"changes": done.changes, "left": done.left},
     }
     if done.refused:
-        # All else is done.
-        module.fail_json(msg=shown(done.problem), failure={}, **told)
+        module.fail_json(msg=shown(done.problem), failure=done.failure, **told)
     module.exit_json(**told)
 
 

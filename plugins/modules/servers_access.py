@@ -135,8 +135,7 @@ def manage(server: dict[str, t.Any], receipt: Receipt, check_mode: bool) -> dict
     # What was not wholly seen is no reason not to look again.
     if not check_mode and (done.changes or not (warnings or done.refused)):
         warnings += kept(receipt.outdate if done.changes else receipt.write)
-    # All else is done.
-    failure = {"msg": done.problem, "failure": {}} if done.refused else {}
+    failure = {"msg": done.problem, "failure": done.failure} if done.refused else {}
     return result(done.changes, warnings=warnings, left=done.left, **failure)
 
 

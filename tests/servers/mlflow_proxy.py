@@ -18,6 +18,7 @@ PASS = "pass"
 CUT = "cut"  # the server never sees it
 CUT_AFTER = "cut after"  # the server did it, but its answer is lost
 CUT_MIDDLE = "cut in the middle"  # half of the answer comes
+REFUSED = "refused"  # the server never sees it, and is said to fail at it
 
 Decide = Callable[[str, str, int], str]
 
@@ -39,6 +40,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.logins.add(self.headers.get("Authorization", ""))
         if fate == CUT:
             return self.hang_up()
+        if fate == REFUSED:
+            return self.send_error(500)
         upstream = http.client.HTTPConnection(self.server.target, timeout=300)
         headers = {name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers}
         with contextlib.closing(upstream):

@@ -251,6 +251,44 @@ def test_a_rename_takes_no_denial_away(lab, team, some):
     assert f"- {ann} DENY experiment {renamed}" in lab.converge("access", **team)["access"]["changes"]
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("again", [False, True])
+def test_nor_does_the_rename_of_what_is_declared(lab, team, some, again, grouped):
+    """It is made anew by a run, or has been by whoever renamed it."""
+    if lab.version < (3, 17):
+        pytest.skip("no DENY beside a grant on all")
+    ann, bob, _eve = names(team, "users")
+    secret, renamed, group = names(team, "experiments")[0], some("another name"), some("readers")
+    team["groups"] = [{"name": group, "members": [ann], "grants": [{"experiment": "*", "permission": "READ"}]}]
+    team["experiments"][0]["grants"] = {bob: "EDIT"} if grouped else {ann: "DENY", bob: "EDIT"}
+    if grouped:
+        team["groups"][0]["grants"].append({"experiment": secret, "permission": "DENY"})
+    lab.converge("access", **team)
+    number, experiments = numbers(lab, team)[0], "/api/2.0/mlflow/experiments/"
+
+    def sees():
+        return lab.reader.status("GET", f"{experiments}get", login(team, 0), experiment_id=number)
+
+    assert sees() == 403
+    lab.reader.ask("POST", f"{experiments}update", login(team, 1), experiment_id=number, new_name=renamed)
+    if again:
+        lab.reader.ask("POST", f"{experiments}create", login(team, 1), name=secret)
+    done = lab.converge("access", **team)
+    assert sees() == 403
+    who = f"group {group}" if grouped else ann
+    for result in (done, lab.unchanged("access", **team)):
+        assert sees() == 403
+        assert f"{who} keeps DENY experiment {renamed}, which nobody declared" in str(result["warnings"])
+    assert f"+ {who} DENY experiment {secret}" in done["access"]["changes"]
+    # Who renamed it has nothing of it any more.
+    assert f"- {bob} EDIT experiment {renamed}" in done["access"]["changes"]
+    assert numbers(lab, team)[0] != number
+    # Once it is declared, it is as declared.
+    team["experiments"].append({"name": renamed, "grants": {bob: "READ"}})
+    assert f"- {who} DENY experiment {renamed}" in lab.converge("access", **team)["access"]["changes"]
+    assert sees() == 200
+
+
 def test_a_secret_of_another_provider_keeps_nobody_else_from_theirs(lab, team, some):
     if lab.version < (3, 13):
         pytest.skip("no gateway whose secrets people make")

@@ -1,6 +1,7 @@
 """What becomes of a run when somebody else is quicker, when the server dies, when two run at once."""
 
 import mlflow_proxy
+import project
 import pytest
 
 CREATE_USER = "/api/2.0/mlflow/users/create"
@@ -122,6 +123,106 @@ def test_a_server_that_dies_in_the_middle(newest, team, number, fate):
     newest.ok("access", **team)
     assert_as_declared(newest, team)
     newest.unchanged("access", **team)
+
+
+def refusing(*paths):
+    """A server that fails at these."""
+    return lambda method, asked, writes: mlflow_proxy.REFUSED if asked.endswith(paths) else mlflow_proxy.PASS
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_was_done_before_the_end_is_told(newest, team, several):
+    def decide(method, path, writes):
+        return mlflow_proxy.CUT if method != "GET" and writes >= 3 else mlflow_proxy.PASS
+
+    connection = {"name": "one", "tracking_uri": newest.proxy.uri, "username": "admin", "password": newest.password}
+    planned = newest.run("access", check=True, **team)["access"]["changes"]
+    newest.proxy.forget()
+    with newest.proxy.deciding(decide):
+        if several:
+            result = newest.several("servers_access", {**connection, **team})
+            assert result["changed"]
+            result = result["one"]
+            changes = result["changes"]
+        else:
+            result = newest.run("access", **team)
+            assert result["failed"]
+            assert result["diff"] == {"prepared": "".join(f"{line}\n" for line in planned[:3])}
+            changes = result["access"]["changes"]
+    assert result["changed"]
+    assert changes == planned[:3]
+    assert result["msg"].startswith("the run ended after 3 of its changes: ")
+    newest.ok("access", **team)
+    assert_as_declared(newest, team)
+
+
+def test_a_module_for_one_thing_says_that_it_changed_something(newest, some, secret):
+    arguments = {"name": some("half"), "user_password": secret(), "admin": True}
+    with newest.proxy.deciding(refusing("users/update-admin")):
+        result = newest.run("user", **arguments)
+    assert (result["failed"], result["changed"]) == (True, True)
+    newest.ok("user", **arguments)
+
+
+def test_what_is_refused_of_one_thing_keeps_nobody_else_from_theirs(newest, team, some, secret):
+    newest.ok("access", **team)
+    (ann, bob), eve = (user["name"] for user in team["users"]), some("eve")
+    newest.reader.create_user(eve, secret())
+    shared, fresh = team["experiments"][0], some("fresh")
+    shared.update(tags={"a": "c"}, grants={ann: "DENY", bob: "READ"})
+    team["experiments"].append({"name": fresh, "grants": {bob: "READ"}})
+    with newest.proxy.deciding(refusing("set-experiment-tag", "experiments/create")):
+        done = newest.run("access", **team)
+    assert done["failed"]
+    for line, path in (("~ experiment", "set-experiment-tag"), ("+ experiment", "experiments/create")):
+        assert line in done["msg"]
+        assert f"{path}: 500" in done["msg"]
+    assert done["failure"]["status"] == 500
+    # What could not be changed is there, and what could not be made is not.
+    assert newest.reader.user(eve) is None
+    found = newest.reader.experiments()
+    assert newest.reader.user(bob)["grants"] == {("experiment", found[shared["name"]]["experiment_id"]): "READ"}
+    assert fresh not in found
+    done = newest.ok("access", **team)
+    assert done["access"]["changes"][1:] == [f"+ experiment {fresh}", f"+ {bob} READ experiment {fresh}"]
+    newest.unchanged("access", **team)
+
+
+def test_what_cannot_be_taken_away_keeps_nothing_else_from_it(newest, team):
+    newest.ok("access", **team)
+    ann, bob = (user["name"] for user in team["users"])
+    team["groups"][0]["members"] = []
+    team["users"][1]["admin"] = False
+    team["registered_models"][0]["grants"] = {bob: "EDIT"}
+    with newest.proxy.deciding(refusing("roles/unassign")):
+        done = newest.run("access", **team)
+    model = team["registered_models"][0]["name"]
+    assert done["access"]["changes"] == [f"- {ann} EDIT registered_model {model}", f"- user {bob} is admin"]
+    assert f"- {ann} in group {team['groups'][0]['name']}: DELETE " in done["msg"]
+    assert done["msg"].endswith("; 1 more changes wait for a run in which that can be done")
+    # Ann is in the group that she is to leave, so nobody is given anything more.
+    assert newest.reader.user(bob) == {**newest.reader.user(bob), "admin": False, "grants": {}}
+    newest.ok("access", **team)
+    assert newest.reader.user(bob)["grants"] == {("registered_model", model): "EDIT"}
+
+
+@pytest.mark.parametrize("lab", project.next_mlflows(), indirect=True)
+def test_a_rename_that_mlflow_refuses_keeps_nobody_else_from_theirs(lab, team, some, secret):
+    """From 3.18 on it refuses that of a model that a group has a grant on."""
+    model, eve = team["registered_models"][0], some("eve")
+    team["groups"][0]["grants"].append({"registered_model": model["name"], "permission": "READ"})
+    lab.ok("access", **team)
+    lab.reader.create_user(eve, secret())
+    team["groups"][0]["grants"][1]["registered_model"] = new = some("new")
+    team["registered_models"][0] = {**model, "name": new, "rename_from": model["name"]}
+    done = lab.run("access", **team)
+    assert done["failed"]
+    assert f"~ registered_model {model['name']} renamed to {new}: " in done["msg"]
+    assert done["access"]["changes"] == [f"- user {eve}"]
+    assert lab.reader.user(eve) is None
+    # What everybody has is as declared, under the name that it has.
+    ann = team["users"][0]["name"]
+    assert lab.reader.user(ann)["grants"][("registered_model", model["name"])] == "EDIT"
 
 
 def test_two_runs_at_the_same_time(newest, team):

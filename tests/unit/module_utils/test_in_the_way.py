@@ -1,7 +1,7 @@
 """What access does where something on the server is in the way of its declaration: all else, and nothing by halves."""
 
 import pytest
-from ansible_collections.mlops.mlflow.plugins.module_utils._access import access_steps
+from ansible_collections.mlops.mlflow.plugins.module_utils._access import access_steps, access_warnings
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import LONGEST, Unsupported
 from ansible_collections.mlops.mlflow.plugins.module_utils._reconcile import Done
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import lines
@@ -52,6 +52,67 @@ def test_a_rename_takes_no_denial_away(missing):
         [] if missing else ["- group g DENY experiment another", "- ann DENY experiment another"]
     )
     assert {"- ann EDIT experiment plain", "- group g READ experiment plain"} <= set(revoked)
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_nor_where_what_is_denied_is_made_anew(made):
+    """Somebody renamed what is declared as a thing of its own; a run makes it, or they have."""
+    experiments = ["renamed", "secret" if made else "other", "plain", "mine"]
+    makers = user("zed", **{f"experiment_{number}": f"MANAGE@{number}" for number in range(1, 5)})
+    rows = {"experiment_all": "READ@8", "experiment_1": "DENY@9", "experiment_3": "DENY@12", "experiment_4": "EDIT@13"}
+    groups = [group("g", experiment_1="DENY@20", experiment_4="DENY@21")]
+    observed = server([makers, user("ann", **rows)], groups, experiments)
+
+    def planned(secret, **denied):
+        options = {
+            "users": people("ann", grants=given("READ", experiment="*")),
+            "groups": [{"name": "g", "grants": given("DENY", **denied)}],
+            # What is declared is as declared.
+            "experiments": [{"name": "secret", "grants": {"ann": secret}}, {"name": "plain"}],
+            "keep_users": ["zed"],
+        }
+        steps = lines(access_steps(observed, declared(**options)))
+        told = access_warnings(observed, declared(**options))
+        return steps, [text.partition(",")[0] for text in told if "DENY" in text]
+
+    assert planned("DENY", experiment="secret") == (
+        [
+            "- ann DENY experiment plain",
+            "- ann EDIT experiment mine",
+            *([] if made else ["+ experiment secret"]),
+            "+ group g DENY experiment secret",
+            "+ ann DENY experiment secret",
+        ],
+        [
+            "ann keeps DENY experiment renamed",
+            "group g keeps DENY experiment mine",
+            "group g keeps DENY experiment renamed",
+        ],
+    )
+    # Nobody is denied any experiment by a name.
+    steps, told = planned("READ", registered_model="*")
+    assert [line for line in steps if line.startswith("-")] == [
+        "- group g DENY experiment renamed",
+        "- group g DENY experiment mine",
+        "- ann DENY experiment renamed",
+        "- ann DENY experiment plain",
+        "- ann EDIT experiment mine",
+    ]
+    assert told == []
+
+
+def test_nor_where_a_model_is_a_prompt_now():
+    rows = {"prompt_other": "DENY@9", "prompt_all": "DENY@10", "gateway_secret_x": "DENY@11"}
+    observed = server([user("zed", prompt_other="MANAGE@1"), user("ann", **rows)], prompts={"other": {}})
+    observed.directory.kinds["gateway_secret"].put([{"secret_id": "x", "secret_name": "x", "provider": "openai"}])
+    models = [{"name": "secret", "grants": {"ann": "DENY"}}]
+    options = {"registered_models": models, "keep_users": ["zed"], "kinds": ["prompt", "gateway_secret"]}
+    assert plan(observed, users=people("ann"), **options) == [
+        "- ann DENY prompt *",
+        "- ann DENY gateway_secret x",
+        "+ registered_model secret",
+        "+ ann DENY registered_model secret",
+    ]
 
 
 @pytest.mark.parametrize("taken", ["prompt", "alias", "endpoint"])
@@ -211,5 +272,5 @@ def test_who_is_absent_may_have_a_grant_on_what_is_gone(key):
 
 
 def test_a_message_of_many_is_cut():
-    assert Done([], [], {}, ["one", "two"]).problem == "one; two"
-    assert len(Done([], [], {}, ["much" * 100] * 100).problem) == LONGEST + 1
+    assert Done([], [], {}, ["one", "two"], {}).problem == "one; two"
+    assert len(Done([], [], {}, ["much" * 100] * 100, {}).problem) == LONGEST + 1

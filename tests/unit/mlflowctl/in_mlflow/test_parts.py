@@ -5,8 +5,9 @@ import sys
 import types
 
 import pytest
-from mlflowctl.in_mlflow import asking, parts, places, presigned, traces, unchecked
+from mlflowctl.in_mlflow import asking, parts, places, presigned, renames, trace_places, traces, unchecked
 
+APIS = ("api", "ajax-api")
 BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
 NEEDED = [
     (places, places.HANDLERS, "_get_proxied_run_artifact_destination_path"),
@@ -14,6 +15,12 @@ NEEDED = [
     (places, places.STORE, "SqlAlchemyStore.create_experiment"),
     (places, asking.AUTH, "_get_experiment_permission"),
     (presigned, presigned.HANDLERS, "PresignedUploadMixin"),
+    (renames, asking.AUTH, "BEFORE_REQUEST_VALIDATORS"),
+    (renames, asking.AUTH, "_get_request_param"),
+    (renames, asking.AUTH, "store.list_roles"),
+    (trace_places, trace_places.MODELS, "SqlTraceInfo"),
+    (trace_places, trace_places.MODELS, "SqlTraceInfo.to_mlflow_entity"),
+    (trace_places, trace_places.MODELS, "SqlExperiment"),
     (traces, traces.STORE, "SqlAlchemyStore"),
     (traces, traces.STORE, "SqlAlchemyStore.start_trace"),
     (traces, traces.STORE, "SqlAlchemyStore._get_trace_artifact_location_tag"),
@@ -44,10 +51,18 @@ def mlflow(monkeypatch):
         },
         asking.AUTH: {
             places.MAY: something,
-            unchecked.CHECKS: {},
+            unchecked.CHECKS: {(f"/{api}/2.0/mlflow/registered-models/rename", "POST"): something for api in APIS},
+            renames.PARAMETER: something,
+            "store": types.SimpleNamespace(list_roles=something, _is_synthetic_role_name=something),
             **dict.fromkeys(unchecked.ROUTES.values(), something),
         },
         "mlflow.exceptions": {},
+        renames.PERMISSIONS: {"DENY": something},
+        trace_places.MODELS: {
+            "SqlTraceInfo": type("SqlTraceInfo", (), {"to_mlflow_entity": something}),
+            "SqlExperiment": something,
+        },
+        "sqlalchemy.orm": {},
         traces.OF_ARCHIVES: {},
     }
     modules = {}
@@ -58,7 +73,7 @@ def mlflow(monkeypatch):
     return modules
 
 
-@pytest.mark.parametrize("closing", [places, presigned, traces, unchecked])
+@pytest.mark.parametrize("closing", [places, presigned, renames, trace_places, traces, unchecked])
 def test_where_all_is_there_it_is_closed(mlflow, closing):
     closing.close()
 
@@ -87,17 +102,24 @@ def test_nor_without_a_whole_module(monkeypatch):
 
 def test_what_mlflow_asks_itself_needs_nothing(mlflow):
     auth = mlflow[asking.AUTH]
-    auth.BEFORE_REQUEST_VALIDATORS.update(
-        {
-            (f"/{api}/2.0/mlflow/{route}", method): "its own"
-            for route, method in unchecked.ROUTES
-            for api in ("api", "ajax-api")
-        }
-    )
+    auth.BEFORE_REQUEST_VALIDATORS = {
+        (f"/{api}/2.0/mlflow/{route}", method): "its own" for route, method in unchecked.ROUTES for api in APIS
+    }
     for name in set(unchecked.ROUTES.values()):
         delattr(auth, name)
     unchecked.close()
     assert set(auth.BEFORE_REQUEST_VALIDATORS.values()) == {"its own"}
+
+
+@pytest.mark.parametrize("why", ["refuses it itself", "denies groups nothing"])
+def test_an_mlflow_that_has_nothing_to_ask_for_is_left_alone(mlflow, why):
+    if why == "refuses it itself":
+        mlflow[asking.AUTH]._reject_rename_with_named_role_grants = something
+    else:
+        del mlflow[renames.PERMISSIONS].DENY
+    before = dict(mlflow[asking.AUTH].BEFORE_REQUEST_VALIDATORS)
+    renames.close()
+    assert before == mlflow[asking.AUTH].BEFORE_REQUEST_VALIDATORS
 
 
 @pytest.mark.parametrize("gone", BEGIN_OR_END)

@@ -1,9 +1,10 @@
 """Lets nobody say where the data of a trace are, and has the server follow no such word, whenever it was said.
 
-MLflow keeps it in tags of the trace. Up to 3.17 some of the ways in which a trace begins, ends and is tagged take these
-from people: the server reads there, and clients do, with the log-in of whoever looks at the trace. When a trace goes
-that is said to be in an archive, the server removes what is there: a place could be spelt so that this was all that the
-team has. Servers of this collection archive none, so that no archive is read, and nothing of one is removed.
+MLflow keeps it in tags of the trace; what they say since before is in trace_places.py. Up to 3.17 some of the ways in
+which a trace begins, ends and is tagged take these from people: the server reads there, and clients do, with the log-in
+of whoever looks at the trace. When a trace goes that is said to be in an archive, the server removes what is there: a
+place could be spelt so that this was all that the team has. Servers of this collection archive none, so that no archive
+is read, and nothing of one is removed.
 Jobs are processes of MLflow's own, in which nothing of this is changed.
 
 The name of a trace may be a path to MLflow; its data are in a directory of this name.

@@ -1,0 +1,66 @@
+"""Has nobody rename a model or prompt that a group is denied.
+
+MLflow 3.17, the first that denies groups anything, leaves the grants of groups with the former name, so that whoever
+may edit it would let all of them in.
+
+MLflow from 3.18 on refuses it itself. Admins are not asked: they may take a denial away.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from mlflowctl.in_mlflow import asking, parts
+
+PERMISSIONS, DENY = "mlflow.server.auth.permissions", "DENY"
+CHECKS, OWN, PARAMETER = "BEFORE_REQUEST_VALIDATORS", "_reject_rename_with_named_role_grants", "_get_request_param"
+LIST = "store.list_roles"
+KINDS = ("registered_model", "prompt")
+OPEN = "people could rename what a group is denied"
+
+
+def is_denied(name: str) -> bool:
+    """Say whether a group is denied what is called so."""
+    auth = asking.auth_of_mlflow()
+    return any(
+        (row.permission, row.resource_pattern) == (DENY, name) and row.resource_type in KINDS
+        for role in auth.store.list_roles()
+        if not auth.store._is_synthetic_role_name(role.name)
+        for row in role.permissions
+    )
+
+
+def unless_denied(check: Callable[[], bool]) -> Callable[[], bool]:
+    """Return what asks the same, and for that."""
+
+    @functools.wraps(check)
+    def may() -> bool:
+        if not check():
+            return False
+        name = getattr(asking.auth_of_mlflow(), PARAMETER)("name")
+        if is_denied(name):
+            exceptions: Any = importlib.import_module("mlflow.exceptions")
+            raise exceptions.MlflowException.invalid_parameter_value(
+                "a group is denied what has this name, and would not be under another one; an admin may rename it"
+            )
+        return True
+
+    return may
+
+
+def close() -> None:
+    """Have MLflow ask."""
+    auth = sys.modules.get(asking.AUTH)
+    if auth is None or hasattr(auth, OWN) or not hasattr(importlib.import_module(PERMISSIONS), DENY):
+        # What is served is none of MLflow's, or one that has nothing to ask for.
+        return
+    for name in (PARAMETER, LIST, "store._is_synthetic_role_name"):
+        parts.needed(asking.AUTH, name, OPEN)
+    checks = parts.needed(asking.AUTH, CHECKS, OPEN)
+    for api in ("api", "ajax-api"):
+        where = f"/{api}/2.0/mlflow/registered-models/rename", "POST"
+        checks[where] = unless_denied(checks[where])
