@@ -2,8 +2,8 @@
 
 What people wrote there is data: nothing is opened because of it. It is named and counted, since such artifacts are in
 no snapshot and no archive. Run as the team's account, with the copy, and JSON of {"artifacts": the server's directory
-or null, "accepted": [how those begin that are known of, or "*"]}. With a directory of artifacts instead of a copy, it is
-what links in there lead to.
+or null, "accepted": [how those begin that are known of, or "*"]}. With a directory of artifacts instead of a copy, it
+is what links in there lead to.
 """
 
 from __future__ import annotations

@@ -251,7 +251,9 @@ def differences(
         now = there.get(file["path"])
         if not now:
             gone(file["path"])
-        elif (now["mtime"] < since or now["mtime"] == file.get("mtime")) and (now["size"], now["sha256"]) != (file["size"], file["sha256"]):
+            continue
+        as_looked_at = now["mtime"] < since or now["mtime"] == file.get("mtime")
+        if as_looked_at and (now["size"], now["sha256"]) != (file["size"], file["sha256"]):
             yield f"artifact {told_of(file['path'])} is another one"
 
 
