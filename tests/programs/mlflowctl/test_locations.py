@@ -66,4 +66,5 @@ def test_an_archive_says_what_it_has_not(tmp_path):
         database.execute("INSERT INTO experiments VALUES ('/srv/elsewhere')")
     database.close()
     said = host.retire("remove")["done"]["vision"]
-    assert "artifacts of 1 rows or links are not in the server's own directory (/srv/elsewhere), and so in no" in said
+    missed = "artifacts of 1 rows or links are not in the server's own directory (/srv/elsewhere)"
+    assert f"{missed}, and so in no archive" in said
