@@ -187,7 +187,7 @@ def test_artifacts_that_are_in_no_backup_are_told(host: Stage, told: list[list[A
     sql(change.format(own))
     run = play(host, "backup_team", "-e", "team=nlp")
     assert run.code == 2
-    assert "is made, but: artifacts of 1 rows are not in the server's own directory" in run.output
+    assert "is made, but: artifacts of 1 rows or links are not in the server's own directory" in run.output
     known = host.play("site", **{**BACKUPS, "mlflow_backup_elsewhere": ["file:///var/lib/mlflow/nlp/own"]})
     assert known.code == 0, known.output[-5000:]
     assert play(host, "backup_team", "-e", "team=nlp").code == 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import project
@@ -28,12 +30,12 @@ class Team:
             f"database_uri = sqlite:///{self.database}\n"
         )
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, workers: int = 1) -> subprocess.Popen[str]:
         """Start it."""
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
-            "MLFLOW_WORKERS": "1",
+            "MLFLOW_WORKERS": str(workers),
             "MLFLOW_AUTH_CONFIG_PATH": str(self.home / "basic_auth.ini"),
             "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{self.database}",
             "MLFLOW_UVICORN_OPTS": f"--uds {self.home / 's'}",
@@ -86,6 +88,34 @@ def test_an_emptied_store_makes_no_new_admin(tmp_path: Path, venv: str) -> None:
     assert server.returncode == 1
     assert f"The server is not started: the user store {team.database} is not there" in said
     assert not team.database.exists()
+
+
+def test_no_worker_begins_anew_either(tmp_path: Path) -> None:
+    """Of several, the one that comes after one that was killed is the first that sees what has become of the store."""
+    team = Team(tmp_path, "mlflow-3.12.0")
+    team.serve_until_it_has_an_admin()
+    (tmp_path / "admin_password").write_text(PASSWORD)
+    server = team.start(workers=2)
+    assert server.stdout
+    lines = iter(server.stdout.readline, "")
+    try:
+        assert len(list(itertools.islice(completed(lines), 2))) == 2
+        team.database.unlink()
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        for child in children:
+            if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+                os.kill(int(child), signal.SIGKILL)
+        said = next(line for line in lines if "The server is not started" in line or "Created admin" in line)
+        assert f"The server is not started: the user store {team.database} is not there" in said
+        assert not team.database.exists()
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.communicate()
+
+
+def completed(lines: Iterator[str]) -> Iterator[str]:
+    """Yield those that say that a worker has started."""
+    return (line for line in lines if "Application startup complete" in line)
 
 
 @pytest.mark.parametrize(

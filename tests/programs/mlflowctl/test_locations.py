@@ -28,7 +28,7 @@ def test_a_backup_that_misses_artifacts_is_made_and_fails(lab):
     code, told, errors = run(lab)
     assert code != 0
     assert told["elsewhere"] == {"accepted": 0, "others": 1, "names": [f"file://{lab.state}/own"]}
-    assert f"snapshot {told['snapshot']} is made, but: artifacts of 1 rows are not in" in errors
+    assert f"snapshot {told['snapshot']} is made, but: artifacts of 1 rows or links are not in" in errors
     assert "mlflow_backup_elsewhere" in errors
     _target, _stage, manifest = lab.fetch(told["snapshot"])
     assert manifest["elsewhere"] == told["elsewhere"]
@@ -41,6 +41,23 @@ def test_what_is_known_of_is_no_failure(lab):
     assert (code, errors, told["elsewhere"]["accepted"]) == (0, "", 1)
 
 
+def test_what_a_link_leads_to_is_named(lab, tmp_path):
+    """Somebody gives an experiment more room by a link: MLflow follows it, and restic does not."""
+    lab.sql("DELETE FROM experiments WHERE name = 'own'")
+    lab.write("1/run/model.txt", "kept")
+    lab.write("2/run/model.txt", "kept")
+    for name, place in (("1", tmp_path / "large disk"), ("2", lab.artifacts / "within")):
+        (lab.artifacts / name).rename(place)
+        (lab.artifacts / name).symlink_to(place)
+    (lab.artifacts / "nowhere").symlink_to(tmp_path / "not there")
+    code, told, errors = run(lab)
+    assert (code, told["elsewhere"]["names"]) == (1, [f"file://{tmp_path}/large disk"])
+    assert "rows or links are not in the server's own directory" in errors
+    lab.set(elsewhere=[f"file://{tmp_path}/large disk"])
+    code, told, errors = run(lab)
+    assert (code, errors, told["elsewhere"]["accepted"]) == (0, "", 1)
+
+
 def test_an_archive_says_what_it_has_not(tmp_path):
     host = Host(tmp_path)
     host.set_up()
@@ -49,4 +66,5 @@ def test_an_archive_says_what_it_has_not(tmp_path):
         database.execute("INSERT INTO experiments VALUES ('/srv/elsewhere')")
     database.close()
     said = host.retire("remove")["done"]["vision"]
-    assert "artifacts of 1 rows are not in the server's own directory (/srv/elsewhere), and so in no archive" in said
+    missed = "artifacts of 1 rows or links are not in the server's own directory (/srv/elsewhere)"
+    assert f"{missed}, and so in no archive" in said

@@ -619,3 +619,18 @@ def test_access_is_as_declared_until_somebody_changes_it(lab, monkeypatch):
     found = lab.look()
     assert found[figure] == 0
     assert grants not in found
+
+
+def test_a_note_by_a_clock_that_was_ahead_hides_no_grant(lab, monkeypatch):
+    monkeypatch.setattr(sqlite, "SETTLED", 0)
+    made = [it for it in access_schema.SCHEMA if not it.startswith("CREATE") or it.split()[2] not in WORK]
+    file, config = lab.add("vision", ";".join(made)), lab.home / "etc" / "vision"
+    (config / "venv").symlink_to("/opt/mlflow/3.17.2")
+    state = access_state.Look(teams.load("vision"), access_schema.DECLARED).state
+    (config / "access_receipt.json").write_text(json.dumps({"state": state}))
+    os.utime(config / "access_receipt.json", (time.time() + 1e7,) * 2)
+    lab.look()
+    with contextlib.closing(sqlite3.connect(file / "mlflow.db")) as connection:
+        connection.execute("UPDATE role_permissions SET permission = 'MANAGE', resource_pattern = '*'")
+        connection.commit()
+    assert lab.look()["mlflow_team_grants_as_declared", 'team="vision"'] == 0

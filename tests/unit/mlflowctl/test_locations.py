@@ -76,7 +76,7 @@ def test_no_name_moves_a_cursor_and_many_are_not_all_named():
     assert told["others"] == 1000
     assert len(told["names"]) <= locations.MOST
     assert all(name.isascii() and name.isprintable() and len(name) < 300 for name in told["names"])
-    assert "1000 rows" in locations.described(told)
+    assert "1000 rows or links" in locations.described(told)
 
 
 def test_all_tables_that_have_places_are_looked_at(tmp_path):
@@ -90,6 +90,21 @@ def test_all_tables_that_have_places_are_looked_at(tmp_path):
             database.execute(f"INSERT INTO {table} VALUES ('another', 'mlflow-artifacts:/1')")  # noqa: S608
     database.close()
     assert locations.find(str(path), OWN)["others"] == next(number) == 6
+
+
+def test_an_old_version_of_a_model_is_where_it_came_from(tmp_path):
+    """MLflow looks there as long as nothing is in the column that came later."""
+    path = tmp_path / "tracking.db"
+    rows = [(None, "/own/1"), ("", "/own/2"), ("mlflow-artifacts:/3", "/own/3"), (None, "mlflow-artifacts:/4")]
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE model_versions (storage_location TEXT, source TEXT)")
+        database.executemany("INSERT INTO model_versions VALUES (?, ?)", rows)
+    database.close()
+    assert locations.find(str(path), OWN)["names"] == ["/own/1", "/own/2"]
+    lines = ["COPY public.model_versions (name, source, storage_location) FROM stdin;\n"]
+    lines += [f"m\t{source}\t{place if place is not None else chr(92) + 'N'}\n" for place, source in rows] + ["\\.\n"]
+    found = list(locations.in_script(line.encode() for line in lines))
+    assert found == ["/own/1", "/own/2", "mlflow-artifacts:/3", "mlflow-artifacts:/4"]
 
 
 def test_a_version_of_a_prompt_has_no_place(tmp_path):

@@ -184,8 +184,8 @@ def of_access(seen: Seen) -> Iterator[Figure]:
     if not verified:
         return
     yield kinds.VERIFIED, {}, verified
-    # What was read before that says nothing about it.
-    read = seen.read if seen.read.get("tried", 0) >= verified else {}
+    # What was read of another note says nothing about it; a clock that was ahead hides nothing.
+    read = seen.read if seen.read.get("verified") == verified else {}
     as_declared = bool(read.get("as_declared")) or access_state.same_files(seen.team, noted)
     yield kinds.AS_DECLARED, {}, as_declared
     yield kinds.GRANTS_AS_DECLARED, {}, as_declared or read.get("grants_as_declared")

@@ -107,7 +107,7 @@ class Look:
         state, (noted, verified) = access_state.of_files(team), figures.receipt(team)
         if self.now - former.get("tried", 0) < self.settings["read_every"] and self.now >= former.get("tried", 0):
             return dict(former)
-        known = former.get("tried", 0) >= verified and not former.get("error")
+        known = former.get("verified") == verified and not former.get("error")
         if state is not None and former.get("state") == state and known:
             return {**former, "read": self.now}
         try:
@@ -121,7 +121,7 @@ class Look:
         except FAILURES as error:
             say(team.name, error)
             told = {**former, "error": True, "as_declared": False, "grants_as_declared": None}
-        told.update(tried=self.now, state=state)
+        told.update(tried=self.now, state=state, verified=verified)
         store.write(path, told)
         return told
 

@@ -2,7 +2,8 @@
 
 What people wrote there is data: nothing is opened because of it. It is named and counted, since such artifacts are in
 no snapshot and no archive. Run as the team's account, with the copy, and JSON of {"artifacts": the server's directory
-or null, "accepted": [how those begin that are known of, or "*"]}.
+or null, "accepted": [how those begin that are known of, or "*"]}. With a directory of artifacts instead of a copy, it
+is what links in there lead to.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from mlflowctl import commands
+from mlflowctl.backup import contents
 from mlflowctl.databases import sqlite
 from mlflowctl.errors import Problem
 
@@ -28,6 +30,8 @@ COLUMNS: dict[str, tuple[str, tuple[str, frozenset[str]] | None]] = {
     "model_versions": ("storage_location", None),
     "trace_tags": ("value", ("key", frozenset({"mlflow.artifactLocation", "mlflow.trace.archiveLocation"}))),
 }
+# Where MLflow looks for what has nothing in that column, as rows from before there was one.
+INSTEAD = {"model_versions": "source"}
 ANY = "*"
 # What MLflow writes for a version of a prompt, which has no artifacts: in this table alone.
 VERSIONS, OF_PROMPTS = "model_versions", "prompt-template"
@@ -40,6 +44,16 @@ ODD = re.compile(r"[?#%;\\]|[^ -~]")
 IGNORED = re.compile(r"^[\0- ]+|[\t\r\n]")
 ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 LETTERS = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
+
+
+class Position(NamedTuple):
+    """In which columns of a table the place is, or is instead, and which one has to have one of these values."""
+
+    table: str
+    place: int
+    instead: int
+    which: int
+    wanted: frozenset[str]
 
 
 class Elsewhere:
@@ -108,7 +122,9 @@ def in_sqlite(path: str) -> Iterator[str | None]:
             if {column, *(which or ())[:1]} <= there:
                 marks = ", ".join("?" for _value in which[1]) if which else ""
                 where, given = (f" WHERE {which[0]} IN ({marks})", tuple(which[1])) if which else ("", ())
-                for (uri,) in database.execute(f"SELECT {column} FROM {table}{where}", given):  # noqa: S608
+                instead = INSTEAD[table] if INSTEAD.get(table) in there else "NULL"
+                asked = f"SELECT coalesce(nullif({column}, ''), {instead}) FROM {table}{where}"  # noqa: S608
+                for (uri,) in database.execute(asked, given):
                     yield place(table, uri) if isinstance(uri, str) else None
     finally:
         database.close()
@@ -123,7 +139,7 @@ def in_dump(path: str) -> Iterator[str | None]:
 
 def in_script(lines: Iterable[bytes]) -> Iterator[str | None]:
     """Yield those between COPY and its end."""
-    at: tuple[int, int, frozenset[str], str] | None = None
+    at: Position | None = None
     for raw in lines:
         line = raw.decode(errors="replace").rstrip("\n")
         if line.startswith("COPY ") and at is None:
@@ -132,12 +148,12 @@ def in_script(lines: Iterable[bytes]) -> Iterator[str | None]:
             at = None
         elif at is not None:
             values = line.split("\t")
-            if not at[2] or values[at[1]] in at[2]:
-                yield place(at[3], plain(values[at[0]]))
+            if not at.wanted or values[at.which] in at.wanted:
+                yield place(at.table, plain(values[at.place]) or plain(values[at.instead]))
 
 
-def position(line: str) -> tuple[int, int, frozenset[str], str] | None:
-    """Return in which column the place is, which column has to have one of which values, and the table."""
+def position(line: str) -> Position | None:
+    """Return where the place is in the lines that follow; nothing where they have none."""
     found = re.fullmatch(r"COPY (?:\S+\.)?(\w+) \((.*)\) FROM stdin;", line)
     if not found or found[1] not in COLUMNS:
         return None
@@ -145,7 +161,9 @@ def position(line: str) -> tuple[int, int, frozenset[str], str] | None:
     names = [name.strip('"') for name in found[2].split(", ")]
     if column not in names or (which and which[0] not in names):
         return None
-    return names.index(column), names.index(which[0]) if which else 0, which[1] if which else frozenset(), found[1]
+    at = names.index(column)
+    instead = names.index(INSTEAD[found[1]]) if INSTEAD.get(found[1]) in names else at
+    return Position(found[1], at, instead, names.index(which[0]) if which else 0, which[1] if which else frozenset())
 
 
 def place(table: str, uri: str | None) -> str | None:
@@ -158,10 +176,21 @@ def plain(value: str) -> str | None:
     return None if value == "\\N" else ESCAPED.sub(lambda found: LETTERS.get(found[1], found[1]), value)
 
 
+def in_directory(directory: str) -> Iterator[str | None]:
+    """Yield where links among the artifacts lead out of their directory: MLflow follows them, and a backup does not."""
+    own = os.path.realpath(directory)
+    for folder, folders, files in contents.levels(directory):
+        for path in (os.path.join(folder, name) for name in (*folders, *files)):
+            target = os.path.realpath(path) if os.path.islink(path) else own
+            if not Path(target).is_relative_to(own) and os.path.exists(target):
+                yield f"file://{target}"
+
+
 def find(path: str, artifacts: str | None, accepted: Iterable[str] = ()) -> dict[str, Any]:
-    """Return what a copy has of them."""
+    """Return what a copy, or a directory, has of them."""
     found = Elsewhere(artifacts, accepted)
-    for uri in {".db": in_sqlite, ".dump": in_dump}[Path(path).suffix](path):
+    read = in_directory if os.path.isdir(path) else {".db": in_sqlite, ".dump": in_dump}[Path(path).suffix]
+    for uri in read(path):
         found.add(uri)
     return found.told()
 
@@ -171,7 +200,7 @@ def described(found: dict[str, Any]) -> str:
     if not found["others"]:
         return ""
     names = ", ".join(found["names"][:3]) + (", …" if found["others"] > len(found["names"][:3]) else "")
-    return f"artifacts of {found['others']} rows are not in the server's own directory ({names})"
+    return f"artifacts of {found['others']} rows or links are not in the server's own directory ({names})"
 
 
 def main(path: str, known: str) -> None:

@@ -12,6 +12,10 @@ def test_what_is_wrong_with_an_artifact_is_a_line():
     assert [contents.missing(path) for path in gone] == [f"artifact {SHOWN} is missing"]
     other = [{"path": ODD, "size": 2, "sha256": "y", "mtime": 1}]
     assert list(contents.differences(wanted, other, 2, gone.append)) == [f"artifact {SHOWN} is another one"]
+    # Another time is no damage, and the same one from the future is no excuse for it.
+    there = [{**other[0], "mtime": 9}]
+    told = [list(contents.differences([{**wanted[0], "mtime": at}], there, 2, gone.append)) for at in (8, 9)]
+    assert [len(it) for it in told] == [0, 1]
     assert contents.missing("1/run/model.bin") == "artifact 1/run/model.bin is missing"
 
 

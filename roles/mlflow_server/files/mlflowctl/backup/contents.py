@@ -243,14 +243,17 @@ def differences(
 ) -> Iterator[str]:
     """Say which artifacts are not as they were, where since is when the snapshot was begun, in nanoseconds.
 
-    What was written after that may be newer than it was when it was looked at, and what was removed not there.
+    What was written after that may be newer than it was when it was looked at, and what was removed not there. By a
+    clock that was ahead, that is what has another time than it had.
     """
     there = Listed(found)
     for file in wanted:
         now = there.get(file["path"])
         if not now:
             gone(file["path"])
-        elif now["mtime"] < since and (now["size"], now["sha256"]) != (file["size"], file["sha256"]):
+            continue
+        as_looked_at = now["mtime"] < since or now["mtime"] == file.get("mtime")
+        if as_looked_at and (now["size"], now["sha256"]) != (file["size"], file["sha256"]):
             yield f"artifact {told_of(file['path'])} is another one"
 
 

@@ -94,10 +94,12 @@ def find_elsewhere(team: Team, copies: Path, accepted: list[str], clients: Held)
     own = team.artifacts or (None if clients.accepted else team.client_root)
     known = json.dumps({"artifacts": own, "accepted": accepted})
     found: dict[str, Any] = {"accepted": 0, "others": 0, "names": []}
-    for database in team.databases:
-        copy = copies / f"{database['name']}{databases.suffix(database)}"
-        command = [*PROGRAM, "locations", str(copy), known]
-        told = team.printed(command, BackupError, databases.seconds_to_read(copy))
+    written = [copies / f"{it['name']}{databases.suffix(it)}" for it in team.databases]
+    looks = [(it, databases.seconds_to_read(it)) for it in written]
+    # MLflow follows links that somebody has put among its artifacts, and no snapshot has what they lead to.
+    looks += [(Path(it), commands.WORK_SECONDS) for it in [team.artifacts] if it and Path(it).is_dir()]
+    for place, seconds in looks:
+        told = team.printed([*PROGRAM, "locations", str(place), known], BackupError, seconds)
         for key, value in json.loads(told).items():
             found[key] += value
     return found

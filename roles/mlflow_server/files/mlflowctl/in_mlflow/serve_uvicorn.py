@@ -51,6 +51,7 @@ from mlflowctl.in_mlflow import (
     trace_places,
     traces,
     unchecked,
+    user_store,
     waiting,
 )
 
@@ -225,6 +226,9 @@ def watch_the_application() -> None:
     load = config.load
 
     def load_watched(self: Any) -> None:
+        if "MLFLOW_AUTH_CONFIG_PATH" in os.environ:
+            # Of several workers, one that dies is followed by another, to which MLflow is new.
+            user_store.refuse_emptied(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
         asyncio.get_running_loop().set_default_executor(concurrent.futures.ThreadPoolExecutor(TRANSFERS))
         gc.disable()
         load(self)
