@@ -249,6 +249,8 @@ def seen(pair: Pair, shared: dict[str, Any]) -> through_proxy.Seen:
         found = {"restarted": time.time()}
         host.sh("systemctl daemon-reload; systemctl restart mlflow@shared.service")
         host.sh(f"rm {slowly}; systemctl daemon-reload")
+        assert soon(lambda: host.login(SHARED, **DAVE) == 200)
+        time.sleep(10)
         found["killed"] = time.time()
         host.sh(f"ln -sfn /nowhere {link}; systemctl kill --signal=KILL mlflow@shared.service")
         # However long it takes a busy machine to do that.
