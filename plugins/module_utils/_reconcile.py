@@ -120,7 +120,7 @@ def heed(refusal: RequestRefused, step: Step, done: Done, stuck: dict[tuple[str,
     if not done.failure:
         done.failure.update(refusal.failure)
     why = f"{step.line or 'a part of the line before'}: {refusal}"
-    if step.about is not None and len(stuck) < MOST_STUCK:
+    if step.about is not None and step.about not in stuck and len(stuck) < MOST_STUCK:
         stuck[step.about] = why
         raise LookAgain
     done.refused.append(why)
