@@ -13,7 +13,7 @@ from ._access_arguments import refuse_empty
 from ._client import Client
 from ._errors import LONGEST, MlflowError, RequestRefused
 from ._server import Server
-from ._steps import DENY, OPEN, TAKE, Step, in_order, lines
+from ._steps import DENY, JOIN, OPEN, TAKE, Step, in_order, lines
 from ._text import cut
 
 OBSERVATIONS = 3
@@ -105,7 +105,8 @@ def carry_out(steps: list[Step], done: Done, stuck: dict[tuple[str, str], str], 
             if again and refusal.status in LOOK_AGAIN:
                 raise LookAgain from None
             heed(refusal, step, done, stuck)
-            if step.phase <= DENY:
+            # Who is in a group may be denied something by it.
+            if step.phase <= DENY or step.phase == JOIN:
                 last = min(last, max(step.phase, TAKE))
         else:
             done.changes.extend(lines([step]))

@@ -19,8 +19,8 @@ description:
   - A run that was cut off is made good by the next one. When somebody else changes the same things
     meanwhile, the module observes again and does what is left, three times at most.
   - What the server refuses nevertheless keeps nothing from being taken away. A thing of which it refuses something is
-    left, and all else done; after any other refusal nobody is given anything more. The module then fails, and returns
-    what it did.
+    left, and all else done. Where it refuses to take away, make or deny anything else, nobody is given anything more,
+    and where a member does not get into a group, no new user is let in. The module then fails, and returns what it did.
   - Grants on experiments and models that are gone are always removed, since SQLite uses ids again; so are those on
     things of other kinds that the declaration speaks of.
   - Grants on kinds of things that it does not speak of are left alone, and counted; see O(kinds).

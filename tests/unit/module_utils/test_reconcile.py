@@ -47,7 +47,7 @@ def steps(refused, status=500, about=None):
         ("make", ["deny", "give", "join", "open"]),
         ("deny", ["give", "join", "open"]),
         ("give", []),
-        ("join", []),
+        ("join", ["open"]),
         ("open", []),
     ],
 )
