@@ -157,9 +157,7 @@ def test_who_was_not_being_answered_sees_no_error(seen: through_proxy.Seen) -> N
 
 def test_nobody_sees_an_error_when_one_comes_back(seen: through_proxy.Seen) -> None:
     for what, then in (("started", "lost"), ("back", "end")):
-        since, until = seen.moments[what], seen.moments[then]
-        # Without those that wait for what was lost before, or is afterwards.
-        failed = [it for it in seen.failed(what, then) if it.began > since and it.began + it.took < until]
+        failed = seen.failed_within(what, then)
         assert failed == [], (what, failed)
 
 

@@ -232,4 +232,4 @@ def refuse_what_failed(seen: through_proxy.Seen, last: str) -> None:
     for (lost, _back), (_again, until) in zip(seen.spans("lost"), seen.spans("back"), strict=True):
         since, end = seen.moments[lost.replace("lost", last)] + 15, seen.moments[until]
         # Without those that were being answered when the next one was lost.
-        assert [it for it in seen.failed(lost, until) if it.began > since and it.began + it.took < end] == []
+        assert [it for it in seen.failed(lost, until) if it.began > since and it.end < end] == []

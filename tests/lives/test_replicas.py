@@ -170,9 +170,7 @@ def test_only_what_was_being_answered_is_an_error(lost: through_proxy.Seen, what
 
 def test_it_comes_back_without_an_error(lost: through_proxy.Seen) -> None:
     for first, last in [*lost.spans("mended"), *lost.spans("back")]:
-        since, until = lost.moments[first], lost.moments[last]
-        # Without those that wait for what was lost before, or is afterwards.
-        failed = [it for it in lost.failed(first, last) if it.began > since and it.began + it.took < until]
+        failed = lost.failed_within(first, last)
         assert failed == [], (first, failed)
 
 
@@ -298,7 +296,7 @@ def test_both_have_what_was_restored_and_neither_the_rest(
     # What was acknowledged before the snapshot, or once the team was back, is there.
     gone = [it for it in seen.calls if it.name in seen.lost]
     since, until = seen.moments["saved"], seen.moments["is restored"]
-    assert [it for it in gone if it.began + it.took < since or it.began > until] == []
+    assert [it for it in gone if it.end < since or it.began > until] == []
     assert seen.of(repeating=True).failed("saved", "end") == []
 
 

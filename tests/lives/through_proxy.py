@@ -41,6 +41,11 @@ class Call(NamedTuple):
     name: str
     what: str
 
+    @property
+    def end(self) -> float:
+        """Say when it was over."""
+        return self.began + self.took
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -69,11 +74,16 @@ class Seen:
     def between(self, first: str, last: str) -> list[Call]:
         """Return the calls that were under way after one thing and began before another."""
         since, until = self.moments[first], self.moments[last]
-        return [call for call in self.calls if call.began + call.took > since and call.began < until]
+        return [call for call in self.calls if call.end > since and call.began < until]
 
     def failed(self, first: str, last: str) -> list[Call]:
         """Return those of them that failed."""
         return [call for call in self.between(first, last) if call.ended != "well"]
+
+    def failed_within(self, first: str, last: str) -> list[Call]:
+        """Return those without who waits for what was lost before the one thing, or is after the other."""
+        since, until = self.moments[first], self.moments[last]
+        return [call for call in self.failed(first, last) if call.began > since and call.end < until]
 
     def spans(self, what: str = "") -> list[tuple[str, str]]:
         """Return from when to when each thing lasted, until the next one; of one kind, if asked for."""
@@ -82,16 +92,16 @@ class Seen:
 
     def told(self, *spans: tuple[str, str]) -> str:
         """Say how many failed and why, how long the slowest took, and after how many seconds all was as before."""
-        before = sorted(call.took for call in self.calls if call.began + call.took < self.moments["begin"]) or [0.0]
+        before = sorted(call.took for call in self.calls if call.end < self.moments["begin"]) or [0.0]
         most = before[int(len(before) * 0.99)]
         usual = max(1.0, 3 * most)
         calls, ends = set(), [0.0]
         for first, last in spans:
             began = self.moments[first]
             # Each call is told of once: where it ended.
-            during = [it for it in self.between(first, last) if it.began + it.took <= self.moments[last]]
+            during = [it for it in self.between(first, last) if it.end <= self.moments[last]]
             calls.update(during)
-            ends += [it.began + it.took - began for it in during if it.ended != "well" or it.took > usual]
+            ends += [it.end - began for it in during if it.ended != "well" or it.took > usual]
         errors = dict(Counter(call.ended for call in calls if call.ended != "well"))
         slowest = max((call.took for call in calls), default=0)
         lost, twice = (sum(call.name in names for call in calls) for names in (set(self.lost), set(self.twice)))
