@@ -3,7 +3,8 @@
 # "stock FILE" for Debian's page that nobody has changed, "ipv6" where the host has it, "copy FILE" for certificates that came
 # from the controller, "part TEAM" for each that has a directory of what it uses, "keepalived own" or "keepalived other" for whose
 # configuration keepalived has, "keepalived unread" where that is newer than it has read, "interface NAME" of the proxy's own address, "missing FILE" for what is not there, and
-# "expires FILE" for certificates with less than 30 days left.
+# "expires FILE" for certificates with less than 30 days left, and "beside UNIT" for each unit, or else program, that runs under the
+# account of nginx's workers and is not nginx.
 # The arguments are the program others.awk, this role's two files of nginx, the directories of those copies and of what teams use,
 # keepalived's configuration, the proxy's own address or nothing, the certificates of the CA and of the proxy, its key, and a
 # file of log-ins.
@@ -24,23 +25,38 @@ EOF
     fi
 }
 
+# By real, effective or saved user. Containers have processes of the same number, who see none of nginx's.
+beside() {
+    test -n "$1" || return 0
+    tab=$(printf '\t')
+    for status in $(grep -ls "^Uid:.*$tab$1$tab" /proc/[0-9]*/status); do
+        process=${status%/status}
+        test "$(readlink "$process/ns/pid")" = "$(readlink /proc/self/ns/pid)" || continue
+        unit=$(sed -n 's|.*/\([^/]*\.\(service\|scope\)\).*|\1|p' "$process/cgroup" 2>/dev/null | tail -n 1)
+        test "$unit" = nginx.service || echo "beside ${unit:-$(cat "$process/comm" 2>/dev/null)}" | tr -cd '[:alnum:] \n@:.\\_-'
+    done
+}
+
 # nginx is not there before the first run, and says its version to stderr.
 if command -v nginx >/dev/null; then
     nginx -v 2>&1 | sed 's|.*nginx/\([0-9.]*\).*|nginx \1|'
     if said=$(dumped 2>&1); then
         # The group is the user's own where the file names none.
-        printf '%s\n' "$said" | awk -v main=/etc/nginx/nginx.conf "$others" | while read -r kind name rest; do
+        read=$(printf '%s\n' "$said" | awk -v main=/etc/nginx/nginx.conf "$others" | while read -r kind name rest; do
             case $kind-$rest in
                 user-) echo "user $name $(id -gn -- "$name" 2>/dev/null || echo "$name")" ;;
                 *) printf '%s\n' "$kind $name $rest" ;;
             esac
-        done
+        done)
+        test -z "$read" || printf '%s\n' "$read"
     else
         # With a time and a number, where it has no log to write to.
         why=$(printf '%s\n' "$said" | sed -nE 's/^.*\[emerg\] ([0-9]+#[0-9]+: )?//p')
         printf 'refused %s\n' "${why:-$(printf '%s\n' "$said" | tail -n 1)}"
     fi
 fi
+account=$(printf '%s\n' "${read:-}" | sed -n 's/^user \([^ ]*\) .*/\1/p')
+beside "$(id -u -- "${account:-www-data}" 2>/dev/null)" | sort -u
 site=/etc/nginx/sites-available/default
 if test "$(readlink -f /etc/nginx/sites-enabled/default)" = "$site"; then
     # As the package brought it: somebody may have made it their own.

@@ -25,6 +25,21 @@ def test_a_configuration_that_nginx_refuses_does_not_replace_the_one_that_runs(d
     assert doors.ask("/health").status == 200
 
 
+def test_who_could_read_what_passes_the_proxy_is_named_before_anything(doors: Doors) -> None:
+    before = doors.proxy.sh("sha256sum /etc/nginx/conf.d/mlflow.conf")
+    doors.proxy.sh("systemd-run --quiet --unit=guest --uid=www-data sleep infinity")
+    try:
+        run = doors.play("configure_proxies", "--limit=proxy1", mlflow_proxy_timeout=598)
+        assert run.code == 2, run.output[-5000:]
+        assert "guest.service: runs on proxy1 as www-data, the account of nginx" in run.output
+        assert doors.proxy.sh("sha256sum /etc/nginx/conf.d/mlflow.conf") == before
+        run = doors.play("configure_proxies", "--limit=proxy1", "--check", mlflow_proxy_trusted_units=["guest.service"])
+        assert run.code == 0, run.output[-5000:]
+    finally:
+        doors.proxy.sh("systemctl stop guest.service")
+    assert doors.ask(WHO_AM_I, ALICE).status == 200
+
+
 def test_a_reload_that_nginx_refuses_is_told(doors: Doors) -> None:
     zone = "echo 'limit_req_zone {} zone=others:1m rate=1r/s;' > /etc/nginx/conf.d/others.conf"
     doors.proxy.sh(f"{zone.format('$remote_addr')}; systemctl reload nginx")

@@ -1,9 +1,14 @@
 """What the proxy's role sees on its host, and refuses before anything."""
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
+import time
+from pathlib import Path
 
 import jinja2
 import pytest
@@ -98,7 +103,9 @@ def look(role, tmp_path):
             check=True,
         )
         assert done.stderr == ""
-        return [line.rstrip() for line in done.stdout.splitlines() if line != "ipv6"]
+        # Who has the account of nginx on this machine is told where the test names one.
+        passed_over = "ipv6" if "user " in dump else ("ipv6", "beside ")
+        return [line.rstrip() for line in done.stdout.splitlines() if not line.startswith(passed_over)]
 
     return run
 
@@ -129,6 +136,38 @@ def test_sees_of_which_teams_it_shows_what_they_use(look, tmp_path):
         (tmp_path / "of teams" / name).mkdir(parents=True)
     (tmp_path / "of teams" / "usage.html").touch()
     assert sorted(look("")) == ["nginx 1.26.3", "part nlp", "part vision"]
+
+
+@pytest.fixture
+def working(tmp_path):
+    """Start programs under an account, and give the name of it; one has more in its name than a name should have."""
+    odd = tmp_path / "a {{ 1 }}"
+    shutil.copy("/bin/sleep", odd)
+    becoming = "import os, time; os.setresuid(-1, 0, pwd.getpwnam('games').pw_uid); print(flush=True); time.sleep(300)"
+    as_games = ["setpriv", "--reuid=games", "--clear-groups"]
+    commands = [
+        [*as_games, str(odd), "300"],
+        # Who may become it again.
+        [sys.executable, "-c", f"import pwd; {becoming}"],
+        # Who is in a container, or somebody else.
+        ["unshare", "--pid", "--fork", "--kill-child", *as_games, "sleep", "300"],
+        ["setpriv", "--reuid=daemon", "--clear-groups", "tail", "-f", "/dev/null"],
+    ]
+    with contextlib.ExitStack() as started:
+        for command in commands:
+            started.callback(started.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE)).kill)
+        yield "games"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work as somebody else")
+def test_sees_who_else_has_the_account_of_nginx(look, working):
+    dump = f"# configuration file /etc/nginx/nginx.conf:\nuser {working};\n"
+    expected = ["beside a  1", f"beside {Path(sys.executable).name}"]
+    end = time.monotonic() + 60
+    while (seen := [line for line in look(dump) if line.startswith("beside ")]) != expected:
+        assert time.monotonic() < end, seen
+        time.sleep(0.1)
+    assert not [line for line in look(dump.replace(working, "nobody-of-this-name")) if line.startswith("beside ")]
 
 
 def test_sees_whose_configuration_keepalived_has(look, role, tmp_path):
@@ -310,6 +349,16 @@ NEIGHBOURS = [
         },
     ),
     (
+        ["beside php8.2-fpm.service", "beside trusted.service"],
+        {
+            "in_the_way": [
+                "php8.2-fpm.service: runs on localhost as www-data, the account of nginx, and could read the passwords that "
+                "pass the proxy; give it another account, such as with User= in its unit, or name it in "
+                "mlflow_proxy_trusted_units if you trust it with them"
+            ]
+        },
+    ),
+    (
         ["refused unknown directive"],
         {
             "in_the_way": [
@@ -333,6 +382,7 @@ def decide(role, tmp_path, number, seen):
             "__mlflow_proxy_seen": {"stdout_lines": seen, "stdout": "\n".join(seen)},
             "__mlflow_proxy_known": [],
             "mlflow_proxy_domain": LONG,
+            "mlflow_proxy_trusted_units": ["trusted.service"],
         },
     }
 
