@@ -352,8 +352,8 @@ NEIGHBOURS = [
         ["beside php8.2-fpm.service", "beside trusted.service"],
         {
             "in_the_way": [
-                "php8.2-fpm.service: runs on localhost as www-data, the account of nginx, and could read the passwords that "
-                "pass the proxy; give it another account, such as with User= in its unit, or name it in "
+                "php8.2-fpm.service: runs on localhost as www-data, the account of nginx, and could read the passwords "
+                "that pass the proxy; give it another account, such as with User= in its unit, or name it in "
                 "mlflow_proxy_trusted_units if you trust it with them"
             ]
         },
