@@ -32,7 +32,7 @@ beside() {
     for status in $(grep -ls "^Uid:.*$tab$1$tab" /proc/[0-9]*/status); do
         process=${status%/status}
         test "$(readlink "$process/ns/pid")" = "$(readlink /proc/self/ns/pid)" || continue
-        unit=$(sed -n 's|.*/\([^/]*\.\(service\|scope\)\).*|\1|p' "$process/cgroup" 2>/dev/null | tail -n 1)
+        unit=$(sed -n 's,.*/\([^/]*\.\(service\|scope\)\).*,\1,p' "$process/cgroup" 2>/dev/null | tail -n 1)
         test "$unit" = nginx.service || echo "beside ${unit:-$(cat "$process/comm" 2>/dev/null)}" | tr -cd '[:alnum:] \n@:.\\_-'
     done
 }
