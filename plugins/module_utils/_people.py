@@ -32,7 +32,7 @@ Surplus = t.Callable[[Resource, Grant], bool]
 
 
 def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Step]:
-    """Bring a user about. C(closed) keeps a new one from logging in until its grants are there."""
+    """Bring a user about. C(closed) lets nobody log in by a password that is not the user's yet, until grants are there."""
     name, password = wanted["name"], wanted["password"]
     user = server.access.users.get(name)
     client = server.client
@@ -42,16 +42,17 @@ def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Ste
             raise InvalidRequest(f"name: '{name}' is the account this module logs in as, which cannot delete itself")
         return [Step(TAKE, f"- user {name}", partial(server.dialect.delete_user, user))] if user else []
     steps = []
+    first = secrets.token_urlsafe(32) if closed else password
     if not user:
         if password is None:
             raise InvalidRequest(f"'{name}' does not exist yet and needs a password")
-        first = secrets.token_urlsafe(32) if closed else password
         steps.append(Step(MAKE, f"+ user {name}", partial(create_user, client, name, first)))
-        if closed:
-            steps.append(Step(OPEN, "", partial(set_password, client, name, password)))
     elif password and wanted["update_password"] == "always" and not client.login_works(name, password):
-        change = partial(set_password, client, name, password)
-        steps.append(Step(TAKE, f"~ user {name} password changed", change))
+        # The former one is void at once. It may be one that nobody knows, of a run that did not get to the end.
+        steps.append(Step(TAKE, f"~ user {name} password changed", partial(set_password, client, name, first)))
+    if steps and closed:
+        opening = partial(set_password, client, name, password)
+        steps.append(Step(OPEN, "", opening, name=f"~ user {name} declared password"))
     is_admin = bool(user and user.admin)
     if wanted["admin"] is not None and wanted["admin"] != is_admin:
         if own_account:

@@ -120,7 +120,7 @@ def heed(refusal: RequestRefused, step: Step, done: Done, stuck: dict[tuple[str,
         raise refusal
     if not done.failure:
         done.failure.update(refusal.failure)
-    why = f"{step.line or 'a part of the line before'}: {refusal}"
+    why = f"{step.line or step.name}: {refusal}"
     if step.about is not None and step.about not in stuck and len(stuck) < MOST_STUCK:
         stuck[step.about] = why
         raise LookAgain
