@@ -19,6 +19,7 @@ from ._making import note_missing, note_taken, rename_steps, thing_steps
 from ._people import (
     Levels,
     Surplus,
+    deletion,
     grant_steps,
     group_steps,
     refuse_unknown_things,
@@ -206,13 +207,8 @@ def purge_steps(server: Server, declared: Declaration) -> list[Step]:
     """Users and groups that nobody declared are removed; experiments and models never are."""
     users = {user["name"] for user in declared["users"]} | kept_users(server, declared)
     groups = {group["name"] for group in declared["groups"]}
-    delete_user, delete_group = server.dialect.delete_user, server.dialect.delete_group
-    return [
-        Step(TAKE, f"- user {name}", partial(delete_user, user))
-        for name, user in sorted(server.access.users.items())
-        if name not in users
-    ] + [
-        Step(TAKE, f"- group {name}", partial(delete_group, name))
+    return [deletion(server, user) for name, user in sorted(server.access.users.items()) if name not in users] + [
+        Step(TAKE, f"- group {name}", partial(server.dialect.delete_group, name))
         for name in sorted(set(server.access.groups) - groups)
     ]
 

@@ -14,12 +14,13 @@ from ._dialect import (
     Grant,
     Holder,
     Resource,
+    User,
     create_user,
     refuse_denial,
     set_admin,
     set_password,
 )
-from ._errors import InvalidRequest
+from ._errors import InvalidRequest, MlflowError
 from ._kinds import ALWAYS, EVERY, KINDS, level_problem, name_problem
 from ._server import Server
 from ._steps import DENY, GIVE, JOIN, MAKE, OPEN, TAKE, Step
@@ -40,7 +41,7 @@ def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Ste
     if wanted["state"] == "absent":
         if user and own_account:
             raise InvalidRequest(f"name: '{name}' is the account this module logs in as, which cannot delete itself")
-        return [Step(TAKE, f"- user {name}", partial(server.dialect.delete_user, user))] if user else []
+        return [deletion(server, user)] if user else []
     steps = []
     first = secrets.token_urlsafe(32) if closed else password
     if not user:
@@ -61,6 +62,11 @@ def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Ste
         change = partial(set_admin, client, name, wanted["admin"])
         steps.append(Step(phase, f"{sign} user {name} is admin", change))
     return steps
+
+
+def deletion(server: Server, user: User) -> Step:
+    """Delete a user with all their grants."""
+    return Step(TAKE, f"- user {user.name}", partial(_delete_user, server, user))
 
 
 def group_steps(
@@ -193,6 +199,17 @@ def called(holder: Holder) -> str:
 def spell(resource: Resource) -> str:
     """A resource in a line of a change list."""
     return shown(f"{resource.kind} {resource.key}")
+
+
+def _delete_user(server: Server, user: User) -> None:
+    done: list[str] = []
+    try:
+        for taken in server.dialect.clear_user(user, lambda resource: spell(server.named(resource) or resource)):
+            done.append(shown(f"- {user.name} {taken}"))
+        server.dialect.delete_user(user)
+    except MlflowError as error:
+        error.done += done
+        raise
 
 
 def _grant(server: Server, holder: Holder, resource: Resource, level: str) -> None:

@@ -101,7 +101,10 @@ def carry_out(steps: list[Step], done: Done, stuck: dict[tuple[str, str], str], 
             continue
         try:
             step.do()
-        except RequestRefused as refusal:
+        except MlflowError as refusal:
+            done.changes.extend(refusal.done)
+            if not isinstance(refusal, RequestRefused):
+                raise
             if again and refusal.status in LOOK_AGAIN:
                 raise LookAgain from None
             heed(refusal, step, done, stuck)
