@@ -14,8 +14,8 @@ description:
     declared state. It observes once, computes the difference, and writes only that.
   - Nobody has more access at any point of the run than before or after it. What is taken away comes
     first, together with changed passwords and lowered levels; then what is new is made; then denials; then other
-    grants, then memberships, then admin flags. Who is to be denied something, and is new or gets another password, cannot
-    log in before that, since the declared password is set last; the former one is void at once. With
+    grants, then memberships, then admin flags. Who lacks a denial, and is new or gets another password, cannot log in
+    before it is there, since the declared password is set last; a former one is void at once. With
     O(update_password=on_create) there is only one password, set first.
   - A run that was cut off is made good by the next one. When somebody else changes the same things
     meanwhile, the module observes again and does what is left, three times at most.
