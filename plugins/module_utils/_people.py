@@ -33,7 +33,7 @@ Surplus = t.Callable[[Resource, Grant], bool]
 
 
 def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Step]:
-    """Bring a user about. C(closed) keeps them from logging in by a password that they get, until their grants are there."""
+    """Bring a user about. C(closed) keeps out whoever gets a password until their grants are there."""
     name, password = wanted["name"], wanted["password"]
     user = server.access.users.get(name)
     client = server.client
