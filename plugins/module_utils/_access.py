@@ -19,6 +19,7 @@ from ._making import note_missing, note_taken, rename_steps, thing_steps
 from ._people import (
     Levels,
     Surplus,
+    deletion,
     grant_steps,
     group_steps,
     refuse_unknown_things,
@@ -57,12 +58,12 @@ def access_steps(server: Server, declared: Declaration) -> list[Step]:
         spared = sparing(lambda *_: True, is_renamed(server, grants or {}, ours))
         keep = kept_users(server, declared)
         steps += group_steps(server, {**wanted, "grants": grants}, exclusive, keep, kinds, spared)
-    denied = denied_users(declared, levels)
+    undenied = undenied_users(server, declared, levels, kinds)
     surplus = surplus_test(server, declared)
     for wanted in declared["users"]:
         # Without a grant nobody has more than they are to have, but without a denial they may.
         # Who may set their own password would be locked out if the second one never came.
-        closed = wanted["name"] in denied and declared["update_password"] == "always"
+        closed = wanted["name"] in undenied and declared["update_password"] == "always"
         user = {**wanted, "update_password": declared["update_password"]}
         steps += user_steps(server, user, closed)
         if wanted["state"] == "present":
@@ -103,13 +104,27 @@ def expanded(levels: dict[str, Levels], groups: list[Declaration]) -> dict[str, 
     return levels
 
 
-def denied_users(declared: Declaration, levels: dict[str, Levels]) -> set[str]:
-    """Users who are denied something, themselves or in a group."""
-    denied = {user for user, own in levels.items() if "DENY" in own.values()}
-    for group in declared["groups"]:
-        if any(grant["permission"] == "DENY" for grant in group["grants"] or []):
-            denied |= set(group["members"] or [])
-    return denied
+def undenied_users(
+    server: Server, declared: Declaration, levels: dict[str, Levels], kinds: t.Container[str]
+) -> set[str]:
+    """Users who are to be denied something, themselves or in a group, and are not yet."""
+    lacking = {user for user, own in levels.items() if _lacks_denial(server, Holder("user", user), own, kinds)}
+    for group in _present(declared["groups"]):
+        own = wanted_grants(group["grants"] or [])
+        there = server.access.groups.get(group["name"])
+        members = set(group["members"] or []) if "DENY" in own.values() else set()
+        if there and not _lacks_denial(server, Holder("group", group["name"]), own, kinds):
+            members -= there.members
+        lacking |= members
+    return lacking
+
+
+def _lacks_denial(server: Server, holder: Holder, wanted: Levels, kinds: t.Container[str]) -> bool:
+    denied = {thing for thing, level in wanted.items() if level == "DENY"}
+    if not denied:
+        return False
+    present = server.grants(holder, kinds)
+    return any(thing not in present or present[thing].level != "DENY" for thing in denied)
 
 
 def surplus_test(server: Server, declared: Declaration) -> Surplus:
@@ -192,13 +207,8 @@ def purge_steps(server: Server, declared: Declaration) -> list[Step]:
     """Users and groups that nobody declared are removed; experiments and models never are."""
     users = {user["name"] for user in declared["users"]} | kept_users(server, declared)
     groups = {group["name"] for group in declared["groups"]}
-    delete_user, delete_group = server.dialect.delete_user, server.dialect.delete_group
-    return [
-        Step(TAKE, f"- user {name}", partial(delete_user, user))
-        for name, user in sorted(server.access.users.items())
-        if name not in users
-    ] + [
-        Step(TAKE, f"- group {name}", partial(delete_group, name))
+    return [deletion(server, user) for name, user in sorted(server.access.users.items()) if name not in users] + [
+        Step(TAKE, f"- group {name}", partial(server.dialect.delete_group, name))
         for name in sorted(set(server.access.groups) - groups)
     ]
 

@@ -123,8 +123,11 @@ class Dialect(t.Protocol):
     def revoke(self, holder: Holder, resource: Resource, grant: Grant) -> None:
         """Take a grant away."""
 
+    def clear_user(self, user: User, spell: t.Callable[[Resource], str]) -> t.Iterator[str]:
+        """Take what keeps a user from being deleted, and yield what each was, once it is taken."""
+
     def delete_user(self, user: User) -> None:
-        """Delete a user with all their grants."""
+        """Delete a user, cleared before, with all their grants."""
 
     def create_group(self, name: str, description: str) -> None:
         """Make a group without members and grants."""

@@ -116,13 +116,14 @@ class PermissionDialect(Roles):
         else:
             self._write("DELETE", "delete", holder, resource)
 
-    def delete_user(self, user: User) -> None:
+    def clear_user(self, user: User, spell: t.Callable[[Resource], str]) -> t.Iterator[str]:
         # These versions refuse to delete somebody who still has grants or groups.
         for resource, grant in user.grants.items():
             self.revoke(Holder("user", user.name), resource, grant)
+            yield f"{grant.level} {spell(resource)}"
         for group in user.groups & set(self._ids):
             self.remove_member(group, user.name)
-        self._client.write("DELETE", USERS + "delete", username=user.name)
+            yield f"in group {group}"
 
     def knows(self, kind: str, holder: str) -> bool:
         filed = KINDS[kind].filed_as or kind

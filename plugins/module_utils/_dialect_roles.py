@@ -83,6 +83,9 @@ class Roles:
     def revoke(self, holder: Holder, resource: Resource, grant: Grant) -> None:
         self._client.write("DELETE", ROLES + "permissions/remove", role_permission_id=grant.row)
 
+    def delete_user(self, user: User) -> None:
+        self._client.write("DELETE", USERS + "delete", username=user.name)
+
     def words(self, kind: str) -> tuple[str, ...]:
         return (kind,)
 
@@ -144,5 +147,5 @@ class RoleDialect(Roles):
         body = {"resource_type": resource.kind, "resource_id": resource.key, "permission": level}
         self._client.write("POST", GRANTS + "grant", username=holder.name, **body)
 
-    def delete_user(self, user: User) -> None:
-        self._client.write("DELETE", USERS + "delete", username=user.name)
+    def clear_user(self, user: User, spell: t.Callable[[Resource], str]) -> t.Iterator[str]:
+        return iter(())

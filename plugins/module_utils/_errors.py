@@ -17,12 +17,14 @@ LONGEST = 4000
 class MlflowError(Exception):
     """Base of all errors of this collection; C(failure) is returned to the playbook as data.
 
+    C(done) has a line for each part of a step that was done before.
     Whatever stands in a message, names of things and words of servers, can be shown to a person.
     """
 
     def __init__(self, message: str, **failure: object) -> None:
         super().__init__(cut(message, LONGEST))
         self.failure = all_shown(failure)
+        self.done: list[str] = []
 
 
 class TransportError(MlflowError):

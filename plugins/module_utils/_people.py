@@ -14,12 +14,13 @@ from ._dialect import (
     Grant,
     Holder,
     Resource,
+    User,
     create_user,
     refuse_denial,
     set_admin,
     set_password,
 )
-from ._errors import InvalidRequest
+from ._errors import InvalidRequest, MlflowError
 from ._kinds import ALWAYS, EVERY, KINDS, level_problem, name_problem
 from ._server import Server
 from ._steps import DENY, GIVE, JOIN, MAKE, OPEN, TAKE, Step
@@ -32,7 +33,7 @@ Surplus = t.Callable[[Resource, Grant], bool]
 
 
 def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Step]:
-    """Bring a user about. C(closed) keeps a new one from logging in until its grants are there."""
+    """Bring a user about. C(closed) keeps out whoever gets a password until their grants are there."""
     name, password = wanted["name"], wanted["password"]
     user = server.access.users.get(name)
     client = server.client
@@ -40,18 +41,19 @@ def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Ste
     if wanted["state"] == "absent":
         if user and own_account:
             raise InvalidRequest(f"name: '{name}' is the account this module logs in as, which cannot delete itself")
-        return [Step(TAKE, f"- user {name}", partial(server.dialect.delete_user, user))] if user else []
+        return [deletion(server, user)] if user else []
     steps = []
+    first = secrets.token_urlsafe(32) if closed else password
     if not user:
         if password is None:
             raise InvalidRequest(f"'{name}' does not exist yet and needs a password")
-        first = secrets.token_urlsafe(32) if closed else password
         steps.append(Step(MAKE, f"+ user {name}", partial(create_user, client, name, first)))
-        if closed:
-            steps.append(Step(OPEN, "", partial(set_password, client, name, password)))
     elif password and wanted["update_password"] == "always" and not client.login_works(name, password):
-        change = partial(set_password, client, name, password)
-        steps.append(Step(TAKE, f"~ user {name} password changed", change))
+        # The former one is void at once. It may be one that nobody knows, of a run that did not get to the end.
+        steps.append(Step(TAKE, f"~ user {name} password changed", partial(set_password, client, name, first)))
+    if steps and closed:
+        opening = partial(set_password, client, name, password)
+        steps.append(Step(OPEN, "", opening, name=f"~ user {name} declared password"))
     is_admin = bool(user and user.admin)
     if wanted["admin"] is not None and wanted["admin"] != is_admin:
         if own_account:
@@ -60,6 +62,11 @@ def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Ste
         change = partial(set_admin, client, name, wanted["admin"])
         steps.append(Step(phase, f"{sign} user {name} is admin", change))
     return steps
+
+
+def deletion(server: Server, user: User) -> Step:
+    """Delete a user with all their grants."""
+    return Step(TAKE, f"- user {user.name}", partial(_delete_user, server, user))
 
 
 def group_steps(
@@ -192,6 +199,17 @@ def called(holder: Holder) -> str:
 def spell(resource: Resource) -> str:
     """A resource in a line of a change list."""
     return shown(f"{resource.kind} {resource.key}")
+
+
+def _delete_user(server: Server, user: User) -> None:
+    done: list[str] = []
+    try:
+        for taken in server.dialect.clear_user(user, lambda resource: spell(server.named(resource) or resource)):
+            done.append(shown(f"- {user.name} {taken}"))
+        server.dialect.delete_user(user)
+    except MlflowError as error:
+        error.done += done
+        raise
 
 
 def _grant(server: Server, holder: Holder, resource: Resource, level: str) -> None:

@@ -101,7 +101,10 @@ def carry_out(steps: list[Step], done: Done, stuck: dict[tuple[str, str], str], 
             continue
         try:
             step.do()
-        except RequestRefused as refusal:
+        except MlflowError as refusal:
+            done.changes.extend(refusal.done)
+            if not isinstance(refusal, RequestRefused):
+                raise
             if again and refusal.status in LOOK_AGAIN:
                 raise LookAgain from None
             heed(refusal, step, done, stuck)
@@ -120,7 +123,7 @@ def heed(refusal: RequestRefused, step: Step, done: Done, stuck: dict[tuple[str,
         raise refusal
     if not done.failure:
         done.failure.update(refusal.failure)
-    why = f"{step.line or 'a part of the line before'}: {refusal}"
+    why = f"{step.line or step.name}: {refusal}"
     if step.about is not None and step.about not in stuck and len(stuck) < MOST_STUCK:
         stuck[step.about] = why
         raise LookAgain

@@ -55,7 +55,7 @@ def ensure_module(
                 done += 1
             result = show(client, params, observe(client, params))
     except MlflowError as error:
-        module.fail_json(msg=str(error), failure=error.failure, changed=done > 0)
+        module.fail_json(msg=str(error), failure=error.failure, changed=done > 0 or bool(error.done))
     for warning in warnings:
         module.warn(shown(warning))
     before, after = veil(before, after)

@@ -17,19 +17,21 @@ MAKE = 1  # users nobody can log in as yet, groups without members, experiments,
 DENY = 2  # what is denied
 GIVE = 3  # grants, raised levels
 JOIN = 4  # members of groups
-OPEN = 5  # new users' own passwords, admin flags
+OPEN = 5  # own passwords of users who are new, or lack a denial; admin flags
 
 
 class Step(t.NamedTuple):
     """One writing request. Steps with no C(line) belong to the one that has it; C(lines) gives what is read of it.
 
-    C(about) is the declared thing that it is a part of, so that another plan can do without.
+    C(about) is the declared thing that it is a part of, so that another plan can do without; C(name) what one with no
+    line is called where it is refused.
     """
 
     phase: int
     line: str
     do: t.Callable[[], t.Any]
     about: tuple[str, str] | None = None
+    name: str = ""
 
 
 def in_order(steps: t.Iterable[Step]) -> list[Step]:

@@ -14,8 +14,9 @@ description:
     declared state. It observes once, computes the difference, and writes only that.
   - Nobody has more access at any point of the run than before or after it. What is taken away comes
     first, together with changed passwords and lowered levels; then what is new is made; then denials; then other
-    grants, then memberships, then admin flags. A new user who is denied something cannot log in before that, since the
-    declared password is set last. With O(update_password=on_create) there is only one password, set first.
+    grants, then memberships, then admin flags. Who lacks a denial, and is new or gets another password, cannot log in
+    before it is there, since the declared password is set last; a former one is void at once. With
+    O(update_password=on_create) there is only one password, set first.
   - A run that was cut off is made good by the next one. When somebody else changes the same things
     meanwhile, the module observes again and does what is left, three times at most.
   - What the server refuses nevertheless keeps nothing from being taken away. A thing of which it refuses something is

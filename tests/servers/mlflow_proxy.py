@@ -28,6 +28,11 @@ def pass_all(method: str, path: str, writes: int) -> str:
     return PASS
 
 
+def refusing(*paths: str) -> Decide:
+    """A server that fails at these."""
+    return lambda method, asked, writes: REFUSED if asked.endswith(paths) else PASS
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """Hands every request on."""
 

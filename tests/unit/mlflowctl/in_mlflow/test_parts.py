@@ -1,6 +1,7 @@
 """A server in which something cannot be closed does not start, and says what it lacks."""
 
 import functools
+import re
 import sys
 import types
 
@@ -84,6 +85,15 @@ def test_without_something_no_server_starts(mlflow, closing, module, name):
     delattr(functools.reduce(getattr, within, mlflow[module]), last)
     with pytest.raises(RuntimeError, match=rf"this MLflow has no {name} in {module}, so that \w+ could .+"):
         closing.close()
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_nor_where_a_route_has_moved(mlflow, api):
+    route = f"/{api}/2.0/mlflow/registered-models/rename", "POST"
+    del mlflow[asking.AUTH].BEFORE_REQUEST_VALIDATORS[route]
+    missing = f"this MLflow has no {route[1]} {route[0]} in BEFORE_REQUEST_VALIDATORS of {asking.AUTH}, so that "
+    with pytest.raises(RuntimeError, match=re.escape(missing + renames.OPEN)):
+        renames.close()
 
 
 def test_where_there_are_no_archives_nothing_is_missing(mlflow, monkeypatch):

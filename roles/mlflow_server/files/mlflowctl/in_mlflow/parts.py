@@ -12,4 +12,9 @@ def needed(module: str, name: str, otherwise: str) -> Any:
     try:
         return operator.attrgetter(name)(importlib.import_module(module))
     except (AttributeError, ModuleNotFoundError) as error:
-        raise RuntimeError(f"this MLflow has no {name} in {module}, so that {otherwise}") from error
+        raise missing(f"{name} in {module}", otherwise) from error
+
+
+def missing(what: str, otherwise: str) -> RuntimeError:
+    """Return what says so."""
+    return RuntimeError(f"this MLflow has no {what}, so that {otherwise}")

@@ -63,4 +63,7 @@ def close() -> None:
     checks = parts.needed(asking.AUTH, CHECKS, OPEN)
     for api in ("api", "ajax-api"):
         where = f"/{api}/2.0/mlflow/registered-models/rename", "POST"
+        if where not in checks:
+            path, method = where
+            raise parts.missing(f"{method} {path} in {CHECKS} of {asking.AUTH}", OPEN)
         checks[where] = unless_denied(checks[where])
