@@ -66,7 +66,7 @@ class Place(t.NamedTuple):
         return dict(found)
 
 
-@pytest.fixture(scope="module", params=[project.MLFLOW.name, *project.next_mlflows()])
+@pytest.fixture(scope="module", params=[*project.between_mlflows(), project.MLFLOW.name, *project.next_mlflows()])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     home, venv = tmp_path_factory.mktemp("places") / "home", project.BUILD / request.param
     home.mkdir(mode=0o700)
@@ -229,6 +229,35 @@ def test_nobody_says_it_in_another_way_of_making_a_trace(place: Place, tmp_path:
         assert found[OWN_PLACE] == f"mlflow-artifacts:/{place.experiment}/traces/{name}/artifacts"
         assert found.get(KIND) in (None, "TRACKING_STORE")
         assert ARCHIVE not in found
+
+
+def test_a_trace_stays_in_its_experiment(place: Place, tmp_path: Path) -> None:
+    reader, number = place.reader, "6" * 32
+    name, route = f"tr-{number}", V3 + f"traces/tr-{number}"
+    own = reader.ask("POST", V2 + "experiments/create", ANN, name="ann's own")["experiment_id"]
+    (tmp_path / "telemetry.py").write_text(TELEMETRY)
+
+    def span(who: tuple[str, str], experiment: str) -> t.Any:
+        words = [experiment, number, "colour=blue"]
+        return place.person.ask(who, "script", path=str(tmp_path / "telemetry.py"), arguments=words)
+
+    assert span(ANN, own) == ""
+    info = reader.ask("GET", route, ANN)["trace"]["trace_info"]
+    spans = "SELECT count(*), min(experiment_id), max(experiment_id) FROM spans"
+
+    def kept() -> t.Any:
+        with contextlib.closing(sqlite3.connect(place.home / "mlflow.db", timeout=60)) as database:
+            return database.execute(f"{spans} WHERE trace_id = ?", (name,)).fetchone()
+
+    assert kept() == (1, int(own), int(own))
+    # Whoever knows its name.
+    assert (place.trace(name), reader.status("GET", route, EVE)) == (400, 403)
+    assert "400" in span(EVE, place.experiment)["error"]
+    assert reader.ask("GET", route, ANN)["trace"]["trace_info"] == info
+    assert kept() == (1, int(own), int(own))
+    # A client tells of its spans and of the trace, in any order.
+    assert span(ANN, own) == ""
+    assert kept() == (2, int(own), int(own))
 
 
 def test_what_was_said_before_leads_nowhere(place: Place) -> None:
