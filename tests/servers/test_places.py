@@ -54,11 +54,11 @@ class Place(t.NamedTuple):
         """The experiment, as the location of traces."""
         return {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": self.experiment}}
 
-    def trace(self, name: str, **tags: str) -> int:
+    def trace(self, name: str, assessments: list[dict[str, t.Any]] | None = None, **tags: str) -> int:
         """Return how eve is answered who begins a trace of this name."""
         location = self.location
         info = {"trace_id": name, "trace_location": location, "request_time": "2026-11-28T20:00:00Z", "state": "OK"}
-        return self.reader.status("POST", V3 + "traces", EVE, trace={"trace_info": {**info, "tags": tags}})
+        return self.reader.status("POST", V3 + "traces", EVE, trace={"trace_info": {**info, "tags": tags, "assessments": assessments or []}})
 
     def tags(self, name: str) -> dict[str, str]:
         """Return the tags of a trace."""
@@ -255,6 +255,15 @@ def test_a_trace_stays_in_its_experiment(place: Place, tmp_path: Path) -> None:
     assert "400" in span(EVE, place.experiment)["error"]
     assert reader.ask("GET", route, ANN)["trace"]["trace_info"] == info
     assert kept() == (1, int(own), int(own))
+    # So is what was said of it.
+    said = {"assessment_name": "right", "feedback": {"value": True}}
+    said |= {"source": {"source_type": "HUMAN", "source_id": "ann"}, "trace_id": name}
+    made = reader.ask("POST", f"{route}/assessments", ANN, assessment=said)["assessment"]
+    hers, mine = made["assessment_id"], "tr-" + "7" * 32
+    assert place.trace(mine) == 200
+    taken = {**said, "assessment_id": hers, "trace_id": mine, "feedback": {"value": False}}
+    assert place.trace(mine, assessments=[taken]) == 400
+    assert reader.ask("GET", f"{route}/assessments/{hers}", ANN)["assessment"] == made
     # A client tells of its spans and of the trace, in any order.
     assert span(ANN, own) == ""
     assert kept() == (2, int(own), int(own))
