@@ -19,6 +19,7 @@ ADMIN, ANN, EVE = "the admin's own word", ("ann", "a word of ann's"), ("eve", "a
 # Nothing is read from there here.
 BUCKET = "s3://bucket/nlp"
 ROUTE = "/api/2.0/mlflow-artifacts/artifacts/"
+NEWEST = [project.MLFLOW.name, *project.next_mlflows()]
 OWN_PLACE, KIND, ARCHIVE = "mlflow.artifactLocation", "mlflow.trace.spansLocation", "mlflow.trace.archiveLocation"
 # A trace by OpenTelemetry, with tags.
 TELEMETRY = """
@@ -66,7 +67,7 @@ class Place(t.NamedTuple):
         return dict(found)
 
 
-@pytest.fixture(scope="module", params=[*project.between_mlflows(), project.MLFLOW.name, *project.next_mlflows()])
+@pytest.fixture(scope="module", params=NEWEST)
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     home, venv = tmp_path_factory.mktemp("places") / "home", project.BUILD / request.param
     home.mkdir(mode=0o700)
@@ -231,6 +232,7 @@ def test_nobody_says_it_in_another_way_of_making_a_trace(place: Place, tmp_path:
         assert ARCHIVE not in found
 
 
+@pytest.mark.parametrize("place", [*project.between_mlflows(), *NEWEST], indirect=True)
 def test_a_trace_stays_in_its_experiment(place: Place, tmp_path: Path) -> None:
     reader, number = place.reader, "6" * 32
     name, route = f"tr-{number}", V3 + f"traces/tr-{number}"
