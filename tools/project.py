@@ -49,6 +49,11 @@ class ToolError(Exception):
     """Something the caller can act on: shown without a traceback."""
 
 
+def between_mlflows() -> list[str]:
+    """Return the MLflow to try between the older ones and the newest; none where nobody asks for it."""
+    return list(BETWEEN_MLFLOWS) if BETWEEN in os.environ else []
+
+
 def next_mlflows() -> list[str]:
     """Return the MLflow to try beside the newest; none where the index does not have it, or where it is the newest."""
     return [NEXT_MLFLOW] if NEXT_STAMP.exists() and MLFLOW.name != NEXT_MLFLOW else []

@@ -25,7 +25,7 @@ from mlflow_reader import reader_for
 
 HOME = project.BUILD / "servers"
 NEWEST = project.MLFLOW.name
-VENVS = [*project.OLDER_MLFLOWS, *(project.BETWEEN_MLFLOWS if project.BETWEEN in os.environ else ()), NEWEST]
+VENVS = [*project.OLDER_MLFLOWS, *project.between_mlflows(), NEWEST]
 # What is tried with the one after the newest, too: all that it could call by another name, or ask for in another way.
 WITH_NEXT = {"test_kinds"}
 

@@ -19,6 +19,7 @@ ADMIN, ANN, EVE = "the admin's own word", ("ann", "a word of ann's"), ("eve", "a
 # Nothing is read from there here.
 BUCKET = "s3://bucket/nlp"
 ROUTE = "/api/2.0/mlflow-artifacts/artifacts/"
+NEWEST = [project.MLFLOW.name, *project.next_mlflows()]
 OWN_PLACE, KIND, ARCHIVE = "mlflow.artifactLocation", "mlflow.trace.spansLocation", "mlflow.trace.archiveLocation"
 # A trace by OpenTelemetry, with tags.
 TELEMETRY = """
@@ -54,11 +55,11 @@ class Place(t.NamedTuple):
         """The experiment, as the location of traces."""
         return {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": self.experiment}}
 
-    def trace(self, name: str, **tags: str) -> int:
+    def trace(self, name: str, assessments: list[dict[str, t.Any]] | None = None, **tags: str) -> int:
         """Return how eve is answered who begins a trace of this name."""
         location = self.location
         info = {"trace_id": name, "trace_location": location, "request_time": "2026-11-28T20:00:00Z", "state": "OK"}
-        return self.reader.status("POST", V3 + "traces", EVE, trace={"trace_info": {**info, "tags": tags}})
+        return self.reader.status("POST", V3 + "traces", EVE, trace={"trace_info": {**info, "tags": tags, "assessments": assessments or []}})
 
     def tags(self, name: str) -> dict[str, str]:
         """Return the tags of a trace."""
@@ -66,7 +67,7 @@ class Place(t.NamedTuple):
         return dict(found)
 
 
-@pytest.fixture(scope="module", params=[project.MLFLOW.name, *project.next_mlflows()])
+@pytest.fixture(scope="module", params=NEWEST)
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     home, venv = tmp_path_factory.mktemp("places") / "home", project.BUILD / request.param
     home.mkdir(mode=0o700)
@@ -229,6 +230,45 @@ def test_nobody_says_it_in_another_way_of_making_a_trace(place: Place, tmp_path:
         assert found[OWN_PLACE] == f"mlflow-artifacts:/{place.experiment}/traces/{name}/artifacts"
         assert found.get(KIND) in (None, "TRACKING_STORE")
         assert ARCHIVE not in found
+
+
+@pytest.mark.parametrize("place", [*project.between_mlflows(), *NEWEST], indirect=True)
+def test_a_trace_stays_in_its_experiment(place: Place, tmp_path: Path) -> None:
+    reader, number = place.reader, "6" * 32
+    name, route = f"tr-{number}", V3 + f"traces/tr-{number}"
+    own = reader.ask("POST", V2 + "experiments/create", ANN, name="ann's own")["experiment_id"]
+    (tmp_path / "telemetry.py").write_text(TELEMETRY)
+
+    def span(who: tuple[str, str], experiment: str) -> t.Any:
+        words = [experiment, number, "colour=blue"]
+        return place.person.ask(who, "script", path=str(tmp_path / "telemetry.py"), arguments=words)
+
+    assert span(ANN, own) == ""
+    info = reader.ask("GET", route, ANN)["trace"]["trace_info"]
+    spans = "SELECT count(*), min(experiment_id), max(experiment_id) FROM spans"
+
+    def kept() -> t.Any:
+        with contextlib.closing(sqlite3.connect(place.home / "mlflow.db", timeout=60)) as database:
+            return database.execute(f"{spans} WHERE trace_id = ?", (name,)).fetchone()
+
+    assert kept() == (1, int(own), int(own))
+    # Whoever knows its name.
+    assert (place.trace(name), reader.status("GET", route, EVE)) == (400, 403)
+    assert "400" in span(EVE, place.experiment)["error"]
+    assert reader.ask("GET", route, ANN)["trace"]["trace_info"] == info
+    assert kept() == (1, int(own), int(own))
+    # So is what was said of it.
+    said = {"assessment_name": "right", "feedback": {"value": True}}
+    said |= {"source": {"source_type": "HUMAN", "source_id": "ann"}, "trace_id": name}
+    made = reader.ask("POST", f"{route}/assessments", ANN, assessment=said)["assessment"]
+    hers, mine = made["assessment_id"], "tr-" + "7" * 32
+    assert place.trace(mine) == 200
+    taken = {**said, "assessment_id": hers, "trace_id": mine, "feedback": {"value": False}}
+    assert place.trace(mine, assessments=[taken]) == 400
+    assert reader.ask("GET", f"{route}/assessments/{hers}", ANN)["assessment"] == made
+    # A client tells of its spans and of the trace, in any order.
+    assert span(ANN, own) == ""
+    assert kept() == (2, int(own), int(own))
 
 
 def test_what_was_said_before_leads_nowhere(place: Place) -> None:

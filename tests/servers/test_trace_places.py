@@ -65,7 +65,7 @@ def location(request: pytest.FixtureRequest) -> t.Any:
     return request.param
 
 
-@pytest.fixture(scope="module", params=[project.MLFLOW.name, *project.next_mlflows()])
+@pytest.fixture(scope="module", params=[*project.between_mlflows(), project.MLFLOW.name, *project.next_mlflows()])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t.Any]:
     home, venv = tmp_path_factory.mktemp("traces") / "home", project.BUILD / request.param
     home.mkdir(mode=0o700)
@@ -117,8 +117,9 @@ def test_nobody_is_sent_anywhere_else(kept: Kept, tmp_path: Path) -> None:
             assert kept.reader.ask("GET", ARTIFACT, ANN, request_id=kept.traces[1], **asked)["whose"] == "hers"
 
 
-def test_a_trace_whose_name_is_a_path_has_no_place(kept: Kept) -> None:
-    odd = f"../../1/traces/{kept.traces[1][-8:]}"
+@pytest.mark.parametrize("name", ["../../1/traces/{}", "{}%2f..", "{}?", ".{}", "of hers {}"])
+def test_a_trace_whose_name_may_be_a_path_has_no_place(kept: Kept, name: str) -> None:
+    odd = name.format(kept.traces[1][-8:])
     tables = ("trace_info", "trace_tags", "trace_request_metadata")
     statements = [f"UPDATE {table} SET request_id = ? WHERE request_id = ?" for table in tables]  # noqa: S608 - no input
     kept.change(*((statement, (odd, kept.traces[1])) for statement in statements))

@@ -6,7 +6,7 @@ import sys
 import types
 
 import pytest
-from mlflowctl.in_mlflow import asking, parts, places, presigned, renames, trace_places, traces, unchecked
+from mlflowctl.in_mlflow import asking, parts, places, presigned, prompt_marks, renames, trace_moves, trace_places, traces, unchecked
 
 APIS = ("api", "ajax-api")
 BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
@@ -16,9 +16,16 @@ NEEDED = [
     (places, places.STORE, "SqlAlchemyStore.create_experiment"),
     (places, asking.AUTH, "_get_experiment_permission"),
     (presigned, presigned.HANDLERS, "PresignedUploadMixin"),
+    (prompt_marks, prompt_marks.STORE, "SqlAlchemyStore"),
+    *((prompt_marks, prompt_marks.STORE, f"SqlAlchemyStore.{name}") for name in prompt_marks.CHANGES),
     (renames, asking.AUTH, "BEFORE_REQUEST_VALIDATORS"),
     (renames, asking.AUTH, "_get_request_param"),
     (renames, asking.AUTH, "store.list_roles"),
+    (trace_moves, trace_places.MODELS, "SqlTraceInfo"),
+    (trace_moves, trace_places.MODELS, "SqlAssessments"),
+    (trace_moves, traces.STORE, "SqlAlchemyStore"),
+    (trace_moves, traces.STORE, "SqlAlchemyStore.start_trace"),
+    (trace_moves, traces.STORE, "SqlAlchemyStore.log_spans"),
     (trace_places, trace_places.MODELS, "SqlTraceInfo"),
     (trace_places, trace_places.MODELS, "SqlTraceInfo.to_mlflow_entity"),
     (trace_places, trace_places.MODELS, "SqlExperiment"),
@@ -41,10 +48,11 @@ def something(*_given, **given):
 @pytest.fixture
 def mlflow(monkeypatch):
     """As much of MLflow as is changed, by the names of its modules."""
-    methods = ("create_experiment", "start_trace", "_get_trace_artifact_location_tag", *BEGIN_OR_END)
+    methods = ("create_experiment", "start_trace", "log_spans", "_get_trace_artifact_location_tag", *BEGIN_OR_END)
     kind = type("SqlAlchemyStore", (), dict.fromkeys(methods, something))
     names = {
         places.STORE: {"SqlAlchemyStore": kind, "_validate_trace_tag": something, "get_artifact_repository": something},
+        prompt_marks.STORE: {"SqlAlchemyStore": type("SqlAlchemyStore", (), dict.fromkeys(prompt_marks.CHANGES, something))},
         places.HANDLERS: {
             places.DESTINATION: something,
             "_get_trace_archive_repo": something,
@@ -62,6 +70,7 @@ def mlflow(monkeypatch):
         trace_places.MODELS: {
             "SqlTraceInfo": type("SqlTraceInfo", (), {"to_mlflow_entity": something}),
             "SqlExperiment": something,
+            "SqlAssessments": something,
         },
         "sqlalchemy.orm": {},
         traces.OF_ARCHIVES: {},
@@ -74,7 +83,7 @@ def mlflow(monkeypatch):
     return modules
 
 
-@pytest.mark.parametrize("closing", [places, presigned, renames, trace_places, traces, unchecked])
+@pytest.mark.parametrize("closing", [places, presigned, prompt_marks, renames, trace_moves, trace_places, traces, unchecked])
 def test_where_all_is_there_it_is_closed(mlflow, closing):
     closing.close()
 

@@ -13,10 +13,11 @@ that it was the last. From 3.18 on MLflow's client repeats none that makes somet
 
 What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
 Who may make what has a name of its own is in creators.py, how no job is begun in jobs.py, who gets an address in the
-store in presigned.py, what nobody names as a place in places.py and traces.py, or has named in trace_places.py, and
-which paths nobody reads in plain.py. On which routes MLflow is made to ask for grants is in unchecked.py, and what
-nobody renames in renames.py. What strangers make it say is little (lines.py), and who cannot be looked up is no
-stranger (away.py) and waits a while (outage.py, waiting.py).
+store in presigned.py, what nobody names as a place in places.py and traces.py, or has named in trace_places.py, how
+a trace stays where it is in trace_moves.py, and which paths nobody reads in plain.py. On which routes MLflow is made to
+ask for grants is in unchecked.py, what nobody renames in renames.py, and of what nobody makes a prompt in
+prompt_marks.py. What strangers make it say is little (lines.py), and who cannot be looked up is no stranger (away.py)
+and waits a while (outage.py, waiting.py).
 """
 
 from __future__ import annotations
@@ -46,8 +47,10 @@ from mlflowctl.in_mlflow import (
     places,
     plain,
     presigned,
+    prompt_marks,
     renames,
     room,
+    trace_moves,
     trace_places,
     traces,
     unchecked,
@@ -240,8 +243,10 @@ def watch_the_application() -> None:
         places.close()
         traces.close()
         trace_places.close()
+        trace_moves.close()
         unchecked.close()
         renames.close()
+        prompt_marks.close()
         presigned.close()
         inner = plain.Plain(jobs.around(waiting.around(room.around(away.around(self.loaded_app)))))
         watched = audit.around(creators.around(inner))

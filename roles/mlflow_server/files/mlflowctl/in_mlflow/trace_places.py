@@ -2,7 +2,7 @@
 
 Up to MLflow 3.17, people could say where they are; nobody can any more (traces.py), but what they said stays. The
 server reads there for whoever looks at a trace, and their clients do with their log-in. The own place follows from that
-of the experiment and from the name of the trace. A trace whose name is a path has none.
+of the experiment and from the name of the trace. A trace whose name may be a path (traces.TRACE) has none.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ place could be spelt so that this was all that the team has. Servers of this col
 is read, and nothing of one is removed.
 Jobs are processes of MLflow's own, in which nothing of this is changed.
 
-The name of a trace may be a path to MLflow; its data are in a directory of this name.
+The name of a trace may be a path to MLflow; its data are in a directory of this name. One that may be is not begun.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def close() -> None:
     @functools.wraps(own_place)
     def within(self: Any, experiment: Any, trace_id: str, *others: Any, **options: Any) -> Any:
         if not TRACE.fullmatch(trace_id):
-            raise exceptions.MlflowException.invalid_parameter_value("the name of a trace is no path")
+            raise exceptions.MlflowException.invalid_parameter_value("the name of a trace may be a path")
         return own_place(self, experiment, trace_id, *others, **options)
 
     @functools.wraps(begin)
