@@ -10,16 +10,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mlflowctl import paths, trees
+from mlflowctl import links, paths, trees
 from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.team import Team
 
-OCTAL = re.compile(r"\\([0-7]{3})")
 # What belongs to the role, and so to a team of its own or to root.
 OF_THE_ROLE = ("/etc/mlflow", "/etc/mlflow-backup", "/opt/mlflow", "/var/lib/mlflow", "/var/lib/mlflow-changes")
 
@@ -88,7 +86,7 @@ def opened(team: Team, root: Path) -> int:
 
 def refuse_unmounted(path: Path) -> None:
     """Raise where a disk or share is to be there, and is not: what is seen then is what it would hide."""
-    places = {OCTAL.sub(lambda it: chr(int(it[1], 8)), line.split()[1]) for line in fstab() if len(line.split()) > 1}
+    places = {links.unescaped(line.split()[1]) for line in fstab() if len(line.split()) > 1}
     for place in places:
         if place != "/" and path.is_relative_to(place) and not os.path.ismount(place):
             raise LeftError(f"{place} is not mounted on this host")
