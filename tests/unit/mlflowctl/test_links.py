@@ -52,8 +52,9 @@ def test_a_chain_of_links_has_an_end(own):
         (own / str(number + 2)).symlink_to(previous)
         previous = str(number + 2)
     ways = links.Ways(str(own))
-    assert ways.leads_out(os.path.join(ways.own, str(links.MOST + 1))) == os.path.join(os.path.dirname(ways.own), "other")
-    assert ways.leads_out(os.path.join(ways.own, str(links.MOST + 2))) is None
+    last, beyond = (os.path.join(ways.own, str(links.MOST + number)) for number in (1, 2))
+    assert ways.leads_out(last) == f"{os.path.dirname(ways.own)}/other"
+    assert ways.leads_out(beyond) is None
 
 
 def test_the_kernel_says_what_is_mounted():
