@@ -69,6 +69,20 @@ def test_what_a_user_has_mounted_keeps_nothing_else_out_of_a_backup(lab):
     assert (lab.share / "model.bin").read_text() == "weights"
 
 
+def test_the_disk_of_another_team_that_does_not_answer_holds_no_backup(lab):
+    lab.declare("nlp", lab.home / "var" / "nlp", artifacts=str(lab.home / "var" / "nlp" / "link"))
+    (lab.home / "var" / "nlp").mkdir()
+    (lab.home / "var" / "nlp" / "link").symlink_to(lab.home / "away" / "artifacts")
+    with mounted_by(0, lab.home / "away"):
+        process = lab.start("snapshot", "vision")
+        try:
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, errors) == (0, "")
+    assert json.loads(output)["artifacts"]["files"] == 1
+
+
 def test_what_is_deeper_than_any_path_is_counted(lab):
     os.close(make_deep(lab.share, trees.DEEPEST + 10))
     root, place = os.open(lab.share, os.O_RDONLY), lab.home / "listed"

@@ -46,6 +46,13 @@ def test_a_way_is_followed_as_far_as_these_disks_know(own, tmp_path, monkeypatch
     assert found == (wanted and wanted.format(home=tmp_path))
 
 
+def test_any_path_is_followed_so(own, tmp_path, monkeypatch):
+    monkeypatch.setattr(links, "mounted", lambda: {"/", str(tmp_path / "mnt" / "away")})
+    ways = links.Ways(str(own))
+    found = [ways.place(f"{tmp_path}/{it}") for it in ("by link/other", "far/x", "by link/./nowhere/y")]
+    assert found == [f"{tmp_path}/{it}" for it in ("disk/other", "mnt/away/x", "by link/nowhere/y")]
+
+
 def test_a_chain_of_links_has_an_end(own):
     previous = "../other"
     for number in range(links.MOST + 1):

@@ -35,14 +35,18 @@ class Ways:
 
         What is on another disk is not looked at, and so taken to be there.
         """
-        found = self.target(path)
+        found = self.followed(os.path.dirname(path), [os.path.basename(path)])
         if found is None or (Path(found).is_relative_to(self.own) and ".." not in found.split("/")):
             return None
         return found
 
-    def target(self, path: str) -> str | None:
-        """Return where it leads, as far as these disks know: what follows on another one is as it is written."""
-        way, names, links = os.path.dirname(path), [os.path.basename(path)], 0
+    def place(self, path: str) -> str:
+        """Return where any path leads, as far as these disks know."""
+        return self.followed("/", path.split("/")[::-1]) or os.path.normpath(path)
+
+    def followed(self, way: str, names: list[str]) -> str | None:
+        """Follow names, the last one first; what comes after another disk is as it is written. None where none is."""
+        links = 0
         while names:
             name = names.pop()
             if name == "..":
