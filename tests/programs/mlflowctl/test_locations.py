@@ -77,6 +77,20 @@ def test_a_disk_that_does_not_answer_holds_no_backup(lab, tmp_path):
     assert "rows or links are not in the server's own directory" in errors
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, who mounts it")
+def test_a_disk_of_all_artifacts_that_does_not_answer_ends_the_backup(lab, tmp_path):
+    lab.artifacts.rmdir()
+    lab.artifacts.symlink_to(tmp_path / "away" / "artifacts")
+    with mounted_by(0, tmp_path / "away"):
+        process = lab.start("snapshot", "vision", before="snapshot.DISK_SECONDS = 2")
+        try:
+            _output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode != 0
+    assert f"{lab.artifacts} does not answer within 2 s" in errors
+
+
 def test_an_archive_says_what_it_has_not(tmp_path):
     host = Host(tmp_path)
     host.set_up()

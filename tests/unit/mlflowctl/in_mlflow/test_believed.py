@@ -10,7 +10,7 @@ DAY = 86400
 
 @pytest.fixture
 def at(tmp_path, monkeypatch):
-    """Return a function that runs it on a day by the clock, with an age of so many; it returns which day it believes."""
+    """Return a function that runs it on a day by the clock, with an age of so many; it returns what it believes."""
 
     def run(day, age=30):
         monkeypatch.setattr(time, "time", lambda: day * DAY)

@@ -28,8 +28,8 @@ def now(place: Path, age: float) -> float:
     if found < clock:
         on, counts = (f"{(it - former) / 86400:.1f}" for it in (clock, found))
         print(
-            f"the clock is {on} days on since the last run, and only {counts} of them count in this one, lest it is ahead; "
-            f"if it is right, and all that is old is to go now, remove {note}",
+            f"the clock is {on} days on since the last run, and only {counts} of them count in this one, lest it is "
+            f"ahead; if it is right, and all that is old is to go now, remove {note}",
             flush=True,
         )
     # What is to make room may run where there is none; then the former note stands.
