@@ -1,6 +1,7 @@
 """What was deleted long ago goes for good, with its files and the grants on it; nothing younger does."""
 
 import os
+import time
 
 import pytest
 from garbage import Team
@@ -68,3 +69,19 @@ def test_grants_that_a_run_cut_off_has_left_go_with_the_next(newest, team, some,
     assert "removed 1 grants" in team.collect()
     assert newest.reader.user(user)["grants"] == {}
     assert os.listdir(team.home).count(".gc-unfinished") == 0
+
+
+def test_a_clock_that_has_jumped_takes_nothing_with_it(newest, team, some):
+    experiment = newest.reader.create_experiment(some("kept"))
+    run = team.run(experiment)
+    team.post("runs/delete", run_id=run)
+    team.age(run=run)
+    note = team.home / ".gc-time"
+    note.write_text(str(time.time() - 60 * 86400))
+    said = team.collect()
+    assert said.startswith("the clock is 60.0 days on since the last run, and only 7.5 of them count in this one")
+    assert run in team.runs()
+    # Somebody has seen that it is right.
+    note.unlink()
+    assert f"Run with ID {run} has been permanently deleted." in team.collect()
+    assert note.exists()

@@ -1,7 +1,6 @@
 """Trees that people have made to hold up what reads them as root: very deep, mounted, of devices, of many names."""
 
 import contextlib
-import ctypes
 import json
 import os
 import shutil
@@ -17,10 +16,10 @@ from mlflowctl import commands, paths, transaction, trees
 from mlflowctl.backup import contents, drill, manifest
 from mlflowctl.retirement import archive
 from programs.mlflowctl.backup_lab import Lab
+from programs.mlflowctl.silent_mount import LIBC, mounted_by
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root, who is not asked for a permission")
 ANN = 34567
-LIBC = ctypes.CDLL(None, use_errno=True)
 IN_OPEN = 0x20
 
 
@@ -33,22 +32,6 @@ def lab(tmp_path, empty):
     (lab.share / "model.bin").write_text("weights")
     lab.declare("vision", lab.state, artifacts=None, client_root=str(lab.share))
     return lab
-
-
-@contextlib.contextmanager
-def mounted_by(account, place):
-    """Have a file system that an account has mounted, as fusermount does: root may not look at it either."""
-    place.mkdir()
-    if not os.path.exists("/dev/fuse"):
-        pytest.skip("this kernel has no FUSE")
-    with open("/dev/fuse", "r+b", buffering=0) as device:
-        options = f"fd={device.fileno()},rootmode=40000,user_id={account},group_id={account}"
-        if LIBC.mount(b"fuse", os.fsencode(place), b"fuse", 0, options.encode()) != 0:
-            pytest.skip("nothing can be mounted here")
-        try:
-            yield
-        finally:
-            LIBC.umount2(os.fsencode(place), 2)
 
 
 def make_deep(place, levels, name="d"):
@@ -84,6 +67,20 @@ def test_what_a_user_has_mounted_keeps_nothing_else_out_of_a_backup(lab):
     assert said.startswith(f"{lab.share}: 1 places there cannot be read, such as 'my\\\\x1b[2K', and so in no backup; ")
     assert lab.restore_into()["left"].startswith(f"{lab.share}: 1 places there cannot be read")
     assert (lab.share / "model.bin").read_text() == "weights"
+
+
+def test_the_disk_of_another_team_that_does_not_answer_holds_no_backup(lab):
+    lab.declare("nlp", lab.home / "var" / "nlp", artifacts=str(lab.home / "var" / "nlp" / "link"))
+    (lab.home / "var" / "nlp").mkdir()
+    (lab.home / "var" / "nlp" / "link").symlink_to(lab.home / "away" / "artifacts")
+    with mounted_by(0, lab.home / "away"):
+        process = lab.start("snapshot", "vision")
+        try:
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, errors) == (0, "")
+    assert json.loads(output)["artifacts"]["files"] == 1
 
 
 def test_what_is_deeper_than_any_path_is_counted(lab):

@@ -1,12 +1,14 @@
 """A backup and an archive say which artifacts they have not: those at places of people's own."""
 
 import json
+import os
 import shutil
 import sqlite3
 
 import pytest
 from programs.mlflowctl.backup_lab import Lab
 from programs.mlflowctl.retiring import Host
+from programs.mlflowctl.silent_mount import mounted_by
 
 
 @pytest.fixture
@@ -56,6 +58,37 @@ def test_what_a_link_leads_to_is_named(lab, tmp_path):
     lab.set(elsewhere=[f"file://{tmp_path}/large disk"])
     code, told, errors = run(lab)
     assert (code, errors, told["elsewhere"]["accepted"]) == (0, "", 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, who mounts it")
+def test_a_disk_that_does_not_answer_holds_no_backup(lab, tmp_path):
+    lab.sql("DELETE FROM experiments WHERE name = 'own'")
+    lab.write("1/model.txt", "kept")
+    (tmp_path / "usual").symlink_to("away/2")
+    (lab.artifacts / "2").symlink_to(tmp_path / "usual")
+    with mounted_by(0, tmp_path / "away"):
+        process = lab.start("snapshot", "vision")
+        try:
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert json.loads(output)["elsewhere"]["names"] == [f"file://{tmp_path}/away/2"]
+    assert json.loads(output)["artifacts"]["files"] == 1
+    assert "rows or links are not in the server's own directory" in errors
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, who mounts it")
+def test_a_disk_of_all_artifacts_that_does_not_answer_ends_the_backup(lab, tmp_path):
+    lab.artifacts.rmdir()
+    lab.artifacts.symlink_to(tmp_path / "away" / "artifacts")
+    with mounted_by(0, tmp_path / "away"):
+        process = lab.start("snapshot", "vision", before="snapshot.DISK_SECONDS = 2")
+        try:
+            _output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode != 0
+    assert f"{lab.artifacts} does not answer within 2 s" in errors
 
 
 def test_an_archive_says_what_it_has_not(tmp_path):

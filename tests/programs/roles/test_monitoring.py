@@ -634,3 +634,23 @@ def test_a_note_by_a_clock_that_was_ahead_hides_no_grant(lab, monkeypatch):
         connection.execute("UPDATE role_permissions SET permission = 'MANAGE', resource_pattern = '*'")
         connection.commit()
     assert lab.look()["mlflow_team_grants_as_declared", 'team="vision"'] == 0
+
+
+@pytest.mark.parametrize("without", ["verified", "users"])
+def test_what_a_former_release_has_not_read_is_read_after_an_upgrade(lab, monkeypatch, without):
+    monkeypatch.setattr(sqlite, "SETTLED", 0)
+    lab.add("vision")
+    config = lab.home / "etc" / "vision"
+    (config / "venv").symlink_to("/opt/mlflow/3.17.2")
+    state = access_state.Look(teams.load("vision"), access_schema.DECLARED).state
+    (config / "access_receipt.json").write_text(json.dumps({"state": {**state, "files": None}}))
+    lab.look()
+    path = lab.home / "kept" / "databases" / "vision.json"
+    found = json.loads(path.read_text())
+    asked = [it for it in found.pop("asked", []) if it != without]
+    (found if without in found else found["answers"]).pop(without)
+    path.write_text(json.dumps({**found, **({"asked": asked} if without == "users" else {})}))
+    lab.settings["read_every"] = 3600
+    lab.look()
+    found = json.loads(path.read_text())
+    assert without in (found if without == "verified" else found["answers"])

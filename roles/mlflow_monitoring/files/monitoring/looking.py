@@ -18,12 +18,15 @@ from mlflowctl.team import Team
 from monitoring import databases_of, figures, journal, kinds, store, units
 from monitoring.exposition import Sample
 from monitoring.figures import Seen
+from monitoring.questions import SETS
 
 # How many databases are read at the same time; how long for one's turn is waited for, and for all teams: a disk that is
 # away holds whoever looks at it, with no end that could be set.
 AT_ONCE, TURN_SECONDS, ALL_SECONDS = 4, 60, 120
 # What a state may have lasted at most between two looks: the host may have slept in between.
 LONGEST_GAP = 600
+# What is read of databases, besides how large they are: what was read of less, before an upgrade, is read again.
+ASKED = ["verified", *(it.name for it in SETS["quick"])]
 # Whatever a team's databases or files may do.
 FAILURES = (Problem, OSError, *ODD)
 
@@ -105,9 +108,10 @@ class Look:
         path = store.HOME / "databases" / f"{team.name}.json"
         former = store.read(path)
         state, (noted, verified) = access_state.of_files(team), figures.receipt(team)
-        if self.now - former.get("tried", 0) < self.settings["read_every"] and self.now >= former.get("tried", 0):
+        whole, tried = former.get("asked") == ASKED, former.get("tried", 0)
+        if whole and tried <= self.now < tried + self.settings["read_every"]:
             return dict(former)
-        known = former.get("verified") == verified and not former.get("error")
+        known = whole and former.get("verified") == verified and not former.get("error")
         if state is not None and former.get("state") == state and known:
             return {**former, "read": self.now}
         try:
@@ -121,7 +125,7 @@ class Look:
         except FAILURES as error:
             say(team.name, error)
             told = {**former, "error": True, "as_declared": False, "grants_as_declared": None}
-        told.update(tried=self.now, state=state, verified=verified)
+        told.update(tried=self.now, state=state, verified=verified, asked=ASKED)
         store.write(path, told)
         return told
 

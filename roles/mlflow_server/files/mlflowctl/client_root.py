@@ -10,16 +10,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
-from mlflowctl import paths, trees
+from mlflowctl import links, paths, patience, trees
 from mlflowctl import team as teams
+from mlflowctl.commands import LateError
 from mlflowctl.errors import Problem
 from mlflowctl.team import Team
 
-OCTAL = re.compile(r"\\([0-7]{3})")
+# For a disk to answer.
+DISK_SECONDS = 5
 # What belongs to the role, and so to a team of its own or to root.
 OF_THE_ROLE = ("/etc/mlflow", "/etc/mlflow-backup", "/opt/mlflow", "/var/lib/mlflow", "/var/lib/mlflow-changes")
 
@@ -88,7 +90,7 @@ def opened(team: Team, root: Path) -> int:
 
 def refuse_unmounted(path: Path) -> None:
     """Raise where a disk or share is to be there, and is not: what is seen then is what it would hide."""
-    places = {OCTAL.sub(lambda it: chr(int(it[1], 8)), line.split()[1]) for line in fstab() if len(line.split()) > 1}
+    places = {links.unescaped(line.split()[1]) for line in fstab() if len(line.split()) > 1}
     for place in places:
         if place != "/" and path.is_relative_to(place) and not os.path.ismount(place):
             raise LeftError(f"{place} is not mounted on this host")
@@ -113,9 +115,17 @@ def refuse_what_is_others(team: Team, root: Path, place: Path) -> None:
         dirs = [other.state_dir, *other.storage_dirs, *filter(None, (other.artifacts, other.client_root))]
         taken += [(path, f"of the team {name}") for path in dirs]
     for path, whose in taken:
-        real = Path(os.path.realpath(path))
+        real = Path(real_of(path, place))
         if path.startswith("/") and (place.is_relative_to(real) or real.is_relative_to(place)):
             raise LeftError(f"{root} and {path} are one place or in each other, which is {whose}")
+
+
+def real_of(path: str, place: Path) -> str:
+    """Return where it really is; where its disk does not answer, which may be another team's, as far as others know."""
+    try:
+        return str(patience.waited_for(DISK_SECONDS, partial(os.path.realpath, path)))
+    except LateError:
+        return links.Ways(str(place)).place(path)
 
 
 def replaceable(team: Team, directory: str) -> str:

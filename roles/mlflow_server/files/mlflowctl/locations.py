@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from mlflowctl import commands
+from mlflowctl import commands, links
 from mlflowctl.backup import contents
 from mlflowctl.databases import sqlite
 from mlflowctl.errors import Problem
@@ -178,11 +178,11 @@ def plain(value: str) -> str | None:
 
 def in_directory(directory: str) -> Iterator[str | None]:
     """Yield where links among the artifacts lead out of their directory: MLflow follows them, and a backup does not."""
-    own = os.path.realpath(directory)
-    for folder, folders, files in contents.levels(directory):
-        for path in (os.path.join(folder, name) for name in (*folders, *files)):
-            target = os.path.realpath(path) if os.path.islink(path) else own
-            if not Path(target).is_relative_to(own) and os.path.exists(target):
+    ways = links.Ways(directory)
+    for folder, _folders, names in contents.levels(ways.own):
+        for path in (os.path.join(folder, name) for name in names):
+            target = ways.leads_out(path) if os.path.islink(path) else None
+            if target is not None:
                 yield f"file://{target}"
 
 

@@ -104,8 +104,8 @@ def database(place):
     return {"name": "mlflow", "uri": f"postgresql+psycopg://it@/postgres?host={place}", "file": None}
 
 
-@pytest.fixture
-def stuck(place, database):
+@pytest.fixture(params=["LOCK TABLE runs IN ACCESS EXCLUSIVE MODE"])
+def stuck(request, place, database):
     """Somebody changes the table, and does not end."""
     process = subprocess.Popen(
         ["psql", f"--host={place}", "--username=it", "--quiet", "postgres"],
@@ -113,7 +113,7 @@ def stuck(place, database):
         stdout=subprocess.PIPE,
         text=True,
     )
-    process.stdin.write("BEGIN; LOCK TABLE runs IN ACCESS EXCLUSIVE MODE;\n\\echo locked\n")
+    process.stdin.write(f"BEGIN; {request.param};\n\\echo locked\n")
     process.stdin.flush()
     assert process.stdout.readline() == "locked\n"
     yield process
@@ -365,6 +365,21 @@ def test_a_copy_does_not_wait_for_ever_for_who_changes_a_table(team, database, p
     with pytest.raises(databases.DatabaseError, match="timeout"):
         databases.copy(team, database, there(place, "stuck.dump"))
     assert time.monotonic() - began < WAIT_SECONDS / 2
+
+
+@pytest.mark.parametrize("stuck", ["ALTER SEQUENCE runs_at_seq RENAME TO others"], indirect=True)
+def test_it_does_not_either_for_who_changes_a_sequence_and_says_who_it_is(team, database, place, stuck):
+    """Of that wait pg_dump has no end."""
+    copying = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pg_dump'"
+    began = time.monotonic()
+    with pytest.raises(databases.DatabaseError, match=r"locked at PostgreSQL by process \d+ \(it\)$"):
+        databases.copy(team, database, there(place, "stuck.dump"))
+    assert time.monotonic() - began < WAIT_SECONDS / 2
+    assert answer(place, copying) == "0"
+    stuck.stdin.write("ROLLBACK;\n\\echo open\n")
+    stuck.stdin.flush()
+    assert stuck.stdout.readline() == "open\n"
+    databases.copy(team, database, there(place, "stuck.dump"))
 
 
 def test_neither_does_a_restore_or_a_count(team, database, place, stuck):

@@ -97,8 +97,9 @@ def refuse(error: OSError) -> None:
 def levels(
     directory: str, onerror: Callable[[OSError], None] | None = None
 ) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield what os.walk does, in the order of names and however deep that is.
+    """Yield what os.walk does, in the order of names and however deep that is; links are among the files.
 
+    What a link leads to may be on a disk that is away, and is not looked at.
     Before Python 3.12 os.walk goes down by calls, which end at a thousand; any member can upload to such a place.
     """
     waiting = [directory]
@@ -113,13 +114,13 @@ def levels(
             continue
         folders = {entry.name for entry in found if is_folder(entry)}
         yield folder, sorted(folders), [it.name for it in found if it.name not in folders]
-        waiting += [it.path for it in reversed(found) if it.name in folders and not it.is_symlink()]
+        waiting += [it.path for it in reversed(found) if it.name in folders]
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Say whether it is a directory, or a link to one."""
+    """Say whether it is a directory itself."""
     try:
-        return entry.is_dir()
+        return entry.is_dir(follow_symlinks=False)
     except OSError:
         return False
 

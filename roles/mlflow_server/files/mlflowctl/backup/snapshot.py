@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from mlflowctl import client_root, commands, databases, holes, locations, paths, trees
+from mlflowctl import client_root, commands, databases, holes, locations, paths, patience, trees
 from mlflowctl import team as teams
 from mlflowctl.backup import contents
 from mlflowctl.backup.lists import LIST, files_of, put_in_order, sum_up
@@ -35,6 +35,8 @@ from mlflowctl.turns import alone, in_turn, note, tell
 COPY_PATIENCE, STORE_PATIENCE = 900, 7200
 # Left free beside the copies, so that no team stops for want of space.
 SPARE_BYTES = 200 << 20
+# For the disk of artifacts to answer at all.
+DISK_SECONDS = 60
 # How often to look again when artifacts were replaced or removed while they were read.
 TRIES = 3
 
@@ -89,6 +91,15 @@ def copy_databases(team: Team, stage: Path) -> list[dict[str, Any]]:
     return found
 
 
+def artifacts_of(team: Team) -> Path | None:
+    """Return the directory of artifacts that this host has; raise where its disk does not answer."""
+    place = Path(team.artifacts or "")
+    try:
+        return place if team.artifacts and patience.waited_for(DISK_SECONDS, place.is_dir) else None
+    except commands.LateError as error:
+        raise BackupError(f"{place} {error}") from None
+
+
 def find_elsewhere(team: Team, copies: Path, accepted: list[str], clients: Held) -> dict[str, Any]:
     """Return which artifacts are at places of people's own on a disk, which no snapshot has."""
     own = team.artifacts or (None if clients.accepted else team.client_root)
@@ -97,7 +108,7 @@ def find_elsewhere(team: Team, copies: Path, accepted: list[str], clients: Held)
     written = [copies / f"{it['name']}{databases.suffix(it)}" for it in team.databases]
     looks = [(it, databases.seconds_to_read(it)) for it in written]
     # MLflow follows links that somebody has put among its artifacts, and no snapshot has what they lead to.
-    looks += [(Path(it), commands.WORK_SECONDS) for it in [team.artifacts] if it and Path(it).is_dir()]
+    looks += [(it, commands.WORK_SECONDS) for it in filter(None, [artifacts_of(team)])]
     for place, seconds in looks:
         told = team.printed([*PROGRAM, "locations", str(place), known], BackupError, seconds)
         for key, value in json.loads(told).items():
@@ -127,8 +138,7 @@ def store(
     team: Team, repository: Repository, stage: Path, tags: list[str], manifest: dict[str, Any], clients: Held
 ) -> str:
     """Make the snapshot; return its identity."""
-    directory = Path(team.artifacts) if team.artifacts and Path(team.artifacts).is_dir() else None
-    directory = Path(clients.path) if clients.path else directory
+    directory = Path(clients.path) if clients.path else artifacts_of(team)
     # Clients do not stop writing past the server, and what they change meanwhile is seen when it is restored.
     tries = 1 if clients.path else TRIES
     known = paths.HERE.cache / "artifacts" / f"{team.name}.jsonl"

@@ -14,11 +14,12 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlflowctl import commands, trees
-from mlflowctl.databases import marks, own_tables
+from mlflowctl.databases import marks, own_tables, waits
 from mlflowctl.databases.sqlite import (
     check_sqlite,
     copy_sqlite,
@@ -88,7 +89,8 @@ def copy(team: Team, database: dict[str, str], target: Path) -> None:
     options = ["--format=custom", "--no-owner", "--no-privileges", "--load-via-partition-root"]
     options += [f"--lock-wait-timeout={LOCK_SECONDS}s"]
     options += [f"--table={name}" for name in found] or ["--exclude-schema=*"]
-    run(team, ["pg_dump", *options, f"--file={part}", f"--dbname={uri}"], COPY_SECONDS, env=environment)
+    watch = waits.watch(partial(ask, team, database), LOCK_SECONDS)
+    run(team, ["pg_dump", *options, f"--file={part}", f"--dbname={uri}"], COPY_SECONDS, env=environment, watch=watch)
     # The directory may be the account's, and its server at work.
     folder = os.open(target.parent, trees.DIRECTORY)
     try:

@@ -13,10 +13,10 @@ import os
 import random
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
+from mlflowctl.in_mlflow import believed
 from mlflowctl.in_mlflow.artifacts import OutsideError, store_of
 from mlflowctl.in_mlflow.deleted import Deleted, Thing, seconds
 from mlflowctl.in_mlflow.grants import TIMEOUT, GrantError, Server, remove_grants
@@ -173,7 +173,8 @@ def run() -> None:
     if database["file"] and not os.path.exists(database["file"]):
         sys.exit(f"{database['file']} is not there")
     root = own_root()
-    with Deleted(database["uri"], time.time() - seconds(team.gc_older_than)) as deleted:
+    age = seconds(team.gc_older_than)
+    with Deleted(database["uri"], believed.now(Path(team.state_dir), age) - age) as deleted:
         judged = judge(deleted, root)
         if not judged and not unfinished.exists():
             say(judged)

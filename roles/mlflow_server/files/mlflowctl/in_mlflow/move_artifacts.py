@@ -49,35 +49,38 @@ def files(root: str) -> Generator[str, None, None]:
     for folder, _folders, names in levels(root, fail):
         paths = (os.path.join(folder, name) for name in names)
         # A pipe would be read for ever; what a link is to is refused when nobody can make another.
-        yield from (os.path.relpath(path, root) for path in paths if os.path.isfile(path) and not os.path.islink(path))
+        yield from (os.path.relpath(path, root) for path in paths if not os.path.islink(path) and os.path.isfile(path))
 
 
 def levels(
     root: str, onerror: Callable[[OSError], None] | None = None
 ) -> Generator[tuple[str, list[str], list[str]], None, None]:
-    """Yield what os.walk does, however deep that is: before Python 3.12, that ends at a thousand."""
+    """Yield what os.walk does, however deep that is: before Python 3.12, that ends at a thousand.
+
+    Links are among the files: the disk that one leads to may be away, and holds whoever looks at it.
+    """
     waiting = [root]
     while waiting:
         folder = waiting.pop()
         try:
             with os.scandir(folder) as entries:
-                found = [(entry.name, is_folder(entry), entry.is_symlink()) for entry in entries]
+                found = [(entry.name, is_folder(entry)) for entry in entries]
         except OSError as error:
             if onerror is not None:
                 onerror(error)
             continue
         yield (
             folder,
-            [name for name, whole, _link in found if whole],
-            [name for name, whole, _link in found if not whole],
+            [name for name, whole in found if whole],
+            [name for name, whole in found if not whole],
         )
-        waiting += [os.path.join(folder, name) for name, whole, link in found if whole and not link]
+        waiting += [os.path.join(folder, name) for name, whole in found if whole]
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Say whether it is a directory, or a link to one."""
+    """Say whether it is a directory itself."""
     try:
-        return entry.is_dir()
+        return entry.is_dir(follow_symlinks=False)
     except OSError:
         return False
 
