@@ -59,7 +59,9 @@ class Place(t.NamedTuple):
         """Return how eve is answered who begins a trace of this name."""
         location = self.location
         info = {"trace_id": name, "trace_location": location, "request_time": "2026-11-28T20:00:00Z", "state": "OK"}
-        return self.reader.status("POST", V3 + "traces", EVE, trace={"trace_info": {**info, "tags": tags, "assessments": assessments or []}})
+        return self.reader.status(
+            "POST", V3 + "traces", EVE, trace={"trace_info": {**info, "tags": tags, "assessments": assessments or []}}
+        )
 
     def tags(self, name: str) -> dict[str, str]:
         """Return the tags of a trace."""

@@ -6,7 +6,18 @@ import sys
 import types
 
 import pytest
-from mlflowctl.in_mlflow import asking, parts, places, presigned, prompt_marks, renames, trace_moves, trace_places, traces, unchecked
+from mlflowctl.in_mlflow import (
+    asking,
+    parts,
+    places,
+    presigned,
+    prompt_marks,
+    renames,
+    trace_moves,
+    trace_places,
+    traces,
+    unchecked,
+)
 
 APIS = ("api", "ajax-api")
 BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
@@ -52,7 +63,9 @@ def mlflow(monkeypatch):
     kind = type("SqlAlchemyStore", (), dict.fromkeys(methods, something))
     names = {
         places.STORE: {"SqlAlchemyStore": kind, "_validate_trace_tag": something, "get_artifact_repository": something},
-        prompt_marks.STORE: {"SqlAlchemyStore": type("SqlAlchemyStore", (), dict.fromkeys(prompt_marks.CHANGES, something))},
+        prompt_marks.STORE: {
+            "SqlAlchemyStore": type("SqlAlchemyStore", (), dict.fromkeys(prompt_marks.CHANGES, something))
+        },
         places.HANDLERS: {
             places.DESTINATION: something,
             "_get_trace_archive_repo": something,
@@ -83,7 +96,9 @@ def mlflow(monkeypatch):
     return modules
 
 
-@pytest.mark.parametrize("closing", [places, presigned, prompt_marks, renames, trace_moves, trace_places, traces, unchecked])
+@pytest.mark.parametrize(
+    "closing", [places, presigned, prompt_marks, renames, trace_moves, trace_places, traces, unchecked]
+)
 def test_where_all_is_there_it_is_closed(mlflow, closing):
     closing.close()
 

@@ -33,7 +33,9 @@ def says_prompt(tags: Iterable[Any]) -> bool:
     return {tag.key: tag.value for tag in tags}.get(TAG, "").lower() == "true"
 
 
-def is_wanted(tag: Any = None, key: str | None = None, tags: Iterable[Any] | None = None, **_others: Any) -> bool | None:
+def is_wanted(
+    tag: Any = None, key: str | None = None, tags: Iterable[Any] | None = None, **_others: Any
+) -> bool | None:
     """Say whether a change wants a prompt; None where it leaves that."""
     if tag is not None or key is not None:
         return says_prompt([] if tag is None else [tag]) if TAG in (key, getattr(tag, "key", None)) else None

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from mlflowctl.in_mlflow import asking, parts, trace_places, traces
 
 
-
 class Moved(NamedTuple):
     """A table, what names a row of it and what it is in, and what both are called."""
 
