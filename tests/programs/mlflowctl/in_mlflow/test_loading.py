@@ -44,9 +44,8 @@ if sys.argv[1] == "short":
     from mlflowctl.in_mlflow import loading
 
     loading.shorten()
-groups = [
-    sorted(map(repr, importlib.metadata.entry_points(group=group))) for group in ("console_scripts", "mlflow.app", "none")
-]
+wanted = ("console_scripts", "mlflow.app", "none")
+groups = [sorted(map(repr, importlib.metadata.entry_points(group=group))) for group in wanted]
 compiled = []
 Rule._get_func_code = staticmethod(lambda *a, own=Rule._get_func_code: compiled.append(1) or own(*a))
 rules = [
