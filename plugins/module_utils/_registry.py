@@ -25,6 +25,9 @@ NOWHERE = "dummy-source"
 LATEST = "latest"
 ALIAS = re.compile(r"[\w\-]{1,255}")
 RESERVED = re.compile(r"latest|v\d+", re.IGNORECASE)
+# As Ansible marks what is no plain value in a module's answer. A tag or an alias of anybody's that is called so would
+# make it refuse the whole answer, so that no module tells of it.
+ANSIBLES = "__ansible_"
 
 
 def _digits(value: object, where: str) -> None:
@@ -45,7 +48,12 @@ MODEL = {
 
 
 def tags_of(thing: Facts) -> dict[str, str]:
-    return {tag["key"]: tag.get("value") or "" for tag in thing.get("tags") or []}
+    return {tag["key"]: tag.get("value") or "" for tag in thing.get("tags") or [] if is_told(tag["key"])}
+
+
+def is_told(key: str) -> bool:
+    """Whether a module may have it as a key in its answer."""
+    return not key.startswith(ANSIBLES)
 
 
 def is_prompt(model: Facts) -> bool:
@@ -60,7 +68,9 @@ def model_facts(model: Facts) -> Facts:
         "name": model["name"],
         "description": model.get("description") or "",
         "tags": tags_of(model),
-        "aliases": {found["alias"]: int(found["version"]) for found in model.get("aliases") or []},
+        "aliases": {
+            found["alias"]: int(found["version"]) for found in model.get("aliases") or [] if is_told(found["alias"])
+        },
         "version": int(newest["version"]) if newest else None,
     }
 

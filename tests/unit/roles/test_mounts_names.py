@@ -20,6 +20,7 @@ HOSTILE = [
     "\n\x1b[31m",
     "\x85",
     "\u202e",
+    "\u061c",
     "\ud800",
     "\udcff",
     ".hidden",
@@ -90,6 +91,13 @@ def test_files_with_names_that_are_too_long_have_shorter_ones(text):
 def test_things_of_one_name_stay_apart():
     found = names.distinct([("a", "1", "first"), ("a", "2", "second"), ("a", "2", "same again"), ("b", "3", "other")])
     assert found == {"a": "first", "a~2": "second", "b": "other"}
+
+
+@pytest.mark.parametrize("identity", ["字" * 40, "\U0001f600" * 40, "../" * 40, "\udcff" * 40])
+def test_what_has_an_identity_of_any_letters_has_a_name_for_a_file(identity):
+    for name in names.distinct([(LONG[:200], "1", "first"), (LONG[:200], identity, "second")]):
+        assert "/" not in name
+        assert len(name.encode()) <= names.SYSTEM_LIMIT
 
 
 def test_a_run_is_found_by_identity_and_the_newest_by_name():

@@ -10,7 +10,7 @@ from typing import TypeVar
 LONGEST = 200
 SYSTEM_LIMIT = 255
 # Control characters, and those that turn what follows around or begin a line.
-UNSEEN = "\\x00-\\x1f\\x7f-\\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
+UNSEEN = "\\x00-\\x1f\\x7f-\\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
 SPECIAL = re.compile(f"[%/{UNSEEN}\ud800-\udfff]")
 # Of a file's own name, which stays what it was wherever it can.
 IMPOSSIBLE = re.compile(f"[/{UNSEEN}\ud800-\udfff]")
@@ -67,7 +67,9 @@ def distinct(things: Iterable[tuple[str, str, Thing]]) -> dict[str, Thing]:
     """Return things by name; of those that share one, all but the first have their identity behind it."""
     found: dict[str, Thing] = {}
     for name, identity, thing in things:
-        other = f"{_cut(name, name, LONGEST)}~{of_thing(identity)[:40]}" if name in found else name
+        # A server that is not MLflow may say anything to be one, with letters of several bytes.
+        known = of_thing(identity).encode()[:40].decode(errors="ignore")
+        other = f"{_cut(name, name, LONGEST)}~{known}" if name in found else name
         found.setdefault(other, thing)
     return found
 

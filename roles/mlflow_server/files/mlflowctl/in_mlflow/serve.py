@@ -44,13 +44,14 @@ def main() -> None:
     import runpy  # noqa: PLC0415
     import subprocess  # noqa: PLC0415
 
-    from mlflowctl.in_mlflow import job_runner, jobs, user_store  # noqa: PLC0415 - reads the settings
+    from mlflowctl.in_mlflow import job_runner, jobs, loading, user_store  # noqa: PLC0415 - reads the settings
 
     if os.environ.get("MLOPS_MLFLOW_REPLICA"):
         from mlflowctl.in_mlflow import other_schema  # noqa: PLC0415
 
         other_schema.refuse(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
     user_store.refuse_emptied(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
+    loading.shorten()
     process: Any = subprocess.Popen
     start_process = process.__init__
 
