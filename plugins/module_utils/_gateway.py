@@ -16,6 +16,7 @@ from ._kinds import GATEWAY
 from ._listed import Facts
 from ._resources import Directory
 from ._steps import MAKE, TAKE, Step
+from ._text import answerable
 
 SECRET, ENDPOINT, DEFINITION = "gateway_secret", "gateway_endpoint", "gateway_model_definition"
 MADE = {"secret_id": str, "secret_name": str, "last_updated_at": int}
@@ -35,8 +36,8 @@ def secret_facts(secret: Facts) -> Facts:
     return {
         "name": secret["secret_name"],
         "provider": secret.get("provider") or "",
-        "auth_config": dict(secret.get("auth_config") or {}),
-        "masked_values": dict(secret.get("masked_values") or {}),
+        "auth_config": answerable(secret.get("auth_config") or {}),
+        "masked_values": answerable(secret.get("masked_values") or {}),
     }
 
 

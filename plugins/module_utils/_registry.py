@@ -9,6 +9,7 @@ import re
 
 from ._listed import Facts
 from ._shapes import Maybe, Misfit, named
+from ._text import answerable
 
 MODELS = "/api/2.0/mlflow/registered-models/"
 VERSIONS = "/api/2.0/mlflow/model-versions/"
@@ -25,9 +26,6 @@ NOWHERE = "dummy-source"
 LATEST = "latest"
 ALIAS = re.compile(r"[\w\-]{1,255}")
 RESERVED = re.compile(r"latest|v\d+", re.IGNORECASE)
-# As Ansible marks what is no plain value in a module's answer. A tag or an alias of anybody's that is called so would
-# make it refuse the whole answer, so that no module tells of it.
-ANSIBLES = "__ansible_"
 
 
 def _digits(value: object, where: str) -> None:
@@ -48,12 +46,7 @@ MODEL = {
 
 
 def tags_of(thing: Facts) -> dict[str, str]:
-    return {tag["key"]: tag.get("value") or "" for tag in thing.get("tags") or [] if is_told(tag["key"])}
-
-
-def is_told(key: str) -> bool:
-    """Whether a module may have it as a key in its answer."""
-    return not key.startswith(ANSIBLES)
+    return answerable({tag["key"]: tag.get("value") or "" for tag in thing.get("tags") or []})
 
 
 def is_prompt(model: Facts) -> bool:
@@ -68,9 +61,7 @@ def model_facts(model: Facts) -> Facts:
         "name": model["name"],
         "description": model.get("description") or "",
         "tags": tags_of(model),
-        "aliases": {
-            found["alias"]: int(found["version"]) for found in model.get("aliases") or [] if is_told(found["alias"])
-        },
+        "aliases": answerable({found["alias"]: int(found["version"]) for found in model.get("aliases") or []}),
         "version": int(newest["version"]) if newest else None,
     }
 

@@ -24,6 +24,8 @@ INVISIBLE = re.compile(
 BLANKS = re.compile(" {3,}")
 # Loaded now: who shows something as another account may not get at Python's own files any more, as below root's home.
 ENCODE = codecs.lookup("utf-16-be").encode
+# As Ansible marks what is no plain value in a module's answer; where anybody's name begins so, it refuses all of it.
+ANSIBLES = "__ansible_"
 SHORT = {"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -52,6 +54,11 @@ def cut(text: object, length: int) -> str:
     """The beginning of a text, shown; a server's can be of any length."""
     found = shown(str(text)[: length + 1])
     return found if len(found) <= length else f"{found[:length]}…"
+
+
+def answerable(values: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Values by names that anybody has chosen, as a module may answer with them."""
+    return {name: value for name, value in values.items() if not name.startswith(ANSIBLES)}
 
 
 def all_shown(value: t.Any) -> t.Any:

@@ -7,7 +7,9 @@ import sys
 import pytest
 from ansible_collections.mlops.mlflow.plugins.module_utils._dialect import Holder, Resource
 from ansible_collections.mlops.mlflow.plugins.module_utils._errors import InvalidRequest, RequestRefused
+from ansible_collections.mlops.mlflow.plugins.module_utils._gateway import secret_facts
 from ansible_collections.mlops.mlflow.plugins.module_utils._people import called, spell
+from ansible_collections.mlops.mlflow.plugins.module_utils._registry import model_facts
 from ansible_collections.mlops.mlflow.plugins.module_utils._steps import MAKE, Step, lines
 from ansible_collections.mlops.mlflow.plugins.module_utils._text import all_shown, cut, shown
 
@@ -105,3 +107,18 @@ def test_nothing_of_python_is_loaded_any_more(request):
         [sys.executable, "-c", "\n".join(lines)], env=path, capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("a\\u001b\\udcff\\udb40\\udc01\n", "")
+
+
+@pytest.mark.parametrize("mark", ["__ansible_type", "__ansible_unsafe", "__ansible_vault", "__ansible_of_tomorrow"])
+def test_nothing_of_a_members_is_taken_for_a_mark_of_ansibles(mark):
+    """A tag, an alias, or what belongs to a key of a language model: any of them may be called so."""
+    model = {
+        "name": "m",
+        "tags": [{"key": mark, "value": "{}"}, {"key": "owner", "value": "ann"}],
+        "aliases": [{"alias": mark, "version": "1"}, {"alias": "live", "version": "2"}],
+    }
+    found = model_facts(model)
+    assert (found["tags"], found["aliases"]) == ({"owner": "ann"}, {"live": 2})
+    values = {mark: "x", "api_base": "y"}
+    found = secret_facts({"secret_name": "s", "auth_config": values, "masked_values": values})
+    assert found["auth_config"] == found["masked_values"] == {"api_base": "y"}
