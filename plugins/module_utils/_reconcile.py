@@ -113,8 +113,11 @@ def carry_out(steps: list[Step], done: Done, stuck: dict[tuple[str, str], str], 
                 last = min(last, max(step.phase, TAKE))
         else:
             done.changes.extend(lines([step]))
-    if lines(waiting):
-        done.refused.append(f"{len(lines(waiting))} more changes wait for a run in which that can be done")
+    told = [step.line or step.name for step in waiting if step.line or step.name]
+    if told:
+        # Who cannot log in until then is named: their line says that another password was set.
+        named = ", ".join(["", *(step.name for step in waiting if step.name)])
+        done.refused.append(f"{len(told)} more changes wait for a run in which that can be done{named}")
 
 
 def heed(refusal: RequestRefused, step: Step, done: Done, stuck: dict[tuple[str, str], str]) -> None:

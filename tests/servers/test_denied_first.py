@@ -73,6 +73,10 @@ def test_a_group_that_is_denied_something_later(newest, grouped, refused, secret
     former = grouped["users"][0]["password"]
     grouped["users"][0]["password"] = secret()
     stays_out(newest, grouped, refused)
+    with newest.proxy.deciding(mlflow_proxy.refusing(refused)):
+        done = newest.run("access", **grouped)
+    name = grouped["users"][0]["name"]
+    assert f"more changes wait for a run in which that can be done, ~ user {name} declared password" in done["msg"]
     assert not newest.reader.logs_in(grouped["users"][0]["name"], former)
     gets_in(newest, grouped)
 

@@ -25,15 +25,18 @@ EOF
     fi
 }
 
-# By real, effective or saved user. Containers have processes of the same number, who see none of nginx's.
+# By real, effective or saved user; root reads everything. Containers have processes of the same number, who see none of
+# nginx's, and somebody may have started an nginx by hand.
 beside() {
-    test -n "$1" || return 0
+    test "${1:-0}" != 0 || return 0
+    nginx=$(readlink -f -- "$(command -v nginx)")
     tab=$(printf '\t')
     for status in $(grep -ls "^Uid:.*$tab$1$tab" /proc/[0-9]*/status); do
         process=${status%/status}
         test "$(readlink "$process/ns/pid")" = "$(readlink /proc/self/ns/pid)" || continue
         unit=$(sed -n 's,.*/\([^/]*\.\(service\|scope\)\).*,\1,p' "$process/cgroup" 2>/dev/null | tail -n 1)
-        test "$unit" = nginx.service || echo "beside ${unit:-$(cat "$process/comm" 2>/dev/null)}" | tr -cd '[:alnum:] \n@:.\\_-'
+        test "$unit" != nginx.service && test "$(readlink "$process/exe")" != "${nginx:-none}" || continue
+        echo "beside ${unit:-$(cat "$process/comm" 2>/dev/null)}" | tr -cd '[:alnum:] \n@:.\\_-'
     done
 }
 

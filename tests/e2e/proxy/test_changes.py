@@ -28,15 +28,19 @@ def test_a_configuration_that_nginx_refuses_does_not_replace_the_one_that_runs(d
 def test_who_could_read_what_passes_the_proxy_is_named_before_anything(doors: Doors) -> None:
     before = doors.proxy.sh("sha256sum /etc/nginx/conf.d/mlflow.conf")
     doors.proxy.sh("systemd-run --quiet --unit=guest --uid=www-data sleep infinity")
+    # An nginx that somebody has started by hand is no guest.
+    other = "user www-data; pid /run/other.pid; events {} http { server { listen 127.0.0.1:8099; } }"
+    doors.proxy.sh(f"echo '{other}' > /root/other.conf && nginx -c /root/other.conf")
     try:
         run = doors.play("configure_proxies", "--limit=proxy1", mlflow_proxy_timeout=598)
         assert run.code == 2, run.output[-5000:]
         assert "guest.service: runs on proxy1 as www-data, the account of nginx" in run.output
+        assert run.output.count("\"msg\": \"guest.service: runs on") == 1
         assert doors.proxy.sh("sha256sum /etc/nginx/conf.d/mlflow.conf") == before
         run = doors.play("configure_proxies", "--limit=proxy1", "--check", mlflow_proxy_trusted_units=["guest.service"])
         assert run.code == 0, run.output[-5000:]
     finally:
-        doors.proxy.sh("systemctl stop guest.service")
+        doors.proxy.sh("systemctl stop guest.service; nginx -c /root/other.conf -s stop; rm /root/other.conf")
     assert doors.ask(WHO_AM_I, ALICE).status == 200
 
 

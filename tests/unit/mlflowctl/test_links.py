@@ -1,6 +1,7 @@
 """Where links among artifacts lead, by what stands in them."""
 
 import os
+import subprocess
 
 import pytest
 from mlflowctl import links
@@ -62,6 +63,19 @@ def test_a_chain_of_links_has_an_end(own):
     last, beyond = (os.path.join(ways.own, str(links.MOST + number)) for number in (1, 2))
     assert ways.leads_out(last) == f"{os.path.dirname(ways.own)}/other"
     assert ways.leads_out(beyond) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+@pytest.mark.parametrize("name", ["a b\tc\nd\\e", "a\rb\r\nc", "a\xa0b\x85c\u2003d\u2028e", "\x0b\x0c\x1c"])
+def test_whoever_mounts_something_chooses_the_name(tmp_path, name):
+    place = tmp_path / name
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "none", place], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        assert str(place) in links.mounted()
+    finally:
+        subprocess.run(["umount", place], check=True)
 
 
 def test_the_kernel_says_what_is_mounted():

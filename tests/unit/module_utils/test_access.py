@@ -178,6 +178,16 @@ def test_a_new_user_who_is_denied_something_gets_the_password_last():
     assert written[2][1] == PASSWORD
 
 
+def test_the_own_account_has_at_no_moment_a_password_that_nobody_knows():
+    """A run that is cut off in between could not be followed by another."""
+    observed = server([user("admin", admin=True)], experiments=["secret"], passwords={"admin": "admin-password"})
+    grants = [{"experiment": "secret", "permission": "DENY"}]
+    wanted = {"groups": [{"name": "all", "members": ["admin"], "grants": grants}], "experiments": [{"name": "secret"}]}
+    apply(access_steps(observed, declared(users=[{"name": "admin", "admin": True}], **wanted)))
+    written = [body["password"] for _method, path, body in observed.client.written if path == "users/update-password"]
+    assert written == [PASSWORD]
+
+
 def test_a_new_user_who_is_denied_nothing_costs_one_request():
     observed = server()
     apply(access_steps(observed, declared(users=[{"name": "bob"}])))

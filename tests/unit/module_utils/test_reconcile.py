@@ -60,6 +60,18 @@ def test_nothing_is_given_where_not_all_was_taken_away(done, refused, waiting):
     assert done.failure["status"] == 500
 
 
+def test_who_cannot_log_in_until_then_is_named(done):
+    found = [
+        Step(DENY, "+ ann DENY experiment one", refusing(500)),
+        Step(GIVE, "+ bob READ experiment one", dict),
+        Step(OPEN, "", dict, name="~ user ann declared password"),
+        Step(OPEN, "", dict),
+    ]
+    carry_out(found, done, {}, again=True)
+    told = "2 more changes wait for a run in which that can be done, ~ user ann declared password"
+    assert done.refused == ["+ ann DENY experiment one: POST x: 500", told]
+
+
 def test_however_much_is_refused(done):
     refused = [Step(TAKE, f"take {number}", refusing(500)) for number in range(5000)]
     carry_out([*refused, Step(TAKE, "take", dict), Step(MAKE, "make", dict)], done, {}, again=False)

@@ -31,9 +31,13 @@ def test_a_jump_counts_for_a_quarter_of_the_age_at_each_run(at, capsys, tmp_path
     assert len(said) == 2
     # It was put right, or was right.
     assert at(20002) == 20002
-    assert at(20400) == 20009.5
+    assert at(20400) == 20015
     (tmp_path / ".gc-time").unlink()
     assert at(20400) == 20400
+
+
+def test_a_clock_that_is_far_behind_for_a_run_stops_nothing(at):
+    assert [at(day) for day in (20000, 1, 20001, 20002)] == [20000, 1, 20000, 20002]
 
 
 def test_a_short_age_and_a_weekend_are_no_jump(at):

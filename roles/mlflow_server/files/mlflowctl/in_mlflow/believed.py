@@ -24,7 +24,8 @@ def now(place: Path, age: float) -> float:
         former = float(note.read_text(encoding="ascii"))
     except (OSError, ValueError):
         former = clock
-    found = min(clock, former + max(LEAST_SECONDS, age / PARTS))
+    step = max(LEAST_SECONDS, age / PARTS)
+    found = min(clock, former + step)
     if found < clock:
         on, counts = (f"{(it - former) / 86400:.1f}" for it in (clock, found))
         print(
@@ -35,6 +36,7 @@ def now(place: Path, age: float) -> float:
     # What is to make room may run where there is none; then the former note stands.
     with contextlib.suppress(OSError):
         part = note.with_suffix(".new")
-        part.write_text(f"{found}\n", encoding="ascii")
+        # A clock that is far behind for one run is no reason to begin anew from there.
+        part.write_text(f"{max(found, former - step)}\n", encoding="ascii")
         os.replace(part, note)
     return found
