@@ -43,7 +43,7 @@ def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Ste
             raise InvalidRequest(f"name: '{name}' is the account this module logs in as, which cannot delete itself")
         return [deletion(server, user)] if user else []
     steps = []
-    # No denial holds for an admin, and of a run that is cut off nobody would know the password that this one logs in by.
+    # No denial holds for an admin, and if this run is cut off, the next one has to log in by a password that is known.
     closed = closed and not own_account
     first = secrets.token_urlsafe(32) if closed else password
     if not user:

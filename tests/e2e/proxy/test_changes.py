@@ -35,7 +35,7 @@ def test_who_could_read_what_passes_the_proxy_is_named_before_anything(doors: Do
         run = doors.play("configure_proxies", "--limit=proxy1", mlflow_proxy_timeout=598)
         assert run.code == 2, run.output[-5000:]
         assert "guest.service: runs on proxy1 as www-data, the account of nginx" in run.output
-        assert run.output.count("\"msg\": \"guest.service: runs on") == 1
+        assert run.output.count('"msg": "guest.service: runs on') == 1
         assert doors.proxy.sh("sha256sum /etc/nginx/conf.d/mlflow.conf") == before
         run = doors.play("configure_proxies", "--limit=proxy1", "--check", mlflow_proxy_trusted_units=["guest.service"])
         assert run.code == 0, run.output[-5000:]
