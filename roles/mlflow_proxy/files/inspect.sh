@@ -31,7 +31,7 @@ beside() {
     test "${1:-0}" != 0 || return 0
     nginx=$(readlink -f -- "$(command -v nginx)")
     tab=$(printf '\t')
-    for status in $(grep -ls "^Uid:.*$tab$1$tab" /proc/[0-9]*/status); do
+    grep -ls "^Uid:.*$tab$1$tab" /proc/[0-9]*/status | while read -r status; do
         process=${status%/status}
         test "$(readlink "$process/ns/pid")" = "$(readlink /proc/self/ns/pid)" || continue
         unit=$(sed -n 's,.*/\([^/]*\.\(service\|scope\)\).*,\1,p' "$process/cgroup" 2>/dev/null | tail -n 1)
