@@ -35,7 +35,9 @@ beside() {
         process=${status%/status}
         test "$(readlink "$process/ns/pid")" = "$(readlink /proc/self/ns/pid)" || continue
         unit=$(sed -n 's,.*/\([^/]*\.\(service\|scope\)\).*,\1,p' "$process/cgroup" 2>/dev/null | tail -n 1)
-        test "$unit" != nginx.service && test "$(readlink "$process/exe")" != "${nginx:-none}" || continue
+        if test "$unit" = nginx.service || test "$(readlink "$process/exe")" = "${nginx:-none}"; then
+            continue
+        fi
         echo "beside ${unit:-$(cat "$process/comm" 2>/dev/null)}" | tr -cd '[:alnum:] \n@:.\\_-'
     done
 }
