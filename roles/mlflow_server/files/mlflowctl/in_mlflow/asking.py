@@ -52,3 +52,11 @@ def follow() -> None:
     for name in LEARN_FROM:
         if hasattr(auth, name):
             setattr(auth, name, learns(getattr(auth, name)))
+
+
+def denied(message: str) -> Exception:
+    """Return what MLflow answers 403 for, and says so."""
+    exceptions: Any = importlib.import_module("mlflow.exceptions")
+    codes: Any = importlib.import_module("mlflow.protos.databricks_pb2")
+    error: Exception = exceptions.MlflowException(message, error_code=codes.PERMISSION_DENIED)
+    return error

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlflowctl.in_mlflow import parts
-from mlflowctl.in_mlflow.asking import Asked, asking, auth_of_mlflow
+from mlflowctl.in_mlflow.asking import Asked, asking, auth_of_mlflow, denied
 
 # Where the names of those stand who may; everybody may where it is not set.
 SETTING = "MLOPS_MLFLOW_CREATORS"
@@ -65,8 +65,6 @@ def refusal(path: str, what: str) -> Callable[..., None]:
     That is not before, so that who makes what is there already is answered as ever: MLflow's client makes the model of
     each version that it registers, and goes on where that is there.
     """
-    exceptions: Any = importlib.import_module("mlflow.exceptions")
-    codes: Any = importlib.import_module("mlflow.protos.databricks_pb2")
 
     def after_insert(_mapper: Any, _connection: Any, _row: Any) -> None:
         request = asking.get()
@@ -75,7 +73,7 @@ def refusal(path: str, what: str) -> Callable[..., None]:
             who = f"'{name}'" if name else "who is not logged in"
             message = f"{who} may not make {what} on this server; whoever runs it declares who may (creators)"
             # All that was written with it is taken back.
-            raise exceptions.MlflowException(message, error_code=codes.PERMISSION_DENIED)
+            raise denied(message)
 
     return after_insert
 

@@ -126,10 +126,8 @@ def refuse_two_routes(place: str) -> None:
 
 def refuse(number: str) -> None:
     """Say that nothing is made within an experiment."""
-    exceptions: Any = importlib.import_module("mlflow.exceptions")
-    codes: Any = importlib.import_module("mlflow.protos.databricks_pb2")
     message = f"artifact_location: this is within experiment {number}, and who may not edit that has nothing there"
-    raise exceptions.MlflowException(message, error_code=codes.PERMISSION_DENIED)
+    raise asking.denied(message)
 
 
 def close() -> None:

@@ -8,7 +8,6 @@ kind would be, also for who changed it. A version that has the tag is found as o
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable
@@ -61,10 +60,8 @@ def of_its_kind(change: Callable[..., Any]) -> Callable[..., Any]:
 
 def refuse(is_prompt: bool) -> None:
     """Say that it stays what it is."""
-    exceptions: Any = importlib.import_module("mlflow.exceptions")
-    codes: Any = importlib.import_module("mlflow.protos.databricks_pb2")
     message = f"the tag {TAG}: this is a {'prompt' if is_prompt else 'model'}, and only an admin makes it another thing"
-    raise exceptions.MlflowException(message, error_code=codes.PERMISSION_DENIED)
+    raise asking.denied(message)
 
 
 def close() -> None:
