@@ -20,6 +20,7 @@ PLAYBOOK = """
         fail_msg: "{{ __mlflow_server_problems | join(' AND ') }}"
     - ansible.builtin.include_role: {name: mlops.mlflow.mlflow_server, tasks_from: "{{ item }}"}
       loop: [inspect.yml, install.yml, remove_unused.yml]
+      when: item != 'remove_unused.yml' or mlflow_server_remove_unused
   vars_files: [VARS/vars/main/main.yml, VARS/defaults/main.yml]
 """
 
