@@ -92,6 +92,20 @@ def test_builds_once_removes_once_and_says_so_before(play, builder, wheels):
     assert (code, "changed=0 " in output) == (0, True), output
 
 
+def test_what_a_build_left_that_was_killed_goes_with_the_next_run(play, builder, wheels):
+    given = {"mlflow_server_wheel_dir": str(wheels)}
+    assert play(**given)[0] == 0
+    # As one does that is killed when it has exchanged both, and has the former one still to remove.
+    shutil.copytree(builder.environment, builder.workshop, symlinks=True)
+    for options in ["--check"], []:
+        code, output = play(*options, **given)
+        assert (code, "changed=1 " in output) == (0, True), output
+        assert f"{builder.workshop} {'would be' if options else 'was'} removed" in output
+    assert builder.left() == [VERSION]
+    code, output = play(**given)
+    assert (code, "changed=0 " in output) == (0, True), output
+
+
 def test_an_environment_whose_python_is_gone_is_built_again(play, builder, wheels):
     given = {"mlflow_server_wheel_dir": str(wheels)}
     assert play(**given)[0] == 0
