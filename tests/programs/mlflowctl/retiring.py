@@ -78,9 +78,7 @@ class Host:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(PACKAGE.parent),
         }
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=seconds
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=seconds)
         if done.returncode == 9 and cut_after >= 0:
             return None
         assert (done.returncode, done.stderr) == (0, "")

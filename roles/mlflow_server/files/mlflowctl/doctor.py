@@ -126,7 +126,7 @@ def of_clock(team: Team) -> Iterator[Finding]:
             way = "ahead of" if days > 0 else "behind"
             yield finding(
                 team.name,
-                f"the clock is {abs(days):.0f} days {way} what garbage collection believes, and more of that is believed each day",
+                f"the clock is {abs(days):.0f} days {way} what garbage collection believes, which is more each day",
                 f"set it right before: date; where it is, nothing, or rm {Path(team.state_dir, believed.NOTE)}",
             )
 

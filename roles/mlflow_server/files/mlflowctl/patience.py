@@ -43,7 +43,7 @@ def waited_for(seconds: float, look: Callable[[], Any]) -> Any:
 
 
 def refuse_silent(places: Iterable[str | Path], seconds: float | None = None) -> None:
-    """Raise where a disk does not answer that is at one of these, or that is mounted below: before anybody goes there."""
+    """Raise where a disk does not answer that is at one of these, or that is mounted below: before anybody looks."""
     real = [Path(answered(place, seconds)) for place in sorted(set(map(str, places)))]
     for place in sorted(links.mounted()):
         if any(Path(place).is_relative_to(it) for it in real):

@@ -160,7 +160,7 @@ def refuses_all(_store, trace):
     """As MLflow 3.18 begins a trace."""
     if trace:
         raise ValueError(f"Trace with ID '{trace}' already exists in another experiment.")
-    raise ValueError(f"Assessment with ID '{trace}' belongs to another " "trace.")
+    raise ValueError(f"Assessment with ID '{trace}' belongs to another trace.")
 
 
 def refuses_traces(_store, location):

@@ -2,7 +2,7 @@
 
 Up to MLflow 3.17 who may write to an experiment moves a trace of any other there, with all that it has, by beginning
 one of the same name, and adds spans to it by telemetry; of the experiment that it is in, nobody is asked. So it is with
-what was said of a trace (assessments). From 3.18 on MLflow refuses all this itself, and the database is not asked twice.
+what was said of a trace (assessments). From 3.18 on MLflow refuses all this itself, and the database is asked once.
 That has no name there but what it tells people: where it tells them something else, it is asked here, too.
 """
 
