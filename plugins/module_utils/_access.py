@@ -87,8 +87,8 @@ def user_levels(declared: Declaration) -> dict[str, Levels]:
     """What each declared user is to have, out of the grants that stand with the user and the resources."""
     levels = {user["name"]: wanted_grants(user["grants"] or []) for user in declared["users"]}
     for kind in DECLARED:
-        for resource in declared[f"{kind}s"]:
-            for user, level in (resource["grants"] or {}).items() if resource["state"] == "present" else ():
+        for resource in _present(declared[f"{kind}s"]):
+            for user, level in (resource["grants"] or {}).items():
                 levels[user][Resource(kind, resource["name"])] = level
     return levels
 
@@ -96,8 +96,8 @@ def user_levels(declared: Declaration) -> dict[str, Levels]:
 def expanded(levels: dict[str, Levels], groups: list[Declaration]) -> dict[str, Levels]:
     """The groups' grants given to each member, for a server without groups."""
     levels = {user: dict(own) for user, own in levels.items()}
-    for group in groups:
-        for member in group["members"] or [] if group["state"] == "present" else ():
+    for group in _present(groups):
+        for member in group["members"] or []:
             for resource, level in wanted_grants(group["grants"] or []).items():
                 given = [level, levels[member].get(resource, level)]
                 levels[member][resource] = "DENY" if "DENY" in given else max(given, key=lambda word: RANKS[word])
@@ -148,7 +148,7 @@ def surplus_test(server: Server, declared: Declaration) -> Surplus:
 def access_warnings(server: Server, declared: Declaration) -> list[str]:
     """What a person should know of declared things that others have made. The steps have to be planned before."""
     surplus, keep = surplus_test(server, declared), set(declared["keep_users"])
-    present = {user["name"] for user in declared["users"] if user["state"] == "present"}
+    present = {user["name"] for user in _present(declared["users"])}
 
     def kept(name: str, resource: Resource, grant: Grant) -> bool:
         if declared["policy"] != "exclusive":
@@ -175,8 +175,8 @@ def denials_told(server: Server, declared: Declaration, levels: dict[str, Levels
         yield from kept_denials(server, holder, own, ours, kinds)
 
 
-def _present(holders: list[Declaration]) -> list[Declaration]:
-    return [holder for holder in holders if holder["state"] == "present"]
+def _present(things: list[Declaration]) -> list[Declaration]:
+    return [thing for thing in things if thing["state"] == "present"]
 
 
 def left_grants(server: Server, declared: Declaration) -> dict[str, int]:
@@ -188,16 +188,14 @@ def left_grants(server: Server, declared: Declaration) -> dict[str, int]:
     if declared["policy"] != "exclusive":
         return left
     kinds, creators = kinds_of(declared), server.creators()
-    present = [("user", user) for user in declared["users"]] + [("group", group) for group in declared["groups"]]
-    for kind, wanted in present:
-        if wanted["state"] == "absent":
-            continue
-        for resource, grant in server.rows(Holder(kind, wanted["name"])).items():
+    holders = [Holder(kind, wanted["name"]) for kind in ("user", "group") for wanted in _present(declared[f"{kind}s"])]
+    for holder in holders:
+        for resource, grant in server.rows(holder).items():
             word = resource.kind
             if len(server.dialect.words(word)) > 1:
                 called = server.named(resource)
                 word = called.kind if called else word
-            made = kind == "user" and (grant.level == "MANAGE" if grant.row is None else grant.row in creators)
+            made = holder.kind == "user" and (grant.level == "MANAGE" if grant.row is None else grant.row in creators)
             if word not in kinds and not made:
                 left[word] = left.get(word, 0) + 1
     return left
@@ -227,9 +225,8 @@ def refuse_what_cannot_work(server: Server, declared: Declaration) -> None:
 
 def refuse_unknown_kinds(server: Server, declared: Declaration, levels: dict[str, Levels]) -> None:
     """A kind that the server does not know is an error that names the version needed."""
-    for group in declared["groups"]:
-        if group["state"] == "present":
-            refuse_unknown_things(server, Holder("group", group["name"]), wanted_grants(group["grants"] or []))
+    for group in _present(declared["groups"]):
+        refuse_unknown_things(server, Holder("group", group["name"]), wanted_grants(group["grants"] or []))
     for name, wanted in levels.items():
         refuse_unknown_things(server, Holder("user", name), wanted)
 

@@ -44,6 +44,12 @@ def complete(directory: str, marker: str, works: str) -> dict[str, str]:
     return found
 
 
+def workshops(directory: str) -> list[str]:
+    """What builds have there that are under way, or were cut off; a former environment, too, which one has replaced."""
+    found = [path for end in ("new", "old") for path in glob.glob(f"{glob.escape(directory)}/.[0-9]*.{end}")]
+    return sorted(filter(os.path.isdir, found))
+
+
 def _works(environment: str, works: str) -> bool:
     """Ask the function of the shell that whoever builds environments asks, too."""
     command = ["sh", "-c", f'{works}\nworks "$1"', "works", environment]

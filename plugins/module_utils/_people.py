@@ -33,7 +33,10 @@ Surplus = t.Callable[[Resource, Grant], bool]
 
 
 def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Step]:
-    """Bring a user about. C(closed) keeps out whoever gets a password until their grants are there."""
+    """Bring a user about. C(closed) keeps out whoever gets a password until their grants are there.
+
+    So it is with who is to be an admin no more, as long as they are one: a server may refuse to change that.
+    """
     name, password = wanted["name"], wanted["password"]
     user = server.access.users.get(name)
     client = server.client
@@ -42,9 +45,18 @@ def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Ste
         if user and own_account:
             raise InvalidRequest(f"name: '{name}' is the account this module logs in as, which cannot delete itself")
         return [deletion(server, user)] if user else []
-    steps = []
+    demotion, promotion = [], []
+    if wanted["admin"] is not None and wanted["admin"] != bool(user and user.admin):
+        if own_account:
+            raise InvalidRequest(f"admin: '{name}' is the account this module logs in as, which must stay an admin")
+        change = partial(set_admin, client, name, wanted["admin"])
+        if wanted["admin"]:
+            promotion = [Step(OPEN, f"+ user {name} is admin", change)]
+        else:
+            demotion = [Step(TAKE, f"- user {name} is admin", change)]
+    steps: list[Step] = []
     # No denial holds for an admin, and if this run is cut off, the next one has to log in by a password that is known.
-    closed = closed and not own_account
+    closed = (closed or bool(demotion)) and not own_account
     first = secrets.token_urlsafe(32) if closed else password
     if not user:
         if password is None:
@@ -56,14 +68,7 @@ def user_steps(server: Server, wanted: Wanted, closed: bool = False) -> list[Ste
     if steps and closed:
         opening = partial(set_password, client, name, password)
         steps.append(Step(OPEN, "", opening, name=f"~ user {name} declared password"))
-    is_admin = bool(user and user.admin)
-    if wanted["admin"] is not None and wanted["admin"] != is_admin:
-        if own_account:
-            raise InvalidRequest(f"admin: '{name}' is the account this module logs in as, which must stay an admin")
-        phase, sign = (OPEN, "+") if wanted["admin"] else (TAKE, "-")
-        change = partial(set_admin, client, name, wanted["admin"])
-        steps.append(Step(phase, f"{sign} user {name} is admin", change))
-    return steps
+    return demotion + steps + promotion
 
 
 def deletion(server: Server, user: User) -> Step:

@@ -161,6 +161,11 @@ environments:
   description: SHA-256 of the marker of each environment that can run MLflow, by its version.
   returned: success
   type: dict
+workshops:
+  description: Where an environment is being built below O(install_dir), or was by what was cut off.
+  returned: success
+  type: list
+  elements: str
 paths:
   description: V(directory), V(file) or nothing for each of O(paths), by the path.
   returned: success
@@ -240,6 +245,7 @@ def look(given: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         "families": system.families(),
         "exposed": exposed,
         "environments": {} if exposed else environments.complete(given["install_dir"], given["marker"], given["works"]),
+        "workshops": environments.workshops(given["install_dir"]),
         "paths": {path: system.kind_of(path) for path in given["paths"]},
         "obstacles": obstacles.of_all(teams, leaving, *places) if systemd["running"] else {},
         "left": host_teams.left(given["python"], given["find"], gone, given["remove_data"]),

@@ -222,6 +222,27 @@ def test_what_cannot_be_taken_away_keeps_nothing_else_from_it(newest, team):
     assert newest.reader.user(bob)["grants"] == {("registered_model", model): "EDIT"}
 
 
+def test_who_stays_an_admin_against_the_declaration_is_let_in_by_no_new_password(newest, team, secret):
+    team["users"][1]["admin"] = True
+    newest.ok("access", **team)
+    bob = team["users"][1]
+    former, declared = bob["password"], secret()
+    bob.update(admin=False, password=declared)
+    with newest.proxy.deciding(mlflow_proxy.refusing("users/update-admin")):
+        done = newest.run("access", **team)
+        # A module for one thing ends with what is refused, before anybody has another password.
+        alone = newest.run("user", name=bob["name"], user_password=secret(), admin=False)
+    assert f"- user {bob['name']} is admin: PATCH " in done["msg"]
+    assert done["msg"].endswith(f" wait for a run in which that can be done, ~ user {bob['name']} declared password")
+    assert (alone["failed"], alone["changed"]) == (True, False)
+    assert newest.reader.user(bob["name"])["admin"]
+    assert [newest.reader.logs_in(bob["name"], it) for it in (former, declared)] == [False, False]
+    newest.ok("access", **team)
+    assert newest.reader.user(bob["name"])["admin"] is False
+    assert newest.reader.logs_in(bob["name"], declared)
+    newest.unchanged("access", **team)
+
+
 @pytest.mark.parametrize("lab", project.next_mlflows(), indirect=True)
 def test_a_rename_that_mlflow_refuses_keeps_nobody_else_from_theirs(lab, team, some, secret):
     """From 3.18 on it refuses that of a model that a group has a grant on."""

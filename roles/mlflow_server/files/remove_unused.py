@@ -1,5 +1,6 @@
 """Removes the environments that no team and no process of this host uses, and prints their paths; "look" only prints.
 
+With "workshops", only what builds have left that were cut off goes, and nobody waits for one that is under way.
 Nothing else is touched: an environment names its own version in its marker, a workshop is named like one.
 """
 
@@ -72,15 +73,20 @@ def remove(path):
     shutil.rmtree(path)
 
 
-def main(mode, install_dir, config_dir, marker, versions, teams):
+def main(mode, what, install_dir, config_dir, marker, versions, teams):
     install_dir = os.path.realpath(install_dir)
     if not os.path.isdir(install_dir):
         return
     # Nobody builds meanwhile: see build_environment.sh.
     lock = os.open(install_dir, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if what == "workshops" else 0))
+    except BlockingIOError:
+        return
     planned = json.loads(teams) if mode == "look" else []
     for path in unused(install_dir, config_dir, marker, json.loads(versions), planned):
+        if what == "workshops" and not WORKSHOP.fullmatch(os.path.basename(path)):
+            continue
         if mode == "remove" and os.path.exists(path):
             remove(path)
         print(path)

@@ -190,10 +190,10 @@ class Lab:
             str(file): file.read_bytes() for file in files if file.is_file() and ".vision.restore" not in file.parts
         }
 
-    def start(self, program, *words, before=""):
+    def start(self, program, *words, before="", package="mlflowctl.backup"):
         """Begin a program of the host in a process of its own."""
         lines = ["from pathlib import Path", "from mlflowctl import client_root, databases, paths, transaction"]
-        lines += [f"from mlflowctl.backup import contents, places, restore, {program}"]
+        lines += ["from mlflowctl.backup import contents, places, restore", f"from {package} import {program}"]
         lines += [f"paths.HERE.{name} = Path({str(place)!r})" for name, place in self.constants().items()]
         lines += [
             "places.OUTSIDE = []",

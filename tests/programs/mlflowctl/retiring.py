@@ -11,7 +11,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from mlflowctl import paths
+from mlflowctl import paths, patience
 from mlflowctl.program import PACKAGE
 from mlflowctl.retirement import find, reinstate, retire
 
@@ -69,7 +69,7 @@ class Host:
             (folder / "former").mkdir(parents=True)
             (folder / "former" / "mlflow.db").write_text("before a restore")
 
-    def run(self, program, *arguments, cut_after=-1):
+    def run(self, program, *arguments, cut_after=-1, seconds=None):
         """Run a program; return what it prints, or None where it was cut off."""
         command = [sys.executable, __file__, str(self.home), str(cut_after), program, *arguments, '["vision"]']
         environment = {
@@ -78,7 +78,7 @@ class Host:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(PACKAGE.parent),
         }
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=seconds)
         if done.returncode == 9 and cut_after >= 0:
             return None
         assert (done.returncode, done.stderr) == (0, "")
@@ -106,6 +106,7 @@ class Host:
 def main(home, cut_after, program, *arguments):
     """Run the program on the host in that directory, and end at once after so many changes."""
     host, left = Path(home), int(cut_after)
+    patience.DISK_SECONDS = 2
     places = find.Places(
         host / "etc" / "mlflow",
         (host / "units",),

@@ -82,7 +82,7 @@ def test_a_disk_of_all_artifacts_that_does_not_answer_ends_the_backup(lab, tmp_p
     lab.artifacts.rmdir()
     lab.artifacts.symlink_to(tmp_path / "away" / "artifacts")
     with mounted_by(0, tmp_path / "away"):
-        process = lab.start("snapshot", "vision", before="snapshot.DISK_SECONDS = 2")
+        process = lab.start("snapshot", "vision", before="snapshot.patience.DISK_SECONDS = 2")
         try:
             _output, errors = process.communicate(timeout=60)
         finally:

@@ -74,6 +74,7 @@ def test_only_complete_environments_are_found(look, tmp_path):
     found = look()
     assert found["environments"] == {"3.17.2": hashlib.sha256(b"mlflow==3.17.2\n").hexdigest()}
     assert found["exposed"] == []
+    assert found["workshops"] == [str(tmp_path / "opt" / ".3.14.0.new")]
 
 
 def test_nothing_is_run_of_what_others_could_exchange(look, tmp_path):
@@ -87,7 +88,8 @@ def test_nothing_is_run_of_what_others_could_exchange(look, tmp_path):
 
 
 def test_without_environments(look, tmp_path):
-    assert look(install_dir=str(tmp_path / "none"))["environments"] == {}
+    found = look(install_dir=str(tmp_path / "none"))
+    assert (found["environments"], found["workshops"]) == ({}, [])
 
 
 def test_no_password_is_told(look, tmp_path):

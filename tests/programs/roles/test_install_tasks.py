@@ -20,7 +20,8 @@ PLAYBOOK = """
         fail_msg: "{{ __mlflow_server_problems | join(' AND ') }}"
     - ansible.builtin.include_role: {name: mlops.mlflow.mlflow_server, tasks_from: "{{ item }}"}
       loop: [inspect.yml, install.yml, remove_unused.yml]
-      when: item != 'remove_unused.yml' or mlflow_server_remove_unused
+      when: >-
+        item != 'remove_unused.yml' or mlflow_server_remove_unused or __mlflow_server_look.workshops | length > 0
   vars_files: [VARS/vars/main/main.yml, VARS/defaults/main.yml]
 """
 
@@ -89,6 +90,20 @@ def test_builds_once_removes_once_and_says_so_before(play, builder, wheels):
         assert (code, "changed=2 " in output) == (0, True), output
         assert f"{old} {'would be' if options else 'was'} removed" in output
         assert builder.left() == left
+    code, output = play(**given)
+    assert (code, "changed=0 " in output) == (0, True), output
+
+
+def test_what_a_build_left_that_was_killed_goes_with_the_next_run(play, builder, wheels):
+    given = {"mlflow_server_wheel_dir": str(wheels)}
+    assert play(**given)[0] == 0
+    # As one does that is killed when it has exchanged both, and has the former one still to remove.
+    shutil.copytree(builder.environment, builder.workshop, symlinks=True)
+    for options in ["--check"], []:
+        code, output = play(*options, **given)
+        assert (code, "changed=1 " in output) == (0, True), output
+        assert f"{builder.workshop} {'would be' if options else 'was'} removed" in output
+    assert builder.left() == [VERSION]
     code, output = play(**given)
     assert (code, "changed=0 " in output) == (0, True), output
 

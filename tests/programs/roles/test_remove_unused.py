@@ -1,5 +1,6 @@
 """Only environments that nobody uses go, and nothing that the role did not make."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -29,10 +30,10 @@ class Host:
         (self.config_dir / name).mkdir()
         (self.config_dir / name / "venv").symlink_to(self.install_dir / version)
 
-    def run(self, mode="remove", versions=(), teams=()):
+    def run(self, mode="remove", versions=(), teams=(), what="all"):
         """Run the script; return the names that it printed."""
         script = (FILES / "remove_unused.py").read_text()
-        given = [mode, self.install_dir, self.config_dir, MARKER, json.dumps(versions), json.dumps(teams)]
+        given = [mode, what, self.install_dir, self.config_dir, MARKER, json.dumps(versions), json.dumps(teams)]
         done = subprocess.run(
             [sys.executable, "-c", script, *map(str, given)], capture_output=True, text=True, check=False
         )
@@ -65,6 +66,18 @@ def test_removes_what_builds_left_that_were_cut_off(host):
     assert host.run(versions=["3.17.2"]) == [".3.15.2.old", ".3.17.2.new"]
     # The only copy of what a team is to run from.
     assert host.left() == [".3.14.0.old"]
+
+
+def test_what_builds_left_goes_by_itself_unless_one_is_under_way(host):
+    (host.install_dir / ".3.17.2.new").mkdir()
+    host.environment("3.15.2")
+    lock = os.open(host.install_dir, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    assert host.run(what="workshops", versions=["3.17.2"]) == []
+    os.close(lock)
+    assert host.run("look", what="workshops", versions=["3.17.2"]) == [".3.17.2.new"]
+    assert host.run(what="workshops", versions=["3.17.2"]) == [".3.17.2.new"]
+    assert host.left() == ["3.15.2"]
 
 
 @pytest.mark.parametrize("marker", ["", "mlflow[auth]==3.17.2\n", "numpy\n", "mlflow==3.15.2\n"])

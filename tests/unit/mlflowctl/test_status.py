@@ -5,9 +5,11 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 
 import pytest
 from mlflowctl import cli, doctor, paths, status, transaction, turns
+from mlflowctl.in_mlflow import believed
 
 SHOWN = {
     "mlflow@vision.service": {"ActiveState": "inactive", "InactiveEnterTimestampMonotonic": "1000000"},
@@ -141,6 +143,22 @@ def database_gone(host, _units):
     (host / "state" / "mlflow.db").unlink()
 
 
+def collects_garbage(last):
+    file = paths.HERE.config / "vision" / "team.json"
+    known = json.loads(file.read_text())
+    file.write_text(json.dumps({**known, "gc_older_than": "30d"}))
+    with open(os.path.join(known["state_dir"], believed.NOTE), "w") as note:
+        note.write(last)
+
+
+def clock_ahead(_host, _units):
+    collects_garbage(f"{time.time() - 400 * 86400}\n")
+
+
+def clock_behind(_host, _units):
+    collects_garbage(f"{time.time() + 400 * 86400}\n")
+
+
 def former_programs(_host, _units):
     paths.HERE.library.mkdir(parents=True)
     (paths.HERE.library / "run.py").touch()
@@ -162,6 +180,8 @@ def former_programs(_host, _units):
             "systemctl restart mlflow@vision.service",
         ),
         (database_gone, "is not there", "mlflowctl restore vision"),
+        (clock_ahead, "the clock is 400 days ahead of what garbage collection believes", ".gc-time"),
+        (clock_behind, "the clock is 400 days behind what garbage collection believes", "set it right before"),
         (former_programs, "programs of a former version", "run mlops.mlflow.site"),
     ],
 )
@@ -172,6 +192,23 @@ def test_what_is_wrong_is_named_with_its_cure(host, units, capsys, harm, problem
     assert code == 1
     assert problem in found["problem"]
     assert cure in found["cure"]
+
+
+# Of yesterday, or nothing that says when.
+@pytest.mark.parametrize("last", [None, "", "nan", "inf", "-inf", "soon", "1" * 100])
+def test_a_note_that_says_nothing_of_the_clock_is_nothing_wrong(host, capsys, last):
+    collects_garbage(f"{time.time() - 86400}\n" if last is None else last)
+    assert ask(capsys, "doctor")[0] == 0
+
+
+def test_what_stands_in_the_place_of_the_note_is_not_followed(host, capsys):
+    collects_garbage("1")
+    (host / "state" / believed.NOTE).rename(host / "elsewhere")
+    (host / "state" / believed.NOTE).symlink_to(host / "elsewhere")
+    assert ask(capsys, "doctor")[0] == 0
+    (host / "state" / believed.NOTE).unlink()
+    os.mkfifo(host / "state" / believed.NOTE)
+    assert ask(capsys, "doctor")[0] == 0
 
 
 def test_one_that_is_drained_says_so(host, units, capsys):
@@ -217,24 +254,24 @@ def test_a_disk_that_does_not_answer_is_one_teams(host, monkeypatch, capsys):
     shutil.copytree(paths.HERE.config / "vision", directory, symlinks=True)
     known = json.loads((directory / "team.json").read_text())
     (directory / "team.json").write_text(json.dumps({**known, "name": "nlp", "storage_dirs": ["/srv/away"]}))
-    real, over = shutil.disk_usage, threading.Event()
+    real, over = os.statvfs, threading.Event()
 
     def away(place):
         if place == "/srv/away":
             over.wait(600)
         return real(place)
 
-    monkeypatch.setattr(shutil, "disk_usage", away)
+    monkeypatch.setattr(os, "statvfs", away)
     for module in (status, doctor):
         monkeypatch.setattr(module, "DISK_SECONDS", 2)
     try:
         found = {it["team"]: it for it in json.loads(ask(capsys, "status", "--json")[1])}
         assert found["vision"]["state"] == "asleep"
-        why = "its disk does not answer within 2 s"
+        why = "/srv/away does not answer within 2 s"
         assert found["nlp"] == {"team": "nlp", "state": "unreadable", "problem": why}
-        assert "its disk does not answer" in ask(capsys, "status")[1]
+        assert why in ask(capsys, "status")[1]
         (wrong,) = json.loads(ask(capsys, "doctor", "--json")[1])
-        assert (wrong["team"], wrong["problem"]) == ("nlp", f"/srv/away or {host}/state does not answer within 2 s")
+        assert (wrong["team"], wrong["problem"]) == ("nlp", why)
     finally:
         over.set()
 

@@ -76,6 +76,7 @@ def reason(error: Exception, root: str) -> str:
 
 def opened(team: Team, root: Path) -> int:
     """Open it, unless it is not what it was declared to be."""
+    patience.refuse_silent([root])
     refuse_unmounted(root)
     handle = trees.open_directory(root, ())
     try:
@@ -136,6 +137,7 @@ def replaceable(team: Team, directory: str) -> str:
     root = Path(team.client_root or "")
     if not team.client_root or not root.is_absolute():
         raise LeftError(f"{team.name} has no directory of its clients on this host, and the snapshot has {directory}")
+    patience.refuse_silent([root])
     refuse_unmounted(root)
     folder = trees.open_directory(root.parent, ())
     try:

@@ -6,19 +6,23 @@ import contextlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlflowctl import causes, commands, drained, former, locks, paths, patience, port, systemd, transaction
+from mlflowctl import causes, commands, drained, former, locks, paths, patience, port, systemd, transaction, trees
 from mlflowctl import team as teams
 from mlflowctl.backup import age, repository
 from mlflowctl.cli import WELL, WRONG
 from mlflowctl.errors import Problem
+from mlflowctl.in_mlflow import believed
 from mlflowctl.status import DISK_SECONDS, parse, table, units_of
 from mlflowctl.team import Team
 
 # Below this a database or an upgrade soon has no room.
 LEAST_FREE = 1024**3
+# The timer of garbage collection runs each day; what is further off than a clock can be is none of its notes.
+FAR_DAYS, MOST_DAYS = 3, 36500
 Finding = dict[str, str]
 
 
@@ -106,13 +110,34 @@ def of_places(team: Team) -> Iterator[Finding]:
             )
 
 
+def of_clock(team: Team) -> Iterator[Finding]:
+    """Say whether the clock is far from when garbage collection last ran: from run to run it believes more of that."""
+    if team.gc_older_than == "never" or not team.leads:
+        return
+    # The note is the account's, and may be anything by now.
+    with contextlib.suppress(OSError, ValueError):
+        folder = trees.open_directory(Path(team.state_dir), [Path(team.state_dir)])
+        try:
+            with trees.open_file(folder, believed.NOTE) as file:
+                days = (time.time() - float(file.read(believed.LONGEST))) / 86400
+        finally:
+            os.close(folder)
+        if FAR_DAYS < abs(days) < MOST_DAYS:
+            way = "ahead of" if days > 0 else "behind"
+            yield finding(
+                team.name,
+                f"the clock is {abs(days):.0f} days {way} what garbage collection believes, which is more each day",
+                f"set it right before: date; where it is, nothing, or rm {Path(team.state_dir, believed.NOTE)}",
+            )
+
+
 def disks_of(team: Team) -> list[Finding]:
     """Say the same, with an end, and that a disk has not answered by then."""
     try:
-        return list(patience.waited_for(DISK_SECONDS, lambda: list(of_places(team))))
+        patience.refuse_silent(team.places, DISK_SECONDS)
+        return [*of_places(team), *of_clock(team)]
     except commands.LateError as error:
-        places = " or ".join(sorted({team.state_dir, *team.storage_dirs}))
-        return [finding(team.name, f"{places} {error}", "see whether its disk is there: dmesg, findmnt")]
+        return [finding(team.name, str(error), "see whether its disk is there: dmesg, findmnt")]
 
 
 def of_backups(names: list[str]) -> Iterator[Finding]:

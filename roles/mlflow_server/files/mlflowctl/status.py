@@ -8,7 +8,6 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from mlflowctl.errors import Problem
 from mlflowctl.team import Team
 
 Say = Callable[[Team, dict[str, dict[str, str]]], dict[str, Any]]
-# For all of a team's disks.
+# For each of a team's disks.
 DISK_SECONDS = 20
 PROPERTIES = ("ActiveState", "SubState", "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic")
 
@@ -63,23 +62,21 @@ def brief(team: Team, shown: dict[str, dict[str, str]]) -> dict[str, Any]:
 
 
 def room(team: Team) -> int | None:
-    """Return how many bytes are free where a team's data are; its other disks have to answer, too."""
-    free = {}
-    for place in {team.state_dir, *team.storage_dirs}:
-        with contextlib.suppress(OSError):
-            free[place] = shutil.disk_usage(place).free
-    return free.get(team.state_dir)
+    """Return how many bytes are free where a team's data are."""
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(team.state_dir).free
+    return None
 
 
 def of_team(team: Team, shown: dict[str, dict[str, str]]) -> dict[str, Any]:
     """Return all that there is to say of one."""
     left = transaction.read_journal(team.name)
     # Of one that is away nothing else is asked.
-    free = patience.waited_for(DISK_SECONDS, partial(room, team))
+    patience.refuse_silent(team.places, DISK_SECONDS)
     return {
         **brief(team, shown),
         "databases": sizes(team),
-        "disk_free": free,
+        "disk_free": room(team),
         "last_backup": turns.noted(team.name, "backup"),
         "last_drill": turns.noted(team.name, "drill"),
         "undone": left and {"what": left["what"], "tried_out": left["trying"]},
@@ -101,7 +98,7 @@ def of_teams(names: list[str], say: Say = of_team) -> list[dict[str, Any]]:
             try:
                 found.append(say(team, shown))
             except commands.LateError as error:
-                found.append({"team": name, "state": "unreadable", "problem": f"its disk {error}"})
+                found.append({"team": name, "state": "unreadable", "problem": str(error)})
     return found
 
 

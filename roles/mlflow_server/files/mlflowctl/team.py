@@ -57,6 +57,12 @@ class Team:
         return self.config_dir / self.name
 
     @property
+    def places(self) -> list[str]:
+        """Where it has anything on disks, but for its settings, and for what its clients keep past the server."""
+        files = [database["file"] for database in self.databases]
+        return [self.state_dir, *self.storage_dirs, *filter(None, (*files, self.artifacts))]
+
+    @property
     def version(self) -> str:
         """The MLflow that its server runs: what its link says, and nothing else. Nothing where it has none yet."""
         try:

@@ -156,6 +156,40 @@ def test_an_mlflow_that_has_nothing_to_ask_for_is_left_alone(mlflow, why):
     assert before == mlflow[asking.AUTH].BEFORE_REQUEST_VALIDATORS
 
 
+def refuses_all(_store, trace):
+    """As MLflow 3.18 begins a trace."""
+    if trace:
+        raise ValueError(f"Trace with ID '{trace}' already exists in another experiment.")
+    raise ValueError(f"Assessment with ID '{trace}' belongs to another trace.")
+
+
+def refuses_traces(_store, location):
+    """As it logs spans."""
+    raise ValueError(f"Trace with ID '{location}' already exists in another experiment.")
+
+
+@pytest.mark.parametrize(
+    ("how", "asked"),
+    [
+        ({"_start_trace_once": refuses_all, "_log_spans_once": refuses_traces}, []),
+        ({"start_trace": refuses_all, "log_spans": refuses_traces}, []),
+        ({"_start_trace_once": refuses_traces, "_log_spans_once": refuses_traces}, ["start_trace"]),
+        ({"_start_trace_once": refuses_all, "_log_spans_once": something}, ["log_spans"]),
+        ({"_start_trace_once": functools.partial(refuses_all)}, ["start_trace", "log_spans"]),
+        ({}, ["start_trace", "log_spans"]),
+    ],
+)
+def test_only_what_mlflow_does_not_refuse_itself_is_asked_of_the_database(mlflow, how, asked):
+    kind = mlflow[traces.STORE].SqlAlchemyStore
+    for name, function in how.items():
+        setattr(kind, name, function)
+    # It may be changed by others of these before.
+    traces.close()
+    before = {name: getattr(kind, name) for name in ("start_trace", "log_spans")}
+    trace_moves.close()
+    assert [name for name, it in before.items() if getattr(kind, name) is not it] == asked
+
+
 @pytest.mark.parametrize("gone", BEGIN_OR_END)
 def test_a_former_way_to_begin_or_end_a_trace_is_closed_where_it_is_there(mlflow, gone):
     kind = mlflow[traces.STORE].SqlAlchemyStore

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import client_root, databases, paths, replicas
+from mlflowctl import client_root, databases, paths, patience, replicas
 from mlflowctl import team as teams
 from mlflowctl.backup import contents, places
 from mlflowctl.backup.fetched import (
@@ -280,6 +280,7 @@ class Restore:
 
     def run(self) -> dict[str, Any]:
         """Do it all."""
+        patience.refuse_silent(self.team.places)
         paths.HERE.restores.mkdir(mode=0o700, exist_ok=True)
         self.home.mkdir(mode=0o700, exist_ok=True)
         with Change(self.team, "restoring"):

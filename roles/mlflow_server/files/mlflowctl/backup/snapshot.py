@@ -35,8 +35,6 @@ from mlflowctl.turns import alone, in_turn, note, tell
 COPY_PATIENCE, STORE_PATIENCE = 900, 7200
 # Left free beside the copies, so that no team stops for want of space.
 SPARE_BYTES = 200 << 20
-# For the disk of artifacts to answer at all.
-DISK_SECONDS = 60
 # How often to look again when artifacts were replaced or removed while they were read.
 TRIES = 3
 
@@ -95,7 +93,7 @@ def artifacts_of(team: Team) -> Path | None:
     """Return the directory of artifacts that this host has; raise where its disk does not answer."""
     place = Path(team.artifacts or "")
     try:
-        return place if team.artifacts and patience.waited_for(DISK_SECONDS, place.is_dir) else None
+        return place if team.artifacts and patience.waited_for(patience.DISK_SECONDS, place.is_dir) else None
     except commands.LateError as error:
         raise BackupError(f"{place} {error}") from None
 
@@ -242,6 +240,7 @@ def back_up(team: Team, known: Settings, tags: list[str]) -> dict[str, Any]:
     """Make a snapshot and let go of old ones; return what is in it."""
     repository = Repository(known, team.name)
     home = Path(known.staging_dir)
+    patience.refuse_silent(team.places)
     with alone(f"backup-{team.name}"), client_root.held(team, known.elsewhere) as clients:
         # Where the team's account may pass and not look.
         stage = fresh(home / team.name, 0o711)

@@ -12,7 +12,8 @@ import os
 import time
 from pathlib import Path
 
-NOTE = ".gc-time"
+# What has the time of the last run, in so many letters at most.
+NOTE, LONGEST = ".gc-time", 64
 # The timer runs daily, and at another hour where somebody runs it by hand.
 LEAST_SECONDS, PARTS = 2 * 86400, 4
 

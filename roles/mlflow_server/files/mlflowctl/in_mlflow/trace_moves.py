@@ -2,15 +2,18 @@
 
 Up to MLflow 3.17 who may write to an experiment moves a trace of any other there, with all that it has, by beginning
 one of the same name, and adds spans to it by telemetry; of the experiment that it is in, nobody is asked. So it is with
-what was said of a trace (assessments). From 3.18 on MLflow refuses all this itself.
+what was said of a trace (assessments). From 3.18 on MLflow refuses all this itself, and the database is asked once.
+That has no name there but what it tells people: where it tells them something else, it is asked here, too.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import sys
 from collections.abc import Callable
+from types import CodeType
 from typing import Any, NamedTuple
 
 from mlflowctl.in_mlflow import asking, parts, trace_places, traces
@@ -29,6 +32,9 @@ class Moved(NamedTuple):
 TRACE = Moved(trace_places.INFO, "request_id", "experiment_id", "the trace", "experiment")
 ASSESSMENT = Moved("SqlAssessments", "assessment_id", "trace_id", "the assessment", "trace")
 SPANS = "log_spans"
+# What MLflow tells people where it refuses, in what it does one of these by, again and again if need be.
+OF_TRACES, OF_ASSESSMENTS = "already exists in another experiment", "belongs to another trace"
+ONE_TRY = "_{}_once"
 OPEN = "people could take the traces of others"
 
 
@@ -70,6 +76,13 @@ def logs(log: Callable[..., Any]) -> Callable[..., Any]:
     return logged
 
 
+def tells(function: Any, *texts: str) -> bool:
+    """Say whether each of these is part of what a function of MLflow's may say."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    known = [it for it in code.co_consts if isinstance(it, str)] if isinstance(code, CodeType) else []
+    return all(any(text in it for it in known) for text in texts)
+
+
 def close() -> None:
     """Have MLflow keep to that."""
     if asking.AUTH not in sys.modules:
@@ -78,5 +91,7 @@ def close() -> None:
     for what in (TRACE, ASSESSMENT):
         parts.needed(trace_places.MODELS, what.table, OPEN)
     kind = parts.needed(traces.STORE, traces.KIND, OPEN)
-    for name, change in ((traces.BEGIN, begins), (SPANS, logs)):
-        setattr(kind, name, change(parts.needed(traces.STORE, f"{traces.KIND}.{name}", OPEN)))
+    for name, change, *texts in ((traces.BEGIN, begins, OF_TRACES, OF_ASSESSMENTS), (SPANS, logs, OF_TRACES)):
+        own = parts.needed(traces.STORE, f"{traces.KIND}.{name}", OPEN)
+        if not tells(getattr(kind, ONE_TRY.format(name), own), *texts):
+            setattr(kind, name, change(own))

@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import processes, trees
+from mlflowctl import patience, processes, trees
 from mlflowctl.errors import Problem
 from mlflowctl.files import sync, write_private
 from mlflowctl.retirement import here
@@ -76,6 +76,7 @@ def reinstate(name: str, places: Places) -> str:
         # Its end was cut off: it kept nothing, and has everything from its leader.
         path.unlink()
         return ""
+    patience.refuse_silent([*record["files"], *record["data"]])
     if not has_databases(record):
         path.unlink()
         return f"its data are gone, so that it begins anew; what it had is in {record['archive']}"

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import commands, locks, processes, transaction, trees
+from mlflowctl import commands, locks, patience, processes, transaction, trees
 from mlflowctl import team as teams
 from mlflowctl.databases import uris
 from mlflowctl.errors import Problem
@@ -96,6 +96,7 @@ def close(name: str, places: Places) -> None:
 def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> Record:
     """Write the archive, and what has to be known of the team once it is gone."""
     held = [database for database in team.databases if not database["file"]]
+    patience.refuse_silent(team.places)
     archive.prepare(directory)
     archive.check_space(team, directory, remove)
     # Waits for who is changing the team, and undoes what was cut off of that.
@@ -167,11 +168,13 @@ def begin(name: str, directory: Path, remove: bool, places: Places, leaves: bool
 
 def retire(name: str, directory: Path, remove: bool, places: Places, leaves: bool = False) -> list[str]:
     """Take one team off the host, or leave it to the others that serve it; return what became of it, a line each."""
+    patience.refuse_silent([*data_dirs(name, places), *kept_by_restores(name, places)])
     if not left(name, remove, places):
         return []
     record, lines = begin(name, directory, remove, places, leaves)
     if remove and not record["with_artifacts"]:
         was = recorded(name, record, places)
+        patience.refuse_silent(filter(None, [was.artifacts]))
         if (was.artifacts and os.path.lexists(was.artifacts)) or was.client_root:
             archive.prepare(directory)
             path, missing = archive.write_artifacts(was, directory, data_dirs(name, places))
