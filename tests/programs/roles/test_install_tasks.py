@@ -19,9 +19,9 @@ PLAYBOOK = """
         that: __mlflow_server_problems | length == 0
         fail_msg: "{{ __mlflow_server_problems | join(' AND ') }}"
     - ansible.builtin.include_role: {name: mlops.mlflow.mlflow_server, tasks_from: "{{ item }}"}
-      loop: [inspect.yml, install.yml, remove_unused.yml]
-      when: >-
-        item != 'remove_unused.yml' or mlflow_server_remove_unused or __mlflow_server_look.workshops | length > 0
+      loop: [inspect.yml, install.yml]
+    - ansible.builtin.include_role: {name: mlops.mlflow.mlflow_server, tasks_from: remove_unused.yml}
+      when: mlflow_server_remove_unused or __mlflow_server_look.workshops | length > 0
   vars_files: [VARS/vars/main/main.yml, VARS/defaults/main.yml]
 """
 
