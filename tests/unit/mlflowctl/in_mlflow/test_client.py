@@ -39,11 +39,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b'{"users": [1,2')
 
     def do_PUT(self):
-        """Give as many megabytes as the path says."""
+        """Give as many megabytes as the path says; below zero, in a part of less than nothing."""
+        self.protocol_version = "HTTP/1.1"
         self.send_response(200)
+        self.send_header(*(("Transfer-Encoding", "chunked") if self.path[1] == "-" else ("Connection", "close")))
         self.end_headers()
+        if self.path[1] == "-":
+            self.wfile.write(b"-1\r\n")
         with contextlib.suppress(OSError):
-            for _number in range(int(self.path[1:])):
+            for _number in range(abs(int(self.path[1:]))):
                 self.wfile.write(bytes(1 << 20))
 
     def do_OPTIONS(self):
@@ -126,13 +130,13 @@ def test_a_connection_is_closed_whatever_comes_of_it():
     assert way.sock is None or way.sock.fileno() == -1
 
 
-def large(ways, take):
-    """Return what is taken of 80 megabytes, and how many bytes that took."""
-    path, uri = ways
-    way = client.over_socket(path, 60) if path else http.client.HTTPConnection(uri.partition("//")[2], timeout=60)
+def large(ways, take, path="/80"):
+    """Return what is taken of so many megabytes, and how many bytes that took."""
+    socket, uri = ways
+    way = client.over_socket(socket, 60) if socket else http.client.HTTPConnection(uri.partition("//")[2], timeout=60)
     tracemalloc.start()
     try:
-        return client.asked(way, "PUT", "/80", None, {}, take), tracemalloc.get_traced_memory()[1]
+        return client.asked(way, "PUT", path, None, {}, take), tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
@@ -140,6 +144,27 @@ def large(ways, take):
 def test_an_answer_has_an_end(ways):
     with pytest.raises(http.client.HTTPException, match="larger than 64 MiB"):
         large(ways, client.whole)
+
+
+@pytest.mark.parametrize("take", [client.whole, client.checksum])
+def test_a_part_of_less_than_nothing_is_not_all_that_comes(ways, take):
+    """To http.client a part of -1 bytes is as long as the answer, and memory is all that ends it."""
+    held = []
+    with pytest.raises(http.client.HTTPException):
+        held.append(large(ways, holding(take, held), "/-80"))
+    assert max(held) < 8 << 20
+
+
+def holding(take, held):
+    """Take an answer, and note how many bytes that took at most."""
+
+    def taking(response):
+        try:
+            return take(response)
+        finally:
+            held.append(tracemalloc.get_traced_memory()[1])
+
+    return taking
 
 
 @pytest.mark.parametrize("path", ["/headers", "/body"])
