@@ -216,7 +216,9 @@ class Definitions(Used):
 
     @cached_property
     def _used(self) -> dict[str, str]:
-        return {model["model_definition_id"]: model["name"] for model in self.of_endpoints if model["model_definition_id"]}
+        return {
+            model["model_definition_id"]: model["name"] for model in self.of_endpoints if model["model_definition_id"]
+        }
 
 
 class Secrets(Used):
@@ -225,4 +227,6 @@ class Secrets(Used):
     @cached_property
     def _used(self) -> dict[str, str]:
         models = t.cast(Definitions, self._kinds["gateway_model_definition"]).of_endpoints
-        return {model["secret_id"]: model["secret_name"] for model in models if model["secret_id"] and model["secret_name"]}
+        return {
+            model["secret_id"]: model["secret_name"] for model in models if model["secret_id"] and model["secret_name"]
+        }

@@ -34,7 +34,7 @@ def whole(response: http.client.HTTPResponse) -> bytes:
 def pieces(response: http.client.HTTPResponse) -> Iterator[memoryview]:
     """Yield an answer as it comes; each piece is there until the next one.
 
-    Read into a place of their own: of a part that is said to have -1 bytes, http.client would else return all that comes.
+    Into a place of their own: of a part that is said to have -1 bytes, http.client would else return all that comes.
     """
     place = memoryview(bytearray(PIECE))
     while size := response.readinto(place):
