@@ -29,6 +29,7 @@ from ._people import (
 )
 from ._server import Server
 from ._steps import TAKE, Step
+from ._text import answerable
 
 Declaration = t.Dict[str, t.Any]
 
@@ -198,7 +199,7 @@ def left_grants(server: Server, declared: Declaration) -> dict[str, int]:
             made = holder.kind == "user" and (grant.level == "MANAGE" if grant.row is None else grant.row in creators)
             if word not in kinds and not made:
                 left[word] = left.get(word, 0) + 1
-    return left
+    return answerable(left)
 
 
 def purge_steps(server: Server, declared: Declaration) -> list[Step]:

@@ -26,7 +26,7 @@ from ._text import cut
 # Bytes of one answer, of all that one client is given, and of one that only says what went wrong.
 LARGEST = 32 * 2**20
 ALTOGETHER = 8 * LARGEST
-LARGEST_REFUSAL = 64 * 2**10
+LARGEST_REFUSAL = PIECE = 64 * 2**10
 # Characters of what a server says in a message.
 SAID = 500
 # Each answer may be silent for the timeout, and be as many times as long under way; all together, an hour. A server of
@@ -269,7 +269,7 @@ def read(answer: t.Any, at_most: int) -> bytes:
     """The whole of an answer, which must not be larger."""
     if (getattr(answer, "length", None) or 0) > at_most:
         raise ValueError(f"the answer is larger than {at_most} bytes")
-    data: bytes = answer.read(at_most + 1)
+    data = taken(answer, at_most + 1)
     if len(data) > at_most:
         raise ValueError(f"the answer is larger than {at_most} bytes")
     if getattr(answer, "length", None):
@@ -277,9 +277,23 @@ def read(answer: t.Any, at_most: int) -> bytes:
     return data
 
 
+def taken(answer: t.Any, at_most: int) -> bytes:
+    """The beginning of an answer.
+
+    Read into a place of its own: of a part that is said to have -1 bytes, http.client would else return all that comes.
+    """
+    data, piece = bytearray(), memoryview(bytearray(PIECE))
+    while len(data) < at_most:
+        size = answer.readinto(piece[: at_most - len(data)])
+        if not size:
+            break
+        data += piece[:size]
+    return bytes(data)
+
+
 def said(error: HTTPError) -> str:
     """The beginning of what a server says went wrong."""
     try:
-        return error.read(LARGEST_REFUSAL).decode("utf-8", "replace")
+        return taken(error, LARGEST_REFUSAL).decode("utf-8", "replace")
     except (OSError, HTTPException, ValueError):
         return "the answer broke off"

@@ -10,6 +10,7 @@ from ._kinds import ALWAYS, EVERY
 from ._listed import Facts
 from ._people import grant_list
 from ._server import Server
+from ._text import answerable
 
 # MLflow makes this experiment itself.
 BUILT_IN = "Default"
@@ -42,8 +43,15 @@ def declaration(server: Server) -> dict[str, list[Facts]]:
 
 
 def described_user(user: User, own: dict[Resource, str]) -> Facts:
-    """A user; grants on all of a kind stand here, and those on things that are not declared themselves."""
-    here = {resource: level for resource, level in own.items() if resource.key == EVERY or resource.kind not in ALWAYS}
+    """A user; grants on all of a kind stand here, and those on things that are not declared themselves.
+
+    So do all of somebody whose name cannot be a key.
+    """
+    here = {
+        resource: level
+        for resource, level in own.items()
+        if resource.key == EVERY or resource.kind not in ALWAYS or not answerable({user.name: level})
+    }
     grants = {"grants": grant_list(here)} if here else {}
     return {"name": user.name, **({"admin": True} if user.admin else {}), **grants}
 
@@ -76,7 +84,7 @@ def described(kind: str, found: Facts, grants: dict[str, dict[Resource, str]]) -
     """One experiment or model, with the users' grants on it."""
     thing = Resource(kind, found["name"])
     tags = {key: value for key, value in found["tags"].items() if not key.startswith(INTERNAL_TAG)}
-    given = {user: own[thing] for user, own in grants.items() if thing in own}
+    given = answerable({user: own[thing] for user, own in grants.items() if thing in own})
     return {
         "name": found["name"],
         **({"description": found["description"]} if found.get("description") else {}),

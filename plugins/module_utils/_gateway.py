@@ -13,13 +13,13 @@ from ._dialect import require
 from ._errors import InvalidRequest
 from ._kept import Kept
 from ._kinds import GATEWAY
-from ._listed import Facts
+from ._listed import Facts, mappings_of
 from ._resources import Directory
 from ._steps import MAKE, TAKE, Step
 from ._text import answerable
 
 SECRET, ENDPOINT, DEFINITION = "gateway_secret", "gateway_endpoint", "gateway_model_definition"
-MADE = {"secret_id": str, "secret_name": str, "last_updated_at": int}
+MADE = {"secret_id": str, "last_updated_at": int}
 
 
 def gateway_things(client: Client, directory: Directory, kind: str) -> dict[str, Facts]:
@@ -112,7 +112,8 @@ def _create_secret(client: Client, directory: Directory, wanted: Facts, kept: Ke
         body["auth_config"] = texts_of(wanted["auth_config"])
     answer = client.write("POST", GATEWAY + "secrets/create", **body)
     made = fitting(answer, {"secret": MADE})["secret"]
-    directory.kinds[SECRET].add(made)
+    # By the name that was asked for: a server that is anybody's may say that it has made another.
+    directory.kinds[SECRET].add({"secret_id": made["secret_id"], "secret_name": wanted["name"]})
     kept.note(made["secret_id"], body["secret_value"], made["last_updated_at"])
 
 
@@ -133,7 +134,7 @@ def _delete_secret(client: Client, present: Facts, kept: Kept) -> None:
 def endpoint_facts(endpoint: Facts) -> Facts:
     """What the modules return about an endpoint: the model that answers, then those that do when it fails."""
     mappings = sorted(
-        endpoint.get("model_mappings") or [],
+        mappings_of(endpoint),
         key=lambda found: (found.get("linkage_type") == "FALLBACK", found.get("fallback_order") or 0),
     )
     return {
@@ -208,8 +209,8 @@ def _define(client: Client, directory: Directory, found: Facts | None, model: Fa
     if found:
         body["model_definition_id"] = found["model_definition_id"]
     answer = client.write("POST", f"{GATEWAY}model-definitions/{'update' if found else 'create'}", **body)
-    shape = {"model_definition": {"model_definition_id": str, "name": str}}
-    directory.kinds[DEFINITION].add(fitting(answer, shape)["model_definition"])
+    made = fitting(answer, {"model_definition": {"model_definition_id": str}})["model_definition"]
+    directory.kinds[DEFINITION].add({"model_definition_id": made["model_definition_id"], "name": model["name"]})
 
 
 def _link(client: Client, directory: Directory, present: Facts | None, name: str, models: list[Facts]) -> None:
@@ -229,14 +230,15 @@ def _link(client: Client, directory: Directory, present: Facts | None, name: str
         client.write("POST", GATEWAY + "endpoints/update", endpoint_id=present["endpoint_id"], **body)
         return
     answer = client.write("POST", GATEWAY + "endpoints/create", **body)
-    directory.kinds[ENDPOINT].add(fitting(answer, {"endpoint": {"endpoint_id": str, "name": str}})["endpoint"])
+    made = fitting(answer, {"endpoint": {"endpoint_id": str}})["endpoint"]
+    directory.kinds[ENDPOINT].add({"endpoint_id": made["endpoint_id"], "name": name})
 
 
 def _deletion(client: Client, directory: Directory, present: Facts) -> list[Step]:
     """Delete an endpoint with those of its models that no other has."""
 
     def models_of(endpoint: Facts) -> dict[str, str]:
-        found = [mapping["model_definition"] for mapping in endpoint.get("model_mappings") or []]
+        found = [mapping["model_definition"] for mapping in mappings_of(endpoint)]
         return {model["model_definition_id"]: model["name"] for model in found}
 
     others = [found for found in directory.things(ENDPOINT).values() if found["endpoint_id"] != present["endpoint_id"]]

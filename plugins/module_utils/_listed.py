@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from ._client import Client, fitting
 from ._errors import RequestRefused, TransportError
-from ._shapes import Maybe, Shape
+from ._shapes import LONGEST, Maybe, Shape
 
 # A thousand things each.
 PAGES = 1000
@@ -62,9 +62,13 @@ def pages(
     page = {items: Maybe([shape]), "next_page_token": Maybe(str)}
     if paged:
         query["max_results"] = PAGE
+    entries = 0
     for _number in range(PAGES):
         answer = fitting(client.get(path, **query), page)
-        yield from answer.get(items) or []
+        entries += len(answer[items] or [])
+        if entries > LONGEST:
+            raise TransportError(f"GET {path}: {client.tracking_uri} lists over {LONGEST}; is it an MLflow server?")
+        yield from answer[items] or []
         if not answer.get("next_page_token"):
             return
         query["page_token"] = answer["next_page_token"]
@@ -196,6 +200,11 @@ class Used(Things):
         return name in self._used.values() or super().exists(name)
 
 
+def mappings_of(endpoint: Facts) -> list[Facts]:
+    """How an endpoint of the gateway leads to models, as far as the server tells which."""
+    return [mapping for mapping in endpoint.get("model_mappings") or [] if mapping["model_definition"]]
+
+
 class Definitions(Used):
     """Models of the gateway that endpoints use."""
 
@@ -203,12 +212,13 @@ class Definitions(Used):
     def of_endpoints(self) -> list[Facts]:
         """As the endpoints tell them."""
         endpoints = self._kinds["gateway_endpoint"].by_name.values()
-        mappings = [mapping for endpoint in endpoints for mapping in endpoint.get("model_mappings") or []]
-        return [mapping["model_definition"] for mapping in mappings if mapping.get("model_definition")]
+        return [mapping["model_definition"] for endpoint in endpoints for mapping in mappings_of(endpoint)]
 
     @cached_property
     def _used(self) -> dict[str, str]:
-        return {model["model_definition_id"]: model["name"] for model in self.of_endpoints}
+        return {
+            model["model_definition_id"]: model["name"] for model in self.of_endpoints if model["model_definition_id"]
+        }
 
 
 class Secrets(Used):
@@ -217,4 +227,6 @@ class Secrets(Used):
     @cached_property
     def _used(self) -> dict[str, str]:
         models = t.cast(Definitions, self._kinds["gateway_model_definition"]).of_endpoints
-        return {model["secret_id"]: model["secret_name"] for model in models if model.get("secret_name")}
+        return {
+            model["secret_id"]: model["secret_name"] for model in models if model["secret_id"] and model["secret_name"]
+        }

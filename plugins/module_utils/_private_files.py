@@ -132,7 +132,12 @@ def _begin(folder: int, draft: str) -> int:
             continue
         if _lock(handle) and _is_named(handle, folder, draft):
             os.fchmod(handle, 0o600)
-            return handle
+            if not os.fstat(handle).st_mode & 0o077:
+                return handle
+            # One of another system's, where it is mounted so that all files have one mode.
+            os.unlink(draft, dir_fd=folder)
+            os.close(handle)
+            raise OSError(errno.EPERM, "is not written, since its file system lets others read it", draft)
         os.close(handle)
 
 

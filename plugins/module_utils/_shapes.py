@@ -24,7 +24,7 @@ class Misfit(Exception):
 
 
 class Maybe(t.NamedTuple):
-    """May be missing, or null."""
+    """May be missing, or null; what is missing is null from then on."""
 
     shape: Shape
 
@@ -65,7 +65,7 @@ def _fit_mapping(shape: dict[str, Shape], value: t.Any, where: str) -> None:
         path = f"{where}.{key}" if where else key
         if key not in value and not isinstance(inner, Maybe):
             raise Misfit(f"has no '{path}'")
-        fit(inner, value.get(key), path)
+        fit(inner, value.setdefault(key, None), path)
 
 
 def _expect(fits: bool, kind: str, where: str) -> None:

@@ -196,6 +196,87 @@ def test_what_has_the_wrong_type_is_named(evil, run, place):
         assert f"is {evil.uri} an MLflow server?" in result["msg"], result["msg"]
 
 
+MARK = "__ansible_type"
+
+
+def test_a_name_that_ansible_would_take_for_a_mark_of_its_own_stops_nothing(evil, run):
+    grants = [row(), row(id=10, resource_type="registered_model", resource_pattern="m")]
+    others = [row(id=11, resource_type=MARK, permission=MARK)]
+    evil.script["users/list"] = {
+        "users": [person(MARK, roles=[role(id=4, name="__user_1__", permissions=grants + others)])]
+    }
+    evil.script["experiments/search"] = {"experiments": [experiment()]}
+    evil.script["registered-models/search"] = {"registered_models": [{"name": "m"}]}
+    found = run("access_info")["access_info"]["declaration"]
+    # What they may is a value there, and no key at what they may use.
+    assert found["users"] == [
+        {
+            "name": MARK,
+            "grants": [{"experiment": "x", "permission": "READ"}, {"registered_model": "m", "permission": "READ"}],
+        }
+    ]
+    assert [found["experiments"], found["registered_models"]] == [[{"name": "x"}], [{"name": "m"}]]
+    users = [{"name": MARK, "password": "a mark's own password"}]
+    evil.script["users/get"] = {}
+    assert run("access", check=True, users=users)["access"]["left"] == {}
+
+
+GATEWAY = {
+    "endpoints/list": "endpoints",
+    "secrets/list": "secrets",
+    "model-definitions/list": "model_definitions",
+}
+MODEL = {"model_definition_id": "d-1", "name": "gpt"}
+MAPPINGS = [
+    {},
+    {"model_definition": None},
+    {"model_definition": MODEL},
+    {"model_definition": {**MODEL, "secret_name": "key"}},
+    {"model_definition": {**MODEL, "secret_id": "s-1"}},
+    {"model_definition": {**MODEL, "model_definition_id": "", "secret_id": "", "secret_name": "key"}},
+]
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS, ids=range(len(MAPPINGS)))
+@pytest.mark.parametrize("made", ["gpt", "another"])
+def test_what_may_be_missing_stops_nothing(evil, run, mapping, made):
+    """Nor does the answer that another thing was made than was asked for."""
+    for path, items in GATEWAY.items():
+        evil.script[f"gateway/{path}"] = {items: []}
+    endpoint = {"endpoint_id": "e-1", "name": "judge", "model_mappings": [mapping]}
+    evil.script["gateway/endpoints/list"] = {"endpoints": [endpoint]}
+    evil.script["gateway/secrets/list"] = {"secrets": [{"secret_id": "s-1", "secret_name": "key"}]}
+    evil.script["gateway/model-definitions/create"] = {"model_definition": {**MODEL, "name": made}}
+    evil.script["gateway/endpoints/create"] = {"endpoint": {**endpoint, "name": made}}
+    models = [{"name": "gpt", "provider": "openai", "model": "gpt-4", "secret": "key"}]
+    rows = [row(resource_type=kind, resource_pattern="1") for kind in ("gateway_secret", "gateway_model_definition")]
+    evil.script["roles/list"] = {"roles": [{"id": 5, "name": "readers", "permissions": rows}]}
+    for module, arguments in (
+        ("gateway_endpoint_info", {}),
+        ("access_info", {}),
+        ("permission_info", {}),
+        ("gateway_endpoint", {"name": "judge", "models": models}),
+        ("gateway_endpoint", {"name": "other", "models": models}),
+        ("gateway_endpoint", {"name": "judge", "state": "absent"}),
+    ):
+        result = run(module, **arguments)
+        assert not result.get("failed"), (module, result["msg"])
+
+
+def test_a_secret_is_made_whatever_the_server_calls_it(evil, run):
+    for path, items in GATEWAY.items():
+        evil.script[f"gateway/{path}"] = {items: []}
+    made = {"secret_id": "s-1", "secret_name": "another", "last_updated_at": 1}
+    evil.script["gateway/secrets/create"] = {"secret": made}
+    evil.script["gateway/model-definitions/create"] = {"model_definition": MODEL}
+    evil.script["gateway/endpoints/create"] = {"endpoint": {"endpoint_id": "e-1", "name": "judge"}}
+    secret = {"name": "key", "values": {"api_key": "a key of nobody's"}}
+    models = [{"name": "gpt", "provider": "openai", "model": "gpt-4", "secret": "key"}]
+    changes = ["+ gateway_secret key", "+ gateway_model_definition gpt", "+ gateway_endpoint judge"]
+    done = run("access", gateway_secrets=[secret], gateway_endpoints=[{"name": "judge", "models": models}])
+    assert done["access"]["changes"] == changes, done
+
+
 def test_names_reach_a_person_as_they_can_be_shown(evil, run):
     hidden = role(id=4, name="__user_1__", permissions=[row(permission="EDIT")])
     evil.script["users/list"] = {"users": [person("admin", is_admin=True), person(EVIL, roles=[hidden])]}
@@ -301,6 +382,13 @@ def test_who_is_slow_is_left(evil, run, answer):
         assert f"GET {evil.uri}/api/2.0/mlflow/users/list: no whole answer within {4 * seconds} seconds" in said
     finally:
         evil.over.set()
+
+
+def test_pages_have_no_more_entries_than_a_list(evil, run):
+    page = {"experiments": [experiment(name=f"{number}") for number in range(50_000)], "next_page_token": "more"}
+    evil.script["experiments/search"] = json.dumps(page)
+    assert f"{evil.uri} lists over 200000; is it an MLflow server?" in run("experiment_info")["msg"]
+    assert len(evil.asked) == 5
 
 
 def test_pages_without_an_end_are_left(evil, run):

@@ -151,6 +151,21 @@ def test_a_home_that_takes_nothing(homes, give):
     assert (homes / OTHER / ".mlflow/credentials").exists()
 
 
+def test_a_home_whose_file_system_keeps_no_modes(homes, give):
+    """As that of another system does, where it is mounted so that others may read all of it."""
+    with open(homes / "lib" / "sitecustomize.py", "a") as file:
+        file.write(
+            "import os\n_fchmod = os.fchmod\n"
+            f"os.fchmod = lambda on, mode: _fchmod(on, 0o755 if os.geteuid() == {ENTRY.pw_uid} else mode)\n"
+        )
+    answer = give()
+    assert answer.failed
+    assert f"{VICTIM}: " in answer.result["msg"]
+    assert "is not written, since its file system lets others read it" in answer.result["msg"]
+    assert [path for path in (homes / VICTIM).rglob("*") if path.is_file()] == []
+    assert (homes / OTHER / ".mlflow/credentials").exists()
+
+
 def test_thousands_of_files(homes, give):
     """Also such as look like those that are written here: reading them has an end."""
     folder = homes / VICTIM / ".config/mlflow"

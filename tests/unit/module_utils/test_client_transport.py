@@ -1,6 +1,8 @@
 """How the client reaches a server, and what it says when it does not."""
 
+import contextlib
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import loopback
 import pytest
@@ -54,6 +56,30 @@ def test_a_refusal_that_breaks_off(server):
     server.answers(None, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 50\r\n\r\n{}")
     with pytest.raises(MlflowError):
         client_of(server.uri).get("/api/x")
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_part_of_less_than_nothing_is_not_all_that_comes(status):
+    """To http.client a part of -1 bytes is as long as the answer, and memory is all that ends it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as pool:
+        sent = pool.submit(in_a_part, listener, f"HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
+        with pytest.raises(MlflowError):
+            client_of(f"http://127.0.0.1:{listener.getsockname()[1]}").get("/api/x")
+        # What the connection itself holds is some of it.
+        assert sent.result() < _client.LARGEST
+
+
+def in_a_part(listener, head):
+    """Answer so, and go on for as long as it is taken, up to twice what an answer may have; say how many bytes."""
+    sent = 0
+    connection, _address = listener.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.recv(65536)
+        connection.sendall(head.encode())
+        while sent < 2 * _client.LARGEST:
+            connection.sendall(bytes(2**20))
+            sent += 2**20
+    return sent
 
 
 def test_a_server_that_takes_its_time_with_each_of_many_answers(server, monkeypatch):

@@ -149,6 +149,23 @@ def test_things_of_the_wrong_kind_break_nothing(mine, lab, value):
         mine.children(("vision", "y%2Fz", name))
 
 
+def test_half_of_a_character_is_asked_about_as_it_is(mine, lab):
+    """JSON can carry one, and a server that is not MLflow may have it anywhere."""
+    half, place = "\ud800", "mlflow-artifacts:/1/\ud800/artifacts"
+    lab.answers[f"{API}/runs/search"] = {"runs": [run(RUN, artifact_uri=place)]}
+    lab.answers[f"{API}/artifacts/list"] = {"files": [{"path": half, "file_size": 1}]}
+    model = {"model_id": half, "name": half, "artifact_uri": half}
+    lab.answers[f"{API}/logged-models/search"] = {"models": [{"info": model}]}
+    quoted = "%ED%A0%80"
+    lab.answers[f"{API}/logged-models/{quoted}/artifacts/directories"] = {"files": [{"path": half, "file_size": 1}]}
+    for path in (TOP, (*TOP[:2], "models", f"{quoted}@{quoted[:8]}")):
+        assert list(mine.children(path)) == [quoted]
+        assert error_of(mine.open, (*path, quoted)) == "ENOENT"
+    asked = [path for path, _asked, _range in lab.asked if quoted in path]
+    assert f"/api/2.0/mlflow-artifacts/artifacts/1/{quoted}/artifacts/{quoted}" in asked
+    assert f"/ajax-api/2.0/mlflow/logged-models/{quoted}/artifacts/files" in asked
+
+
 def test_files_that_are_no_names_are_not_shown(mine, lab):
     hostile = ["..", ".", "", "a/..", "b\0", ".artifact.uploading.x1", "d/../../e", "f\n", "f%0A"]
     lab.answers[f"{API}/artifacts/list"] = {"files": [{"path": path, "file_size": 1} for path in hostile]}

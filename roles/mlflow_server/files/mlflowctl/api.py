@@ -7,12 +7,14 @@ import json
 import time
 from typing import Any
 
-from mlflowctl.errors import Problem
+from mlflowctl.errors import Problem, named
 from mlflowctl.in_mlflow import client
 
 SECONDS = 120
 # For all that one is asked, artifacts aside, however it parts its answers.
 PATIENCE = 3600
+# Letters of what a server says in a message.
+SAID = 500
 
 
 class AskError(Problem):
@@ -36,20 +38,23 @@ class Server:
         try:
             status, text = client.asked(connection, method, path, body, self.headers, take)
         except (OSError, http.client.HTTPException) as error:
-            raise AskError(f"the server does not answer: {error}") from None
+            raise AskError(f"the server does not answer: {named(str(error)[:SAID])}") from None
         finally:
             if take is not client.checksum:
                 self.patience -= time.monotonic() - began
         if status == 401:
             raise AskError("the server does not accept the admin's password")
         if status != 200:
-            raise AskError(f"{path}: {status}: {text[:500].decode('utf-8', 'replace')}")
+            raise AskError(f"{path}: {status}: {named(text[:SAID].decode('utf-8', 'replace'))}")
         return text
 
-    def ask(self, path: str, body: Any = None) -> Any:
+    def ask(self, path: str, body: Any = None) -> dict[str, Any]:
         """Return what it answers in JSON."""
         text = self.answer(path, body)
         try:
-            return json.loads(text)
+            found = json.loads(text)
         except (ValueError, RecursionError):
-            raise AskError(f"{path}: the answer is no JSON") from None
+            found = None
+        if not isinstance(found, dict):
+            raise AskError(f"{path}: the answer is no JSON")
+        return found

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from mlflowctl import environment_file
 from mlflowctl import team as teams
 from mlflowctl.api import AskError, Server
+from mlflowctl.errors import ODD
 from mlflowctl.team import Team
 
 GRANT = "/api/3.0/mlflow/users/permissions/grant"
@@ -57,5 +58,6 @@ def main(name: str) -> None:
     """Do it, for who changes the team."""
     try:
         verify(teams.load(name), json.load(sys.stdin))
-    except (KeyError, ValueError) as error:
-        raise AskError(str(error)) from None
+    except ODD as error:
+        # Of a server that runs somebody else's code, too.
+        raise AskError(f"{type(error).__name__}: {error}") from None

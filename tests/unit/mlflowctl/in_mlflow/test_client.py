@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import http.server
 import json
+import socket
 import socketserver
 import threading
 import time
@@ -39,11 +40,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b'{"users": [1,2')
 
     def do_PUT(self):
-        """Give as many megabytes as the path says."""
+        """Give as many megabytes as the path says; below zero, in a part of less than nothing."""
+        self.protocol_version = "HTTP/1.1"
         self.send_response(200)
+        self.send_header(*(("Transfer-Encoding", "chunked") if self.path[1] == "-" else ("Connection", "close")))
         self.end_headers()
+        if self.path[1] == "-":
+            self.wfile.write(b"-1\r\n")
         with contextlib.suppress(OSError):
-            for _number in range(int(self.path[1:])):
+            for _number in range(abs(int(self.path[1:]))):
                 self.wfile.write(bytes(1 << 20))
 
     def do_OPTIONS(self):
@@ -126,13 +131,13 @@ def test_a_connection_is_closed_whatever_comes_of_it():
     assert way.sock is None or way.sock.fileno() == -1
 
 
-def large(ways, take):
-    """Return what is taken of 80 megabytes, and how many bytes that took."""
-    path, uri = ways
-    way = client.over_socket(path, 60) if path else http.client.HTTPConnection(uri.partition("//")[2], timeout=60)
+def large(ways, take, path="/80"):
+    """Return what is taken of so many megabytes, and how many bytes that took."""
+    at, uri = ways
+    way = client.over_socket(at, 60) if at else http.client.HTTPConnection(uri.partition("//")[2], timeout=60)
     tracemalloc.start()
     try:
-        return client.asked(way, "PUT", "/80", None, {}, take), tracemalloc.get_traced_memory()[1]
+        return client.asked(way, "PUT", path, None, {}, take), tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
@@ -142,13 +147,34 @@ def test_an_answer_has_an_end(ways):
         large(ways, client.whole)
 
 
+@pytest.mark.parametrize("take", [client.whole, client.checksum])
+def test_a_part_of_less_than_nothing_is_not_all_that_comes(ways, take):
+    """To http.client a part of -1 bytes is as long as the answer, and memory is all that ends it."""
+    held = []
+    with pytest.raises(http.client.HTTPException):
+        held.append(large(ways, holding(take, held), "/-80"))
+    assert max(held) < 8 << 20
+
+
+def holding(take, held):
+    """Take an answer, and note how many bytes that took at most."""
+
+    def taking(response):
+        try:
+            return take(response)
+        finally:
+            held.append(tracemalloc.get_traced_memory()[1])
+
+    return taking
+
+
 @pytest.mark.parametrize("path", ["/headers", "/body"])
 @pytest.mark.parametrize("take", [client.whole, client.checksum])
 def test_who_says_a_little_now_and_then_is_not_listened_to_for_ever(ways, monkeypatch, take, path):
     monkeypatch.setattr(client, "ARTIFACT_SECONDS", 2)
     monkeypatch.setattr(client, "WHOLE_ANSWER", 2 / 60)
-    socket, uri = ways
-    way = client.over_socket(socket, 60) if socket else http.client.HTTPConnection(uri.partition("//")[2], timeout=60)
+    at, uri = ways
+    way = client.over_socket(at, 60) if at else http.client.HTTPConnection(uri.partition("//")[2], timeout=60)
     with pytest.raises(TimeoutError, match="its answer was still not whole after 2 s"):
         client.asked(way, "OPTIONS", path, None, {}, take)
 
@@ -164,6 +190,42 @@ def test_pages_without_an_end_have_one(ways, monkeypatch):
     monkeypatch.setattr(client, "asked", lambda *given: (asked(*given)[0], json.dumps(page).encode()))
     with pytest.raises(api.AskError, match="does not come to an end: all that it was asked took 1 s"):
         answers.counts(server)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "said"),
+    [
+        (500, b"gone\nvision: well\x1b[2J", r"/x: 500: gone\\nvision: well\\x1b\[2J"),
+        (200, b"[]", "/x: the answer is no JSON"),
+        (200, b"1", "/x: the answer is no JSON"),
+        (200, b'{"a": ' * 10000, "/x: the answer is no JSON"),
+    ],
+)
+def test_what_a_server_says_begins_no_line(monkeypatch, status, text, said):
+    """Whoever has code in it would have a line of root's."""
+    monkeypatch.setattr(client, "asked", lambda *_given: (status, text))
+    with pytest.raises(api.AskError, match=f"^{said}$"):
+        api.Server("/no/such/socket", "ann", "it").ask("/x")
+
+
+def test_nor_does_what_is_no_answer(tmp_path):
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        thread = threading.Thread(target=hanging_up, args=(listener, b"no\x1b[2J HTTP" + b"!" * 5000 + b"\r\n"))
+        thread.start()
+        with pytest.raises(api.AskError, match=r"^the server does not answer: no\\x1b\[2J HTTP!{400,500}$"):
+            api.Server(path, "ann", "it").ask("/x")
+        thread.join()
+
+
+def hanging_up(listener, text):
+    """Say that, whatever is asked."""
+    connection, _address = listener.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(text)
 
 
 @pytest.mark.parametrize("take", [client.whole, client.checksum])

@@ -17,6 +17,8 @@ API = "/api/2.0/mlflow"
 STORE = "/api/2.0/mlflow-artifacts/artifacts"
 DIRECTORY, FILE, LINK = stat.S_IFDIR | 0o500, stat.S_IFREG | 0o400, stat.S_IFLNK | 0o777
 MODELS = "models"
+# How half of a character is asked about: JSON can carry one, and a server that is not MLflow may say it.
+PAST = "surrogatepass"
 # Of files that a server is still receiving.
 UPLOADING = ".artifact.uploading."
 # Runs that are asked about by identity in one request.
@@ -154,7 +156,7 @@ def artifacts(team: Team, top: Entry, below: str, is_run: bool) -> Listing:
     if is_run:
         route, given = f"{API}/artifacts/list", {"run_id": top.identity, **({"path": below} if below else {})}
     else:
-        route = f"{API}/logged-models/{quote(top.identity, safe='')}/artifacts/directories"
+        route = f"{API}/logged-models/{quote(top.identity, safe='', errors=PAST)}/artifacts/directories"
         given = {"artifact_directory_path": below} if below else {}
     found = list(all_pages(lambda paging: team.get(route, **given, **paging), "files"))
     return names.distinct(_artifacts(found, below, top.mtime))
@@ -181,9 +183,9 @@ def address(top: Entry, path: str, is_run: bool) -> str:
     """Return where the bytes of an artifact are."""
     place = proxied(top.place)
     if place:
-        return f"{STORE}/{quote(place)}/{quote(path, errors='surrogatepass')}"
+        return f"{STORE}/{quote(place, errors=PAST)}/{quote(path, errors=PAST)}"
     if is_run:
-        asked = urlencode({"run_id": top.identity, "path": path}, errors="surrogatepass")
+        asked = urlencode({"run_id": top.identity, "path": path}, errors=PAST)
         return f"/get-artifact?{asked}"
-    asked = urlencode({"artifact_file_path": path}, errors="surrogatepass")
-    return f"/ajax-api/2.0/mlflow/logged-models/{quote(top.identity, safe='')}/artifacts/files?{asked}"
+    asked = urlencode({"artifact_file_path": path}, errors=PAST)
+    return f"/ajax-api/2.0/mlflow/logged-models/{quote(top.identity, safe='', errors=PAST)}/artifacts/files?{asked}"

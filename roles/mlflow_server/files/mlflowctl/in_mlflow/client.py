@@ -23,11 +23,23 @@ Take = Callable[[http.client.HTTPResponse], bytes]
 
 def whole(response: http.client.HTTPResponse) -> bytes:
     """Return all of an answer; HTTPException where it is larger than one is."""
-    text = response.read(LARGEST + 1)
-    if len(text) > LARGEST:
-        raise http.client.HTTPException(f"the answer is larger than {LARGEST >> 20} MiB")
+    text = bytearray()
+    for piece in pieces(response):
+        text += piece
+        if len(text) > LARGEST:
+            raise http.client.HTTPException(f"the answer is larger than {LARGEST >> 20} MiB")
+    return bytes(text)
+
+
+def pieces(response: http.client.HTTPResponse) -> Iterator[memoryview]:
+    """Yield an answer as it comes; each piece is there until the next one.
+
+    Into a place of their own: of a part that is said to have -1 bytes, http.client would else return all that comes.
+    """
+    place = memoryview(bytearray(PIECE))
+    while size := response.readinto(place):
+        yield place[:size]
     refuse_part(response)
-    return text
 
 
 def refuse_part(response: http.client.HTTPResponse) -> None:
@@ -41,9 +53,8 @@ def checksum(response: http.client.HTTPResponse) -> bytes:
     if response.status != http.HTTPStatus.OK:
         return whole(response)
     total = hashlib.sha256()
-    for piece in iter(lambda: response.read(PIECE), b""):
+    for piece in pieces(response):
         total.update(piece)
-    refuse_part(response)
     return total.hexdigest().encode()
 
 
