@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import http.server
 import json
 from pathlib import Path
 from typing import Any
 
+import loopback
 import pytest
 from playbooks.stage import ODD, TEAMS, Stage, mode
 
@@ -130,6 +132,42 @@ def test_only_who_ran_it_can_read_the_report(reports: Path) -> None:
 def test_a_second_report_changes_nothing(reports: Path, running: Stage) -> None:
     first, second = (running.play("report_access", mlflow_access_report_dir=str(reports.parent)) for _try in range(2))
     assert (first.code, second.code, second.changed) == (0, 0, 0), second.output
+
+
+class Nobody(http.server.BaseHTTPRequestHandler):
+    """Answers, and is no MLflow."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<h1>Welcome</h1>")
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_a_team_whose_server_is_no_mlflow_keeps_no_other_from_its_report(running: Stage, tmp_path: Path) -> None:
+    with loopback.listening(http.server.HTTPServer(("127.0.0.1", 0), Nobody)) as server:
+        teams = json.loads(running.inventory.read_text())["all"]["children"]["mlflow_servers"]["hosts"]["mlflow1"]
+        odd = {"name": "audio", "port": server.server_port, "admin_password": "a word that nobody says"}
+        inventory = running.declare("odd.json", {"mlflow_teams": [odd, *teams["mlflow_teams"]]})
+        run = running.play("report_access", inventory=inventory, mlflow_access_report_dir=str(tmp_path))
+    assert run.code != 0
+    why = f"http://127.0.0.1:{server.server_port} does not tell a version of MLflow; is it an MLflow server?"
+    assert f"audio: {why}" in run.output
+    assert odd["admin_password"] not in run.output
+    told = json.loads((tmp_path / "mlflow1.json").read_text())
+    assert told["audio"] is None
+    assert set(running.users("vision")) == {entry["user"] for entry in told["vision"]["effective"]}
+    text = (tmp_path / "mlflow1.md").read_text()
+    assert [line for line in text.splitlines() if line.startswith("## ")] == ["## vision", "## nlp", "## audio"]
+    assert f"\nNot read: {why}\n" in text
+    for kind in ("csv", "undeclared.csv"):
+        with (tmp_path / f"mlflow1.{kind}").open(newline="") as file:
+            rows = list(csv.reader(file))
+        assert {len(row) for row in rows} == {6}
+        assert rows[-1][0] == "audio"
+        assert any(cell.startswith("not read") for cell in rows[-1])
 
 
 def test_a_member_forges_nothing(running: Stage, tmp_path: Path) -> None:
