@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import pwd
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,22 @@ def data_dirs(name: str, places: Places) -> list[Path]:
     record = read(places.record(name))
     if record is not None:
         return [Path(path) for path in record["data"]]
-    team = read(places.config / name / "team.json") or {"storage_dirs": []}
-    return [*map(Path, team["storage_dirs"]), places.state / name]
+    team = read(places.config / name / "team.json")
+    if team is None:
+        return [] if is_emptied(places.state / name) else [places.state / name]
+    found = [*map(Path, team["storage_dirs"]), places.state / name]
+    # One with a disk of its own is emptied by itself, and stays.
+    artifacts = Path(team.get("artifacts") or places.state)
+    return [artifacts, *found] if artifacts not in (*found, places.state) and os.path.ismount(artifacts) else found
+
+
+def is_emptied(path: Path) -> bool:
+    """Say whether a directory of root's is there only since something is mounted at it, or in it, and that is empty."""
+    facts = os.lstat(path) if os.path.lexists(path) else None
+    if facts is None or not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid():
+        return False
+    names = os.listdir(path)
+    return (bool(names) or os.path.ismount(path)) and all(is_emptied(path / name) for name in names)
 
 
 def kept_by_restores(name: str, places: Places) -> list[Path]:

@@ -93,9 +93,18 @@ def close(name: str, places: Places) -> None:
         processes.wait_until_nobody_runs(f"mlflow-{name}", name, harmless=())
 
 
+def refuse_mounts(name: str, places: Places) -> list[Path]:
+    """Return the team's own directories, before anything is stopped; raise where others have something mounted there."""
+    own = data_dirs(name, places)
+    for path in own:
+        trees.refuse_mounts(path, own)
+    return own
+
+
 def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> Record:
     """Write the archive, and what has to be known of the team once it is gone."""
     held = [database for database in team.databases if not database["file"]]
+    own = refuse_mounts(team.name, places)
     archive.prepare(directory)
     archive.check_space(team, directory, remove)
     # Waits for who is changing the team, and undoes what was cut off of that.
@@ -103,7 +112,7 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
         close(team.name, places)
         # What others acknowledge after the copy would be in no archive: from here on, none of them starts.
         change.take_databases()
-        path, artifacts_elsewhere = archive.write(team, directory, remove, data_dirs(team.name, places))
+        path, artifacts_elsewhere = archive.write(team, directory, remove, own)
         change.keep_databases()
     record = {
         "archive": str(path),
@@ -111,7 +120,7 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
         "artifacts": team.artifacts,
         "client_root": team.client_root,
         "files": [database["file"] for database in team.databases if database["file"]],
-        "data": list(map(str, data_dirs(team.name, places))),
+        "data": list(map(str, own)),
         "elsewhere": [f"{database['name']} ({uris.address(database['uri'])})" for database in held],
         "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
         "artifacts_elsewhere": artifacts_elsewhere,
@@ -122,9 +131,9 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
 
 def keep_nothing(team: Team, places: Places) -> Record:
     """End a replica: what the team has is elsewhere, and its leader, or who serves it on, keeps the secrets."""
+    data = list(map(str, refuse_mounts(team.name, places)))
     with transaction.Change(team, "the end of a replica"):
         close(team.name, places)
-    data = list(map(str, data_dirs(team.name, places)))
     record = {"replica": True, "with_artifacts": True, "artifacts": None, "files": [], "data": data, "elsewhere": []}
     write_record(team.name, record, places)
     return record
