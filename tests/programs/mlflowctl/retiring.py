@@ -118,6 +118,7 @@ def main(home, cut_after, program, *arguments):
         host / "lib" / "mlflow-backup",
         host / "lib" / "drills",
         host / "tmp",
+        host / "lib" / "figures",
     )
     find.Places = lambda: places
     retire.here = reinstate.here = find.Places

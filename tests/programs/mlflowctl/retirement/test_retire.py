@@ -102,6 +102,22 @@ def test_what_killed_backups_and_drills_have_left_goes_too(host, mode):
     assert (host.home / "etc" / "backup.json").exists()
 
 
+@pytest.mark.parametrize("mode", ["keep", "remove"])
+def test_what_was_read_of_a_team_is_not_shown_as_anothers_of_its_name(host, mode):
+    figures = host.home / "lib" / "figures"
+    for kind in ("databases", "walks", "days"):
+        (figures / kind).mkdir(parents=True)
+        for name in ("vision", "vision-two"):
+            (figures / kind / f"{name}.json").write_text('{"answers": {"people": [{"name": "alice"}]}}')
+    assert f"remove {figures / 'walks' / 'vision.json'}" in host.look(mode)["vision"]
+    host.retire(mode)
+    assert host.look(mode) == {}
+    # Who comes back to what was kept goes on with its days.
+    kept = [figures / "days" / "vision.json"] if mode == "keep" else []
+    assert list(figures.glob("*/vision.json")) == kept
+    assert len(list(figures.glob("*/vision-two.json"))) == 3
+
+
 def test_twice_is_once(host):
     for mode in ("keep", "remove"):
         host.retire(mode)

@@ -21,4 +21,5 @@ def here() -> Places:
         at.staging,
         at.drills,
         at.looks,
+        at.figures,
     )

@@ -30,6 +30,7 @@ class Places:
     staging: Path = Path("/var/lib/mlflow-backup")
     drills: Path = Path("/var/lib/private/mlflow-drill")
     looks: Path = Path("/var/tmp")  # noqa: S108 - where manifest.py lets an account look at a copy
+    figures: Path = Path("/var/lib/mlflow-monitoring")
 
     def record(self, name: str) -> Path:
         """Return where it stands what was kept of a team that is gone."""
@@ -95,6 +96,15 @@ def left_by_backups(name: str, places: Places) -> list[Path]:
     return sorted({*changes, staging / name, places.staging / name, places.drills / name, *lists, *looks})
 
 
+def read_by_monitoring(name: str, remove: bool, places: Places) -> list[Path]:
+    """Return what was read of a team, people among it, which is not to be taken for another of its name's.
+
+    Its days are counted on where it comes back to its data.
+    """
+    kinds = ("databases", "walks", "days") if remove else ("databases", "walks")
+    return [places.figures / kind / f"{name}.json" for kind in kinds]
+
+
 def owner_of(path: Path) -> int | None:
     """Return whose it is; nobody's when it has gone, where everybody makes and removes what they like."""
     try:
@@ -115,7 +125,7 @@ def is_account(name: str) -> bool:
 def left(name: str, remove: bool, places: Places) -> list[str]:
     """Return what is to be done about a team, a line each."""
     found = [*unit_files(name, places), places.config / name, places.changes / name]
-    found += left_by_backups(name, places)
+    found += [*left_by_backups(name, places), *read_by_monitoring(name, remove, places)]
     lines = [f"remove {path}" for path in found if os.path.lexists(path)]
     for path in data_dirs(name, places):
         if os.path.lexists(path):

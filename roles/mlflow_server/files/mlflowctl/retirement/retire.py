@@ -33,6 +33,7 @@ from mlflowctl.retirement.find import (
     left,
     left_by_backups,
     read,
+    read_by_monitoring,
     unit_files,
 )
 from mlflowctl.team import Team
@@ -192,6 +193,8 @@ def retire(name: str, directory: Path, remove: bool, places: Places, leaves: boo
     run("systemctl", "daemon-reload")
     commands.run(["systemctl", "reset-failed", f"mlflow*@{name}.*"])
     for path in (places.config / name, places.changes / name, *left_by_backups(name, places)):
+        remove_files(path)
+    for path in read_by_monitoring(name, remove, places):
         remove_files(path)
     lines += settle_data(name, record, remove or bool(record.get("replica")), places)
     remove_account(name)
