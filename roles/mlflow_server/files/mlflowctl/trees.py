@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import pwd
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -230,6 +231,32 @@ def change_owner(path: Path, own: Iterable[Path], former: str | None, owner: str
             os.fchmod(handle, mode)
         was = former or str(os.fstat(handle).st_uid)
         within(handle, "chown", "--recursive", "--no-dereference", f"--from={was}", owner, "--", ".")
+    finally:
+        os.close(handle)
+
+
+def of_root(path: Path, own: Iterable[Path]) -> list[str]:
+    """Return what is root's below a directory of a team's, before all of it is."""
+    handle = open_directory(path, own)
+    try:
+        return ["/".join(parts) for _folder, facts, parts in walk(handle) if (facts.st_uid, facts.st_gid) == (0, 0)]
+    finally:
+        os.close(handle)
+
+
+def give(path: Path, own: Iterable[Path], account: str, but: Iterable[str]) -> None:
+    """Give a directory of root's, and what is root's in it, to an account; but what was root's before it was given."""
+    kept, owner = set(but), pwd.getpwnam(account)
+    if not kept:
+        change_owner(path, own, "0:0", f"{account}:{account}")
+        return
+    handle = open_directory(path, own)
+    try:
+        mounted_within(handle, own)
+        for folder, facts, parts in walk(handle):
+            if (facts.st_uid, facts.st_gid) == (0, 0) and "/".join(parts) not in kept:
+                os.chown(parts[-1], owner.pw_uid, owner.pw_gid, dir_fd=folder, follow_symlinks=False)
+        os.fchown(handle, owner.pw_uid, owner.pw_gid)
     finally:
         os.close(handle)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import shutil
 import sqlite3
 import subprocess
@@ -189,6 +190,30 @@ def test_who_comes_back_has_what_was_kept_wherever_that_is_cut_off(tmp_path):
         assert runs(host) == ["first"]
         # Nobody brings it back again.
         assert os.listdir(host.state / ".retired") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("cut_after", [-1, 0, 1, 2])
+def test_who_comes_back_is_not_given_what_root_had_there(host, foreign, cut_after):
+    """Which may be a second name of something that nobody else is to read."""
+    host.account = "games"
+    account = pwd.getpwnam(host.account)
+    for path in (host.elsewhere, host.elsewhere / "1", host.elsewhere / "1" / "model.bin", host.database.parent):
+        os.chown(path, account.pw_uid, account.pw_gid)
+    os.chown(host.database, account.pw_uid, account.pw_gid)
+    odd = os.fsencode(host.elsewhere / "1") + b"/\xff\n*"
+    os.link(foreign / "shadow", odd)
+    os.mkfifo(host.elsewhere / "pipe")
+    host.retire()
+    assert {os.lstat(path).st_uid for path in (host.elsewhere, host.elsewhere / "1" / "model.bin", odd)} == {0}
+    # Root has put it back by hand since.
+    (host.elsewhere / "put back").write_text("from the archive")
+    host.reinstate(cut_after=cut_after)
+    host.reinstate()
+    for path in (host.elsewhere, host.elsewhere / "1", host.elsewhere / "1" / "model.bin", host.elsewhere / "put back"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (account.pw_uid, account.pw_gid)
+    assert host.database.stat().st_uid == account.pw_uid
+    assert (os.stat(odd).st_uid, os.lstat(host.elsewhere / "pipe").st_uid) == (0, 0)
 
 
 def test_who_comes_back_is_given_no_new_secrets_where_the_archive_is_missing(host):

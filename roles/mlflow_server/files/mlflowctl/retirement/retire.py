@@ -9,6 +9,7 @@ then on nothing is needed any more of what is being removed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import grp
 import json
@@ -122,12 +123,22 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
         "client_root": team.client_root,
         "files": [database["file"] for database in team.databases if database["file"]],
         "data": list(map(str, own)),
+        "of_root": of_root(own),
         "elsewhere": [f"{database['name']} ({uris.address(database['uri'])})" for database in held],
         "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
         "artifacts_elsewhere": artifacts_elsewhere,
     }
     write_record(team.name, record, places)
     return record
+
+
+def of_root(own: list[Path]) -> dict[str, list[str]]:
+    """Return what root has among the team's data, by directory: whoever gets them back does not get that."""
+    found = {}
+    for path in filter(os.path.lexists, own):
+        with contextlib.suppress(trees.LinkError):
+            found[str(path)] = trees.of_root(path, own)
+    return found
 
 
 def keep_nothing(team: Team, places: Places) -> Record:
@@ -212,7 +223,7 @@ def settle_data(name: str, record: Record, remove: bool, places: Places) -> list
     # One may be in the other.
     for path in sorted(found, key=lambda it: len(it.parts), reverse=True):
         lines.append(left_or(f"{path} is removed", trees.remove, path, own))
-    record["data"] = []
+    record.update(data=[], of_root={})
     # Whoever adds the team again needs its secrets for a database that is still there.
     if record["elsewhere"]:
         write_record(name, record, places)
