@@ -26,7 +26,8 @@ def test_the_end_of_a_server_is_told_by_its_code_or_signal(tmp_path, shown, said
     (tmp_path / "shown").write_text(shown)
     (tmp_path / "systemctl").write_text(f"#!/bin/sh\ncat {tmp_path / 'shown'}\n")
     (tmp_path / "systemctl").chmod(0o755)
-    command = [sys.executable, "-I", wait_until_healthy.__file__, "mlflow@vision.service", f"{tmp_path}/http.sock", "60"]
+    words = ["mlflow@vision.service", f"{tmp_path}/http.sock", "60"]
+    command = [sys.executable, "-I", wait_until_healthy.__file__, *words]
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "MAINPID": str(ended.pid)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, f"the server ended before it answered{said}\n")

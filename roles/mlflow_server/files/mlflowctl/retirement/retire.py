@@ -96,7 +96,7 @@ def close(name: str, places: Places) -> None:
 
 
 def refuse_mounts(name: str, places: Places) -> list[Path]:
-    """Return the team's own directories, before anything is stopped; raise where others have something mounted there."""
+    """Return the team's own directories; raise where others have something mounted there, before anything stops."""
     own = data_dirs(name, places)
     for path in own:
         trees.refuse_mounts(path, own)
