@@ -94,6 +94,8 @@ def test_what_killed_backups_and_drills_have_left_goes_too(host, mode):
     for path in (*(folder / "vision" for folder in left), host.home / "cache" / "artifacts" / "vision.jsonl"):
         assert f"remove {path}" in said
     host.retire(mode)
+    # The server of a drill goes on when who began it was killed.
+    assert "stop mlflow-drill-vision.s*\n" in (host.home / "called").read_text()
     assert host.look(mode) == {}
     names = [path.name for folder in (*left, host.home / "cache" / "artifacts") for path in folder.iterdir()]
     assert names == ["vision-two"] * 3 + ["vision-two.jsonl"]

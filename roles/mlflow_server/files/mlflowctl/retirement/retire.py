@@ -89,7 +89,8 @@ def close(name: str, places: Places) -> None:
     for path in unit_files(name, places):
         if path.is_symlink():
             path.unlink()
-    for pattern in (f"mlflow*@{name}.socket", f"mlflow*@{name}.timer", f"mlflow*@{name}.*"):
+    # The last one is the server of a drill that was killed. A name without a pattern would have to be there.
+    for pattern in (f"mlflow*@{name}.socket", f"mlflow*@{name}.timer", f"mlflow*@{name}.*", f"mlflow-drill-{name}.s*"):
         run("systemctl", "stop", pattern)
     if is_account(f"mlflow-{name}"):
         processes.wait_until_nobody_runs(f"mlflow-{name}", name, harmless=())
