@@ -122,6 +122,7 @@ def main(home, cut_after, program, *arguments):
         host / "lib" / "drills",
         host / "tmp",
         host / "lib" / "figures",
+        host / "lib" / "drills-seen",
     )
     find.Places = lambda: places
     retire.here = reinstate.here = find.Places

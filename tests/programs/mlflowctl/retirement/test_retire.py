@@ -90,6 +90,14 @@ def test_what_killed_backups_and_drills_have_left_goes_too(host, mode):
         (host.home / "lib" / "mlflow-changes" / f"{name}.settings" / "environment").write_text("left behind")
         (host.home / "lib" / "mlflow-changes" / f"{name}.run-7.declared").write_text("left behind")
     (left[0] / "vision" / "link").symlink_to(host.home / "etc")
+    seen = host.home / "lib" / "drills-seen"
+    seen.mkdir()
+    for team in ("vision", "vision-two"):
+        (seen / team).symlink_to(left[2] / team)
+    fetched = [folder / "new" for folder in host.former]
+    for folder in fetched:
+        (folder / "settings").mkdir(parents=True)
+        (folder / "settings" / "admin_password").write_text("of a snapshot")
     said = host.look(mode)["vision"]
     for path in (*(folder / "vision" for folder in left), host.home / "cache" / "artifacts" / "vision.jsonl"):
         assert f"remove {path}" in said
@@ -103,6 +111,9 @@ def test_what_killed_backups_and_drills_have_left_goes_too(host, mode):
     changes = sorted(path.name for path in (host.home / "lib" / "mlflow-changes").iterdir())
     assert changes == ["vision-two.run-7.declared", "vision-two.settings"]
     assert (host.home / "etc" / "backup.json").exists()
+    assert [path.name for path in seen.iterdir()] == ["vision-two"]
+    assert not any(folder.exists() for folder in fetched)
+    assert all((folder / "former" / "mlflow.db").exists() == (mode == "keep") for folder in host.former)
 
 
 @pytest.mark.parametrize("mode", ["keep", "remove"])

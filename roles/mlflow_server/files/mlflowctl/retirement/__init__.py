@@ -22,4 +22,5 @@ def here() -> Places:
         at.drills,
         at.looks,
         at.figures,
+        at.drills_seen,
     )
