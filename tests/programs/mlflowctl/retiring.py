@@ -25,6 +25,8 @@ class Host:
 
     def __init__(self, home):
         self.home = home
+        # Whose the data of who comes back are.
+        self.account = "root"
         self.config, self.state = home / "etc" / "mlflow", home / "lib" / "mlflow"
         self.units, self.elsewhere, self.archives = home / "units", home / "disk", home / "backups"
         self.database = self.state / "vision" / "mlflow.db"
@@ -75,6 +77,7 @@ class Host:
         environment = {
             "PATH": f"{self.home / 'bin'}:/usr/bin:/bin",
             "CALLED": str(self.home / "called"),
+            "ACCOUNT": self.account,
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(PACKAGE.parent),
         }
@@ -119,11 +122,13 @@ def main(home, cut_after, program, *arguments):
         host / "lib" / "mlflow-backup",
         host / "lib" / "drills",
         host / "tmp",
+        host / "lib" / "figures",
+        host / "lib" / "drills-seen",
     )
     find.Places = lambda: places
     retire.here = reinstate.here = find.Places
-    # There is no such account here, and root is nobody else.
-    reinstate.account_of = lambda name: "root"
+    # There is no such account here.
+    reinstate.account_of = lambda name: os.environ["ACCOUNT"]
     paths.HERE.config, paths.HERE.changes, paths.HERE.locks = places.config, places.changes, host / "locks"
 
     def hook(event, given):

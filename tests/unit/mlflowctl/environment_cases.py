@@ -8,6 +8,7 @@ CASES = {
     "comments": ("# A=1\n; B=2\n  # C=3\nD=4 # no comment\n", {"D": "4 # no comment"}),
     "white space": ("  A  =  b c  \nD=\t\n", {"A": "b c", "D": ""}),
     "nothing to it": ("A\nB=\n=c\nD=e", {"B": "", "D": "e"}),
+    "no name": ("==b\n=\\\nC=d\n= e\n", {"C": "d"}),
     "equals": ("A=b=c==\n", {"A": "b=c=="}),
     "double quotes": ('A="b  c "\nD=""\n', {"A": "b  c ", "D": ""}),
     "single quotes": ("A='b \"c\" \\n $d'\n", {"A": 'b "c" \\n $d'}),

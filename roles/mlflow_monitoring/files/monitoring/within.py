@@ -14,7 +14,7 @@ from typing import Any
 
 from mlflowctl import trees
 from mlflowctl.databases import reading
-from mlflowctl.databases.sqlite import TABLES, files
+from mlflowctl.databases.sqlite import FAILURES, TABLES, files, why
 
 from monitoring.questions import SETS, Rows
 
@@ -67,8 +67,8 @@ def main(action: str, path: str, which: str = "") -> None:
     """Print what is asked for, or end with why it cannot be."""
     try:
         tell(action, path, which)
-    except (OSError, sqlite3.Error) as error:
-        sys.exit(f"{path}: {error}")
+    except FAILURES as error:
+        sys.exit(f"{path}: {why(error)}")
 
 
 def tell(action: str, path: str, which: str) -> None:

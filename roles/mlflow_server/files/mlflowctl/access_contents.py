@@ -177,8 +177,8 @@ def print_contents(file: str, names: str) -> None:
     """Print the digests of a file of SQLite, as whoever this is."""
     try:
         print(json.dumps(of_sqlite(file, json.loads(names))))
-    except sqlite3.Error as error:
-        raise UnknownContentsError(f"{file}: {error}") from None
+    except sqlite.FAILURES as error:
+        raise UnknownContentsError(f"{file}: {sqlite.why(error)}") from None
 
 
 def of_sqlite(file: str, names: list[str]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ QUOTED = re.compile(r"""[ \t]*(?:'(?P<single>[^']*)(?:'|\Z)|"(?P<double>(?:\\.|[
 # What is not quoted comes last, and goes to the end of its line; a backslash takes a line end into it.
 PLAIN = re.compile(r"(?:\\(?:.|\Z)|[^\\\n\r])*", re.DOTALL)
 PART = re.compile(r"\\(?:.|\Z)|.", re.DOTALL)
-COMMENT, KEY = re.compile(r"[#;][^\n\r]*"), re.compile(r"[^=\n\r]*")
+# A name has a first letter whatever that is, and one that begins with "=" is none.
+COMMENT, KEY = re.compile(r"[#;][^\n\r]*"), re.compile(r".[^=\n\r]*", re.DOTALL)
 WHITE = re.compile(r"[ \t\n\r]*")
 # What a backslash takes its meaning from within double quotes; before anything else it stands for itself.
 ESCAPED = re.compile(r"\\(?:([\"\\`$])|\n)")
@@ -31,8 +32,7 @@ def parse(text: str) -> dict[str, str]:
             begin, position = position, after(KEY, text, position)
             if text[position : position + 1] == "=":
                 found[text[begin:position].rstrip(" \t")], position = value_at(text, position + 1)
-    found.pop("", None)
-    return found
+    return {name: value for name, value in found.items() if not name.startswith("=")}
 
 
 def after(pattern: re.Pattern[str], text: str, position: int) -> int:

@@ -207,5 +207,5 @@ def main(path: str, known: str) -> None:
     """Print what a copy has of them, as JSON."""
     try:
         print(json.dumps(find(path, **json.loads(known))))
-    except (OSError, sqlite3.Error) as error:
-        raise Problem(f"{path}: {error}") from None
+    except sqlite.FAILURES as error:
+        raise Problem(f"{path}: {sqlite.why(error)}") from None

@@ -38,6 +38,8 @@ class Paths:
         self.garbage = root / "run/mlflow-gc"
         # Where every account gets to what it has there, and what is not memory.
         self.looks = root / "var/tmp"
+        # What monitoring has read of teams, by another role.
+        self.figures = root / "var/lib/mlflow-monitoring"
         self.library = root / "usr/local/lib/mlflow"
         # Another role's program.
         self.mounts = root / "usr/local/bin/mlflow-mounts"

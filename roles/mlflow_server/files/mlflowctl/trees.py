@@ -6,14 +6,18 @@ still there.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import pwd
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from mlflowctl import commands
+from mlflowctl import commands, links
+from mlflowctl.errors import named
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # No path that a program opens has more parts: step by step, people make deeper ones.
@@ -22,6 +26,8 @@ DEEPEST = 2048
 HELD = 64
 # So much of a path is told.
 LONGEST = 200
+# What find(1) would take for any letters.
+PATTERN = re.compile(r"([*?\[\]\\])")
 
 
 class LinkError(OSError):
@@ -123,6 +129,35 @@ class Way:
         del self.held[first:]
 
 
+class MountedError(OSError):
+    """Something of others is mounted where all is the team's."""
+
+
+def mounted_within(handle: int, own: Iterable[Path]) -> list[str]:
+    """Return where the team's own directories are mounted below an open one; raise where something else is.
+
+    What others have there, they use elsewhere, too: it is neither to be removed nor to be given to anybody.
+    """
+    top, mine = Path(where(handle)), set(map(str, own))
+    found = sorted(it for it in links.mounted() if Path(it).is_relative_to(top) and it != str(top))
+    for place in found:
+        if place not in mine:
+            raise MountedError(
+                f"something is mounted at {named(place)}, which is not the team's own; unmount it, and try again"
+            )
+    return [os.path.relpath(place, top) for place in found]
+
+
+def refuse_mounts(path: Path, own: Iterable[Path]) -> None:
+    """Raise where something of others is mounted below a directory, before anything is done to what is there."""
+    with contextlib.suppress(LinkError, FileNotFoundError, NotADirectoryError):
+        handle = open_directory(path, own)
+        try:
+            mounted_within(handle, own)
+        finally:
+            os.close(handle)
+
+
 class Missed:
     """What a walk could not look at: how much, and the first of it; members may make any number of it."""
 
@@ -191,10 +226,37 @@ def change_owner(path: Path, own: Iterable[Path], former: str | None, owner: str
     """
     handle = open_directory(path, own)
     try:
+        mounted_within(handle, own)
         if mode is not None:
             os.fchmod(handle, mode)
         was = former or str(os.fstat(handle).st_uid)
         within(handle, "chown", "--recursive", "--no-dereference", f"--from={was}", owner, "--", ".")
+    finally:
+        os.close(handle)
+
+
+def of_root(path: Path, own: Iterable[Path]) -> list[str]:
+    """Return what is root's below a directory of a team's, before all of it is."""
+    handle = open_directory(path, own)
+    try:
+        return ["/".join(parts) for _folder, facts, parts in walk(handle) if (facts.st_uid, facts.st_gid) == (0, 0)]
+    finally:
+        os.close(handle)
+
+
+def give(path: Path, own: Iterable[Path], account: str, but: Iterable[str]) -> None:
+    """Give a directory of root's, and what is root's in it, to an account; but what was root's before it was given."""
+    kept, owner = set(but), pwd.getpwnam(account)
+    if not kept:
+        change_owner(path, own, "0:0", f"{account}:{account}")
+        return
+    handle = open_directory(path, own)
+    try:
+        mounted_within(handle, own)
+        for folder, facts, parts in walk(handle):
+            if (facts.st_uid, facts.st_gid) == (0, 0) and "/".join(parts) not in kept:
+                os.chown(parts[-1], owner.pw_uid, owner.pw_gid, dir_fd=folder, follow_symlinks=False)
+        os.fchown(handle, owner.pw_uid, owner.pw_gid)
     finally:
         os.close(handle)
 
@@ -205,9 +267,11 @@ def remove(path: Path, own: Iterable[Path]) -> None:
     try:
         handle = open_directory(path, own)
         try:
-            within(handle, "find", ".", "-mindepth", "1", "-delete")
-            named = os.lstat(path.name, dir_fd=folder)
-            if stat.S_ISDIR(named.st_mode) and os.fstat(handle).st_dev == os.fstat(folder).st_dev:
+            mounted = mounted_within(handle, own)
+            within(handle, "find", ".", "-mindepth", "1", *but_on_the_way(mounted), "-delete")
+            facts = os.lstat(path.name, dir_fd=folder)
+            is_plain = stat.S_ISDIR(facts.st_mode) and where(handle) not in links.mounted()
+            if is_plain and not mounted and os.fstat(handle).st_dev == os.fstat(folder).st_dev:
                 os.rmdir(path.name, dir_fd=folder)
             else:
                 os.fchown(handle, 0, 0)
@@ -215,6 +279,12 @@ def remove(path: Path, own: Iterable[Path]) -> None:
             os.close(handle)
     finally:
         os.close(folder)
+
+
+def but_on_the_way(mounted: Iterable[str]) -> Iterator[str]:
+    """Yield words with which find(1) leaves out directories that something is mounted at, and those above them."""
+    for path in sorted({str(it) for place in mounted for it in (Path(place), *Path(place).parents) if str(it) != "."}):
+        yield from ("!", "-path", "./" + PATTERN.sub(r"\\\1", path))
 
 
 def within(handle: int, *command: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import shutil
 import sqlite3
 import subprocess
@@ -89,10 +90,20 @@ def test_what_killed_backups_and_drills_have_left_goes_too(host, mode):
         (host.home / "lib" / "mlflow-changes" / f"{name}.settings" / "environment").write_text("left behind")
         (host.home / "lib" / "mlflow-changes" / f"{name}.run-7.declared").write_text("left behind")
     (left[0] / "vision" / "link").symlink_to(host.home / "etc")
+    seen = host.home / "lib" / "drills-seen"
+    seen.mkdir()
+    for team in ("vision", "vision-two"):
+        (seen / team).symlink_to(left[2] / team)
+    fetched = [folder / "new" for folder in host.former]
+    for folder in fetched:
+        (folder / "settings").mkdir(parents=True)
+        (folder / "settings" / "admin_password").write_text("of a snapshot")
     said = host.look(mode)["vision"]
     for path in (*(folder / "vision" for folder in left), host.home / "cache" / "artifacts" / "vision.jsonl"):
         assert f"remove {path}" in said
     host.retire(mode)
+    # The server of a drill goes on when who began it was killed.
+    assert "stop mlflow-drill-vision.s*\n" in (host.home / "called").read_text()
     assert host.look(mode) == {}
     names = [path.name for folder in (*left, host.home / "cache" / "artifacts") for path in folder.iterdir()]
     assert names == ["vision-two"] * 3 + ["vision-two.jsonl"]
@@ -100,6 +111,25 @@ def test_what_killed_backups_and_drills_have_left_goes_too(host, mode):
     changes = sorted(path.name for path in (host.home / "lib" / "mlflow-changes").iterdir())
     assert changes == ["vision-two.run-7.declared", "vision-two.settings"]
     assert (host.home / "etc" / "backup.json").exists()
+    assert [path.name for path in seen.iterdir()] == ["vision-two"]
+    assert not any(folder.exists() for folder in fetched)
+    assert all((folder / "former" / "mlflow.db").exists() == (mode == "keep") for folder in host.former)
+
+
+@pytest.mark.parametrize("mode", ["keep", "remove"])
+def test_what_was_read_of_a_team_is_not_shown_as_anothers_of_its_name(host, mode):
+    figures = host.home / "lib" / "figures"
+    for kind in ("databases", "walks", "days"):
+        (figures / kind).mkdir(parents=True)
+        for name in ("vision", "vision-two"):
+            (figures / kind / f"{name}.json").write_text('{"answers": {"people": [{"name": "alice"}]}}')
+    assert f"remove {figures / 'walks' / 'vision.json'}" in host.look(mode)["vision"]
+    host.retire(mode)
+    assert host.look(mode) == {}
+    # Who comes back to what was kept goes on with its days.
+    kept = [figures / "days" / "vision.json"] if mode == "keep" else []
+    assert list(figures.glob("*/vision.json")) == kept
+    assert len(list(figures.glob("*/vision-two.json"))) == 3
 
 
 def test_twice_is_once(host):
@@ -173,6 +203,30 @@ def test_who_comes_back_has_what_was_kept_wherever_that_is_cut_off(tmp_path):
         assert runs(host) == ["first"]
         # Nobody brings it back again.
         assert os.listdir(host.state / ".retired") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("cut_after", [-1, 0, 1, 2])
+def test_who_comes_back_is_not_given_what_root_had_there(host, foreign, cut_after):
+    """Which may be a second name of something that nobody else is to read."""
+    host.account = "games"
+    account = pwd.getpwnam(host.account)
+    for path in (host.elsewhere, host.elsewhere / "1", host.elsewhere / "1" / "model.bin", host.database.parent):
+        os.chown(path, account.pw_uid, account.pw_gid)
+    os.chown(host.database, account.pw_uid, account.pw_gid)
+    odd = os.fsencode(host.elsewhere / "1") + b"/\xff\n*"
+    os.link(foreign / "shadow", odd)
+    os.mkfifo(host.elsewhere / "pipe")
+    host.retire()
+    assert {os.lstat(path).st_uid for path in (host.elsewhere, host.elsewhere / "1" / "model.bin", odd)} == {0}
+    # Root has put it back by hand since.
+    (host.elsewhere / "put back").write_text("from the archive")
+    host.reinstate(cut_after=cut_after)
+    host.reinstate()
+    for path in (host.elsewhere, host.elsewhere / "1", host.elsewhere / "1" / "model.bin", host.elsewhere / "put back"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (account.pw_uid, account.pw_gid)
+    assert host.database.stat().st_uid == account.pw_uid
+    assert (os.stat(odd).st_uid, os.lstat(host.elsewhere / "pipe").st_uid) == (0, 0)
 
 
 def test_who_comes_back_is_given_no_new_secrets_where_the_archive_is_missing(host):

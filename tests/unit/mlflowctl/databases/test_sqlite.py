@@ -111,6 +111,44 @@ def test_a_damaged_database_is_seen(tmp_path):
     assert run("check_sqlite", make(tmp_path / "whole.db", [1])).returncode == 0
 
 
+@pytest.fixture
+def garbled(tmp_path):
+    """A database of which even what is wrong with it is no text."""
+    file = make(tmp_path / "damaged.db", [1])
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA writable_schema=on")
+        database.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE x(', name = CAST(x'6cff00fe' AS TEXT)")
+        database.commit()
+    with contextlib.closing(sqlite3.connect(file)) as database, pytest.raises(UnicodeDecodeError):
+        database.execute("SELECT 1 FROM sqlite_master").fetchall()
+    return file
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [
+        ("database check_sqlite", []),
+        ("database count_sqlite", []),
+        ("locations", ['{"artifacts": "/srv", "accepted": []}']),
+        ("access-contents", ["[]"]),
+        ("contents tables", []),
+    ],
+)
+def test_whoever_reads_one_that_is_garbled_says_that_it_is_damaged(garbled, command, more):
+    done = subprocess.run(
+        [*PROGRAM, *command.split(), str(garbled), *more], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr in (f"{garbled}: the database is damaged\n", f"{garbled}: it is damaged\n")
+
+
+def test_one_that_is_garbled_is_replaced_by_a_restore(garbled, tmp_path):
+    # As a server leaves it that is killed while it writes.
+    (tmp_path / "damaged.db-journal").write_bytes(sqlite.UNFINISHED[0][1] + bytes(504))
+    assert run("restore_sqlite", make(tmp_path / "source.db", [3]), garbled).returncode == 0
+    assert rows(garbled) == [3]
+
+
 def test_a_swap_can_be_put_back_more_than_once(tmp_path):
     live, copy, former = make(tmp_path / "live.db", [1]), make(tmp_path / "copy.db", [1, 2]), tmp_path / "former.db"
     assert run("swap", copy, live, former).returncode == 0

@@ -264,6 +264,9 @@ def main(action: str, path: str) -> None:
         told(action, path)
     except (OSError, RecursionError, sqlite3.Error) as error:
         sys.exit(f"{path}: {error}")
+    except UnicodeDecodeError:
+        # What SQLite says of it is no text.
+        sys.exit(f"{path}: it is damaged")
 
 
 def told(action: str, path: str) -> None:

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
 from collections.abc import Iterable
 from functools import partial
@@ -21,6 +20,7 @@ from typing import Any
 from mlflowctl import commands, trees
 from mlflowctl.databases import marks, own_tables, waits
 from mlflowctl.databases.sqlite import (
+    FAILURES,
     check_sqlite,
     copy_sqlite,
     count_sqlite,
@@ -31,6 +31,7 @@ from mlflowctl.databases.sqlite import (
     restore_sqlite,
     settle_sqlite,
     swap,
+    why,
 )
 from mlflowctl.databases.uris import reached
 from mlflowctl.errors import DatabaseError, Problem
@@ -279,5 +280,5 @@ def main(action: str, *words: str) -> None:
     """Do one of the ACTIONS, as whoever this is."""
     try:
         ACTIONS[action](*words)
-    except (OSError, sqlite3.Error, Problem) as error:
-        raise DatabaseError(f"{words[0]}: {error}") from None
+    except (*FAILURES, Problem) as error:
+        raise DatabaseError(f"{words[0]}: {why(error)}") from None

@@ -27,6 +27,8 @@ LOGGED_AT, LOGGED = 18, 2
 PATIENCE = 30
 # What SQLite says of one that is held; Python before 3.11 has no words for it.
 BUSY, LOCKED = 5, 6
+# What reading a file of SQLite ends with. Where that is damaged, what SQLite says of it may be no text.
+FAILURES = (OSError, sqlite3.Error, UnicodeDecodeError)
 # Seconds. The coarsest clock of a file system that holds databases ticks every two.
 SETTLED = 2
 
@@ -66,6 +68,11 @@ def settled(state: list[list[int]], now: int) -> bool:
     Something in a write-ahead log can also be read a moment after it is written.
     """
     return all(max(file[3:]) < now - SETTLED * 10**9 for file in state if file)
+
+
+def why(error: Exception) -> str:
+    """Return which of these failures it is, in words."""
+    return "the database is damaged" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def connect(file: str) -> sqlite3.Connection:
@@ -136,7 +143,7 @@ def restore_sqlite(source: str, target: str) -> None:
     copy_sqlite(source, f"{target}.restored")
     if os.path.exists(target):
         # Cut off after the next step, the former one still has to be whole.
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
             settle_sqlite(target)
     # What a former server left beside it would be taken for the new one's.
     for path in files(target)[1:]:

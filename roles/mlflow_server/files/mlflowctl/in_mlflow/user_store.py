@@ -81,7 +81,7 @@ def in_file(file: Path) -> str | None:
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'users'").fetchone():
                 return f"the user store {file} has no table of users"
             return None if connection.execute("SELECT 1 FROM users").fetchone() else f"the user store {file} is empty"
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise UnknownError(f"{file}: {error}") from None
 
 

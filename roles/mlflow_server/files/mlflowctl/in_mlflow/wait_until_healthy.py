@@ -47,8 +47,16 @@ def how_it_ended(unit: str) -> str:
     if code == os.CLD_EXITED:
         return f", with exit code {status}"
     if code in (os.CLD_KILLED, os.CLD_DUMPED):
-        return f", by signal {status} ({signal.Signals(status).name})"
+        return f", by signal {status} ({name_of(status)})"
     return "; how, systemd does not say"
+
+
+def name_of(number: int) -> str:
+    """What a signal is called; of those for real time Python names the first and the last."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
 def main() -> None:

@@ -21,4 +21,6 @@ def here() -> Places:
         at.staging,
         at.drills,
         at.looks,
+        at.figures,
+        at.drills_seen,
     )

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import pwd
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ class Places:
     staging: Path = Path("/var/lib/mlflow-backup")
     drills: Path = Path("/var/lib/private/mlflow-drill")
     looks: Path = Path("/var/tmp")  # noqa: S108 - where manifest.py lets an account look at a copy
+    figures: Path = Path("/var/lib/mlflow-monitoring")
+    # Which leads to the former, where systemd has made it.
+    drills_seen: Path = Path("/var/lib/mlflow-drill")
 
     def record(self, name: str) -> Path:
         """Return where it stands what was kept of a team that is gone."""
@@ -55,8 +59,27 @@ def data_dirs(name: str, places: Places) -> list[Path]:
     record = read(places.record(name))
     if record is not None:
         return [Path(path) for path in record["data"]]
-    team = read(places.config / name / "team.json") or {"storage_dirs": []}
-    return [*map(Path, team["storage_dirs"]), places.state / name]
+    team = read(places.config / name / "team.json")
+    if team is None:
+        return [] if is_emptied(places.state / name) else [places.state / name]
+    found = [*map(Path, team["storage_dirs"]), places.state / name]
+    # One with a disk of its own is emptied by itself, and stays.
+    artifacts = Path(team.get("artifacts") or places.state)
+    return [artifacts, *found] if artifacts not in (*found, places.state) and os.path.ismount(artifacts) else found
+
+
+def is_emptied(path: Path) -> bool:
+    """Say whether a directory of root's is there only since something is mounted at it, or in it, and that is empty."""
+    if not is_of_root(path):
+        return False
+    names = os.listdir(path)
+    return (bool(names) or os.path.ismount(path)) and all(is_emptied(path / name) for name in names)
+
+
+def is_of_root(path: Path) -> bool:
+    """Say whether it is a directory of root's, to which no link leads."""
+    facts = os.lstat(path) if os.path.lexists(path) else None
+    return facts is not None and stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
 
 
 def kept_by_restores(name: str, places: Places) -> list[Path]:
@@ -68,7 +91,7 @@ def kept_by_restores(name: str, places: Places) -> list[Path]:
 
 
 def left_by_backups(name: str, places: Places) -> list[Path]:
-    """Return what backups, drills and moves that were killed have left, secrets among it, and their list."""
+    """Return what backups, drills, restores and moves that were killed have left, secrets among it, and their list."""
     staging = Path((read(places.backups) or {}).get("staging_dir", places.staging))
     # Anybody can make one there; these are whose they are made for.
     mine = {pwd.getpwnam(account).pw_uid for account in ("root", "nobody", f"mlflow-{name}") if is_account(account)}
@@ -77,7 +100,19 @@ def left_by_backups(name: str, places: Places) -> list[Path]:
     lists += [places.cache / "noted" / f"{name}.{what}.json" for what in ("backup", "drill")]
     changes = [places.changes / f"{name}.{what}" for what in ("dumps", "run", "moving", "settings", "settings-part")]
     changes += places.changes.glob(f"{name}.*.declared")
-    return sorted({*changes, staging / name, places.staging / name, places.drills / name, *lists, *looks})
+    # What was fetched and not put in place; what was there before is kept.
+    fetched = [place / "new" for place in kept_by_restores(name, places) if is_of_root(place)]
+    drills = [places.drills / name, places.drills_seen / name]
+    return sorted({*changes, staging / name, places.staging / name, *drills, *fetched, *lists, *looks})
+
+
+def read_by_monitoring(name: str, remove: bool, places: Places) -> list[Path]:
+    """Return what was read of a team, people among it, which is not to be taken for another of its name's.
+
+    Its days are counted on where it comes back to its data.
+    """
+    kinds = ("databases", "walks", "days") if remove else ("databases", "walks")
+    return [places.figures / kind / f"{name}.json" for kind in kinds]
 
 
 def owner_of(path: Path) -> int | None:
@@ -100,7 +135,7 @@ def is_account(name: str) -> bool:
 def left(name: str, remove: bool, places: Places) -> list[str]:
     """Return what is to be done about a team, a line each."""
     found = [*unit_files(name, places), places.config / name, places.changes / name]
-    found += left_by_backups(name, places)
+    found += [*left_by_backups(name, places), *read_by_monitoring(name, remove, places)]
     lines = [f"remove {path}" for path in found if os.path.lexists(path)]
     for path in data_dirs(name, places):
         if os.path.lexists(path):

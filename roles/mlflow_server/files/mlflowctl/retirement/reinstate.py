@@ -88,7 +88,7 @@ def reinstate(name: str, places: Places) -> str:
     left = []
     for data in filter(os.path.lexists, own):
         try:
-            trees.change_owner(data, own, "0:0", f"{account}:{account}")
+            trees.give(data, own, account, record.get("of_root", {}).get(str(data), ()))
         except trees.LinkError as error:
             left.append(f"; {error}, and what that leads to is not its own")
     # Last: without it nobody would look again.

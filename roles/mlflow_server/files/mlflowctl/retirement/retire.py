@@ -9,6 +9,7 @@ then on nothing is needed any more of what is being removed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import grp
 import json
@@ -33,6 +34,7 @@ from mlflowctl.retirement.find import (
     left,
     left_by_backups,
     read,
+    read_by_monitoring,
     unit_files,
 )
 from mlflowctl.team import Team
@@ -87,16 +89,26 @@ def close(name: str, places: Places) -> None:
     for path in unit_files(name, places):
         if path.is_symlink():
             path.unlink()
-    for pattern in (f"mlflow*@{name}.socket", f"mlflow*@{name}.timer", f"mlflow*@{name}.*"):
+    # The last one is the server of a drill that was killed. A name without a pattern would have to be there.
+    for pattern in (f"mlflow*@{name}.socket", f"mlflow*@{name}.timer", f"mlflow*@{name}.*", f"mlflow-drill-{name}.s*"):
         run("systemctl", "stop", pattern)
     if is_account(f"mlflow-{name}"):
         processes.wait_until_nobody_runs(f"mlflow-{name}", name, harmless=())
+
+
+def refuse_mounts(name: str, places: Places) -> list[Path]:
+    """Return the team's own directories; raise where others have something mounted there, before anything stops."""
+    own = data_dirs(name, places)
+    for path in own:
+        trees.refuse_mounts(path, own)
+    return own
 
 
 def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> Record:
     """Write the archive, and what has to be known of the team once it is gone."""
     held = [database for database in team.databases if not database["file"]]
     patience.refuse_silent(team.places)
+    own = refuse_mounts(team.name, places)
     archive.prepare(directory)
     archive.check_space(team, directory, remove)
     # Waits for who is changing the team, and undoes what was cut off of that.
@@ -104,7 +116,7 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
         close(team.name, places)
         # What others acknowledge after the copy would be in no archive: from here on, none of them starts.
         change.take_databases()
-        path, artifacts_elsewhere = archive.write(team, directory, remove, data_dirs(team.name, places))
+        path, artifacts_elsewhere = archive.write(team, directory, remove, own)
         change.keep_databases()
     record = {
         "archive": str(path),
@@ -112,7 +124,8 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
         "artifacts": team.artifacts,
         "client_root": team.client_root,
         "files": [database["file"] for database in team.databases if database["file"]],
-        "data": list(map(str, data_dirs(team.name, places))),
+        "data": list(map(str, own)),
+        "of_root": of_root(own),
         "elsewhere": [f"{database['name']} ({uris.address(database['uri'])})" for database in held],
         "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
         "artifacts_elsewhere": artifacts_elsewhere,
@@ -121,11 +134,20 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
     return record
 
 
+def of_root(own: list[Path]) -> dict[str, list[str]]:
+    """Return what root has among the team's data, by directory: whoever gets them back does not get that."""
+    found = {}
+    for path in filter(os.path.lexists, own):
+        with contextlib.suppress(trees.LinkError):
+            found[str(path)] = trees.of_root(path, own)
+    return found
+
+
 def keep_nothing(team: Team, places: Places) -> Record:
     """End a replica: what the team has is elsewhere, and its leader, or who serves it on, keeps the secrets."""
+    data = list(map(str, refuse_mounts(team.name, places)))
     with transaction.Change(team, "the end of a replica"):
         close(team.name, places)
-    data = list(map(str, data_dirs(team.name, places)))
     record = {"replica": True, "with_artifacts": True, "artifacts": None, "files": [], "data": data, "elsewhere": []}
     write_record(team.name, record, places)
     return record
@@ -187,6 +209,8 @@ def retire(name: str, directory: Path, remove: bool, places: Places, leaves: boo
     commands.run(["systemctl", "reset-failed", f"mlflow*@{name}.*"])
     for path in (places.config / name, places.changes / name, *left_by_backups(name, places)):
         remove_files(path)
+    for path in read_by_monitoring(name, remove, places):
+        remove_files(path)
     lines += settle_data(name, record, remove or bool(record.get("replica")), places)
     remove_account(name)
     return [*lines, "it is gone from this host"]
@@ -203,7 +227,7 @@ def settle_data(name: str, record: Record, remove: bool, places: Places) -> list
     # One may be in the other.
     for path in sorted(found, key=lambda it: len(it.parts), reverse=True):
         lines.append(left_or(f"{path} is removed", trees.remove, path, own))
-    record["data"] = []
+    record.update(data=[], of_root={})
     # Whoever adds the team again needs its secrets for a database that is still there.
     if record["elsewhere"]:
         write_record(name, record, places)
