@@ -43,8 +43,7 @@ def unless_denied(check: Callable[[], bool]) -> Callable[[], bool]:
             return False
         name = getattr(asking.auth_of_mlflow(), PARAMETER)("name")
         if is_denied(name):
-            exceptions: Any = importlib.import_module("mlflow.exceptions")
-            raise exceptions.MlflowException.invalid_parameter_value(
+            raise asking.invalid(
                 "a group is denied what has this name, and would not be under another one; an admin may rename it"
             )
         return True

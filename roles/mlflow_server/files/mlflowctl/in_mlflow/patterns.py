@@ -1,0 +1,75 @@
+"""Has a grant be on what it is on: no model is called as all are, and the number of an experiment is one number.
+
+Grants on models and prompts stand with their name, those on all of them with `*`. Whoever makes a model, or gives one
+another name, has the grants on it there: up to MLflow 3.17 on all of them, when they call it `*`. And `01` is another
+name than `1` to grants and the same experiment to all else, so that nobody was denied it who wrote it so.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from mlflowctl.in_mlflow import asking, parts, prompt_marks, renames
+
+ALL, OWN_NAMES, OWN_NUMBERS = "*", "_reject_wildcard_model_name", "canonical_resource_id"
+NAMING = ("create_registered_model", "rename_registered_model")
+MATCHES, REQUIREMENTS = "matches", "mlflow.server.auth.requirements"
+NUMBERED = ("experiment", "scorer")
+NAMES_OPEN = "whoever calls a model * could do everything with all of them"
+NUMBERS_OPEN = "who is denied an experiment could name it in another way"
+
+
+def not_as_all(change: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what does the same, and gives nothing the name of all."""
+    signature = inspect.signature(change)
+
+    @functools.wraps(change)
+    def changed(self: Any, *values: Any, **named: Any) -> Any:
+        given = signature.bind(self, *values, **named).arguments
+        if given.get("new_name", given["name"]) == ALL:
+            raise asking.invalid("no model or prompt is called *: to grants, that is all of them")
+        return change(self, *values, **named)
+
+    return changed
+
+
+def plain(kind: str, name: Any) -> Any:
+    """Return what grants call a thing that a request may call otherwise."""
+    if kind not in NUMBERED or not isinstance(name, str):
+        return name
+    number, *rest = name.split("/", 1)
+    try:
+        return "/".join([str(int(number)), *rest])
+    except ValueError:
+        return name
+
+
+def of_one_number(matches: Callable[..., bool]) -> Callable[..., bool]:
+    """Return what says whether a grant is on a thing, whatever the number of its experiment looks like."""
+
+    @functools.wraps(matches)
+    def is_on(pattern: str, kind: str, name: Any) -> bool:
+        return matches(pattern, kind, plain(kind, name))
+
+    return is_on
+
+
+def close() -> None:
+    """Have MLflow keep to that, where it does not itself."""
+    auth = sys.modules.get(asking.AUTH)
+    if auth is None:
+        # What is served is none of MLflow's.
+        return
+    if not hasattr(auth, OWN_NAMES):
+        kind = parts.needed(prompt_marks.STORE, prompt_marks.KIND, NAMES_OPEN)
+        for name in NAMING:
+            setattr(kind, name, not_as_all(parts.needed(prompt_marks.STORE, f"{prompt_marks.KIND}.{name}", NAMES_OPEN)))
+    permissions: Any = importlib.import_module(renames.PERMISSIONS)
+    if hasattr(permissions, renames.DENY) and not hasattr(permissions, OWN_NUMBERS):
+        requirements: Any = importlib.import_module(REQUIREMENTS)
+        setattr(requirements, MATCHES, of_one_number(parts.needed(REQUIREMENTS, MATCHES, NUMBERS_OPEN)))
