@@ -8,7 +8,9 @@ import types
 import pytest
 from mlflowctl.in_mlflow import (
     asking,
+    one_reading,
     parts,
+    patterns,
     places,
     presigned,
     prompt_marks,
@@ -22,6 +24,12 @@ from mlflowctl.in_mlflow import (
 APIS = ("api", "ajax-api")
 BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
 NEEDED = [
+    (one_reading, one_reading.HANDLERS, "_get_request_message"),
+    (one_reading, one_reading.HANDLERS, "catch_mlflow_exception"),
+    (one_reading, "mlflow.server", "app.before_request_funcs"),
+    (patterns, prompt_marks.STORE, "SqlAlchemyStore"),
+    *((patterns, prompt_marks.STORE, f"SqlAlchemyStore.{name}") for name in patterns.NAMING),
+    (patterns, patterns.REQUIREMENTS, "matches"),
     (places, places.HANDLERS, "_get_proxied_run_artifact_destination_path"),
     (places, places.STORE, "SqlAlchemyStore"),
     (places, places.STORE, "SqlAlchemyStore.create_experiment"),
@@ -64,11 +72,18 @@ def mlflow(monkeypatch):
     names = {
         places.STORE: {"SqlAlchemyStore": kind, "_validate_trace_tag": something, "get_artifact_repository": something},
         prompt_marks.STORE: {
-            "SqlAlchemyStore": type("SqlAlchemyStore", (), dict.fromkeys(prompt_marks.CHANGES, something))
+            "SqlAlchemyStore": type(
+                "SqlAlchemyStore", (), dict.fromkeys((*prompt_marks.CHANGES, *patterns.NAMING), something)
+            )
         },
+        "flask": {},
+        "mlflow.server": {"app": types.SimpleNamespace(before_request_funcs={})},
+        patterns.REQUIREMENTS: {"matches": something},
         places.HANDLERS: {
             places.DESTINATION: something,
             "_get_trace_archive_repo": something,
+            one_reading.READ: something,
+            one_reading.ANSWER: something,
             **dict.fromkeys(presigned.KINDS, kind),
         },
         asking.AUTH: {
@@ -96,9 +111,7 @@ def mlflow(monkeypatch):
     return modules
 
 
-@pytest.mark.parametrize(
-    "closing", [places, presigned, prompt_marks, renames, trace_moves, trace_places, traces, unchecked]
-)
+@pytest.mark.parametrize("closing", list(dict.fromkeys(module for module, *_names in NEEDED)))
 def test_where_all_is_there_it_is_closed(mlflow, closing):
     closing.close()
 

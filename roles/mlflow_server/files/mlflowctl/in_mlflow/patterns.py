@@ -20,8 +20,8 @@ ALL, OWN_NAMES, OWN_NUMBERS = "*", "_reject_wildcard_model_name", "canonical_res
 NAMING = ("create_registered_model", "rename_registered_model")
 MATCHES, REQUIREMENTS = "matches", "mlflow.server.auth.requirements"
 NUMBERED = ("experiment", "scorer")
-NAMES_OPEN = "whoever calls a model * could do everything with all of them"
-NUMBERS_OPEN = "who is denied an experiment could name it in another way"
+NAMES_OPEN = "people could have all models by calling one *"
+NUMBERS_OPEN = "people could name what they are denied in another way"
 
 
 def not_as_all(change: Callable[..., Any]) -> Callable[..., Any]:
