@@ -188,6 +188,22 @@ def test_no_spelling_of_its_number_takes_a_denial_away(place: Place) -> None:
     assert answered() == [[403] * 4] * len(spelt)
 
 
+@pytest.mark.parametrize("api", APIS)
+def test_the_head_of_an_answer_tells_nothing(place: Place, api: str) -> None:
+    hers, empty = place.runs["ann"], "application/json"
+    for route, query in (
+        (api + "runs/get", {"run_id": hers}),
+        (api + "experiments/get", {"experiment_id": place.experiments["ann"]}),
+        (api + "registered-models/search", {}),
+        (api + "users/list", {}),
+        ("/get-artifact", {"run_uuid": hers, "path": "a.txt"}),
+        (f"/api/2.0/mlflow-artifacts/artifacts/{place.experiments['ann']}/{hers}/artifacts/a.txt", {}),
+    ):
+        for body in (b"", json.dumps(query).encode()):
+            assert place.answered("HEAD", route, body, empty, **query) == 403, route
+    assert place.answered("HEAD", "/health", b"", empty) == 200
+
+
 def test_nothing_is_called_as_all_are(place: Place) -> None:
     hers, mine = place.model(ANN), place.model(EVE)
     mark = [{"key": "mlflow.prompt.is_prompt", "value": "true"}]

@@ -26,6 +26,7 @@ BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
 NEEDED = [
     (one_reading, one_reading.HANDLERS, "_get_request_message"),
     (one_reading, one_reading.HANDLERS, "catch_mlflow_exception"),
+    (one_reading, asking.AUTH, one_reading.IS_OPEN),
     (one_reading, "mlflow.server", "app.before_request_funcs"),
     (patterns, prompt_marks.STORE, "SqlAlchemyStore"),
     *((patterns, prompt_marks.STORE, f"SqlAlchemyStore.{name}") for name in patterns.NAMING),
@@ -77,6 +78,7 @@ def mlflow(monkeypatch):
             )
         },
         "flask": {},
+        one_reading.SETTINGS: {},
         "mlflow.server": {"app": types.SimpleNamespace(before_request_funcs={})},
         patterns.REQUIREMENTS: {"matches": something},
         places.HANDLERS: {
@@ -88,6 +90,7 @@ def mlflow(monkeypatch):
         },
         asking.AUTH: {
             places.MAY: something,
+            one_reading.IS_OPEN: something,
             unchecked.CHECKS: {(f"/{api}/2.0/mlflow/registered-models/rename", "POST"): something for api in APIS},
             renames.PARAMETER: something,
             "store": types.SimpleNamespace(list_roles=something, _is_synthetic_role_name=something),

@@ -4,7 +4,9 @@ Who may do what is looked up by what stands in a request as it is, and done by w
 written in two ways (`run_id`, `runId`), a run has two (`run_id`, `run_uuid`), of which now the one and now the other
 counts, and a body that is not said to be JSON is passed over where it is asked, and read where something is deleted. So
 who named a thing of their own in the one way, and somebody else's in the other, changed or deleted that: with MLflow up
-to 3.17, all runs and models of a team. From 3.18 on it reads most of this alike itself.
+to 3.17, all runs and models of a team. From 3.18 on it reads most of this alike itself. Up to 3.15, it asks for no
+grants where only the head of an answer is wanted, which tells how long it is: who searches by what a thing says learns
+it letter by letter.
 
 What MLflow's clients write is the same in either.
 """
@@ -24,6 +26,9 @@ HANDLERS, READ, OWN = "mlflow.server.handlers", "_get_request_message", "_reject
 ANSWER = "catch_mlflow_exception"
 # Those with a body that is read as JSON; artifacts come by PUT.
 WITH_BODY = ("POST", "PATCH", "DELETE")
+# Where nobody is asked, nothing is answered, by this and from then on.
+SETTINGS, FAILS_CLOSED = "mlflow.environment_variables", "MLFLOW_BASIC_AUTH_FAIL_CLOSED"
+IS_OPEN = "is_unprotected_route"
 # All that a run is called in a request.
 RUN = ("run_id", "runId", "run_uuid", "runUuid")
 OPEN = "people could change what they may not, by naming it in another way"
@@ -72,6 +77,12 @@ def refuse_two(request: Any) -> None:
         raise asking.invalid("a request names one run: run_id and run_uuid are to be the same")
 
 
+def refuse_heads(is_open: Callable[[str], bool], request: Any) -> None:
+    """Refuse to say how long an answer would be, but to a look at whether the server is there."""
+    if request.method == "HEAD" and request.path != "/" and not is_open(request.path):
+        raise asking.denied("this server tells nobody the head of an answer alone")
+
+
 def reads_once(read: Callable[..., Any]) -> Callable[..., Any]:
     """Return what reads the body of a request, and none that has a field twice."""
     flask: Any = importlib.import_module("flask")
@@ -97,5 +108,8 @@ def close() -> None:
     if not hasattr(handlers, OWN):
         setattr(handlers, READ, reads_once(read))
     # After MLflow has asked who it is and what they may.
-    before = parts.needed("mlflow.server", "app.before_request_funcs", OPEN)
-    before.setdefault(None, []).append(answer(lambda: refuse_two(flask.request)))
+    before = parts.needed("mlflow.server", "app.before_request_funcs", OPEN).setdefault(None, [])
+    before.append(answer(lambda: refuse_two(flask.request)))
+    if not hasattr(importlib.import_module(SETTINGS), FAILS_CLOSED):
+        is_open = parts.needed(asking.AUTH, IS_OPEN, OPEN)
+        before.append(answer(lambda: refuse_heads(is_open, flask.request)))
