@@ -113,7 +113,6 @@ def test_mlflows_clients_call_it_by_both(place: Place) -> None:
 def test_an_artifact_is_of_one_run(place: Place) -> None:
     mine, hers, upload = place.runs["eve"], place.runs["ann"], "/ajax-api/2.0/mlflow/upload-artifact"
     for query in ({"run_id": mine, "run_uuid": hers}, {"run_uuid": mine, "run_id": hers}):
-        path = "/ajax-api/2.0/mlflow/upload-artifact"
         place.answered("POST", upload, b"evil", "text/plain", **query, path="evil.txt")
         for route in ("/get-artifact", V2 + "artifacts/list"):
             assert place.answered("GET", route, b"", "text/plain", **query, path="evil.txt") >= 400

@@ -13,7 +13,6 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from mlflowctl.in_mlflow import asking, parts
 
