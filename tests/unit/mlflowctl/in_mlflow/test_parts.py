@@ -8,6 +8,7 @@ import types
 import pytest
 from mlflowctl.in_mlflow import (
     asking,
+    gateway_traces,
     one_reading,
     parts,
     patterns,
@@ -25,6 +26,8 @@ from mlflowctl.in_mlflow import (
 APIS = ("api", "ajax-api")
 BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
 NEEDED = [
+    (gateway_traces, asking.AUTH, "_get_experiment_permission"),
+    (gateway_traces, places.STORE, "SqlAlchemyStore"),
     (one_reading, one_reading.HANDLERS, "_get_request_message"),
     (one_reading, one_reading.HANDLERS, "catch_mlflow_exception"),
     (one_reading, asking.AUTH, one_reading.IS_OPEN),
