@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import secrets
+import sqlite3
 import typing as t
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import as_unit
 import mlflow_person
@@ -47,6 +50,7 @@ class Place(t.NamedTuple):
     experiments: dict[str, str]
     runs: dict[str, str]
     traces: dict[str, str]
+    home: Path
 
     def model(self, who: tuple[str, str]) -> str:
         """Return the name of a new model of somebody's, with a version."""
@@ -75,7 +79,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     home.mkdir(mode=0o700)
     with as_unit.serving(venv, home, ADMIN) as uri, mlflow_person.working(venv, uri, home) as person:
         numbers = [int(part) for part in servers.version_of(venv).split(".")]
-        found = Place(reader_for(uri, ADMIN, (numbers[0], numbers[1])), person, {}, {}, {})
+        found = Place(reader_for(uri, ADMIN, (numbers[0], numbers[1])), person, {}, {}, {}, home)
         for who in (ANN, EVE):
             found.reader.create_user(*who)
             number = found.reader.ask("POST", V2 + "experiments/create", who, name=who[0])["experiment_id"]
@@ -213,3 +217,17 @@ def test_nothing_is_called_as_all_are(place: Place) -> None:
     assert place.reader.status("GET", V2 + "registered-models/get", EVE, name=hers) == 403
     assert place.reader.status("DELETE", V2 + "registered-models/delete", EVE, name=hers) == 403
     assert place.reader.status("POST", V2 + "registered-models/rename", EVE, name=mine, new_name=f"{mine}*") == 200
+
+
+def test_what_is_called_so_since_before_is_an_admins(place: Place) -> None:
+    if place.reader.version >= (3, 18):
+        pytest.skip("from 3.18 on, it is MLflow's")
+    zoe, mine = (secrets.token_hex(8), "a word of zoe's"), secrets.token_hex(8)
+    place.reader.create_user(*zoe)
+    place.reader.grant(zoe[0], "registered_model", "*", "MANAGE")
+    place.reader.ask("POST", V2 + "registered-models/create", zoe, name=mine)
+    with contextlib.closing(sqlite3.connect(place.home / "mlflow.db", timeout=60)) as database, database:
+        database.execute("UPDATE registered_models SET name = '*' WHERE name = ?", (mine,))
+    assert place.reader.status("POST", V2 + "registered-models/rename", zoe, name="*", new_name="evil") == 403
+    assert place.reader.status("DELETE", V2 + "registered-models/delete", zoe, name="*") == 403
+    assert place.reader.status("POST", V2 + "registered-models/rename", name="*", new_name=f"{mine} for all") == 200

@@ -33,7 +33,7 @@ NEEDED = [
     (one_reading, asking.AUTH, one_reading.IS_OPEN),
     (one_reading, "mlflow.server", "app.before_request_funcs"),
     (patterns, prompt_marks.STORE, "SqlAlchemyStore"),
-    *((patterns, prompt_marks.STORE, f"SqlAlchemyStore.{name}") for name in patterns.NAMING),
+    *((patterns, prompt_marks.STORE, f"SqlAlchemyStore.{name}") for name in {*patterns.NAMING, *patterns.ENDING}),
     (patterns, patterns.REQUIREMENTS, "matches"),
     (places, places.HANDLERS, "_get_proxied_run_artifact_destination_path"),
     (places, places.STORE, "SqlAlchemyStore"),
@@ -80,7 +80,9 @@ def mlflow(monkeypatch):
         places.STORE: {"SqlAlchemyStore": kind, "_validate_trace_tag": something, "get_artifact_repository": something},
         prompt_marks.STORE: {
             "SqlAlchemyStore": type(
-                "SqlAlchemyStore", (), dict.fromkeys((*prompt_marks.CHANGES, *patterns.NAMING), something)
+                "SqlAlchemyStore",
+                (),
+                dict.fromkeys((*prompt_marks.CHANGES, *patterns.NAMING, *patterns.ENDING), something),
             )
         },
         "flask": {},
