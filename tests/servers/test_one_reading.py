@@ -226,7 +226,8 @@ def test_what_is_called_so_since_before_is_an_admins(place: Place) -> None:
     place.reader.create_user(*zoe)
     place.reader.grant(zoe[0], "registered_model", "*", "MANAGE")
     place.reader.ask("POST", V2 + "registered-models/create", zoe, name=mine)
-    with contextlib.closing(sqlite3.connect(place.home / "mlflow.db", timeout=60)) as database, database:
+    database = sqlite3.connect(place.home / "mlflow.db", timeout=60)
+    with contextlib.closing(database), database:
         database.execute("UPDATE registered_models SET name = '*' WHERE name = ?", (mine,))
     assert place.reader.status("POST", V2 + "registered-models/rename", zoe, name="*", new_name="evil") == 403
     assert place.reader.status("DELETE", V2 + "registered-models/delete", zoe, name="*") == 403
