@@ -62,3 +62,17 @@ def test_the_admin_may_where_mlflow_lets_them(reader: Reader) -> None:
     grant(reader, "registered_model", "theirs", "DENY")
     # From 3.18 on it lets nobody, until the denial is taken away.
     assert reader.status("POST", V2 + RENAME, name="theirs", new_name="ours") in (200, 400)
+
+
+@pytest.mark.parametrize("kind", ["registered_model", "prompt"])
+def test_what_a_user_is_denied_has_the_name_that_it_had(reader: Reader, kind: str) -> None:
+    name, taken = f"a {kind} of eve's", f"a {kind} that is yet to come"
+    tags = [{"key": "mlflow.prompt.is_prompt", "value": "true"}] if kind == "prompt" else []
+    reader.ask("POST", V2 + "registered-models/create", EVE, name=name, tags=tags)
+    reader.grant(ANN[0], kind, name, "DENY")
+    reader.grant(EVE[0], kind, taken, "READ")
+    assert reader.status("POST", V2 + RENAME, EVE, name=name, new_name=taken) == 400
+    for called, status in ((name, 403), (taken, 404)):
+        assert reader.status("GET", V2 + "registered-models/get", ANN, name=called) == status
+    assert reader.status("POST", V2 + RENAME, EVE, name=name, new_name=f"{taken} on") == 200
+    assert reader.status("GET", V2 + "registered-models/get", ANN, name=f"{taken} on") == 403

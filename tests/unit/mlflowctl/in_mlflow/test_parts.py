@@ -8,11 +8,15 @@ import types
 import pytest
 from mlflowctl.in_mlflow import (
     asking,
+    gateway_traces,
+    one_reading,
     parts,
+    patterns,
     places,
     presigned,
     prompt_marks,
     renames,
+    scorer_grants,
     trace_moves,
     trace_places,
     traces,
@@ -22,6 +26,15 @@ from mlflowctl.in_mlflow import (
 APIS = ("api", "ajax-api")
 BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
 NEEDED = [
+    (gateway_traces, asking.AUTH, "_get_experiment_permission"),
+    (gateway_traces, places.STORE, "SqlAlchemyStore"),
+    (one_reading, one_reading.HANDLERS, "_get_request_message"),
+    (one_reading, one_reading.HANDLERS, "catch_mlflow_exception"),
+    (one_reading, asking.AUTH, one_reading.IS_OPEN),
+    (one_reading, "mlflow.server", "app.before_request_funcs"),
+    (patterns, prompt_marks.STORE, "SqlAlchemyStore"),
+    *((patterns, prompt_marks.STORE, f"SqlAlchemyStore.{name}") for name in {*patterns.NAMING, *patterns.ENDING}),
+    (patterns, patterns.REQUIREMENTS, "matches"),
     (places, places.HANDLERS, "_get_proxied_run_artifact_destination_path"),
     (places, places.STORE, "SqlAlchemyStore"),
     (places, places.STORE, "SqlAlchemyStore.create_experiment"),
@@ -32,6 +45,8 @@ NEEDED = [
     (renames, asking.AUTH, "BEFORE_REQUEST_VALIDATORS"),
     (renames, asking.AUTH, "_get_request_param"),
     (renames, asking.AUTH, "store.list_roles"),
+    (scorer_grants, asking.AUTH, scorer_grants.HANDLERS),
+    *((scorer_grants, asking.AUTH, name) for name in (scorer_grants.GIVES, scorer_grants.TAKES)),
     (trace_moves, trace_places.MODELS, "SqlTraceInfo"),
     (trace_moves, trace_places.MODELS, "SqlAssessments"),
     (trace_moves, traces.STORE, "SqlAlchemyStore"),
@@ -64,15 +79,27 @@ def mlflow(monkeypatch):
     names = {
         places.STORE: {"SqlAlchemyStore": kind, "_validate_trace_tag": something, "get_artifact_repository": something},
         prompt_marks.STORE: {
-            "SqlAlchemyStore": type("SqlAlchemyStore", (), dict.fromkeys(prompt_marks.CHANGES, something))
+            "SqlAlchemyStore": type(
+                "SqlAlchemyStore",
+                (),
+                dict.fromkeys((*prompt_marks.CHANGES, *patterns.NAMING, *patterns.ENDING), something),
+            )
         },
+        "flask": {},
+        one_reading.SETTINGS: {},
+        "mlflow.server": {"app": types.SimpleNamespace(before_request_funcs={})},
+        patterns.REQUIREMENTS: {"matches": something},
         places.HANDLERS: {
             places.DESTINATION: something,
             "_get_trace_archive_repo": something,
+            one_reading.READ: something,
+            one_reading.ANSWER: something,
             **dict.fromkeys(presigned.KINDS, kind),
         },
         asking.AUTH: {
             places.MAY: something,
+            **dict.fromkeys((one_reading.IS_OPEN, scorer_grants.GIVES, scorer_grants.TAKES), something),
+            scorer_grants.HANDLERS: {},
             unchecked.CHECKS: {(f"/{api}/2.0/mlflow/registered-models/rename", "POST"): something for api in APIS},
             renames.PARAMETER: something,
             "store": types.SimpleNamespace(list_roles=something, _is_synthetic_role_name=something),
@@ -96,9 +123,7 @@ def mlflow(monkeypatch):
     return modules
 
 
-@pytest.mark.parametrize(
-    "closing", [places, presigned, prompt_marks, renames, trace_moves, trace_places, traces, unchecked]
-)
+@pytest.mark.parametrize("closing", list(dict.fromkeys(module for module, *_names in NEEDED)))
 def test_where_all_is_there_it_is_closed(mlflow, closing):
     closing.close()
 

@@ -60,3 +60,10 @@ def denied(message: str) -> Exception:
     codes: Any = importlib.import_module("mlflow.protos.databricks_pb2")
     error: Exception = exceptions.MlflowException(message, error_code=codes.PERMISSION_DENIED)
     return error
+
+
+def invalid(message: str) -> Exception:
+    """Return what MLflow answers 400 for, and says so."""
+    exceptions: Any = importlib.import_module("mlflow.exceptions")
+    error: Exception = exceptions.MlflowException.invalid_parameter_value(message)
+    return error

@@ -87,6 +87,13 @@ def experiments_at(place: str) -> list[str]:
     return sorted({str(int(it)) for it in below(place) if it and it.isdecimal()})
 
 
+def may_edit(number: str, who: str | None) -> bool:
+    """Say whether somebody may edit an experiment."""
+    return who is not None and bool(
+        creators.is_admin(who) or getattr(asking.auth_of_mlflow(), MAY)(number, who).can_update
+    )
+
+
 def look_where(create: Callable[..., Any]) -> Callable[..., Any]:
     """Return what makes an experiment, not within one that who asks may not edit."""
 
@@ -95,9 +102,8 @@ def look_where(create: Callable[..., Any]) -> Callable[..., Any]:
         request = asking.asking.get()
         if artifact_location and request is not None:
             refuse_two_routes(artifact_location)
-            auth, who = asking.auth_of_mlflow(), request.user
             for number in experiments_at(artifact_location):
-                if who is None or not (creators.is_admin(who) or getattr(auth, MAY)(number, who).can_update):
+                if not may_edit(number, request.user):
                     refuse(number)
         return create(self, name, artifact_location, *others, **options)
 
@@ -118,10 +124,7 @@ def of_one_route(destination: Callable[..., Any]) -> Callable[..., Any]:
 def refuse_two_routes(place: str) -> None:
     """Say that nothing is there: MLflow takes what is between them, which may be all that the server has."""
     if urlsplit(place).path.count(ROUTE) > 1:
-        exceptions: Any = importlib.import_module("mlflow.exceptions")
-        raise exceptions.MlflowException.invalid_parameter_value(
-            f"the place of these artifacts has {ROUTE} in it twice, and could be that of others"
-        )
+        raise asking.invalid(f"the place of these artifacts has {ROUTE} in it twice, and could be that of others")
 
 
 def refuse(number: str) -> None:

@@ -1,7 +1,8 @@
-"""Has nobody rename a model or prompt that a group is denied.
+"""Has nobody rename a model or prompt that a group is denied, or give one a name that users have grants on already.
 
 MLflow 3.17, the first that denies groups anything, leaves the grants of groups with the former name, so that whoever
-may edit it would let all of them in.
+may edit it would let all of them in. Those of users go with the name, and all stay where one of them has any on the new
+one already: then, who was denied it is so no longer.
 
 MLflow from 3.18 on refuses it itself. Admins are not asked: they may take a denial away.
 """
@@ -12,7 +13,6 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from mlflowctl.in_mlflow import asking, parts
 
@@ -34,6 +34,17 @@ def is_denied(name: str) -> bool:
     )
 
 
+def is_granted(name: str) -> bool:
+    """Say whether a user has anything on what is called so, as on what is not there yet."""
+    auth = asking.auth_of_mlflow()
+    return any(
+        row.resource_pattern == name and row.resource_type in KINDS
+        for role in auth.store.list_roles()
+        if auth.store._is_synthetic_role_name(role.name)
+        for row in role.permissions
+    )
+
+
 def unless_denied(check: Callable[[], bool]) -> Callable[[], bool]:
     """Return what asks the same, and for that."""
 
@@ -41,12 +52,13 @@ def unless_denied(check: Callable[[], bool]) -> Callable[[], bool]:
     def may() -> bool:
         if not check():
             return False
-        name = getattr(asking.auth_of_mlflow(), PARAMETER)("name")
+        name, new = (getattr(asking.auth_of_mlflow(), PARAMETER)(word) for word in ("name", "new_name"))
         if is_denied(name):
-            exceptions: Any = importlib.import_module("mlflow.exceptions")
-            raise exceptions.MlflowException.invalid_parameter_value(
+            raise asking.invalid(
                 "a group is denied what has this name, and would not be under another one; an admin may rename it"
             )
+        if new != name and is_granted(new):
+            raise asking.invalid("somebody has grants on this name already; an admin may take them away, or rename it")
         return True
 
     return may

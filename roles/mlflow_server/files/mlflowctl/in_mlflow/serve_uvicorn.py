@@ -15,9 +15,11 @@ What a lean environment leaves out, and a request asks for, is named in the jour
 Who may make what has a name of its own is in creators.py, how no job is begun in jobs.py, who gets an address in the
 store in presigned.py, what nobody names as a place in places.py and traces.py, or has named in trace_places.py, how
 a trace stays where it is in trace_moves.py, and which paths nobody reads in plain.py. On which routes MLflow is made to
-ask for grants is in unchecked.py, what nobody renames in renames.py, and of what nobody makes a prompt in
-prompt_marks.py. What strangers make it say is little (lines.py), and who cannot be looked up is no stranger (away.py)
-and waits a while (outage.py, waiting.py).
+ask for grants is in unchecked.py, what nobody renames in renames.py, what nobody calls a thing in patterns.py, what
+nobody names in two ways in one_reading.py, where no endpoint leaves its traces in gateway_traces.py, how nobody gets or
+loses grants on a scorer in scorer_grants.py, and of what nobody makes a prompt in prompt_marks.py. What strangers make
+it say is little (lines.py), and who cannot be looked up is no stranger (away.py) and waits a while (outage.py,
+waiting.py).
 """
 
 from __future__ import annotations
@@ -40,16 +42,20 @@ from mlflowctl.in_mlflow import (
     audit,
     away,
     creators,
+    gateway_traces,
     jobs,
     lines,
     logins,
+    one_reading,
     outage,
+    patterns,
     places,
     plain,
     presigned,
     prompt_marks,
     renames,
     room,
+    scorer_grants,
     trace_moves,
     trace_places,
     traces,
@@ -247,6 +253,10 @@ def watch_the_application() -> None:
         unchecked.close()
         renames.close()
         prompt_marks.close()
+        patterns.close()
+        one_reading.close()
+        scorer_grants.close()
+        gateway_traces.close()
         presigned.close()
         inner = plain.Plain(jobs.around(waiting.around(room.around(away.around(self.loaded_app)))))
         watched = audit.around(creators.around(inner))

@@ -46,9 +46,7 @@ def refuse_moves(store: Any, what: Moved, names: set[str], own: Any) -> None:
         found = session.query(name, within).filter(name.in_(sorted(names))).all()
     for known, its in sorted(found):
         if str(its) != str(own):
-            exceptions: Any = importlib.import_module("mlflow.exceptions")
-            message = f"{what.called} '{known}' stays where it is, in another {what.of}"
-            raise exceptions.MlflowException.invalid_parameter_value(message)
+            raise asking.invalid(f"{what.called} '{known}' stays where it is, in another {what.of}")
 
 
 def begins(begin: Callable[..., Any]) -> Callable[..., Any]:

@@ -67,7 +67,6 @@ def close() -> None:
     if asking.AUTH not in sys.modules:
         # What is served is none of MLflow's.
         return
-    exceptions: Any = importlib.import_module("mlflow.exceptions")
     kind = parts.needed(STORE, KIND, OPEN)
     is_valid = parts.needed(STORE, TAG_IS_VALID, OPEN)
     own_place, begin = (parts.needed(STORE, f"{KIND}.{name}", OPEN) for name in (OWN_PLACE, BEGIN))
@@ -75,13 +74,13 @@ def close() -> None:
     @functools.wraps(is_valid)
     def is_no_place(key: Any, value: Any, *others: Any, **options: Any) -> Any:
         if key in PLACES:
-            raise exceptions.MlflowException.invalid_parameter_value(f"the tag {key} is not set by people")
+            raise asking.invalid(f"the tag {key} is not set by people")
         return is_valid(key, value, *others, **options)
 
     @functools.wraps(own_place)
     def within(self: Any, experiment: Any, trace_id: str, *others: Any, **options: Any) -> Any:
         if not TRACE.fullmatch(trace_id):
-            raise exceptions.MlflowException.invalid_parameter_value("the name of a trace may be a path")
+            raise asking.invalid("the name of a trace may be a path")
         return own_place(self, experiment, trace_id, *others, **options)
 
     @functools.wraps(begin)

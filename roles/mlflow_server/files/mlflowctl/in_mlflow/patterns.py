@@ -1,0 +1,92 @@
+"""Has a grant be on what it is on: no model is called as all are, and the number of an experiment is one number.
+
+Grants on models and prompts stand with their name, those on all of them with `*`. Whoever makes a model, or gives one
+another name, has the grants on it there: up to MLflow 3.17 on all of them, when they call it `*`. With the name of one
+that is called so since before, or with it, goes all that users have and are denied on `*`. And `01` is another name
+than `1` to grants and the same experiment to all else, so that nobody was denied it who wrote it so.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from mlflowctl.in_mlflow import asking, creators, parts, prompt_marks, renames
+
+ALL, OWN_NAMES, OWN_NUMBERS = "*", "_reject_wildcard_model_name", "canonical_resource_id"
+NAMING = ("create_registered_model", "rename_registered_model")
+ENDING = ("rename_registered_model", "delete_registered_model")
+MATCHES, REQUIREMENTS = "matches", "mlflow.server.auth.requirements"
+NUMBERED = ("experiment", "scorer")
+NAMES_OPEN = "people could have all models by calling one *"
+NUMBERS_OPEN = "people could name what they are denied in another way"
+
+
+def not_as_all(change: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what does the same, and gives nothing the name of all."""
+    signature = inspect.signature(change)
+
+    @functools.wraps(change)
+    def changed(self: Any, *values: Any, **named: Any) -> Any:
+        given = signature.bind(self, *values, **named).arguments
+        if given.get("new_name", given["name"]) == ALL:
+            raise asking.invalid("no model or prompt is called *: to grants, that is all of them")
+        return change(self, *values, **named)
+
+    return changed
+
+
+def not_of_all(change: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what does the same, and by admins alone with what is called as all are."""
+    signature = inspect.signature(change)
+
+    @functools.wraps(change)
+    def changed(self: Any, *values: Any, **named: Any) -> Any:
+        request, given = asking.asking.get(), signature.bind(self, *values, **named).arguments
+        if given["name"] == ALL and request is not None and not (request.user and creators.is_admin(request.user)):
+            raise asking.denied("what is called * stays: what users have and are denied on all would go with it")
+        return change(self, *values, **named)
+
+    return changed
+
+
+def plain(kind: str, name: Any) -> Any:
+    """Return what grants call a thing that a request may call otherwise."""
+    if kind not in NUMBERED or not isinstance(name, str):
+        return name
+    number, *rest = name.split("/", 1)
+    try:
+        return "/".join([str(int(number)), *rest])
+    except ValueError:
+        return name
+
+
+def of_one_number(matches: Callable[..., bool]) -> Callable[..., bool]:
+    """Return what says whether a grant is on a thing, whatever the number of its experiment looks like."""
+
+    @functools.wraps(matches)
+    def is_on(pattern: str, kind: str, name: Any) -> bool:
+        return matches(pattern, kind, plain(kind, name))
+
+    return is_on
+
+
+def close() -> None:
+    """Have MLflow keep to that, where it does not itself."""
+    auth = sys.modules.get(asking.AUTH)
+    if auth is None:
+        # What is served is none of MLflow's.
+        return
+    if not hasattr(auth, OWN_NAMES):
+        kind = parts.needed(prompt_marks.STORE, prompt_marks.KIND, NAMES_OPEN)
+        for names, kept in ((NAMING, not_as_all), (ENDING, not_of_all)):
+            for name in names:
+                setattr(kind, name, kept(parts.needed(prompt_marks.STORE, f"{prompt_marks.KIND}.{name}", NAMES_OPEN)))
+    permissions: Any = importlib.import_module(renames.PERMISSIONS)
+    if hasattr(permissions, renames.DENY) and not hasattr(permissions, OWN_NUMBERS):
+        requirements: Any = importlib.import_module(REQUIREMENTS)
+        setattr(requirements, MATCHES, of_one_number(parts.needed(REQUIREMENTS, MATCHES, NUMBERS_OPEN)))

@@ -1,0 +1,76 @@
+"""Nobody gets a grant on somebody else's scorer for a version, or takes those of others by deleting one."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+
+import as_unit
+import project
+import pytest
+import servers
+from mlflow_reader import V2, V3, Reader, reader_for
+
+ADMIN, ANN, EVE = "the admin's own word", ("ann", "a word of ann's"), ("eve", "a word of eve's")
+SCORERS = V3 + "scorers/"
+
+
+@pytest.fixture(scope="module", params=[*project.between_mlflows(), project.MLFLOW.name, *project.next_mlflows()])
+def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    home, venv = tmp_path_factory.mktemp("scorers") / "home", project.BUILD / request.param
+    home.mkdir(mode=0o700)
+    with as_unit.serving(venv, home, ADMIN) as uri:
+        numbers = [int(part) for part in servers.version_of(venv).split(".")]
+        reader = reader_for(uri, ADMIN, (numbers[0], numbers[1]))
+        for who in (ANN, EVE):
+            reader.create_user(*who)
+        yield reader
+
+
+@pytest.fixture
+def judge(reader: Reader) -> dict[str, str]:
+    """A scorer of ann's in an experiment that eve may edit."""
+    number = reader.ask("POST", V2 + "experiments/create", ANN, name=secrets.token_hex(8))["experiment_id"]
+    reader.grant(EVE[0], "experiment", number, "EDIT")
+    named = {"experiment_id": number, "name": "judge"}
+    reader.ask("POST", SCORERS + "register", ANN, **named, serialized_scorer=json.dumps({"name": "ann's"}))
+    return named
+
+
+def may(reader: Reader, who: tuple[str, str], judge: dict[str, str]) -> bool:
+    """Say whether somebody reads the first version."""
+    return reader.status("GET", SCORERS + "get", who, **judge, version=1) == 200
+
+
+def test_a_version_is_no_grant_on_the_scorer(reader: Reader, judge: dict[str, str]) -> None:
+    more = {**judge, "serialized_scorer": json.dumps({"name": "eve's"})}
+    assert (may(reader, ANN, judge), may(reader, EVE, judge)) == (True, False)
+    assert reader.ask("POST", SCORERS + "register", EVE, **more)["version"] == 2
+    assert not may(reader, EVE, judge)
+    assert reader.status("DELETE", SCORERS + "delete", EVE, **judge, version=1) == 403
+    # Nor is it more than the grant that there is; who makes one has all on it, as ever.
+    reader.grant(EVE[0], "scorer", f"{judge['experiment_id']}/judge", "READ")
+    assert reader.ask("POST", SCORERS + "register", EVE, **more)["version"] == 3
+    assert may(reader, EVE, judge)
+    assert reader.status("DELETE", SCORERS + "delete", EVE, **judge) == 403
+    assert reader.ask("POST", SCORERS + "register", EVE, **{**more, "name": "hers"})["version"] == 1
+    assert reader.status("DELETE", SCORERS + "delete", EVE, **{**judge, "name": "hers"}) == 200
+
+
+def test_grants_go_with_the_scorer_alone(reader: Reader, judge: dict[str, str]) -> None:
+    bob, zoe = ((secrets.token_hex(8), "a word of theirs") for _each in range(2))
+    on, denies = f"{judge['experiment_id']}/judge", reader.version >= (3, 17)
+    for who in (bob, zoe):
+        reader.create_user(*who)
+        reader.grant(who[0], "experiment", judge["experiment_id"], "READ")
+    reader.grant(bob[0], "scorer", on, "READ")
+    if denies:
+        reader.grant(zoe[0], "scorer", "*", "READ")
+        reader.grant(zoe[0], "scorer", on, "DENY")
+    reader.ask("POST", SCORERS + "register", ANN, **judge, serialized_scorer=json.dumps({"name": "ann's"}))
+    assert reader.status("DELETE", SCORERS + "delete", ANN, **judge, version=2) == 200
+    assert [may(reader, who, judge) for who in (ANN, bob, zoe)] == [True, True, False]
+    assert reader.status("DELETE", SCORERS + "delete", ANN, **judge) == 200
+    reader.ask("POST", SCORERS + "register", EVE, **judge, serialized_scorer=json.dumps({"name": "eve's"}))
+    assert [may(reader, who, judge) for who in (EVE, ANN, bob)] == [True, False, False]
