@@ -33,7 +33,10 @@ NEEDED = [
     (one_reading, asking.AUTH, one_reading.IS_OPEN),
     (one_reading, "mlflow.server", "app.before_request_funcs"),
     (patterns, prompt_marks.STORE, "SqlAlchemyStore"),
-    *((patterns, prompt_marks.STORE, f"SqlAlchemyStore.{name}") for name in {*patterns.NAMING, *patterns.ENDING}),
+    *(
+        (patterns, prompt_marks.STORE, f"SqlAlchemyStore.{name}")
+        for name in dict.fromkeys(patterns.NAMING + patterns.ENDING)
+    ),
     (patterns, patterns.REQUIREMENTS, "matches"),
     (places, places.HANDLERS, "_get_proxied_run_artifact_destination_path"),
     (places, places.STORE, "SqlAlchemyStore"),
