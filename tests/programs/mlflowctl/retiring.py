@@ -109,7 +109,7 @@ class Host:
 def main(home, cut_after, program, *arguments):
     """Run the program on the host in that directory, and end at once after so many changes."""
     host, left = Path(home), int(cut_after)
-    patience.DISK_SECONDS = 2
+    patience.DISK_SECONDS = find.DISK_SECONDS = 2
     places = find.Places(
         host / "etc" / "mlflow",
         (host / "units",),

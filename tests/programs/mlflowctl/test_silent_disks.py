@@ -96,6 +96,21 @@ def test_its_retirement_ends_before_anything_is_stopped(tmp_path, mode):
     assert not host.archives.exists()
 
 
+@pytest.mark.parametrize("mode", ["keep", "remove"])
+def test_so_does_the_look_for_what_is_left(tmp_path, mode):
+    host = Host(tmp_path)
+    host.set_up()
+    path, place = host.config / "vision" / "team.json", host.state / "vision" / "artifacts"
+    known = json.loads(path.read_text())
+    path.write_text(json.dumps({**known, "artifacts": str(place), "storage_dirs": []}))
+    with mounted_by(0, place):
+        looked = host.run("find", mode, seconds=SECONDS)
+        said = host.run("retire", mode, str(host.archives), seconds=SECONDS)
+    assert looked == {"vision": ["see why a disk with its data does not answer within 2 s"]}
+    assert f"{place} does not answer within 2 s" in said["failures"]["vision"]
+    assert not (tmp_path / "called").exists()
+
+
 def test_its_return_ends(tmp_path):
     host = Host(tmp_path)
     host.set_up()

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from pathlib import Path
 
-OCTAL = re.compile(r"\\([0-7]{3})")
+# That is also run as a text, and imports nothing from here.
+from mlflowctl.retirement.find import mounted, unescaped
+
+__all__ = ["Ways", "mounted", "unescaped"]
+
 # So many links on one way lead nowhere, as they do for the kernel.
 MOST = 40
-
-
-def unescaped(place: str) -> str:
-    """Return a path as it was before fstab, or the kernel's list of mounts, had to be words in a line."""
-    return OCTAL.sub(lambda it: chr(int(it[1], 8)), place)
-
-
-def mounted() -> set[str]:
-    """Return where something is mounted, by the kernel's list, which asks none of them."""
-    # It escapes the blank, tab and line feed alone, and whoever mounts something chooses the name.
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-        return {unescaped(line.split(" ")[4]) for line in file}
 
 
 class Ways:

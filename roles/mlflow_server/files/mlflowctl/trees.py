@@ -138,7 +138,7 @@ def mounted_within(handle: int, own: Iterable[Path]) -> list[str]:
 
     What others have there, they use elsewhere, too: it is neither to be removed nor to be given to anybody.
     """
-    top, mine = Path(where(handle)), set(map(str, own))
+    top, mine = Path(where(handle)), set(real_of(own))
     found = sorted(it for it in links.mounted() if Path(it).is_relative_to(top) and it != str(top))
     for place in found:
         if place not in mine:
@@ -146,6 +146,17 @@ def mounted_within(handle: int, own: Iterable[Path]) -> list[str]:
                 f"something is mounted at {named(place)}, which is not the team's own; unmount it, and try again"
             )
     return [os.path.relpath(place, top) for place in found]
+
+
+def real_of(own: Iterable[Path]) -> Iterator[str]:
+    """Yield where a team's directories really are, as far as root has led there."""
+    for path in own:
+        with contextlib.suppress(LinkError, FileNotFoundError, NotADirectoryError):
+            handle = open_directory(path, own)
+            try:
+                yield where(handle)
+            finally:
+                os.close(handle)
 
 
 def refuse_mounts(path: Path, own: Iterable[Path]) -> None:

@@ -90,6 +90,22 @@ def test_a_disk_for_artifacts_is_emptied_and_stays(host, mounted):
     assert (place.stat().st_uid, (host.state / "vision").stat().st_uid) == (0, 0)
 
 
+@pytest.mark.parametrize("mode", ["keep", "remove"])
+@pytest.mark.parametrize("way", ["a directory of the same disk", "a link of root's above"])
+def test_it_is_the_teams_own_however_it_got_there(host, mounted, tmp_path, mode, way):
+    if way == "a link of root's above":
+        host.state.rename(tmp_path / "larger")
+        host.state.symlink_to(tmp_path / "larger")
+        mounted(artifacts_below(host))
+    else:
+        (tmp_path / "larger").mkdir()
+        mounted(artifacts_below(host), tmp_path / "larger")
+    model = host.state / "vision" / "artifacts" / "model.bin"
+    model.write_text("weights")
+    assert host.retire(mode)["failures"] == {}
+    assert model.exists() == (mode == "keep")
+
+
 @pytest.mark.parametrize("which", ["artifacts", "state"])
 def test_of_what_is_empty_and_roots_no_archive_is_made_again(host, mounted, which):
     if which == "artifacts":

@@ -9,10 +9,17 @@ import dataclasses
 import json
 import os
 import pwd
+import re
 import stat
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
+
+# For all disks of these teams to answer.
+DISK_SECONDS = 30
+OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,19 +68,38 @@ def data_dirs(name: str, places: Places) -> list[Path]:
         return [Path(path) for path in record["data"]]
     team = read(places.config / name / "team.json")
     if team is None:
-        return [] if is_emptied(places.state / name) else [places.state / name]
+        return [] if is_emptied(places.state / name, places) else [places.state / name]
     found = [*map(Path, team["storage_dirs"]), places.state / name]
     # One with a disk of its own is emptied by itself, and stays.
     artifacts = Path(team.get("artifacts") or places.state)
-    return [artifacts, *found] if artifacts not in (*found, places.state) and os.path.ismount(artifacts) else found
+    return [artifacts, *found] if artifacts not in found and is_mounted(artifacts, places) else found
 
 
-def is_emptied(path: Path) -> bool:
+def is_mounted(path: Path, places: Places) -> bool:
+    """Say whether something is mounted there, below the data of all teams; no disk is asked, and no link of theirs."""
+    if not path.is_relative_to(places.state):
+        return False
+    return str(Path(os.path.realpath(places.state), path.relative_to(places.state))) in mounted()
+
+
+def mounted() -> set[str]:
+    """Return where something is mounted, by the kernel's list, which asks none of them."""
+    # It escapes the blank, tab and line feed alone, and whoever mounts something chooses the name.
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        return {unescaped(line.split(" ")[4]) for line in file}
+
+
+def unescaped(place: str) -> str:
+    """Return a path as it was before fstab, or the kernel's list of mounts, had to be words in a line."""
+    return OCTAL.sub(lambda it: chr(int(it[1], 8)), place)
+
+
+def is_emptied(path: Path, places: Places) -> bool:
     """Say whether a directory of root's is there only since something is mounted at it, or in it, and that is empty."""
     if not is_of_root(path):
         return False
     names = os.listdir(path)
-    return (bool(names) or os.path.ismount(path)) and all(is_emptied(path / name) for name in names)
+    return (bool(names) or is_mounted(path, places)) and all(is_emptied(path / name, places) for name in names)
 
 
 def is_of_root(path: Path) -> bool:
@@ -151,9 +177,33 @@ def left(name: str, remove: bool, places: Places) -> list[str]:
     return lines + [f"remove the account mlflow-{name}"] * is_account(f"mlflow-{name}")
 
 
+def left_of_all(names: list[str], remove: bool, places: Places) -> dict[str, list[str]]:
+    """Return the same by team, with an end: a disk that answers nobody is one team's, and holds whoever looks there."""
+    found: dict[str, list[str] | Exception] = {}
+
+    def look(name: str) -> None:
+        try:
+            found[name] = left(name, remove, places)
+        except (KeyError, OSError, TypeError, ValueError) as error:
+            found[name] = error
+
+    looking = [threading.Thread(target=look, args=[name], daemon=True) for name in names]
+    for thread in looking:
+        thread.start()
+    end = time.monotonic() + DISK_SECONDS
+    for thread in looking:
+        thread.join(max(0, end - time.monotonic()))
+    silent = [f"see why a disk with its data does not answer within {DISK_SECONDS} s"]
+    told = {name: found.get(name, silent) for name in names}
+    for lines in told.values():
+        if isinstance(lines, Exception):
+            raise lines
+    return {name: lines for name, lines in told.items() if isinstance(lines, list)}
+
+
 def main(mode: str, names: str) -> None:
     """Print the teams of which there is anything."""
-    found = {name: left(name, mode == "remove", Places()) for name in json.loads(names)}
+    found = left_of_all(json.loads(names), mode == "remove", Places())
     print(json.dumps({name: lines for name, lines in found.items() if lines}))
 
 
