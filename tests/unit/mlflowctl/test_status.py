@@ -14,6 +14,7 @@ from mlflowctl.in_mlflow import believed
 SHOWN = {
     "mlflow@vision.service": {"ActiveState": "inactive", "InactiveEnterTimestampMonotonic": "1000000"},
     "mlflow-listen@vision.socket": {"ActiveState": "active", "UnitFileState": "enabled"},
+    "mlflow-gc@vision.timer": {"ActiveState": "active", "UnitFileState": "enabled"},
 }
 
 
@@ -192,6 +193,12 @@ def test_what_is_wrong_is_named_with_its_cure(host, units, capsys, harm, problem
     assert code == 1
     assert problem in found["problem"]
     assert cure in found["cure"]
+
+
+def test_who_collects_no_garbage_is_behind_nothing(host, units, capsys):
+    clock_ahead(host, units)
+    units["mlflow-gc@vision.timer"]["ActiveState"] = "inactive"
+    assert ask(capsys, "doctor")[0] == 0
 
 
 # Of yesterday, or nothing that says when.

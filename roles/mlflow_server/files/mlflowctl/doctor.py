@@ -73,6 +73,11 @@ def watched(name: str) -> list[str]:
     return [*units_of(name), *more]
 
 
+def garbage_timer(name: str) -> str:
+    """Return what begins a team's garbage collection each day."""
+    return f"mlflow-gc@{name}.timer"
+
+
 def of_change(name: str) -> Iterator[Finding]:
     """Say whether a change was cut off: nobody is at it, and it is noted."""
     left = transaction.read_journal(name)
@@ -112,8 +117,6 @@ def of_places(team: Team) -> Iterator[Finding]:
 
 def of_clock(team: Team) -> Iterator[Finding]:
     """Say whether the clock is far from when garbage collection last ran: from run to run it believes more of that."""
-    if team.gc_older_than == "never" or not team.leads:
-        return
     # The note is the account's, and may be anything by now.
     with contextlib.suppress(OSError, ValueError):
         folder = trees.open_directory(Path(team.state_dir), [Path(team.state_dir)])
@@ -126,16 +129,16 @@ def of_clock(team: Team) -> Iterator[Finding]:
             way = "ahead of" if days > 0 else "behind"
             yield finding(
                 team.name,
-                f"the clock is {abs(days):.0f} days {way} what garbage collection believes, which is more each day",
+                f"the clock is {abs(days):.0f} days {way} what garbage collection believes",
                 f"set it right before: date; where it is, nothing, or rm {Path(team.state_dir, believed.NOTE)}",
             )
 
 
-def disks_of(team: Team) -> list[Finding]:
+def disks_of(team: Team, collects: bool) -> list[Finding]:
     """Say the same, with an end, and that a disk has not answered by then."""
     try:
         patience.refuse_silent(team.places, DISK_SECONDS)
-        return [*of_places(team), *of_clock(team)]
+        return [*of_places(team), *(of_clock(team) if collects else ())]
     except commands.LateError as error:
         return [finding(team.name, str(error), "see whether its disk is there: dmesg, findmnt")]
 
@@ -167,12 +170,15 @@ def of_host() -> Iterator[Finding]:
 
 def look(names: list[str]) -> list[Finding]:
     """Return all that is wrong with these teams and the host."""
-    shown = systemd.show([unit for name in names for unit in watched(name)], ("ActiveState", "UnitFileState"))
+    asked = [unit for name in names for unit in (*watched(name), garbage_timer(name))]
+    shown = systemd.show(asked, ("ActiveState", "UnitFileState"))
     found = list(of_host())
     for name in names:
         found += [*of_units(name, shown), *of_change(name)]
         try:
-            found += [*of_port(teams.load(name)), *disks_of(teams.load(name))]
+            # Of a team that is stopped, or drained, it does not run.
+            collects = shown.get(garbage_timer(name), {}).get("ActiveState") == "active"
+            found += [*of_port(teams.load(name)), *disks_of(teams.load(name), collects)]
         except (OSError, TypeError, ValueError) as error:
             found.append(finding(name, f"what is written down of it cannot be read: {error}", "run mlops.mlflow.site"))
     return [*found, *of_backups(names)]
