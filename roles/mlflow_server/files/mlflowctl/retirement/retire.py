@@ -112,25 +112,26 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
     archive.prepare(directory)
     archive.check_space(team, directory, remove)
     # Waits for who is changing the team, and undoes what was cut off of that.
-    with transaction.Change(team, "the retirement") as change:
+    with transaction.Change(team, "the retirement", is_end=True) as change:
         close(team.name, places)
         # What others acknowledge after the copy would be in no archive: from here on, none of them starts.
         change.take_databases()
         path, artifacts_elsewhere = archive.write(team, directory, remove, own)
         change.keep_databases()
-    record = {
-        "archive": str(path),
-        "with_artifacts": remove,
-        "artifacts": team.artifacts,
-        "client_root": team.client_root,
-        "files": [database["file"] for database in team.databases if database["file"]],
-        "data": list(map(str, own)),
-        "of_root": of_root(own),
-        "elsewhere": [f"{database['name']} ({uris.address(database['uri'])})" for database in held],
-        "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
-        "artifacts_elsewhere": artifacts_elsewhere,
-    }
-    write_record(team.name, record, places)
+        record = {
+            "archive": str(path),
+            "with_artifacts": remove,
+            "artifacts": team.artifacts,
+            "client_root": team.client_root,
+            "files": [database["file"] for database in team.databases if database["file"]],
+            "data": list(map(str, own)),
+            "of_root": of_root(own),
+            "elsewhere": [f"{database['name']} ({uris.address(database['uri'])})" for database in held],
+            "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
+            "artifacts_elsewhere": artifacts_elsewhere,
+        }
+        # Who has waited sees that it is gone.
+        write_record(team.name, record, places)
     return record
 
 
@@ -146,10 +147,10 @@ def of_root(own: list[Path]) -> dict[str, list[str]]:
 def keep_nothing(team: Team, places: Places) -> Record:
     """End a replica: what the team has is elsewhere, and its leader, or who serves it on, keeps the secrets."""
     data = list(map(str, refuse_mounts(team.name, places)))
-    with transaction.Change(team, "the end of a replica"):
-        close(team.name, places)
     record = {"replica": True, "with_artifacts": True, "artifacts": None, "files": [], "data": data, "elsewhere": []}
-    write_record(team.name, record, places)
+    with transaction.Change(team, "the end of a replica", is_end=True):
+        close(team.name, places)
+        write_record(team.name, record, places)
     return record
 
 
