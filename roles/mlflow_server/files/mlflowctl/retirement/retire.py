@@ -19,10 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import commands, locks, patience, processes, transaction, trees
+from mlflowctl import commands, environment_file, locks, patience, processes, stores, transaction, trees
 from mlflowctl import team as teams
 from mlflowctl.databases import uris
-from mlflowctl.errors import Problem
+from mlflowctl.errors import ODD, Problem
 from mlflowctl.files import remove as remove_files
 from mlflowctl.files import write_private
 from mlflowctl.retirement import archive, here
@@ -170,6 +170,21 @@ def remove_account(name: str) -> None:
         run("groupdel", account)
 
 
+def half_moved(name: str, places: Places) -> list[str]:
+    """Say where a move to other stores that was cut off has copied to, where that is known: none of it goes."""
+    if not any(map(os.path.lexists, (places.changes / f"{name}.moving", places.changes / name / stores.ARTIFACTS_NOTE))):
+        return []
+    found = set()
+    for path in places.changes.glob(f"{name}.*.declared"):
+        with contextlib.suppress(*ODD):
+            declared = json.loads(path.read_text(encoding="utf-8"))
+            variables = environment_file.parse(declared["environment"])
+            to = [it["uri"] for it in declared["team"]["databases"]]
+            found.update(map(uris.address, filter(None, [*to, variables.get("MLFLOW_ARTIFACTS_DESTINATION")])))
+    where = f" ({', '.join(sorted(found))})" if found else ""
+    return [f"its move to other stores was cut off, and what that has copied there{where} stays"]
+
+
 def begin(name: str, directory: Path, remove: bool, places: Places, leaves: bool) -> tuple[Record, list[str]]:
     """Stop the team and keep what is to be kept, unless that was done; return what is known, and what was done."""
     record = read(places.record(name)) or nothing_left(name, places)
@@ -194,7 +209,9 @@ def retire(name: str, directory: Path, remove: bool, places: Places, leaves: boo
     patience.refuse_silent([*data_dirs(name, places), *kept_by_restores(name, places)])
     if not left(name, remove, places):
         return []
+    copied = half_moved(name, places)
     record, lines = begin(name, directory, remove, places, leaves)
+    lines += copied
     if remove and not record["with_artifacts"]:
         was = recorded(name, record, places)
         patience.refuse_silent(filter(None, [was.artifacts]))
