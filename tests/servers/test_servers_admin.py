@@ -222,7 +222,7 @@ def remake(reader, name, taken):
 def test_what_another_admin_does_in_the_middle_of_a_run_loses_no_password(
     lab, kept, secret, tmp_path, act, request_number
 ):
-    """It is kept what works, or what did; nothing is said to have been changed that was not; and there is a way back."""
+    """What works is kept, or what did; nothing is said to be changed that was not; and there is a way back."""
     name, former, taken, asked = kept["username"], kept["password"], secret(), []
     kept["password"] = secret()
 

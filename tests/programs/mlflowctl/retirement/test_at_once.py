@@ -88,7 +88,8 @@ def test_a_restore_that_has_fetched_all_before_puts_nothing_in_place(lab, mode):
     process = lab.start("restore", "vision", before=f"{before}\npaths.HERE.state = Path({str(paths.HERE.state)!r})")
     end = time.monotonic() + WAIT_SECONDS
     while not (lab.home / "fetched").exists():
-        assert time.monotonic() < end and process.poll() is None
+        assert time.monotonic() < end
+        assert process.poll() is None
         time.sleep(0.05)
     assert retire.retire_all(mode, lab.home / "archives", ["vision"])["failures"] == {}
     (lab.home / "go").touch()

@@ -172,9 +172,10 @@ def remove_account(name: str) -> None:
 
 def half_moved(name: str, places: Places) -> list[str]:
     """Say where a move to other stores that was cut off has copied to, where that is known: none of it goes."""
-    if not any(map(os.path.lexists, (places.changes / f"{name}.moving", places.changes / name / stores.ARTIFACTS_NOTE))):
+    notes = (places.changes / f"{name}.moving", places.changes / name / stores.ARTIFACTS_NOTE)
+    if not any(map(os.path.lexists, notes)):
         return []
-    found = set()
+    found: set[str] = set()
     for path in places.changes.glob(f"{name}.*.declared"):
         with contextlib.suppress(*ODD):
             declared = json.loads(path.read_text(encoding="utf-8"))
