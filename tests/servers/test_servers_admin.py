@@ -195,3 +195,55 @@ def test_root_has_a_way_back_when_another_admin_locked_this_one_out(lab, kept, s
 def test_a_database_that_cannot_be_written_to_is_told_without_what_is_in_it(lab, secret, tmp_path):
     code, said = readmitted(lab, "chief", secret(), uri=f"sqlite:///{tmp_path}/none/mlflow.db")
     assert (code, said) == (1, "the database of the users cannot be written to: OperationalError")
+
+
+USERS = "/api/2.0/mlflow/users/"
+
+
+def change(reader, name, taken):
+    reader.ask("PATCH", f"{USERS}update-password", username=name, password=taken)
+
+
+def demote(reader, name, _taken):
+    reader.ask("PATCH", f"{USERS}update-admin", username=name, is_admin=False)
+
+
+def delete(reader, name, _taken):
+    reader.ask("DELETE", f"{USERS}delete", username=name)
+
+
+def remake(reader, name, taken):
+    delete(reader, name, taken)
+    reader.create_user(name, taken)
+
+
+@pytest.mark.parametrize("request_number", [1, 2, 3])
+@pytest.mark.parametrize("act", [change, demote, delete, remake])
+def test_what_another_admin_does_in_the_middle_of_a_run_loses_no_password(
+    lab, kept, secret, tmp_path, act, request_number
+):
+    """What works is kept, or what did; nothing is said to be changed that was not; and there is a way back."""
+    name, former, taken, asked = kept["username"], kept["password"], secret(), []
+    kept["password"] = secret()
+
+    def decide(_method, path, _writes):
+        asked.append(path)
+        if len(asked) == request_number:
+            act(lab.reader, name, taken)
+        return mlflow_proxy.PASS
+
+    with lab.proxy.deciding(decide):
+        done = lab.several("servers_admin", kept)
+    works = lab.reader.logs_in(name, kept["password"])
+    assert works is (act is demote)
+    text = (tmp_path / "admin_password").read_text()
+    assert text == (kept["password"] if works else former)
+    assert bool(done["failures"]) is not works
+    assert not any(it in str(done) for it in (former, taken, kept["password"]))
+    if not works:
+        assert f"user '{name}'" in done["failures"]["vision"] or UPDATE in done["failures"]["vision"]
+        assert readmitted(lab, name, kept["password"])[0] == 0
+    again = lab.several("servers_admin", kept)
+    assert again["failures"] == {}
+    assert lab.reader.logs_in(name, kept["password"])
+    assert (tmp_path / "admin_password").read_text() == kept["password"]

@@ -139,6 +139,11 @@ def change_cut_off(_host, _units):
     transaction.write_journal("vision", {"what": "upgrade to 3.18", "trying": False, "undo": []})
 
 
+def move_cut_off(_host, _units):
+    transaction.make_home()
+    (paths.HERE.changes / "vision.moving").touch()
+
+
 def database_gone(host, _units):
     (paths.HERE.config / "vision" / "admin_password").touch()
     (host / "state" / "mlflow.db").unlink()
@@ -180,6 +185,7 @@ def former_programs(_host, _units):
             "upgrade to 3.18 was cut off, and is not undone yet",
             "systemctl restart mlflow@vision.service",
         ),
+        (move_cut_off, "its move to other stores has begun, and is not over", "where that was cut off, run it again"),
         (database_gone, "is not there", "mlflowctl restore vision"),
         (clock_ahead, "the clock is 400 days ahead of what garbage collection believes", ".gc-time"),
         (clock_behind, "the clock is 400 days behind what garbage collection believes", "set it right before"),

@@ -12,6 +12,7 @@ def home(tmp_path, monkeypatch):
     """A team without databases, on a host whose kernel is asked what is on the disk."""
     paths.HERE.locks, paths.HERE.changes, paths.HERE.config = (tmp_path / it for it in ("run", "var", "etc"))
     (tmp_path / "etc" / "vision").mkdir(parents=True)
+    (tmp_path / "etc" / "vision" / "team.json").touch()
     for version in ("3.15.2", "3.17.2"):
         (tmp_path / version).mkdir()
     (tmp_path / "etc" / "vision" / "venv").symlink_to(tmp_path / "3.15.2")

@@ -56,11 +56,12 @@ def run(
     """Run a program, as another account where one is given; return how it ended and what it printed.
 
     Without seconds, something else has to end it, such as its unit. It is asked nothing: what it reads is its input.
-    An account's takes no more memory than is given here. Where a watch is given, that is asked again and again, and
-    ends it by raising.
+    An account's takes no more memory than is given here, and has what other limits prlimit(1) is given. Where a watch
+    is given, that is asked again and again, and ends it by raising.
     """
     words = [os.fspath(word) for word in command]
-    feed, memory, watch = (options.pop(*it) for it in (("input", None), ("memory", WORK_MEMORY), ("watch", None)))
+    known = (("input", None), ("memory", WORK_MEMORY), ("watch", None), ("limits", ()))
+    feed, memory, watch, limits = (options.pop(*it) for it in known)
     options.setdefault("stdin", subprocess.DEVNULL if feed is None else subprocess.PIPE)
     options.setdefault("stdout", subprocess.PIPE)
     options.setdefault("stderr", subprocess.PIPE)
@@ -68,6 +69,9 @@ def run(
     if account is not None:
         refuse_missing(words[0], options.get("env"))
         options = {**given_up(account), **options}
+        if limits:
+            # Not of what ends it, which begins it first.
+            words = ["prlimit", *limits, *words]
         if seconds is not None:
             # Root of a unit that may do little cannot end what runs under another account: this is that account's.
             words, patience = bounded(words, seconds), seconds + 2 * KILL_SECONDS

@@ -90,6 +90,16 @@ def of_change(name: str) -> Iterator[Finding]:
         )
 
 
+def of_move(name: str) -> Iterator[Finding]:
+    """Say whether a move to other stores has begun: while it is not over, the team is stopped."""
+    if (paths.HERE.changes / f"{name}.moving").exists():
+        yield finding(
+            name,
+            "its move to other stores has begun, and is not over",
+            "nothing while mlops.mlflow.move_stores runs; where that was cut off, run it again",
+        )
+
+
 def of_places(team: Team) -> Iterator[Finding]:
     """Say what of a team is not there, or has no room."""
     if not Path(team.python).exists():
@@ -174,7 +184,7 @@ def look(names: list[str]) -> list[Finding]:
     shown = systemd.show(asked, ("ActiveState", "UnitFileState"))
     found = list(of_host())
     for name in names:
-        found += [*of_units(name, shown), *of_change(name)]
+        found += [*of_units(name, shown), *of_change(name), *of_move(name)]
         try:
             # Of a team that is stopped, or drained, it does not run.
             collects = shown.get(garbage_timer(name), {}).get("ActiveState") == "active"

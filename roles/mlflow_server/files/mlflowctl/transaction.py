@@ -24,6 +24,7 @@ from mlflowctl import team as teams
 from mlflowctl.errors import Problem
 from mlflowctl.files import sync, write_private
 from mlflowctl.program import PROGRAM
+from mlflowctl.retirement import here
 from mlflowctl.starts import Starts, default_number
 from mlflowctl.team import Team
 
@@ -124,11 +125,15 @@ class NotStartedError(ChangeError):
 
 
 class Change:
-    """One change of one team, under both locks; leaving it by an exception undoes it."""
+    """One change of one team, under both locks; leaving it by an exception undoes it.
 
-    def __init__(self, team: Team, what: str) -> None:
+    What waited while the team was retired changes nothing any more, unless it is an end itself.
+    """
+
+    def __init__(self, team: Team, what: str, is_end: bool = False) -> None:
         self.team = team
         self.what = what
+        self.is_end = is_end
         self.locks: dict[str, int] = {}
         self.psql: list[subprocess.Popen[str]] = []
         self.took_databases = False
@@ -142,10 +147,15 @@ class Change:
             elif server is not None:
                 os.close(server)
                 time.sleep(0.2)
-        self.undo_what_is_left()
-        if self.team.leads:
-            # What nobody could say at the end of the last one.
-            replicas.give_back(self.team)
+        try:
+            self.refuse_retired()
+            self.undo_what_is_left()
+            if self.team.leads:
+                # What nobody could say at the end of the last one.
+                replicas.give_back(self.team)
+        except BaseException:
+            self.let_go()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -154,21 +164,35 @@ class Change:
             if self.took_databases:
                 replicas.give_back(self.team)
         finally:
-            for process in self.psql:
-                replicas.close(process)
-            for handle in self.locks.values():
-                os.close(handle)
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Let others begin."""
+        for process in self.psql:
+            replicas.close(process)
+        for handle in self.locks.values():
+            os.close(handle)
+
+    def refuse_retired(self) -> None:
+        """Raise where the team has gone since it was looked up: what is still there of it is an end's."""
+        gone = not (self.team.directory / "team.json").exists() or here().record(self.team.name).exists()
+        if gone and not self.is_end:
+            raise ChangeError(
+                f"team {self.team.name} is retired from this host; declare it as present, and run mlops.mlflow.site"
+            )
 
     def undo_what_is_left(self) -> None:
         """Undo what is noted, when the server cannot start meanwhile."""
         left = read_journal(self.team.name)
         if not left:
             return
-        write_journal(self.team.name, {**left, "trying": False})
         if "server" not in self.locks:
             handle = lock(self.team.name, "server")
             if handle is not None:
                 self.locks["server"] = handle
+        # Nobody looks while the locks are held. A disk that is full is no reason to undo nothing: that takes no room.
+        with contextlib.suppress(OSError):
+            write_journal(self.team.name, {**left, "trying": False})
         self.stop_server()
         undo(self.team, left)
 

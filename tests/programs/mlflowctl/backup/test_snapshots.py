@@ -86,7 +86,9 @@ def long_line(place, _manifest):
         (another("team", "audio"), "a manifest that no backup"),
         (another("artifacts", {"directory": "/a/../../etc", "files": 1, "bytes": 1}), "a manifest that no backup"),
         (another("elsewhere", {"others": 1, "names": ["\x1b[2K"]}), "a manifest that no backup"),
+        (another("elsewhere", {"others": 1}), "a manifest that no backup"),
         (another("counts", []), "a manifest that no backup"),
+        (another("admin_username", "x\nall is well"), r"is 'x\\nall is well' in the snapshot"),
         (another("host", "here\nall is well"), "a manifest that no backup"),
         (another("time", "2026\u202e1"), "a manifest that no backup"),
         (
@@ -111,6 +113,16 @@ def test_a_snapshot_that_another_host_has_forged_changes_nothing(lab, change, me
     before = lab.everything()
     with pytest.raises(lab.restic.BackupError, match=message):
         lab.restore_into(identity=identity)
+    assert lab.everything() == before
+
+
+@pytest.mark.parametrize("line", ['{"path": 5}', "{}", "[]", "5", "[" * 30_000, '{"path": "0/one/model.txt"}'])
+def test_a_list_that_no_backup_writes_changes_nothing(lab, line):
+    identity = forge(lab, lambda place, _manifest: (place / "artifacts.jsonl").write_text(line))
+    before = lab.everything()
+    process = lab.start("restore", "vision", f"--snapshot={identity}")
+    assert "BackupError: snapshot " in process.communicate()[1].split("\n")[-2]
+    assert process.returncode == 1
     assert lab.everything() == before
 
 

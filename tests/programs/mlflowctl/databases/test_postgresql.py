@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from mlflowctl import access_state, audit, databases, replicas
+from mlflowctl.backup import places, restic
 from mlflowctl.databases import own_tables, uris
 from mlflowctl.program import PACKAGE, PROGRAM
 from mlflowctl.team import Team
@@ -579,3 +580,65 @@ def test_names_of_things_are_no_part_of_a_statement(people, place):
     assert access_state.unchanged(people, state)
     do(place, add.format(name, 2))
     assert not access_state.unchanged(people, state)
+
+
+# As before PostgreSQL 15.14, 16.10 and 17.6, which say at the beginning of a script that it is not psql's to command.
+FORMER = """#!/bin/sh -e
+/usr/bin/pg_restore "$@"
+for word; do case "$word" in --file=*) sed -i '/^.\\(un\\)*restrict /d' "${word#--file=}";; esac; done
+"""
+
+
+@pytest.mark.parametrize("order", [r"\! >{}", r"\t `>{}`", r"\o |>{}", r"\copy runs to program '>{}'"])
+@pytest.mark.parametrize("former", [True, False])
+def test_no_definition_in_a_dump_begins_a_program(team, database, place, tmp_path, monkeypatch, former, order):
+    """Somebody else has written it, such as whoever is root of another host with the same repository."""
+    copy, ran = there(place, "forged.dump"), place / "ran"
+    do(place, "ALTER TABLE runs ADD some_column_with_a_name_of_a_good_length text")
+    databases.copy(team, database, copy)
+    whole = copy.read_bytes()
+    start = whole.index(b"CREATE TABLE public.runs")
+    length = whole.index(b";\n", start) + 2 - start
+    forged = f"CREATE TABLE public.runs (name text, at int);\n{order.format(ran)}\n".encode()
+    copy.write_bytes(whole[:start] + forged.ljust(length, b"\n") + whole[start + length :])
+    if former:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "pg_restore").write_text(FORMER)
+        for folder in (*tmp_path.parents, tmp_path, tmp_path / "bin", tmp_path / "bin" / "pg_restore"):
+            if str(folder).startswith(str(tmp_path.parent.parent)):
+                folder.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    with pytest.raises(databases.DatabaseError) as failed:
+        databases.restore(team, database, copy)
+    assert not ran.exists()
+    assert former != ("backslash commands are restricted" in str(failed.value))
+    assert databases.rows(team, database) == {"runs": 2}
+
+
+def test_what_a_dump_unpacks_to_does_not_fill_the_disk_of_all(team, database, place):
+    """A few kilobytes of a forged one may become any number of gigabytes; and nothing is undone that was not done."""
+    shop = place / "dumps"
+    shop.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120m", "none", shop], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        account = pwd.getpwnam(ACCOUNT)
+        os.chown(shop, account.pw_uid, account.pw_gid)
+        it = {"database": database, **{name: str(shop / name) for name in ("new", "former", "begun")}}
+        plan = {"places": [], "postgresql": [it]}
+        databases.copy(team, database, Path(it["former"]))
+        do(place, "INSERT INTO runs SELECT it || repeat('x', 2000) FROM generate_series(1, 20000) AS it")
+        databases.copy(team, database, Path(it["new"]))
+        do(place, "DELETE FROM runs WHERE length(name) > 1", "INSERT INTO runs VALUES ('since')")
+        with pytest.raises(restic.BackupError, match="has hardly any room left"):
+            places.switch(team, plan)
+        (shop / "others").write_bytes(bytes(os.statvfs(shop).f_bavail * os.statvfs(shop).f_frsize))
+        places.switch_back(team, plan)
+        assert databases.rows(team, database) == {"runs": 3}
+        (shop / "others").unlink()
+        # Plans of before say nothing of that.
+        del it["begun"]
+        places.switch_back(team, plan)
+        assert databases.rows(team, database) == {"runs": 2}
+    finally:
+        subprocess.run(["umount", shop], check=True)

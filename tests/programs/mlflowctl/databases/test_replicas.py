@@ -48,6 +48,7 @@ def team(uri, tmp_path):
     site.parent.mkdir(parents=True)
     site.write_text('__tablename__ = "runs"')
     (tmp_path / "nlp").mkdir()
+    (tmp_path / "nlp" / "team.json").touch()
     (tmp_path / "nlp" / "venv").symlink_to(tmp_path / "opt" / "3.17.2")
     account = pwd.getpwuid(os.geteuid()).pw_name
     database = {"name": "tracking", "uri": uri, "file": None}
@@ -154,7 +155,7 @@ def test_what_has_ended_for_good_stays_so(team):
 
 def test_a_restore_into_an_empty_database_is_seen_and_undone(team, postgresql, tmp_path):
     database = team.databases[0]
-    plan = {"places": [], "postgresql": [{"database": database}]}
+    plan = {"places": [], "postgresql": [{"database": database, "begun": str(tmp_path / "begun")}]}
     done = {"new": "INSERT INTO runs VALUES ('kept')", "former": "DROP TABLE runs, alembic_version"}
     for which, statement in done.items():
         postgresql.sql(statement, "nlp")

@@ -296,6 +296,26 @@ def test_a_database_that_cannot_be_copied_stays_and_that_is_said(tmp_path):
     assert (host.config / "vision" / "secrets.env").read_text() == SECRETS["secrets.env"]
 
 
+@pytest.mark.parametrize("noted", ["vision.moving", "vision/artifacts.moved"])
+def test_what_a_move_that_was_cut_off_has_copied_stays_and_that_is_said(host, noted):
+    changes = host.home / "lib" / "mlflow-changes"
+    (changes / "vision").mkdir(parents=True)
+    (changes / noted).write_text("{}")
+    (changes / "vision.run-6.declared").write_text("{")
+    (changes / "vision.run-7.declared").write_text(
+        json.dumps(
+            {
+                "team": {"databases": [{"uri": "postgresql+psycopg://me:canary@db.example.org/vision"}]},
+                "environment": "MLFLOW_ARTIFACTS_DESTINATION='s3://models/vision'\n",
+            }
+        )
+    )
+    to = "postgresql+psycopg://db.example.org/vision, s3://models/vision"
+    said = host.retire()["done"]["vision"]
+    assert f"its move to other stores was cut off, and what that has copied there ({to}) stays" in said
+    assert host.look() == {}
+
+
 def test_a_postgresql_that_does_not_answer_leaves_all_there_is(tmp_path):
     host = Host(tmp_path)
     uri = "postgresql+psycopg://me:canary@127.0.0.1:1/runs"

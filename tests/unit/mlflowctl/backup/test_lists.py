@@ -1,5 +1,6 @@
 """Lists of artifacts: looked up in the order of a walk, whatever order a snapshot has them in."""
 
+import io
 import json
 import os
 import random
@@ -8,7 +9,7 @@ from unittest import mock
 
 import pytest
 from mlflowctl import trees
-from mlflowctl.backup import contents, lists, manifest
+from mlflowctl.backup import contents, lists, manifest, restic
 
 PATHS = ["b", "a/z", "a/b/c", "a/b.txt", "a b/1", "a-b/1", "a.b/1", "a/b/c d/e"]
 PATHS += ["c/\udcff/x", "c/\ue000/x", "c/a\u2028b"]
@@ -127,3 +128,16 @@ def test_what_no_snapshot_has_is_not_held_for_backed_up(tmp_path):
     missed, root = [], trees.open_directory(tmp_path, [tmp_path])
     assert list(contents.artifacts_within(trees.walk(root), contents.Listed(()), missed.append)) == []
     assert [parts[-1] for parts in missed] == ["model.bin"]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "1e400", "NaN", "9" * 5000, "null", ""])
+def test_a_manifest_that_is_none_is_refused(text):
+    repository = mock.Mock(team="vision", read=lambda *_words: text)
+    with pytest.raises(restic.BackupError, match="snapshot abc has a manifest that no backup of this team has written"):
+        manifest.read_manifest(repository, {"paths": ["/var/lib/mlflow-backup/vision"], "short_id": "abc"})
+
+
+def test_of_a_line_without_an_end_little_is_in_memory():
+    script = b"COPY public.runs (name) FROM stdin;\n" + b"x" * (3 * contents.PIECE) + b"\ny\n\\.\n"
+    assert max(map(len, contents.beginnings(io.BytesIO(script)))) == contents.PIECE
+    assert contents.rows_of_script(contents.beginnings(io.BytesIO(script))) == {"runs": 2}

@@ -48,7 +48,7 @@ def read_manifest(repository: Repository, snapshot: Snapshot) -> tuple[str, dict
         except BackupError as error:
             reason = str(error)
             continue
-        except ValueError:
+        except (RecursionError, ValueError):
             manifest = None
         if not is_well_formed(manifest, repository.team):
             raise BackupError(f"snapshot {snapshot['short_id']} has a manifest that no backup of this team has written")
@@ -72,6 +72,8 @@ def is_well_formed(manifest: Any, team: str) -> bool:
     """Say whether all that paths and commands are made of is as snapshot.py writes it, whoever has written it."""
     try:
         directory, found = manifest["artifacts"]["directory"], manifest["databases"]
+        # Those of before had none.
+        elsewhere = manifest.get("elsewhere", {"others": 0, "names": []})
         numbers = [
             *(manifest["artifacts"][key] for key in ("files", "bytes")),
             manifest["began"],
@@ -89,9 +91,8 @@ def is_well_formed(manifest: Any, team: str) -> bool:
             and all(map(is_number, numbers))
             and all(isinstance(manifest[key], str) for key in ("time", "host", "admin_username"))
             and not any(map(hides, manifest["time"] + manifest["host"]))
-            # Those of before had none.
-            and is_number(manifest.get("elsewhere", {"others": 0})["others"])
-            and all(map(locations.is_shown, manifest.get("elsewhere", {}).get("names", [])))
+            and is_number(elsewhere["others"])
+            and all(map(locations.is_shown, elsewhere["names"]))
         )
     except (AttributeError, KeyError, TypeError):
         return False
@@ -103,7 +104,8 @@ def refuse_what_does_not_fit(manifest: dict[str, Any], team: Team) -> None:
     if manifest["mlflow_version"] != team.version:
         refuse_version(manifest, team)
     if manifest["admin_username"] != team.admin_username:
-        raise BackupError(f"admin_username: is '{manifest['admin_username']}' in the snapshot; declare that for {into}")
+        admin = named(manifest["admin_username"])
+        raise BackupError(f"admin_username: is '{admin}' in the snapshot; declare that for {into}")
     kinds = [{it["name"]: it["kind"] for it in manifest["databases"]}]
     kinds.append({it["name"]: databases.kind(it) for it in team.databases})
     if kinds[0] != kinds[1]:

@@ -10,11 +10,13 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlflowctl import databases, paths, trees
 from mlflowctl import team as teams
+from mlflowctl.backup.restic import refuse_full
 from mlflowctl.databases import marks, sqlite
 from mlflowctl.files import sync, write_private
 from mlflowctl.program import lasting
@@ -89,7 +91,9 @@ def switch(team: Team, plan: dict[str, Any]) -> None:
     for it in plan["postgresql"]:
         # In a database that was empty, nothing could be said before.
         mark = marks.text(team.replica, "a restore") if team.leader else None
-        databases.restore(team, it["database"], Path(it["new"]), mark)
+        new, begun = Path(it["new"]), Path(it["begun"])
+        watch = partial(refuse_full, new.parent)
+        databases.restore(team, it["database"], new, mark, watch, begins=partial(write_private, begun, b""))
 
 
 def switch_back(team: Team, plan: dict[str, Any]) -> None:
@@ -105,7 +109,9 @@ def switch_back(team: Team, plan: dict[str, Any]) -> None:
                 move_if_there(it["live"] + ending, f"{it['former']}{ending}.new")
                 move(it["former"] + ending, it["live"] + ending)
     for it in plan["postgresql"]:
-        if not databases.taken_over(team, it["database"]):
+        # Plans of before did not note it.
+        is_begun = "begun" not in it or os.path.lexists(it["begun"])
+        if is_begun and not databases.taken_over(team, it["database"]):
             databases.restore(team, it["database"], Path(it["former"]))
 
 

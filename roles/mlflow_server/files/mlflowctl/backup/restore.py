@@ -43,6 +43,7 @@ from mlflowctl.backup.manifest import (
 from mlflowctl.backup.repository import Repository, Snapshot, settings
 from mlflowctl.backup.restic import BackupError
 from mlflowctl.backup.snapshot import refuse_without_space
+from mlflowctl.errors import ODD
 from mlflowctl.files import fresh, remove
 from mlflowctl.processes import wait_until_nobody_runs
 from mlflowctl.starts import Starts
@@ -251,8 +252,8 @@ class Restore:
         if self.plan["postgresql"]:
             fresh(shop)
         for it in self.plan["postgresql"]:
-            it["new"], it["former"] = (
-                str(shop / f"{it['database']['name']}.{which}.dump") for which in ("new", "former")
+            it["new"], it["former"], it["begun"] = (
+                str(shop / f"{it['database']['name']}.{which}") for which in ("new.dump", "former.dump", "begun")
             )
             shutil.copyfile(it["fetched"], it["new"])
         if self.plan["postgresql"]:
@@ -289,7 +290,7 @@ class Restore:
         try:
             self.gather()
             self.compare()
-            self.listed.unlink()
+            self.listed.unlink(missing_ok=True)
             self.replace()
         except BaseException:
             self.give_up()
@@ -342,9 +343,15 @@ def main(*words: str) -> None:
     replicas.refuse_follower(into, "a restore")
     repository = Repository(settings(), options.team)
     with alone(f"restore-{into.name}"):
-        restore = Restore(repository, repository.find(options.snapshot, options.at, options.host), into)
-        refuse_what_does_not_fit(restore.manifest, into)
-        if options.dry_run:
-            print(json.dumps({**restore.told(), "id": restore.snapshot["id"]}))
-        else:
-            print(json.dumps({**restore.run(), "kept_aside": restore.kept_aside()}))
+        snapshot = repository.find(options.snapshot, options.at, options.host)
+        try:
+            restore = Restore(repository, snapshot, into)
+            refuse_what_does_not_fit(restore.manifest, into)
+            if options.dry_run:
+                told = {**restore.told(), "id": snapshot["id"]}
+            else:
+                told = {**restore.run(), "kept_aside": restore.kept_aside()}
+        except ODD as error:
+            why = f"{type(error).__name__}: {error}"
+            raise BackupError(f"snapshot {snapshot['short_id']} has what no backup writes: {why}") from error
+        print(json.dumps(told))

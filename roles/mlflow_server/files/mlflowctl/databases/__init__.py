@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,9 @@ LOCK_SECONDS = 60
 # What nothing takes that is still under way; a dump of hundreds of gigabytes takes a few hours.
 COPY_SECONDS, ASK_SECONDS = 6 * 3600, 600
 LOCK_TIMEOUT = f"SET lock_timeout = '{LOCK_SECONDS}s';"
+# For psql that reads a script: it begins no other program, and writes no file. A dump may be of anybody's writing, and
+# before its 15.14, 16.10 and 17.6 psql does what a definition there tells it to, as this account outside of its unit.
+ALONE = ("--nproc=0", "--fsize=0")
 
 
 def by_purpose(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -102,10 +105,18 @@ def copy(team: Team, database: dict[str, str], target: Path) -> None:
     os.replace(part, target)
 
 
-def restore(team: Team, database: dict[str, str], source: Path, mark: str | None = None) -> None:
+def restore(
+    team: Team,
+    database: dict[str, str],
+    source: Path,
+    mark: str | None = None,
+    watch: Callable[[], object] | None = None,
+    begins: Callable[[], object] = bool,
+) -> None:
     """Make the database what it was when source was copied, all at once. No server may run meanwhile.
 
-    Where a team has replicas, they find this mark there from then on (see mark), and not the one of the copy.
+    Where a team has replicas, they find this mark there from then on (see mark), and not the one of the copy. A watch
+    may end it by raising while the copy is unpacked; it is said when the database is begun with.
     """
     refuse_unknown(database)
     if kind(database) == "sqlite":
@@ -120,7 +131,7 @@ def restore(team: Team, database: dict[str, str], source: Path, mark: str | None
         parts = own_tables.parts_of(run(team, ["pg_restore", "--list", str(source)], ASK_SECONDS))
         run(team, ["dd", f"of={listed}", "status=none"], ASK_SECONDS, input=parts)
         options = ["--no-owner", "--no-privileges", f"--use-list={listed}", f"--file={script}"]
-        run(team, ["pg_restore", *options, str(source)], COPY_SECONDS)
+        run(team, ["pg_restore", *options, str(source)], COPY_SECONDS, watch=watch)
         # Whole before anything is dropped: one transaction ends with a commit, also of half a script.
         options = ["--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
         drop = own_tables.statement(own_tables.DROP, own)
@@ -129,7 +140,8 @@ def restore(team: Team, database: dict[str, str], source: Path, mark: str | None
         if team.leader:
             # The script looks in no schema by itself.
             command.append(f"--command=RESET search_path; {marks.setting(database['name'], mark)}")
-        run(team, command, COPY_SECONDS, env=environment)
+        begins()
+        run(team, command, COPY_SECONDS, env=environment, limits=ALONE)
     finally:
         for path in (script, listed):
             path.unlink(missing_ok=True)

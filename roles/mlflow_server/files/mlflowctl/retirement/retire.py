@@ -19,10 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlflowctl import commands, locks, patience, processes, transaction, trees
+from mlflowctl import commands, environment_file, locks, patience, processes, stores, transaction, trees
 from mlflowctl import team as teams
 from mlflowctl.databases import uris
-from mlflowctl.errors import Problem
+from mlflowctl.errors import ODD, Problem
 from mlflowctl.files import remove as remove_files
 from mlflowctl.files import write_private
 from mlflowctl.retirement import archive, here
@@ -112,25 +112,26 @@ def keep_what_was(team: Team, directory: Path, remove: bool, places: Places) -> 
     archive.prepare(directory)
     archive.check_space(team, directory, remove)
     # Waits for who is changing the team, and undoes what was cut off of that.
-    with transaction.Change(team, "the retirement") as change:
+    with transaction.Change(team, "the retirement", is_end=True) as change:
         close(team.name, places)
         # What others acknowledge after the copy would be in no archive: from here on, none of them starts.
         change.take_databases()
         path, artifacts_elsewhere = archive.write(team, directory, remove, own)
         change.keep_databases()
-    record = {
-        "archive": str(path),
-        "with_artifacts": remove,
-        "artifacts": team.artifacts,
-        "client_root": team.client_root,
-        "files": [database["file"] for database in team.databases if database["file"]],
-        "data": list(map(str, own)),
-        "of_root": of_root(own),
-        "elsewhere": [f"{database['name']} ({uris.address(database['uri'])})" for database in held],
-        "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
-        "artifacts_elsewhere": artifacts_elsewhere,
-    }
-    write_record(team.name, record, places)
+        record = {
+            "archive": str(path),
+            "with_artifacts": remove,
+            "artifacts": team.artifacts,
+            "client_root": team.client_root,
+            "files": [database["file"] for database in team.databases if database["file"]],
+            "data": list(map(str, own)),
+            "of_root": of_root(own),
+            "elsewhere": [f"{database['name']} ({uris.address(database['uri'])})" for database in held],
+            "not_copied": [database["name"] for database in held if not archive.can_copy(database)],
+            "artifacts_elsewhere": artifacts_elsewhere,
+        }
+        # Who has waited sees that it is gone.
+        write_record(team.name, record, places)
     return record
 
 
@@ -146,10 +147,10 @@ def of_root(own: list[Path]) -> dict[str, list[str]]:
 def keep_nothing(team: Team, places: Places) -> Record:
     """End a replica: what the team has is elsewhere, and its leader, or who serves it on, keeps the secrets."""
     data = list(map(str, refuse_mounts(team.name, places)))
-    with transaction.Change(team, "the end of a replica"):
-        close(team.name, places)
     record = {"replica": True, "with_artifacts": True, "artifacts": None, "files": [], "data": data, "elsewhere": []}
-    write_record(team.name, record, places)
+    with transaction.Change(team, "the end of a replica", is_end=True):
+        close(team.name, places)
+        write_record(team.name, record, places)
     return record
 
 
@@ -167,6 +168,22 @@ def remove_account(name: str) -> None:
         run("userdel", account)
     if account in {group.gr_name for group in grp.getgrall()}:
         run("groupdel", account)
+
+
+def half_moved(name: str, places: Places) -> list[str]:
+    """Say where a move to other stores that was cut off has copied to, where that is known: none of it goes."""
+    notes = (places.changes / f"{name}.moving", places.changes / name / stores.ARTIFACTS_NOTE)
+    if not any(map(os.path.lexists, notes)):
+        return []
+    found: set[str] = set()
+    for path in places.changes.glob(f"{name}.*.declared"):
+        with contextlib.suppress(*ODD):
+            declared = json.loads(path.read_text(encoding="utf-8"))
+            variables = environment_file.parse(declared["environment"])
+            to = [it["uri"] for it in declared["team"]["databases"]]
+            found.update(map(uris.address, filter(None, [*to, variables.get("MLFLOW_ARTIFACTS_DESTINATION")])))
+    where = f" ({', '.join(sorted(found))})" if found else ""
+    return [f"its move to other stores was cut off, and what that has copied there{where} stays"]
 
 
 def begin(name: str, directory: Path, remove: bool, places: Places, leaves: bool) -> tuple[Record, list[str]]:
@@ -193,7 +210,9 @@ def retire(name: str, directory: Path, remove: bool, places: Places, leaves: boo
     patience.refuse_silent([*data_dirs(name, places), *kept_by_restores(name, places)])
     if not left(name, remove, places):
         return []
+    copied = half_moved(name, places)
     record, lines = begin(name, directory, remove, places, leaves)
+    lines += copied
     if remove and not record["with_artifacts"]:
         was = recorded(name, record, places)
         patience.refuse_silent(filter(None, [was.artifacts]))
