@@ -170,7 +170,7 @@ def test_nothing_is_done_by_half_of_what_was_asked(place: Place, api: str) -> No
     for one in (1.5, True, 2**70):
         assert asked("POST", api + "runs/search", EVE, max_results=one, experiment_ids=[number]) == 400
     assert asked("POST", api + "experiments/update", EVE, new_name="\ud800", experiment_id=number) == 400
-    for one in (1, "1", 1.0, None):
+    for one in (1, "1", 1.0):
         assert asked("POST", api + "runs/search", EVE, max_results=one, experiment_ids=[number]) == 200
 
 

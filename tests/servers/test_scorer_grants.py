@@ -16,6 +16,7 @@ import servers
 from mlflow_reader import V2, V3, Reader, reader_for
 
 ADMIN, ANN, EVE = "the admin's own word", ("ann", "a word of ann's"), ("eve", "a word of eve's")
+APIS = ("api", "ajax-api")
 SCORERS, REVOKE = V3 + "scorers/", V3 + "users/permissions/revoke"
 
 
@@ -110,3 +111,23 @@ def test_who_names_it_in_a_text_keeps_nothing(reader: Reader, judge: dict[str, s
     with pytest.raises(urllib.error.HTTPError, match="400"):
         urllib.request.urlopen(request, timeout=60)  # noqa: S310 - the same
     assert may(reader, EVE, hers)
+
+
+def test_who_is_denied_a_scorer_runs_none_of_it(reader: Reader, judge: dict[str, str]) -> None:
+    if reader.version < (3, 17):
+        pytest.skip("before 3.17, nothing is denied")
+    named, number = json.dumps({"name": judge["name"]}), {"experiment_id": judge["experiment_id"]}
+    evaluation = {**number, "trace_ids": ["tr-1"], "serialized_scorers": [named], "scorer_versions": [1]}
+
+    def answered() -> list[int]:
+        asked = reader.status
+        return [
+            *(asked("PUT", f"/{api}/3.0/mlflow/scorers/online-config", EVE, **judge, sample_rate=0.0) for api in APIS),
+            asked("POST", "/ajax-api/3.0/mlflow/genai/evaluate/invoke", EVE, **evaluation),
+        ]
+
+    # That there is no such trace is for who may.
+    assert 403 not in answered()
+    reader.grant(EVE[0], "scorer", f"{judge['experiment_id']}/{judge['name']}", "DENY")
+    assert answered() == [403, 403, 403] or reader.version >= (3, 18)
+    assert answered()[:2] == [403, 403]
