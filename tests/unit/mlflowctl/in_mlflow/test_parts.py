@@ -30,6 +30,7 @@ BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
 NEEDED = [
     (gateway_traces, asking.AUTH, "_get_experiment_permission"),
     (gateway_traces, places.STORE, "SqlAlchemyStore"),
+    *((gateway_traces, places.STORE, f"SqlAlchemyStore.{name}") for name in (gateway_traces.OWN, *gateway_traces.NAMING)),
     (one_reading, one_reading.HANDLERS, "_get_request_message"),
     (one_reading, one_reading.HANDLERS, "catch_mlflow_exception"),
     (one_reading, one_reading.HANDLERS, "parse_dict"),
@@ -85,7 +86,7 @@ def something(*_given, **given):
 def mlflow(monkeypatch):
     """As much of MLflow as is changed, by the names of its modules."""
     methods = ("create_experiment", "start_trace", "log_spans", "_get_trace_artifact_location_tag", *BEGIN_OR_END)
-    methods += ("list_scorer_versions",)
+    methods += ("list_scorer_versions", *gateway_traces.CHANGES, gateway_traces.OWN, "rename_experiment")
     kind = type("SqlAlchemyStore", (), dict.fromkeys(methods, something))
     names = {
         places.STORE: {"SqlAlchemyStore": kind, "_validate_trace_tag": something, "get_artifact_repository": something},
