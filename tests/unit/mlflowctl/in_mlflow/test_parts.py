@@ -9,6 +9,7 @@ import pytest
 from mlflowctl.in_mlflow import (
     asking,
     gateway_traces,
+    one_by_one,
     one_reading,
     parts,
     patterns,
@@ -31,6 +32,9 @@ NEEDED = [
     (gateway_traces, asking.AUTH, "_get_experiment_permission"),
     (gateway_traces, places.STORE, "SqlAlchemyStore"),
     *((gateway_traces, places.STORE, f"SqlAlchemyStore.{name}") for name in (gateway_traces.OWN, *gateway_traces.NAMING)),
+    (one_by_one, asking.AUTH, "BEFORE_REQUEST_VALIDATORS"),
+    (one_by_one, "mlflow.server", "app.before_request_funcs"),
+    (one_by_one, "mlflow.server", "app.teardown_request_funcs"),
     (one_reading, one_reading.HANDLERS, "_get_request_message"),
     (one_reading, one_reading.HANDLERS, "catch_mlflow_exception"),
     (one_reading, one_reading.HANDLERS, "parse_dict"),
@@ -99,7 +103,7 @@ def mlflow(monkeypatch):
         },
         "flask": {},
         one_reading.SETTINGS: {},
-        "mlflow.server": {"app": types.SimpleNamespace(before_request_funcs={})},
+        "mlflow.server": {"app": types.SimpleNamespace(before_request_funcs={}, teardown_request_funcs={})},
         patterns.REQUIREMENTS: {"matches": something},
         patterns.GRANTS: {"SqlAlchemyStore": type("SqlAlchemyStore", (), {patterns.TAKE: something})},
         trace_runs.ROUTES: {trace_runs.NAME: trace_runs.HEADER},
@@ -135,6 +139,7 @@ def mlflow(monkeypatch):
         "sqlalchemy.orm": {},
         traces.OF_ARCHIVES: {},
     }
+    monkeypatch.setenv(one_by_one.SETTING, "/nowhere")
     modules = {}
     for name, found in names.items():
         modules[name] = types.ModuleType(name)
