@@ -31,7 +31,10 @@ BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
 NEEDED = [
     (gateway_traces, asking.AUTH, "_get_experiment_permission"),
     (gateway_traces, places.STORE, "SqlAlchemyStore"),
-    *((gateway_traces, places.STORE, f"SqlAlchemyStore.{name}") for name in (gateway_traces.OWN, *gateway_traces.NAMING)),
+    *(
+        (gateway_traces, places.STORE, f"SqlAlchemyStore.{name}")
+        for name in (gateway_traces.OWN, *gateway_traces.NAMING)
+    ),
     (one_by_one, asking.AUTH, "BEFORE_REQUEST_VALIDATORS"),
     (one_by_one, "mlflow.server", "app.before_request_funcs"),
     (one_by_one, "mlflow.server", "app.teardown_request_funcs"),

@@ -2,7 +2,7 @@
 
 MLflow only looks whether they are denied it: who may make an endpoint wrote traces into all experiments by asking it.
 Where they name none, it takes the one that is called `gateway/NAME`, whosever it is: who had made one read all that
-others ask an endpoint that is made later. So nobody gives one such a name but admins, and MLflow itself for an endpoint.
+others ask an endpoint that is made later. So nobody gives one such a name but admins, and MLflow for an endpoint.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def not_as_of_an_endpoint(change: Callable[..., Any]) -> Callable[..., Any]:
         if request is not None and name.startswith(PREFIX) and not for_an_endpoint.get():
             is_there = "name" in given and self.get_experiment_by_name(name) is not None
             if not is_there and not (request.user and creators.is_admin(request.user)):
-                raise asking.denied(f"the name of an experiment begins with {PREFIX} for an endpoint of the gateway alone")
+                raise asking.denied(
+                    f"the name of an experiment begins with {PREFIX} for an endpoint of the gateway alone"
+                )
         return change(self, *values, **named)
 
     return changed

@@ -45,9 +45,7 @@ def unless_denied(check: Callable[[], bool]) -> Callable[[], bool]:
         auth, body = asking.auth_of_mlflow(), flask.request.get_json(silent=True)
         number, who = body["experiment_id"], auth.authenticate_request().username
         needs = [("scorer_version", "*"), *(("scorer", auth.store._scorer_pattern(number, it)) for it in scorers(body))]
-        return bool(
-            auth.authorize(who, ("experiment", number), [auth.Requirement(*it, "not_denied") for it in needs])
-        )
+        return bool(auth.authorize(who, ("experiment", number), [auth.Requirement(*it, "not_denied") for it in needs]))
 
     return may
 

@@ -1,6 +1,6 @@
 """Has nobody link their traces to a run of others, by sending them in OpenTelemetry's way.
 
-From 3.14 on a header there names a run, and MLflow asks who may write to the experiment in the other header alone. Where
+From 3.14 on a header there names a run, and MLflow asks who may write to the experiment in the other one alone. Where
 traces are linked otherwise, it asks for the run, too; and so it is asked here.
 """
 
