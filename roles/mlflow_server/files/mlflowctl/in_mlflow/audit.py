@@ -63,10 +63,10 @@ FORM = "application/x-www-form-urlencoded"
 # What names a thing or a person, and no more.
 NAMES = {
     "alias", "artifact_file_path", "artifact_path", "dataset_id", "endpoint_id", "endpoint_name", "experiment_id",
-    "experiment_ids", "experiment_name", "is_admin", "key", "lifecycle_stage", "model_id", "name", "new_name", "organization", "path",
-    "permission",
-    "request_id", "resource_id", "resource_pattern", "resource_type", "role_id", "role_name", "run_id", "run_uuid",
-    "scorer_name", "secret_id", "secret_name", "stage", "trace_id", "user_id", "username", "version", "webhook_id",
+    "experiment_ids", "experiment_name", "is_admin", "key", "lifecycle_stage", "model_id", "name", "new_name",
+    "organization", "path", "permission", "request_id", "resource_id", "resource_pattern", "resource_type", "role_id",
+    "role_name", "run_id", "run_uuid", "scorer_name", "secret_id", "secret_name", "stage", "trace_id", "user_id",
+    "username", "version", "webhook_id",
 }  # fmt: skip
 
 # What a line says.

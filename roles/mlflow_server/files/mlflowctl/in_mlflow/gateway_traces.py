@@ -70,7 +70,7 @@ def not_as_of_an_endpoint(change: Callable[..., Any]) -> Callable[..., Any]:
             is_there = "name" in given and self.get_experiment_by_name(name) is not None
             if not is_there and not (request.user and creators.is_admin(request.user)):
                 raise asking.denied(
-                    f"the name of an experiment begins with {PREFIX} for an endpoint of the gateway alone"
+                    "the name of an experiment begins with gateway/ for an endpoint of the gateway alone"
                 )
         return change(self, *values, **named)
 

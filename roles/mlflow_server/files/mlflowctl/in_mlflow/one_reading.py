@@ -6,10 +6,10 @@ counts, and a body that is not said to be JSON is passed over where it is asked,
 who named a thing of their own in the one way, and somebody else's in the other, changed or deleted that: with MLflow up
 to 3.17, all runs and models of a team. From 3.18 on it reads most of this alike itself. With all versions, a value of
 which nothing can be made (a version 1.5) ends the reading where it stands, and what is meant by the rest is done
-without what follows: all versions of a scorer are deleted, and what is granted on it stays. And JSON within a text in JSON, as
-clients wrote it long ago, is no more than a text to part of what looks at it. Up to 3.15, MLflow asks for no grants
-where only the head of an answer is wanted, which tells how long it is: who searches by what a thing says learns it
-letter by letter.
+without what follows: all versions of a scorer are deleted, and what is granted on it stays. And JSON within a text in
+JSON, as clients wrote it long ago, is no more than a text to part of what looks at it. Up to 3.15, MLflow asks for no
+grants where only the head of an answer is wanted, which tells how long it is: who searches by what a thing says learns
+it letter by letter.
 
 What MLflow's clients write is the same in either.
 """

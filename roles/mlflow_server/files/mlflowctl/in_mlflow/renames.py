@@ -5,8 +5,8 @@ may edit it would let all of them in. Those of users go with the name, and all s
 one already: then, who was denied it is so no longer.
 
 MLflow from 3.18 on refuses it itself. Up to 3.16, it reads the new name in two ways (`new_name`, `newName`), and
-renames by one for which it then moves no grants, as where there are some on the new name: who had MANAGE would have it on
-whatever is called so next. Admins are not asked: they may take a denial away.
+renames by one for which it then moves no grants, as where there are some on the new name: who had MANAGE would have it
+on whatever is called so next. Admins are not asked: they may take a denial away.
 """
 
 from __future__ import annotations
