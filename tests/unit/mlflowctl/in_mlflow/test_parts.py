@@ -44,7 +44,10 @@ NEEDED = [
     (one_reading, asking.AUTH, one_reading.IS_OPEN),
     (one_reading, "mlflow.server", "app.before_request_funcs"),
     (patterns, prompt_marks.STORE, "SqlAlchemyStore"),
-    *((patterns, prompt_marks.STORE, f"SqlAlchemyStore.{name}") for name in {*patterns.NAMING, *patterns.ENDING}),
+    *(
+        (patterns, prompt_marks.STORE, f"SqlAlchemyStore.{name}")
+        for name in sorted({*patterns.NAMING, *patterns.ENDING})
+    ),
     (patterns, patterns.REQUIREMENTS, "matches"),
     (patterns, patterns.GRANTS, "SqlAlchemyStore"),
     (patterns, patterns.GRANTS, "SqlAlchemyStore.delete_grants_for_resource"),
