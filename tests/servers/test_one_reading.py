@@ -164,6 +164,36 @@ def test_traces_are_named_once(place: Place) -> None:
     assert place.reader.status("POST", V3 + "traces", EVE, trace={"trace_info": info}) == 200
 
 
+@pytest.mark.parametrize("api", APIS)
+def test_nothing_is_done_by_half_of_what_was_asked(place: Place, api: str) -> None:
+    number, asked = place.experiments["eve"], place.reader.status
+    for one in (1.5, True, 2**70):
+        assert asked("POST", api + "runs/search", EVE, max_results=one, experiment_ids=[number]) == 400
+    assert asked("POST", api + "experiments/update", EVE, new_name="\ud800", experiment_id=number) == 400
+    for one in (1, "1", 1.0):
+        assert asked("POST", api + "runs/search", EVE, max_results=one, experiment_ids=[number]) == 200
+
+
+def test_what_is_asked_for_is_no_text(place: Place) -> None:
+    mine, run = place.model(EVE), place.runs["eve"]
+    text = json.dumps(json.dumps({"name": mine})).encode()
+    assert place.answered("DELETE", V2 + "registered-models/delete", text, "application/json") == 400
+    assert place.reader.status("GET", V2 + "registered-models/get", EVE, name=mine) == 200
+    # A file is what it is.
+    for file in (text, json.dumps({"run_id": "one", "run_uuid": "other"}).encode()):
+        query = {"run_uuid": run, "path": "a.json"}
+        upload = "/ajax-api/2.0/mlflow/upload-artifact"
+        assert place.answered("POST", upload, file, "application/json", **query) == 200
+
+
+def test_no_grant_stays_with_a_former_name(place: Place) -> None:
+    mine, new = place.model(EVE), secrets.token_hex(8)
+    place.reader.grant(ANN[0], "registered_model", new, "READ")
+    for name in ("newName", "new_name"):
+        assert place.reader.status("POST", V2 + "registered-models/rename", EVE, name=mine, **{name: new}) == 400
+    assert place.reader.status("GET", V2 + "registered-models/get", EVE, name=mine) == 200
+
+
 def test_no_spelling_of_its_number_takes_a_denial_away(place: Place) -> None:
     if place.reader.version < (3, 17):
         pytest.skip("before 3.17, nothing is denied")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 
 import as_unit
@@ -13,7 +16,8 @@ import servers
 from mlflow_reader import V2, V3, Reader, reader_for
 
 ADMIN, ANN, EVE = "the admin's own word", ("ann", "a word of ann's"), ("eve", "a word of eve's")
-SCORERS = V3 + "scorers/"
+APIS = ("api", "ajax-api")
+SCORERS, REVOKE = V3 + "scorers/", V3 + "users/permissions/revoke"
 
 
 @pytest.fixture(scope="module", params=[*project.between_mlflows(), project.MLFLOW.name, *project.next_mlflows()])
@@ -74,3 +78,56 @@ def test_grants_go_with_the_scorer_alone(reader: Reader, judge: dict[str, str]) 
     assert reader.status("DELETE", SCORERS + "delete", ANN, **judge) == 200
     reader.ask("POST", SCORERS + "register", EVE, **judge, serialized_scorer=json.dumps({"name": "eve's"}))
     assert [may(reader, who, judge) for who in (EVE, ANN, bob)] == [True, False, False]
+
+
+@pytest.mark.parametrize("last", [{"version": 1}, {}])
+def test_none_stays_for_the_next_of_its_name(reader: Reader, judge: dict[str, str], last: dict[str, int]) -> None:
+    hers = {**judge, "name": "hers"}
+    reader.grant(EVE[0], "scorer", "*", "MANAGE")
+    try:
+        reader.ask("POST", SCORERS + "register", EVE, **hers, serialized_scorer=json.dumps({"name": "eve's"}))
+        # However the number of the experiment is written; up to 3.16 there is one way, also with a grant on all.
+        spelt = {**hers, "experiment_id": f"0{hers['experiment_id']}", **last}
+        assert reader.status("DELETE", SCORERS + "delete", EVE, **spelt) == 200
+    finally:
+        reader.ask("POST", REVOKE, username=EVE[0], resource_type="scorer", resource_id="*")
+    reader.ask("POST", SCORERS + "register", ANN, **hers, serialized_scorer=json.dumps({"name": "ann's"}))
+    assert (may(reader, ANN, hers), may(reader, EVE, hers)) == (True, False)
+
+
+@pytest.mark.parametrize("version", [1.5, True, False, 2**40])
+def test_what_is_no_version_is_not_all_of_them(reader: Reader, judge: dict[str, str], version: float) -> None:
+    assert reader.status("DELETE", SCORERS + "delete", ANN, **judge, version=version) == 400
+    assert may(reader, ANN, judge)
+
+
+def test_who_names_it_in_a_text_keeps_nothing(reader: Reader, judge: dict[str, str]) -> None:
+    hers = {**judge, "name": "hers"}
+    reader.ask("POST", SCORERS + "register", EVE, **hers, serialized_scorer=json.dumps({"name": "eve's"}))
+    request = urllib.request.Request(reader.uri + SCORERS + "delete", json.dumps(json.dumps(hers)).encode())  # noqa: S310 - a server of ours
+    request.method = "DELETE"
+    request.add_header("Authorization", "Basic " + base64.b64encode(":".join(EVE).encode()).decode())
+    request.add_header("Content-Type", "application/json")
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(request, timeout=60)  # noqa: S310 - the same
+    assert may(reader, EVE, hers)
+
+
+def test_who_is_denied_a_scorer_runs_none_of_it(reader: Reader, judge: dict[str, str]) -> None:
+    if reader.version < (3, 17):
+        pytest.skip("before 3.17, nothing is denied")
+    named, number = json.dumps({"name": judge["name"]}), {"experiment_id": judge["experiment_id"]}
+    evaluation = {**number, "trace_ids": ["tr-1"], "serialized_scorers": [named], "scorer_versions": [1]}
+
+    def answered() -> list[int]:
+        asked = reader.status
+        return [
+            *(asked("PUT", f"/{api}/3.0/mlflow/scorers/online-config", EVE, **judge, sample_rate=0.0) for api in APIS),
+            asked("POST", "/ajax-api/3.0/mlflow/genai/evaluate/invoke", EVE, **evaluation),
+        ]
+
+    # That there is no such trace is for who may.
+    assert 403 not in answered()
+    reader.grant(EVE[0], "scorer", f"{judge['experiment_id']}/{judge['name']}", "DENY")
+    assert answered() == [403, 403, 403] or reader.version >= (3, 18)
+    assert answered()[:2] == [403, 403]

@@ -185,6 +185,35 @@ def test_an_upload_of_the_browser_is_named_by_its_query_whatever_is_in_it(ask):
     assert line["resource"] == {"run_uuid": "ab12", "path": "a.json"}
 
 
+@pytest.mark.parametrize("body", ["", '{"experiment_id": "4", "run_id": "other", "name": "x"}'])
+def test_traces_are_told_with_where_they_went(ask, body):
+    """OpenTelemetry has it in the head of a request, and MLflow deep in the body."""
+    where = [(b"x-mlflow-experiment-id", b"3"), (b"x-mlflow-experiment-id", b"4"), (b"x-mlflow-run-id", b"ab12")]
+    told = ask("POST", "/v1/traces", body, headers=where).pop()["resource"]
+    assert (told["experiment_id"], told["run_id"]) == ("3", "ab12")
+    assert ask("POST", "/v1/traces", headers=where[:1]).pop()["resource"] == {"experiment_id": "3"}
+
+
+@pytest.mark.parametrize("place", ["trace_location", "traceLocation"])
+def test_a_trace_that_is_begun_is_told_with_its_experiment(ask, place):
+    info = {place: {"mlflow_experiment": {"experiment_id": "3"}}, "trace_id": "tr-12"}
+    lines = ask("POST", "/api/3.0/mlflow/traces", json.dumps({"trace": {"trace_info": info}}))
+    assert lines.names() == [("traces", {"experiment_id": "3"})]
+    for body in ('{"trace": []}', '{"trace": {"trace_info": {"trace_location": 3}}}'):
+        assert ask("POST", "/api/3.0/mlflow/traces", body).names()[-1] == ("traces", {})
+
+
+def test_a_page_that_makes_a_user_says_whom(ask):
+    form = [(b"content-type", b"application/x-www-form-urlencoded")]
+    lines = ask("POST", API + "users/create-ui", "username=bob&password=s3cret&csrf_token=s3cret", headers=form)
+    assert lines.names() == [("users/create-ui", {"username": "bob"})]
+
+
+def test_which_file_of_a_logged_model_was_read_is_told(ask):
+    lines = ask("GET", API + "logged-models/m-12ab/artifacts/files", query="artifact_file_path=model/weights.pt")
+    assert lines.pop()["resource"] == {"id": "m-12ab", "artifact_file_path": "model/weights.pt"}
+
+
 def test_where_others_reach_the_port_an_address_is_only_claimed(ask):
     headers = [(b"x-forwarded-for", b"192.0.2.7")]
     (line,) = ask("POST", API + "runs/delete", "{}", headers=headers, proxied=False)

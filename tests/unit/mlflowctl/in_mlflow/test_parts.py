@@ -9,6 +9,7 @@ import pytest
 from mlflowctl.in_mlflow import (
     asking,
     gateway_traces,
+    one_by_one,
     one_reading,
     parts,
     patterns,
@@ -16,9 +17,11 @@ from mlflowctl.in_mlflow import (
     presigned,
     prompt_marks,
     renames,
+    scorer_denials,
     scorer_grants,
     trace_moves,
     trace_places,
+    trace_runs,
     traces,
     unchecked,
 )
@@ -28,16 +31,26 @@ BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
 NEEDED = [
     (gateway_traces, asking.AUTH, "_get_experiment_permission"),
     (gateway_traces, places.STORE, "SqlAlchemyStore"),
+    *(
+        (gateway_traces, places.STORE, f"SqlAlchemyStore.{name}")
+        for name in (gateway_traces.OWN, *gateway_traces.NAMING)
+    ),
+    (one_by_one, asking.AUTH, "BEFORE_REQUEST_VALIDATORS"),
+    (one_by_one, "mlflow.server", "app.before_request_funcs"),
+    (one_by_one, "mlflow.server", "app.teardown_request_funcs"),
     (one_reading, one_reading.HANDLERS, "_get_request_message"),
     (one_reading, one_reading.HANDLERS, "catch_mlflow_exception"),
+    (one_reading, one_reading.HANDLERS, "parse_dict"),
     (one_reading, asking.AUTH, one_reading.IS_OPEN),
     (one_reading, "mlflow.server", "app.before_request_funcs"),
     (patterns, prompt_marks.STORE, "SqlAlchemyStore"),
     *(
         (patterns, prompt_marks.STORE, f"SqlAlchemyStore.{name}")
-        for name in dict.fromkeys(patterns.NAMING + patterns.ENDING)
+        for name in sorted({*patterns.NAMING, *patterns.ENDING})
     ),
     (patterns, patterns.REQUIREMENTS, "matches"),
+    (patterns, patterns.GRANTS, "SqlAlchemyStore"),
+    (patterns, patterns.GRANTS, "SqlAlchemyStore.delete_grants_for_resource"),
     (places, places.HANDLERS, "_get_proxied_run_artifact_destination_path"),
     (places, places.STORE, "SqlAlchemyStore"),
     (places, places.STORE, "SqlAlchemyStore.create_experiment"),
@@ -48,7 +61,11 @@ NEEDED = [
     (renames, asking.AUTH, "BEFORE_REQUEST_VALIDATORS"),
     (renames, asking.AUTH, "_get_request_param"),
     (renames, asking.AUTH, "store.list_roles"),
+    (scorer_denials, asking.AUTH, "BEFORE_REQUEST_VALIDATORS"),
+    *((scorer_denials, asking.AUTH, name) for name in (*scorer_denials.CHECKS, *scorer_denials.ASKED_BY)),
     (scorer_grants, asking.AUTH, scorer_grants.HANDLERS),
+    (scorer_grants, scorer_grants.STORE_OF, scorer_grants.STORE),
+    (scorer_grants, places.STORE, scorer_grants.VERSIONS),
     *((scorer_grants, asking.AUTH, name) for name in (scorer_grants.GIVES, scorer_grants.TAKES)),
     (trace_moves, trace_places.MODELS, "SqlTraceInfo"),
     (trace_moves, trace_places.MODELS, "SqlAssessments"),
@@ -58,6 +75,7 @@ NEEDED = [
     (trace_places, trace_places.MODELS, "SqlTraceInfo"),
     (trace_places, trace_places.MODELS, "SqlTraceInfo.to_mlflow_entity"),
     (trace_places, trace_places.MODELS, "SqlExperiment"),
+    *((trace_runs, asking.AUTH, name) for name in (trace_runs.REQUIREMENT, trace_runs.AUTHORIZE, trace_runs.CHECK)),
     (traces, traces.STORE, "SqlAlchemyStore"),
     (traces, traces.STORE, "SqlAlchemyStore.start_trace"),
     (traces, traces.STORE, "SqlAlchemyStore._get_trace_artifact_location_tag"),
@@ -78,6 +96,7 @@ def something(*_given, **given):
 def mlflow(monkeypatch):
     """As much of MLflow as is changed, by the names of its modules."""
     methods = ("create_experiment", "start_trace", "log_spans", "_get_trace_artifact_location_tag", *BEGIN_OR_END)
+    methods += ("list_scorer_versions", *gateway_traces.CHANGES, gateway_traces.OWN, "rename_experiment")
     kind = type("SqlAlchemyStore", (), dict.fromkeys(methods, something))
     names = {
         places.STORE: {"SqlAlchemyStore": kind, "_validate_trace_tag": something, "get_artifact_repository": something},
@@ -90,13 +109,17 @@ def mlflow(monkeypatch):
         },
         "flask": {},
         one_reading.SETTINGS: {},
-        "mlflow.server": {"app": types.SimpleNamespace(before_request_funcs={})},
+        "mlflow.server": {"app": types.SimpleNamespace(before_request_funcs={}, teardown_request_funcs={})},
         patterns.REQUIREMENTS: {"matches": something},
+        patterns.GRANTS: {"SqlAlchemyStore": type("SqlAlchemyStore", (), {patterns.TAKE: something})},
+        trace_runs.ROUTES: {trace_runs.NAME: trace_runs.HEADER},
         places.HANDLERS: {
             places.DESTINATION: something,
             "_get_trace_archive_repo": something,
             one_reading.READ: something,
             one_reading.ANSWER: something,
+            one_reading.PARSE: something,
+            scorer_grants.STORE: something,
             **dict.fromkeys(presigned.KINDS, kind),
         },
         asking.AUTH: {
@@ -105,7 +128,11 @@ def mlflow(monkeypatch):
             scorer_grants.HANDLERS: {},
             unchecked.CHECKS: {(f"/{api}/2.0/mlflow/registered-models/rename", "POST"): something for api in APIS},
             renames.PARAMETER: something,
-            "store": types.SimpleNamespace(list_roles=something, _is_synthetic_role_name=something),
+            **dict.fromkeys((*scorer_denials.CHECKS, *scorer_denials.ASKED_BY), something),
+            **dict.fromkeys((trace_runs.REQUIREMENT, trace_runs.CHECK), something),
+            "store": types.SimpleNamespace(
+                list_roles=something, _is_synthetic_role_name=something, _scorer_pattern=something
+            ),
             **dict.fromkeys(unchecked.ROUTES.values(), something),
         },
         "mlflow.exceptions": {},
@@ -118,6 +145,7 @@ def mlflow(monkeypatch):
         "sqlalchemy.orm": {},
         traces.OF_ARCHIVES: {},
     }
+    monkeypatch.setenv(one_by_one.SETTING, "/nowhere")
     modules = {}
     for name, found in names.items():
         modules[name] = types.ModuleType(name)
@@ -173,15 +201,26 @@ def test_what_mlflow_asks_itself_needs_nothing(mlflow):
     assert set(auth.BEFORE_REQUEST_VALIDATORS.values()) == {"its own"}
 
 
-@pytest.mark.parametrize("why", ["refuses it itself", "denies groups nothing"])
-def test_an_mlflow_that_has_nothing_to_ask_for_is_left_alone(mlflow, why):
-    if why == "refuses it itself":
-        mlflow[asking.AUTH]._reject_rename_with_named_role_grants = something
+@pytest.mark.parametrize("closing", [renames, scorer_denials])
+@pytest.mark.parametrize("why", ["asks itself", "denies nothing"])
+def test_an_mlflow_that_has_nothing_to_ask_for_is_left_alone(mlflow, closing, why):
+    auth = mlflow[asking.AUTH]
+    auth.BEFORE_REQUEST_VALIDATORS["a route of scorers", "PUT"] = auth.validate_can_update_online_scoring_config
+    if why == "asks itself":
+        setattr(auth, closing.OWN, something)
     else:
         del mlflow[renames.PERMISSIONS].DENY
-    before = dict(mlflow[asking.AUTH].BEFORE_REQUEST_VALIDATORS)
-    renames.close()
-    assert before == mlflow[asking.AUTH].BEFORE_REQUEST_VALIDATORS
+    before = dict(auth.BEFORE_REQUEST_VALIDATORS)
+    closing.close()
+    # Without denials there is still what would leave grants with a former name.
+    left_alone = why == "asks itself" or closing is scorer_denials
+    assert (before == auth.BEFORE_REQUEST_VALIDATORS) == left_alone
+
+
+def test_an_mlflow_that_links_no_trace_so_is_left_alone(mlflow):
+    delattr(mlflow[trace_runs.ROUTES], trace_runs.NAME)
+    trace_runs.close()
+    assert getattr(mlflow[asking.AUTH], trace_runs.CHECK) is something
 
 
 def refuses_all(_store, trace):

@@ -56,13 +56,17 @@ ALL_THE_TIME = re.compile(r"runs/(log-[a-z]+|outputs|set-tag)|v1/traces|logged-m
 # The part of a path that names one thing has a number in it, and what is done with it has none.
 THING = re.compile(r"([a-z-]+(?:/jobs|/cancel)?)/([^/]*\d[^/]*)(/.*)?")
 CAPITAL = re.compile(r"(?<=[a-z0-9])[A-Z]")
+# Where traces go that are sent in OpenTelemetry's way, and those that are sent in MLflow's.
+SENT, HEADERS = "v1/traces", {b"x-mlflow-experiment-id": "experiment_id", b"x-mlflow-run-id": "run_id"}
+BEGUN, PLACE = "traces", ("trace", "trace_info", "trace_location", "mlflow_experiment")
+FORM = "application/x-www-form-urlencoded"
 # What names a thing or a person, and no more.
 NAMES = {
-    "alias", "artifact_path", "dataset_id", "endpoint_id", "endpoint_name", "experiment_id", "experiment_ids",
-    "experiment_name", "is_admin", "key", "lifecycle_stage", "model_id", "name", "new_name", "organization", "path",
-    "permission",
-    "request_id", "resource_id", "resource_pattern", "resource_type", "role_id", "role_name", "run_id", "run_uuid",
-    "scorer_name", "secret_id", "secret_name", "stage", "trace_id", "user_id", "username", "version", "webhook_id",
+    "alias", "artifact_file_path", "artifact_path", "dataset_id", "endpoint_id", "endpoint_name", "experiment_id",
+    "experiment_ids", "experiment_name", "is_admin", "key", "lifecycle_stage", "model_id", "name", "new_name",
+    "organization", "path", "permission", "request_id", "resource_id", "resource_pattern", "resource_type", "role_id",
+    "role_name", "run_id", "run_uuid", "scorer_name", "secret_id", "secret_name", "stage", "trace_id", "user_id",
+    "username", "version", "webhook_id",
 }  # fmt: skip
 
 # What a line says.
@@ -265,14 +269,21 @@ class Request:
 
     def names(self) -> Told:
         """Return what a request names: in its path, its query and its body, and what it has made."""
-        said, query = members(self.body), urllib.parse.parse_qs(self.scope["query_string"].decode("latin-1"))
-        asked = {key: values[0] for key, values in query.items()}
+        said, asked = members(self.body), fields(self.scope["query_string"])
+        if self.header(b"content-type").partition(";")[0].strip().lower() == FORM:
+            # A page of MLflow's own, on which an admin makes a user.
+            said = fields(self.body) if len(self.body) <= LONGEST_BODY else {}
         # MLflow reads the query where there is no body to read, and where the body is a file.
         if not said or self.route == "upload-artifact":
             said = asked
         elif self.method == "DELETE":
             # Which of both it reads then is for the head to say; what only one of them says is no less told.
             said = {key: together(said.get(key), asked.get(key)) for key in {**said, **asked}}
+        if self.route == SENT:
+            # Whatever the body says.
+            said = {**said, **{name: self.header(key) or None for key, name in HEADERS.items()}}
+        elif self.route == BEGUN:
+            said = {**said, **within(said, PLACE)}
         made = members(self.answer) if self.answer else {}
         inner = [it for it in made.values() if isinstance(it, dict)]
         inner += [it["info"] for it in inner if isinstance(it.get("info"), dict)]
@@ -296,11 +307,28 @@ def members(text: bytes) -> Told:
         found = json.loads(found) if isinstance(found, str) else found
     except (ValueError, RecursionError):
         return {}
-    named: Told = {}
+    return named(found)
+
+
+def named(found: Any) -> Told:
+    """Return what an object has, by the names that MLflow has for it."""
+    told: Told = {}
     for key, value in found.items() if isinstance(found, dict) else ():
         name = CAPITAL.sub(lambda it: f"_{it[0].lower()}", key)
-        named[name] = [named[name], value] if name in named else value
-    return named
+        told[name] = [told[name], value] if name in told else value
+    return told
+
+
+def within(found: Told, path: tuple[str, ...]) -> Told:
+    """Return what stands so deep in an object."""
+    for name in path:
+        found = named(found.get(name))
+    return found
+
+
+def fields(text: bytes) -> Told:
+    """Return what is said in a query; of two of one name, MLflow reads the first."""
+    return {key: values[0] for key, values in urllib.parse.parse_qs(text.decode("latin-1")).items()}
 
 
 def split(route: str) -> tuple[str, Told]:

@@ -4,7 +4,10 @@ Who may do what is looked up by what stands in a request as it is, and done by w
 written in two ways (`run_id`, `runId`), a run has two (`run_id`, `run_uuid`), of which now the one and now the other
 counts, and a body that is not said to be JSON is passed over where it is asked, and read where something is deleted. So
 who named a thing of their own in the one way, and somebody else's in the other, changed or deleted that: with MLflow up
-to 3.17, all runs and models of a team. From 3.18 on it reads most of this alike itself. Up to 3.15, it asks for no
+to 3.17, all runs and models of a team. From 3.18 on it reads most of this alike itself. With all versions, a value of
+which nothing can be made (a version 1.5) ends the reading where it stands, and what is meant by the rest is done
+without what follows: all versions of a scorer are deleted, and what is granted on it stays. And JSON within a text in
+JSON, as clients wrote it long ago, is no more than a text to part of what looks at it. Up to 3.15, MLflow asks for no
 grants where only the head of an answer is wanted, which tells how long it is: who searches by what a thing says learns
 it letter by letter.
 
@@ -13,9 +16,9 @@ What MLflow's clients write is the same in either.
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import importlib
-import json
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -23,29 +26,25 @@ from typing import Any
 from mlflowctl.in_mlflow import asking, parts
 
 HANDLERS, READ, OWN = "mlflow.server.handlers", "_get_request_message", "_reject_conflicting_field_aliases"
+PARSE = "parse_dict"
 ANSWER = "catch_mlflow_exception"
 # Those with a body that is read as JSON; artifacts come by PUT.
 WITH_BODY = ("POST", "PATCH", "DELETE")
+# What has a file for a body, and that may be JSON.
+UPLOAD = "/upload-artifact"
 # Where nobody is asked, nothing is answered, by this and from then on.
 SETTINGS, FAILS_CLOSED = "mlflow.environment_variables", "MLFLOW_BASIC_AUTH_FAIL_CLOSED"
 IS_OPEN = "is_unprotected_route"
 # All that a run is called in a request.
 RUN = ("run_id", "runId", "run_uuid", "runUuid")
 OPEN = "people could change what they may not, by naming it in another way"
+# Whether something of the message that was read last could not be.
+unread: contextvars.ContextVar[bool] = contextvars.ContextVar("unread", default=False)
 
 
 def of_two_runs(given: Any) -> bool:
     """Say whether somebody names two runs where one is meant."""
     return len({str(given[name]) for name in RUN if given.get(name) is not None}) > 1
-
-
-def body_of(request: Any) -> Any:
-    """Return what MLflow reads of a body; a text that is JSON in JSON as well."""
-    body = request.get_json(silent=True)
-    try:
-        return json.loads(body) if isinstance(body, str) else body
-    except ValueError:
-        return None
 
 
 def twice(given: Any, kind: Any) -> str | None:
@@ -71,8 +70,10 @@ def refuse_two(request: Any) -> None:
     """Refuse a request that could be of two things."""
     if request.method == "DELETE" and request.get_data() and not request.is_json:
         raise asking.invalid("what is to be deleted is said in JSON (Content-Type: application/json)")
-    query = request.args.to_dict()
-    body = body_of(request) if request.method in WITH_BODY and request.is_json else None
+    query, has_body = request.args.to_dict(), request.method in WITH_BODY and not request.path.endswith(UPLOAD)
+    body = request.get_json(silent=True) if has_body and request.is_json else None
+    if isinstance(body, str):
+        raise asking.invalid("what is asked for is said in JSON, and not in a text in JSON")
     if of_two_runs(query) or (isinstance(body, dict) and of_two_runs(body)):
         raise asking.invalid("a request names one run: run_id and run_uuid are to be the same")
 
@@ -83,16 +84,34 @@ def refuse_heads(is_open: Callable[[str], bool], request: Any) -> None:
         raise asking.denied("this server tells nobody the head of an answer alone")
 
 
-def reads_once(read: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what reads the body of a request, and none that has a field twice."""
+def notes_failures(parse: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what makes a message of JSON, and notes where it could not."""
+
+    @functools.wraps(parse)
+    def parsed(*values: Any, **named: Any) -> Any:
+        unread.set(True)
+        found = parse(*values, **named)
+        unread.set(False)
+        return found
+
+    return parsed
+
+
+def reads_once(read: Callable[..., Any], looks_itself: bool) -> Callable[..., Any]:
+    """Return what reads a request, and none that has a field twice, or one that cannot be read."""
     flask: Any = importlib.import_module("flask")
 
     @functools.wraps(read)
     def message(request_message: Any, *others: Any, **options: Any) -> Any:
-        found = twice(body_of(flask.request), request_message.DESCRIPTOR) if flask.request.is_json else None
-        if found:
+        given = flask.request.get_json(silent=True) if flask.request.is_json and not looks_itself else None
+        if found := twice(given, request_message.DESCRIPTOR):
             raise asking.invalid(f"the field {found} is written in two ways")
-        return read(request_message, *others, **options)
+        unread.set(False)
+        # MLflow itself says what is wrong, where it looks at that.
+        made = read(request_message, *others, **options)
+        if unread.get():
+            raise asking.invalid("a value in this request is none that its field may have")
+        return made
 
     return message
 
@@ -103,10 +122,10 @@ def close() -> None:
         # What is served is none of MLflow's.
         return
     flask: Any = importlib.import_module("flask")
-    answer, read = (parts.needed(HANDLERS, name, OPEN) for name in (ANSWER, READ))
+    answer, read, parse = (parts.needed(HANDLERS, name, OPEN) for name in (ANSWER, READ, PARSE))
     handlers: Any = importlib.import_module(HANDLERS)
-    if not hasattr(handlers, OWN):
-        setattr(handlers, READ, reads_once(read))
+    setattr(handlers, PARSE, notes_failures(parse))
+    setattr(handlers, READ, reads_once(read, hasattr(handlers, OWN)))
     # After MLflow has asked who it is and what they may.
     before = parts.needed("mlflow.server", "app.before_request_funcs", OPEN).setdefault(None, [])
     before.append(answer(lambda: refuse_two(flask.request)))

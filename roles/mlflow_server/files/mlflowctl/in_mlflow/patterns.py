@@ -3,7 +3,8 @@
 Grants on models and prompts stand with their name, those on all of them with `*`. Whoever makes a model, or gives one
 another name, has the grants on it there: up to MLflow 3.17 on all of them, when they call it `*`. With the name of one
 that is called so since before, or with it, goes all that users have and are denied on `*`. And `01` is another name
-than `1` to grants and the same experiment to all else, so that nobody was denied it who wrote it so.
+than `1` to grants and the same experiment to all else, so that nobody was denied it who wrote it so, and who deleted a
+scorer so kept MANAGE on the next one of its name.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ ALL, OWN_NAMES, OWN_NUMBERS = "*", "_reject_wildcard_model_name", "canonical_res
 NAMING = ("create_registered_model", "rename_registered_model")
 ENDING = ("rename_registered_model", "delete_registered_model")
 MATCHES, REQUIREMENTS = "matches", "mlflow.server.auth.requirements"
+GRANTS, KIND, TAKE = "mlflow.server.auth.sqlalchemy_store", "SqlAlchemyStore", "delete_grants_for_resource"
 NUMBERED = ("experiment", "scorer")
 NAMES_OPEN = "people could have all models by calling one *"
 NUMBERS_OPEN = "people could name what they are denied in another way"
@@ -75,6 +77,16 @@ def of_one_number(matches: Callable[..., bool]) -> Callable[..., bool]:
     return is_on
 
 
+def taken_of_one_number(take: Callable[..., None]) -> Callable[..., None]:
+    """Return what takes all that users have on a thing, whatever the number of its experiment looks like."""
+
+    @functools.wraps(take)
+    def taken(self: Any, kind: str, name: Any, *others: Any, **options: Any) -> None:
+        take(self, kind, plain(kind, name), *others, **options)
+
+    return taken
+
+
 def close() -> None:
     """Have MLflow keep to that, where it does not itself."""
     auth = sys.modules.get(asking.AUTH)
@@ -82,11 +94,15 @@ def close() -> None:
         # What is served is none of MLflow's.
         return
     if not hasattr(auth, OWN_NAMES):
-        kind = parts.needed(prompt_marks.STORE, prompt_marks.KIND, NAMES_OPEN)
+        models = parts.needed(prompt_marks.STORE, prompt_marks.KIND, NAMES_OPEN)
         for names, kept in ((NAMING, not_as_all), (ENDING, not_of_all)):
             for name in names:
-                setattr(kind, name, kept(parts.needed(prompt_marks.STORE, f"{prompt_marks.KIND}.{name}", NAMES_OPEN)))
+                setattr(models, name, kept(parts.needed(prompt_marks.STORE, f"{prompt_marks.KIND}.{name}", NAMES_OPEN)))
     permissions: Any = importlib.import_module(renames.PERMISSIONS)
-    if hasattr(permissions, renames.DENY) and not hasattr(permissions, OWN_NUMBERS):
+    if hasattr(permissions, OWN_NUMBERS):
+        return
+    grants = parts.needed(GRANTS, KIND, NUMBERS_OPEN)
+    setattr(grants, TAKE, taken_of_one_number(parts.needed(GRANTS, f"{KIND}.{TAKE}", NUMBERS_OPEN)))
+    if hasattr(permissions, renames.DENY):
         requirements: Any = importlib.import_module(REQUIREMENTS)
         setattr(requirements, MATCHES, of_one_number(parts.needed(REQUIREMENTS, MATCHES, NUMBERS_OPEN)))

@@ -4,13 +4,14 @@ MLflow 3.17, the first that denies groups anything, leaves the grants of groups 
 may edit it would let all of them in. Those of users go with the name, and all stay where one of them has any on the new
 one already: then, who was denied it is so no longer.
 
-MLflow from 3.18 on refuses it itself. Admins are not asked: they may take a denial away.
+MLflow from 3.18 on refuses it itself. Up to 3.16, it reads the new name in two ways (`new_name`, `newName`), and
+renames by one for which it then moves no grants, as where there are some on the new name: who had MANAGE would have it
+on whatever is called so next. Admins are not asked: they may take a denial away.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
 import sys
 from collections.abc import Callable
 
@@ -67,7 +68,7 @@ def unless_denied(check: Callable[[], bool]) -> Callable[[], bool]:
 def close() -> None:
     """Have MLflow ask."""
     auth = sys.modules.get(asking.AUTH)
-    if auth is None or hasattr(auth, OWN) or not hasattr(importlib.import_module(PERMISSIONS), DENY):
+    if auth is None or hasattr(auth, OWN):
         # What is served is none of MLflow's, or one that has nothing to ask for.
         return
     for name in (PARAMETER, LIST, "store._is_synthetic_role_name"):

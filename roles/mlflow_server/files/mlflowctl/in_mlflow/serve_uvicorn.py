@@ -13,13 +13,14 @@ that it was the last. From 3.18 on MLflow's client repeats none that makes somet
 
 What a lean environment leaves out, and a request asks for, is named in the journal, and so is who did what (audit.py).
 Who may make what has a name of its own is in creators.py, how no job is begun in jobs.py, who gets an address in the
-store in presigned.py, what nobody names as a place in places.py and traces.py, or has named in trace_places.py, how
-a trace stays where it is in trace_moves.py, and which paths nobody reads in plain.py. On which routes MLflow is made to
-ask for grants is in unchecked.py, what nobody renames in renames.py, what nobody calls a thing in patterns.py, what
-nobody names in two ways in one_reading.py, where no endpoint leaves its traces in gateway_traces.py, how nobody gets or
-loses grants on a scorer in scorer_grants.py, and of what nobody makes a prompt in prompt_marks.py. What strangers make
-it say is little (lines.py), and who cannot be looked up is no stranger (away.py) and waits a while (outage.py,
-waiting.py).
+store in presigned.py, what nobody names as a place in places.py and traces.py, or has named in trace_places.py, how a
+trace stays where it is in trace_moves.py, and linked to whose runs in trace_runs.py, and which paths nobody reads in
+plain.py. On which routes MLflow is made to ask for grants is in unchecked.py, what nobody renames in renames.py, what
+nobody calls a thing in patterns.py, what nobody names in two ways in one_reading.py, what is done in turns in
+one_by_one.py, where no endpoint leaves its traces in gateway_traces.py, how nobody gets or loses grants on a scorer in
+scorer_grants.py, or runs one that they are denied in scorer_denials.py, and of what nobody makes a prompt in
+prompt_marks.py. What strangers make it say is little (lines.py), and who cannot be looked up is no stranger (away.py)
+and waits a while (outage.py, waiting.py).
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from mlflowctl.in_mlflow import (
     jobs,
     lines,
     logins,
+    one_by_one,
     one_reading,
     outage,
     patterns,
@@ -55,9 +57,11 @@ from mlflowctl.in_mlflow import (
     prompt_marks,
     renames,
     room,
+    scorer_denials,
     scorer_grants,
     trace_moves,
     trace_places,
+    trace_runs,
     traces,
     unchecked,
     user_store,
@@ -250,13 +254,17 @@ def watch_the_application() -> None:
         traces.close()
         trace_places.close()
         trace_moves.close()
+        trace_runs.close()
         unchecked.close()
         renames.close()
         prompt_marks.close()
         patterns.close()
         one_reading.close()
         scorer_grants.close()
+        scorer_denials.close()
         gateway_traces.close()
+        # As the last, so that all that is asked is asked in turn.
+        one_by_one.close()
         presigned.close()
         inner = plain.Plain(jobs.around(waiting.around(room.around(away.around(self.loaded_app)))))
         watched = audit.around(creators.around(inner))
