@@ -23,6 +23,8 @@ NAMING = ("create_registered_model", "rename_registered_model")
 ENDING = ("rename_registered_model", "delete_registered_model")
 MATCHES, REQUIREMENTS = "matches", "mlflow.server.auth.requirements"
 GRANTS, KIND, TAKE = "mlflow.server.auth.sqlalchemy_store", "SqlAlchemyStore", "delete_grants_for_resource"
+# By what MLflow up to 3.16 looks grants up. Nothing is denied there, but somebody may have less than all others have.
+GET = "get_role_permission_for_resource"
 NUMBERED = ("experiment", "scorer")
 NAMES_OPEN = "people could have all models by calling one *"
 NUMBERS_OPEN = "people could name what they are denied in another way"
@@ -58,8 +60,13 @@ def not_of_all(change: Callable[..., Any]) -> Callable[..., Any]:
 
 def plain(kind: str, name: Any) -> Any:
     """Return what grants call a thing that a request may call otherwise."""
-    if kind not in NUMBERED or not isinstance(name, str):
-        return name
+    return numbered(name) if kind in NUMBERED and isinstance(name, str) else name
+
+
+# Of one experiment, each grant of who asks is asked.
+@functools.lru_cache(maxsize=4096)
+def numbered(name: str) -> str:
+    """Return a name with the number that it begins with as it is stored."""
     number, *rest = name.split("/", 1)
     try:
         return "/".join([str(int(number)), *rest])
@@ -87,6 +94,16 @@ def taken_of_one_number(take: Callable[..., None]) -> Callable[..., None]:
     return taken
 
 
+def got_of_one_number(get: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what says what somebody may do with a thing, whatever the number of its experiment looks like."""
+
+    @functools.wraps(get)
+    def got(self: Any, user: Any, kind: str, name: Any, *others: Any, **options: Any) -> Any:
+        return get(self, user, kind, plain(kind, name), *others, **options)
+
+    return got
+
+
 def close() -> None:
     """Have MLflow keep to that, where it does not itself."""
     auth = sys.modules.get(asking.AUTH)
@@ -106,3 +123,5 @@ def close() -> None:
     if hasattr(permissions, renames.DENY):
         requirements: Any = importlib.import_module(REQUIREMENTS)
         setattr(requirements, MATCHES, of_one_number(parts.needed(REQUIREMENTS, MATCHES, NUMBERS_OPEN)))
+    else:
+        setattr(grants, GET, got_of_one_number(parts.needed(GRANTS, f"{KIND}.{GET}", NUMBERS_OPEN)))
