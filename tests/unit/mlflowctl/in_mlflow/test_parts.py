@@ -137,6 +137,7 @@ def mlflow(monkeypatch):
         },
         "mlflow.exceptions": {},
         renames.PERMISSIONS: {"DENY": something},
+        renames.TABLES: {},
         trace_places.MODELS: {
             "SqlTraceInfo": type("SqlTraceInfo", (), {"to_mlflow_entity": something}),
             "SqlExperiment": something,

@@ -116,7 +116,7 @@ def close() -> None:
             for name in names:
                 setattr(models, name, kept(parts.needed(prompt_marks.STORE, f"{prompt_marks.KIND}.{name}", NAMES_OPEN)))
     permissions: Any = importlib.import_module(renames.PERMISSIONS)
-    if hasattr(permissions, OWN_NUMBERS):
+    if hasattr(permissions, OWN_NUMBERS) or renames.has_grants_by_kind():
         return
     grants = parts.needed(GRANTS, KIND, NUMBERS_OPEN)
     setattr(grants, TAKE, taken_of_one_number(parts.needed(GRANTS, f"{KIND}.{TAKE}", NUMBERS_OPEN)))

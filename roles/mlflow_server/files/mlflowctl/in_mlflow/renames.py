@@ -12,6 +12,7 @@ on whatever is called so next. Admins are not asked: they may take a denial away
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 from collections.abc import Callable
 
@@ -22,6 +23,7 @@ CHECKS, OWN, PARAMETER = "BEFORE_REQUEST_VALIDATORS", "_reject_rename_with_named
 LIST = "store.list_roles"
 KINDS = ("registered_model", "prompt")
 OPEN = "people could rename what a group is denied"
+TABLES, BY_KIND = "mlflow.server.auth.db.models", "SqlExperimentPermission"
 
 
 def is_denied(name: str) -> bool:
@@ -65,10 +67,15 @@ def unless_denied(check: Callable[[], bool]) -> Callable[[], bool]:
     return may
 
 
+def has_grants_by_kind() -> bool:
+    """Say whether each kind of thing has grants in a table of its own: up to 3.12, which is not deployed any more."""
+    return hasattr(importlib.import_module(TABLES), BY_KIND)
+
+
 def close() -> None:
     """Have MLflow ask."""
     auth = sys.modules.get(asking.AUTH)
-    if auth is None or hasattr(auth, OWN):
+    if auth is None or hasattr(auth, OWN) or has_grants_by_kind():
         # What is served is none of MLflow's, or one that has nothing to ask for.
         return
     for name in (PARAMETER, LIST, "store._is_synthetic_role_name"):
