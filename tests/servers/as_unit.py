@@ -9,6 +9,7 @@ from pathlib import Path
 
 import project
 import servers
+from mlflow_reader import Reader, reader_for
 
 SERVE = project.ROOT / "roles" / "mlflow_server" / "files" / "mlflowctl" / "in_mlflow"
 
@@ -32,3 +33,15 @@ def serving(venv: Path, home: Path, password: str, *, gateway: bool = False, **m
         yield uri
     finally:
         servers.stop(process)
+
+
+@contextlib.contextmanager
+def read(venv: Path, home: Path, password: str, *people: tuple[str, str], gateway: bool = False) -> Iterator[Reader]:
+    """Run one with some people, by name and password; give what reads it as its admin."""
+    home.mkdir(mode=0o700)
+    with serving(venv, home, password, gateway=gateway) as uri:
+        numbers = [int(part) for part in servers.version_of(venv).split(".")]
+        reader = reader_for(uri, password, (numbers[0], numbers[1]))
+        for who in people:
+            reader.create_user(*who)
+        yield reader

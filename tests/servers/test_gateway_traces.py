@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import as_unit
 import project
 import pytest
-import servers
-from mlflow_reader import V2, Reader, reader_for
+from mlflow_reader import V2, Reader
 from mlflow_things import GATEWAY
 
 ADMIN, ANN, EVE = "the admin's own word", ("ann", "a word of ann's"), ("eve", "a word of eve's")
@@ -19,10 +18,8 @@ ENDPOINTS = GATEWAY + "endpoints/"
 @pytest.fixture(scope="module", params=[*project.between_mlflows(), project.MLFLOW.name, *project.next_mlflows()])
 def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     home, venv = tmp_path_factory.mktemp("traced") / "home", project.BUILD / request.param
-    home.mkdir(mode=0o700)
-    with as_unit.serving(venv, home, ADMIN, gateway=True) as uri:
-        numbers = [int(part) for part in servers.version_of(venv).split(".")]
-        yield reader_for(uri, ADMIN, (numbers[0], numbers[1]))
+    with as_unit.read(venv, home, ADMIN, gateway=True) as reader:
+        yield reader
 
 
 def test_traces_go_where_their_maker_may_edit(reader: Reader) -> None:

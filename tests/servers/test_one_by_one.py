@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 import as_unit
 import project
 import pytest
-import servers
-from mlflow_reader import V2, Reader, reader_for
+from mlflow_reader import V2, Reader
 
 ADMIN, ANN, EVE = "the admin's own word", ("ann", "a word of ann's"), ("eve", "a word of eve's")
 # Without turns, a few in a hundred went wrong where one deletes, and one in six where one renames.
@@ -21,12 +20,7 @@ ROUNDS = 25
 @pytest.fixture(scope="module", params=[*project.between_mlflows(), project.MLFLOW.name, *project.next_mlflows()])
 def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     home, venv = tmp_path_factory.mktemp("turns") / "home", project.BUILD / request.param
-    home.mkdir(mode=0o700)
-    with as_unit.serving(venv, home, ADMIN) as uri:
-        numbers = [int(part) for part in servers.version_of(venv).split(".")]
-        reader = reader_for(uri, ADMIN, (numbers[0], numbers[1]))
-        for who in (ANN, EVE):
-            reader.create_user(*who)
+    with as_unit.read(venv, home, ADMIN, ANN, EVE) as reader:
         yield reader
 
 

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 import as_unit
 import project
 import pytest
-import servers
-from mlflow_reader import V2, V3, Reader, reader_for
+from mlflow_reader import V2, V3, Reader
 
 ADMIN, ANN, EVE = "the admin's own word", ("ann", "a word of ann's"), ("eve", "a word of eve's")
 APIS = ("api", "ajax-api")
@@ -23,12 +22,7 @@ SCORERS, REVOKE = V3 + "scorers/", V3 + "users/permissions/revoke"
 @pytest.fixture(scope="module", params=[*project.between_mlflows(), project.MLFLOW.name, *project.next_mlflows()])
 def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     home, venv = tmp_path_factory.mktemp("scorers") / "home", project.BUILD / request.param
-    home.mkdir(mode=0o700)
-    with as_unit.serving(venv, home, ADMIN) as uri:
-        numbers = [int(part) for part in servers.version_of(venv).split(".")]
-        reader = reader_for(uri, ADMIN, (numbers[0], numbers[1]))
-        for who in (ANN, EVE):
-            reader.create_user(*who)
+    with as_unit.read(venv, home, ADMIN, ANN, EVE) as reader:
         yield reader
 
 

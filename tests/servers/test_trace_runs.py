@@ -15,8 +15,7 @@ from pathlib import Path
 import as_unit
 import project
 import pytest
-import servers
-from mlflow_reader import V2, Reader, reader_for
+from mlflow_reader import V2, Reader
 
 ADMIN, ANN, EVE = "the admin's own word", ("ann", "a word of ann's"), ("eve", "a word of eve's")
 
@@ -42,12 +41,9 @@ class Place(t.NamedTuple):
 @pytest.fixture(scope="module", params=[*project.between_mlflows(), project.MLFLOW.name, *project.next_mlflows()])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     home, venv = tmp_path_factory.mktemp("linked") / "home", project.BUILD / request.param
-    home.mkdir(mode=0o700)
-    with as_unit.serving(venv, home, ADMIN) as uri:
-        numbers = [int(part) for part in servers.version_of(venv).split(".")]
-        found = Place(reader_for(uri, ADMIN, (numbers[0], numbers[1])), {}, {}, home)
+    with as_unit.read(venv, home, ADMIN, ANN, EVE) as reader:
+        found = Place(reader, {}, {}, home)
         for who in (ANN, EVE):
-            found.reader.create_user(*who)
             number = found.reader.ask("POST", V2 + "experiments/create", who, name=who[0])["experiment_id"]
             run = found.reader.ask("POST", V2 + "runs/create", who, experiment_id=number)["run"]["info"]["run_id"]
             found.experiments[who[0]], found.runs[who[0]] = number, run
