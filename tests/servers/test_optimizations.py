@@ -77,7 +77,9 @@ def test_what_is_optimized_is_ones_own(reader: Reader, api: str) -> None:
     for level, seen in (("READ", MAY_NOT), ("EDIT", MAY)):
         reader.grant(EVE[0], "prompt", hers.prompt, level)
         assert optimized(reader, api, mine.experiment, f"prompts:/{hers.prompt}/1", mine.dataset) == seen
-        reader.ask("POST", V3 + "users/permissions/revoke", username=EVE[0], resource_type="prompt", resource_id=hers.prompt)
+        reader.ask(
+            "POST", V3 + "users/permissions/revoke", username=EVE[0], resource_type="prompt", resource_id=hers.prompt
+        )
     reader.grant(EVE[0], "experiment", hers.experiment, "READ")
     assert optimized(reader, api, mine.experiment, f"prompts:/{mine.prompt}/1", hers.dataset) == MAY
 

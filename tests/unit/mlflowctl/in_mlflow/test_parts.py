@@ -103,7 +103,13 @@ def something(*_given, **given):
 def mlflow(monkeypatch):
     """As much of MLflow as is changed, by the names of its modules."""
     methods = ("create_experiment", "start_trace", "log_spans", "_get_trace_artifact_location_tag", *BEGIN_OR_END)
-    methods += ("list_scorer_versions", optimizations.DATASETS, *gateway_traces.CHANGES, gateway_traces.OWN, "rename_experiment")
+    methods += (
+        "list_scorer_versions",
+        optimizations.DATASETS,
+        *gateway_traces.CHANGES,
+        gateway_traces.OWN,
+        "rename_experiment",
+    )
     kind = type("SqlAlchemyStore", (), dict.fromkeys(methods, something))
     names = {
         places.STORE: {"SqlAlchemyStore": kind, "_validate_trace_tag": something, "get_artifact_repository": something},
