@@ -144,7 +144,7 @@ def mlflow(monkeypatch):
             unchecked.CHECKS: {
                 (f"/{api}/{route}", "POST"): something
                 for api in APIS
-                for route in ("2.0/mlflow/registered-models/rename", f"3.0{optimizations.ROUTE}")
+                for route in ("2.0/mlflow/registered-models/rename", optimizations.ROUTE)
             },
             renames.PARAMETER: something,
             **dict.fromkeys(optimizations.ASKED_BY, something),

@@ -20,7 +20,7 @@ from mlflowctl.in_mlflow import asking, parts, places, renames, unchecked
 HANDLERS, MESSAGE, READ = "mlflow.server.handlers", "CreatePromptOptimizationJob", "_get_request_message"
 TRACKING, REGISTRY, DATASETS = "_get_tracking_store", "_get_model_registry_store", "get_dataset_experiment_ids"
 ASKED_BY = ("authenticate_request", "_get_role_permission_or_default", "_role_permission_for_known_workspace")
-ROUTE = "/mlflow/prompt-optimization/jobs"
+ROUTE = "3.0/mlflow/prompt-optimization/jobs"
 # The letters are those that MLflow's client allows in the name of a prompt.
 PROMPT = re.compile(r"prompts:/([\w.-]+)/\d+|prompts:/([\w.-]+)@[\w.-]+|([\w.-]+)", re.ASCII)
 NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
@@ -83,10 +83,4 @@ def close() -> None:
     parts.needed(places.STORE, f"{places.KIND}.{DATASETS}", OPEN)
     for name in (*ASKED_BY, places.MAY):
         parts.needed(asking.AUTH, name, OPEN)
-    checks = parts.needed(asking.AUTH, unchecked.CHECKS, OPEN)
-    for api in ("api", "ajax-api"):
-        where = f"/{api}/3.0{ROUTE}", "POST"
-        if where not in checks:
-            path, method = where
-            raise parts.missing(f"{method} {path} in {unchecked.CHECKS} of {asking.AUTH}", OPEN)
-        checks[where] = of_own(checks[where])
+    unchecked.ask_more(ROUTE, "POST", of_own, OPEN)
