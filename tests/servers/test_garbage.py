@@ -61,6 +61,25 @@ def test_what_is_old_goes_with_all_that_is_its_own(newest, team, some, secret):
     assert team.collect() == "nothing to remove\n"
 
 
+def test_a_dataset_is_not_of_the_next_experiment_of_the_number(newest, team, some, secret):
+    ann, dataset = (some("ann"), secret()), some("dataset")
+    newest.reader.create_user(*ann)
+    kept, number = (newest.reader.create_experiment(some(word)) for word in ("kept", "old"))
+    route = "/api/3.0/mlflow/datasets/"
+    made = newest.reader.ask("POST", route + "create", name=dataset, experiment_ids=[number, kept])["dataset"]
+    alone = newest.reader.ask("POST", route + "create", name=some("alone"), experiment_ids=[number])["dataset"]
+    team.post("experiments/delete", experiment_id=number)
+    team.age(experiment=number)
+    assert f"Experiment with ID {number} has been permanently deleted." in team.collect()
+    again = newest.reader.ask("POST", "/api/2.0/mlflow/experiments/create", ann, name=some("new"))["experiment_id"]
+    assert again == number
+    for each in (made, alone):
+        for method, what in (("GET", ""), ("GET", "/records"), ("DELETE", "")):
+            assert newest.reader.status(method, f"{route}{each['dataset_id']}{what}", ann) == 403
+    found = newest.reader.ask("GET", f"{route}{made['dataset_id']}/experiment-ids")
+    assert found == {"experiment_ids": [kept]}
+
+
 def test_grants_that_a_run_cut_off_has_left_go_with_the_next(newest, team, some, secret):
     user = some("ben")
     newest.reader.create_user(user, secret())

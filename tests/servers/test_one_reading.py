@@ -39,6 +39,26 @@ DELETIONS: dict[str, dict[str, str]] = {
     "registered-models/alias": {"alias": "live"},
     "model-versions/delete": {"version": "1"},
 }
+# What a path names, by method and version of the API.
+BY_PATH = (
+    ("GET", 3, "traces/{trace_id}"),
+    ("GET", 2, "traces/{request_id}/info"),
+    ("GET", 3, "traces/{trace_id}/assessments/{assessment_id}"),
+    ("GET", 2, "logged-models/{model_id}"),
+    ("GET", 2, "logged-models/{model_id}/artifacts/directories"),
+    ("GET", 3, "datasets/{dataset_id}"),
+    ("GET", 3, "datasets/{dataset_id}/records"),
+    ("GET", 3, "datasets/{dataset_id}/experiment-ids"),
+    ("GET", 3, "issues/{issue_id}"),
+    ("DELETE", 2, "traces/{request_id}/tags"),
+    ("DELETE", 3, "traces/{trace_id}/tags"),
+    ("DELETE", 3, "traces/{trace_id}/assessments/{assessment_id}"),
+    ("DELETE", 2, "logged-models/{model_id}/tags/of"),
+    ("DELETE", 2, "logged-models/{model_id}"),
+    ("DELETE", 3, "datasets/{dataset_id}/records"),
+    ("DELETE", 3, "datasets/{dataset_id}"),
+)
+NAMES = ("trace_id", "request_id", "assessment_id", "model_id", "dataset_id", "issue_id")
 APIS = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
 
 
@@ -60,9 +80,9 @@ class Place(t.NamedTuple):
         ask("POST", V2 + "registered-models/alias", who, name=name, alias="live", version="1")
         return name
 
-    def answered(self, method: str, route: str, data: bytes, kind: str, **query: str) -> int:
+    def answered(self, method: str, route: str, data: bytes, kind: str, **query: str | list[str]) -> int:
         """Send eve's request with a body of another kind and a query, and return how it is answered."""
-        url = f"{self.reader.uri}{route}?{urllib.parse.urlencode(query)}"
+        url = f"{self.reader.uri}{route}?{urllib.parse.urlencode(query, doseq=True)}"
         request = urllib.request.Request(url, data, method=method)  # noqa: S310 - a server of ours
         request.add_header("Authorization", "Basic " + base64.b64encode(":".join(EVE).encode()).decode())
         request.add_header("Content-Type", kind)
@@ -172,6 +192,71 @@ def test_nothing_is_done_by_half_of_what_was_asked(place: Place, api: str) -> No
     assert asked("POST", api + "experiments/update", EVE, new_name="\ud800", experiment_id=number) == 400
     for one in (1, "1", 1.0):
         assert asked("POST", api + "runs/search", EVE, max_results=one, experiment_ids=[number]) == 200
+
+
+def logged(place: Place, who: tuple[str, str]) -> str:
+    """Return a new logged model of somebody's, with a tag."""
+    more = {"name": "m", "tags": [{"key": "of", "value": who[0]}]}
+    made = place.reader.ask("POST", V2 + "logged-models", who, experiment_id=place.experiments[who[0]], **more)
+    return made["model"]["info"]["model_id"]
+
+
+@pytest.mark.parametrize("api", ["api", "ajax-api"])
+def test_what_the_path_names_is_meant(place: Place, api: str) -> None:
+    ask, mine, hers = place.reader.ask, {}, {}
+    for who, ids in ((ANN, hers), (EVE, mine)):
+        number, trace, said = place.experiments[who[0]], place.traces[who[0]], {"value": who[0]}
+        said = {"trace_id": trace, "assessment_name": "of", "feedback": said, "source": {"source_type": "HUMAN"}}
+        ids |= {"trace_id": trace, "request_id": trace, "model_id": logged(place, who)}
+        answer = ask("POST", f"{V3}traces/{trace}/assessments", who, assessment=said)
+        ids["assessment_id"] = answer["assessment"]["assessment_id"]
+        if place.reader.version >= (3, 17):
+            answer = ask("POST", V3 + "datasets/create", who, name=secrets.token_hex(8), experiment_ids=[number])
+            ids["dataset_id"] = answer["dataset"]["dataset_id"]
+            answer = ask("POST", V3 + "issues", who, experiment_id=number, name="of", description=who[0])
+            ids["issue_id"] = answer["issue"]["issue_id"]
+    before = hers_still(place, hers)
+    for method, version, route in BY_PATH:
+        names = [name for name in NAMES if f"{{{name}}}" in route]
+        if not hers.keys() >= set(names):
+            continue
+        path, own = f"/{api}/{version}.0/mlflow/{route.format(**hers)}", {name: mine[name] for name in names}
+        for query in (own, {**own, "key": "of"}, {name: [mine[name], hers[name]] for name in names}):
+            assert place.answered(method, path, b"", "application/json", **query) in (400, 403), (method, path)
+            assert place.answered(method, path, b"", "text/plain", **query) in (400, 403), (method, path)
+        # As MLflow's clients do, who say it twice.
+        if method == "GET":
+            path = f"/{api}/{version}.0/mlflow/{route.format(**mine)}"
+            assert place.answered(method, path, b"", "application/json", **own) not in (400, 403), (method, path)
+    for body in ({"model_id": hers["model_id"]}, {"modelId": hers["model_id"], "model_id": mine["model_id"]}):
+        path = f"/{api}/2.0/mlflow/logged-models/{mine['model_id']}"
+        assert place.reader.status("PATCH", path, EVE, **body, status="LOGGED_MODEL_UPLOAD_FAILED") == 400
+    assert hers_still(place, hers) == before
+    path = f"/{api}/2.0/mlflow/logged-models/{mine['model_id']}"
+    own = {"model_id": mine["model_id"], "status": "LOGGED_MODEL_READY"}
+    assert place.reader.status("PATCH", path, EVE, **own) == 200
+
+
+def hers_still(place: Place, ids: dict[str, str]) -> list[dict[str, t.Any]]:
+    """Return what ann reads of what is hers."""
+    ask = place.reader.ask
+    routes = ["logged-models/{model_id}", "traces/{request_id}/info"]
+    found = [ask("GET", V2 + route.format(**ids), ANN) for route in routes]
+    routes = ["traces/{trace_id}/assessments/{assessment_id}"]
+    routes += ["datasets/{dataset_id}", "issues/{issue_id}"] if "dataset_id" in ids else []
+    return found + [ask("GET", V3 + route.format(**ids), ANN) for route in routes]
+
+
+def test_what_a_get_asks_for_is_in_its_address(place: Place) -> None:
+    if place.reader.version < (3, 17):
+        pytest.skip("before 3.17, whoever may log in finds all datasets")
+    mine, hers = place.experiments["eve"], place.experiments["ann"]
+    for api in ("/api/3.0/mlflow/", "/ajax-api/3.0/mlflow/"):
+        body = json.dumps({"experiment_ids": [mine]}).encode()
+        for query, data in ((hers, body), (mine, body.replace(mine.encode(), hers.encode()))):
+            route = api + "datasets/search"
+            assert place.answered("GET", route, data, "application/json", experiment_ids=query) in (400, 403)
+        assert place.answered("GET", api + "datasets/search", b"", "application/json", experiment_ids=mine) == 200
 
 
 def test_what_is_asked_for_is_no_text(place: Place) -> None:

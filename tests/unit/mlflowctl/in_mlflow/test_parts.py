@@ -11,6 +11,7 @@ from mlflowctl.in_mlflow import (
     gateway_traces,
     one_by_one,
     one_reading,
+    optimizations,
     parts,
     patterns,
     places,
@@ -43,6 +44,12 @@ NEEDED = [
     (one_reading, one_reading.HANDLERS, "parse_dict"),
     (one_reading, asking.AUTH, one_reading.IS_OPEN),
     (one_reading, "mlflow.server", "app.before_request_funcs"),
+    *(
+        (optimizations, optimizations.HANDLERS, name)
+        for name in (optimizations.MESSAGE, optimizations.TRACKING, optimizations.REGISTRY)
+    ),
+    (optimizations, places.STORE, f"SqlAlchemyStore.{optimizations.DATASETS}"),
+    *((optimizations, asking.AUTH, name) for name in optimizations.ASKED_BY),
     (patterns, prompt_marks.STORE, "SqlAlchemyStore"),
     *(
         (patterns, prompt_marks.STORE, f"SqlAlchemyStore.{name}")
@@ -96,7 +103,13 @@ def something(*_given, **given):
 def mlflow(monkeypatch):
     """As much of MLflow as is changed, by the names of its modules."""
     methods = ("create_experiment", "start_trace", "log_spans", "_get_trace_artifact_location_tag", *BEGIN_OR_END)
-    methods += ("list_scorer_versions", *gateway_traces.CHANGES, gateway_traces.OWN, "rename_experiment")
+    methods += (
+        "list_scorer_versions",
+        optimizations.DATASETS,
+        *gateway_traces.CHANGES,
+        gateway_traces.OWN,
+        "rename_experiment",
+    )
     kind = type("SqlAlchemyStore", (), dict.fromkeys(methods, something))
     names = {
         places.STORE: {"SqlAlchemyStore": kind, "_validate_trace_tag": something, "get_artifact_repository": something},
@@ -120,14 +133,21 @@ def mlflow(monkeypatch):
             one_reading.ANSWER: something,
             one_reading.PARSE: something,
             scorer_grants.STORE: something,
+            optimizations.MESSAGE: something,
+            optimizations.REGISTRY: something,
             **dict.fromkeys(presigned.KINDS, kind),
         },
         asking.AUTH: {
             places.MAY: something,
             **dict.fromkeys((one_reading.IS_OPEN, scorer_grants.GIVES, scorer_grants.TAKES), something),
             scorer_grants.HANDLERS: {},
-            unchecked.CHECKS: {(f"/{api}/2.0/mlflow/registered-models/rename", "POST"): something for api in APIS},
+            unchecked.CHECKS: {
+                (f"/{api}/{route}", "POST"): something
+                for api in APIS
+                for route in ("2.0/mlflow/registered-models/rename", optimizations.ROUTE)
+            },
             renames.PARAMETER: something,
+            **dict.fromkeys(optimizations.ASKED_BY, something),
             **dict.fromkeys((*scorer_denials.CHECKS, *scorer_denials.ASKED_BY), something),
             **dict.fromkeys((trace_runs.REQUIREMENT, trace_runs.CHECK), something),
             "store": types.SimpleNamespace(

@@ -54,6 +54,10 @@ KINDS = {
 BUSY = Asked("runs", ("experiment_id",), f"{WITHIN} AND NOT ({OLD_RUN})", each_once=True)
 # MLflow does not delete these with their experiment, but they go with it.
 MODELS_WITHIN = models(WITHIN)
+# Datasets for evaluations are of experiments by their numbers, as texts, and stay when one of these goes.
+OF_OTHERS = "entity_associations"
+FORGET = """DELETE FROM entity_associations WHERE source_type = 'experiment' AND source_id = :ident
+OR destination_type = 'experiment' AND destination_id = :ident"""
 TRACES_WITHIN = Asked(
     "trace_info i JOIN trace_tags t ON t.request_id = i.request_id",
     ("i.request_id", "i.experiment_id", "t.value"),
@@ -136,6 +140,12 @@ class Deleted:
         """Give all traces of the experiments, which go with these, with each place that somebody noted."""
         for tag in PLACES_OF_TRACES:
             yield from (named("trace", row) for row in self.rows(TRACES_WITHIN, tag=tag))
+
+    def forget(self, experiment: str) -> None:
+        """Have nothing else be of an experiment that is about to go: another one may get its number."""
+        if sqlalchemy.inspect(self.engine).has_table(OF_OTHERS):
+            with self.engine.begin() as connection:
+                connection.execute(sqlalchemy.text(FORGET), {"ident": experiment})
 
     def still_has(self, thing: Thing) -> bool:
         """Whether nobody restored it or moved it since."""

@@ -4,12 +4,15 @@ Who may do what is looked up by what stands in a request as it is, and done by w
 written in two ways (`run_id`, `runId`), a run has two (`run_id`, `run_uuid`), of which now the one and now the other
 counts, and a body that is not said to be JSON is passed over where it is asked, and read where something is deleted. So
 who named a thing of their own in the one way, and somebody else's in the other, changed or deleted that: with MLflow up
-to 3.17, all runs and models of a team. From 3.18 on it reads most of this alike itself. With all versions, a value of
-which nothing can be made (a version 1.5) ends the reading where it stands, and what is meant by the rest is done
-without what follows: all versions of a scorer are deleted, and what is granted on it stays. And JSON within a text in
-JSON, as clients wrote it long ago, is no more than a text to part of what looks at it. Up to 3.15, MLflow asks for no
-grants where only the head of an answer is wanted, which tells how long it is: who searches by what a thing says learns
-it letter by letter.
+to 3.17, all runs and models of a team. From 3.18 on it reads most of this alike itself.
+
+With all versions, what the path of a GET or DELETE names (a trace, a logged model, a dataset, an issue) is what the
+query names to whoever asks for grants, so that all of these were anybody's who has one; where a GET has a body, too,
+datasets are asked for by it up to 3.17. A value of which nothing can be made (a version 1.5) ends the reading where it
+stands, and what is meant by the rest is done without what follows: all versions of a scorer are deleted, and what is
+granted on it stays. And JSON within a text in JSON, as clients wrote it long ago, is no more than a text to part of
+what looks at it. Up to 3.15, MLflow asks for no grants where only the head of an answer is wanted, which tells how long
+it is: who searches by what a thing says learns it letter by letter.
 
 What MLflow's clients write is the same in either.
 """
@@ -66,16 +69,32 @@ def twice(given: Any, kind: Any) -> str | None:
     return None
 
 
+def beside_the_path(request: Any, body: Any) -> str | None:
+    """Return what the path names, and the query or the body otherwise."""
+    for name, value in (request.view_args or {}).items():
+        first, *others = name.split("_")
+        named = [*request.args.getlist(name)]
+        if isinstance(body, dict):
+            named += [body.get(it) for it in (name, "".join([first, *map(str.capitalize, others)]))]
+        if any(it is not None and str(it) != str(value) for it in named):
+            return str(name)
+    return None
+
+
 def refuse_two(request: Any) -> None:
     """Refuse a request that could be of two things."""
     if request.method == "DELETE" and request.get_data() and not request.is_json:
         raise asking.invalid("what is to be deleted is said in JSON (Content-Type: application/json)")
+    if request.method == "GET" and request.args and request.get_data():
+        raise asking.invalid("what is asked for by GET is said in the address, and not in a body, too")
     query, has_body = request.args.to_dict(), request.method in WITH_BODY and not request.path.endswith(UPLOAD)
     body = request.get_json(silent=True) if has_body and request.is_json else None
     if isinstance(body, str):
         raise asking.invalid("what is asked for is said in JSON, and not in a text in JSON")
     if of_two_runs(query) or (isinstance(body, dict) and of_two_runs(body)):
         raise asking.invalid("a request names one run: run_id and run_uuid are to be the same")
+    if name := beside_the_path(request, body):
+        raise asking.invalid(f"the path of a request says which {name} is meant, and nothing else does")
 
 
 def refuse_heads(is_open: Callable[[str], bool], request: Any) -> None:

@@ -16,10 +16,10 @@ import importlib
 import sys
 from collections.abc import Callable
 
-from mlflowctl.in_mlflow import asking, parts
+from mlflowctl.in_mlflow import asking, parts, unchecked
 
 PERMISSIONS, DENY = "mlflow.server.auth.permissions", "DENY"
-CHECKS, OWN, PARAMETER = "BEFORE_REQUEST_VALIDATORS", "_reject_rename_with_named_role_grants", "_get_request_param"
+OWN, PARAMETER = "_reject_rename_with_named_role_grants", "_get_request_param"
 LIST = "store.list_roles"
 KINDS = ("registered_model", "prompt")
 OPEN = "people could rename what a group is denied"
@@ -80,10 +80,4 @@ def close() -> None:
         return
     for name in (PARAMETER, LIST, "store._is_synthetic_role_name"):
         parts.needed(asking.AUTH, name, OPEN)
-    checks = parts.needed(asking.AUTH, CHECKS, OPEN)
-    for api in ("api", "ajax-api"):
-        where = f"/{api}/2.0/mlflow/registered-models/rename", "POST"
-        if where not in checks:
-            path, method = where
-            raise parts.missing(f"{method} {path} in {CHECKS} of {asking.AUTH}", OPEN)
-        checks[where] = unless_denied(checks[where])
+    unchecked.ask_more("2.0/mlflow/registered-models/rename", "POST", unless_denied, OPEN)

@@ -18,9 +18,9 @@ trace stays where it is in trace_moves.py, and linked to whose runs in trace_run
 plain.py. On which routes MLflow is made to ask for grants is in unchecked.py, what nobody renames in renames.py, what
 nobody calls a thing in patterns.py, what nobody names in two ways in one_reading.py, what is done in turns in
 one_by_one.py, where no endpoint leaves its traces in gateway_traces.py, how nobody gets or loses grants on a scorer in
-scorer_grants.py, or runs one that they are denied in scorer_denials.py, and of what nobody makes a prompt in
-prompt_marks.py. What strangers make it say is little (lines.py), and who cannot be looked up is no stranger (away.py)
-and waits a while (outage.py, waiting.py).
+scorer_grants.py, or runs one that they are denied in scorer_denials.py, of what nobody makes a prompt in
+prompt_marks.py, and which prompts nobody optimizes in optimizations.py. What strangers make it say is little
+(lines.py), and who cannot be looked up is no stranger (away.py) and waits a while (outage.py, waiting.py).
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ from mlflowctl.in_mlflow import (
     logins,
     one_by_one,
     one_reading,
+    optimizations,
     outage,
     patterns,
     places,
@@ -262,6 +263,7 @@ def watch_the_application() -> None:
         one_reading.close()
         scorer_grants.close()
         scorer_denials.close()
+        optimizations.close()
         gateway_traces.close()
         # As the last, so that all that is asked is asked in turn.
         one_by_one.close()
