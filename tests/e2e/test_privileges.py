@@ -69,6 +69,23 @@ def test_a_team_has_nothing_done_by_the_host_over_its_bus(converged: Stage) -> N
         assert found.strip() == "Failed to connect to bus: Permission denied"
 
 
+def test_a_team_fills_no_memory_that_all_need_to_start(converged: Stage) -> None:
+    """Not what /run is made of; and a server of several processes ends as well as ever without it."""
+    kept = converged.sh(f"cat {ENVIRONMENT}")
+    try:
+        converged.sh(f"echo 'MLFLOW_WORKERS=2' >> {ENVIRONMENT}; systemctl restart mlflow@vision.service")
+        assert converged.login(5001, **ALICE) == 200
+        process = converged.sh("systemctl show --value --property=MainPID mlflow@vision.service").strip()
+        account = "setpriv --reuid=mlflow-vision --regid=mlflow-vision --clear-groups"
+        write = f"nsenter --target={process} --mount {account} sh -c '>/run/mlflow/vision/more' 2>&1"
+        assert "Permission denied" in converged.sh(write, check=False)
+        converged.sh("systemctl stop mlflow@vision.service; ! systemctl is-failed --quiet mlflow@vision.service")
+    finally:
+        converged.sh(f"cat > {ENVIRONMENT}", feed=kept)
+        converged.sh("systemctl restart mlflow@vision.service")
+    assert converged.login(5001, **ALICE) == 200
+
+
 def test_who_ends_a_server_that_starts_is_named_by_the_signal(converged: Stage) -> None:
     converged.sh("systemctl restart --no-block mlflow@vision.service")
     # From the moment on at which there is a process, and before it answers.

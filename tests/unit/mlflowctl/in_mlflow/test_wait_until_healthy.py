@@ -30,7 +30,9 @@ def stop_post(tmp_path, request):
     command = command.replace("{{ __mlflow_server_run_dir }}", str(tmp_path))
 
     def run(**ended):
-        return subprocess.run(["/bin/sh", "-c", command], env=ended, stdout=subprocess.PIPE, text=True, check=True).stdout
+        return subprocess.run(
+            ["/bin/sh", "-c", command], env=ended, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
 
     return run
 
