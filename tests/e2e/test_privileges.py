@@ -58,6 +58,34 @@ def test_variables_are_left_in_no_file_that_the_server_reads(converged: Stage) -
     assert converged.sh("stat --format=%a:%U /etc/mlflow/vision/secrets.env").strip() == "600:root"
 
 
+def test_a_team_has_nothing_done_by_the_host_over_its_bus(converged: Stage) -> None:
+    """It starts what an account has in its home, for one: outside of all that the unit is kept from."""
+    assert converged.login(5001, **ALICE) == 200
+    assert "org.freedesktop.systemd1" in converged.sh("runuser -u mlflow-vision -- busctl list")
+    for unit in ("mlflow@vision", "mlflow-listen@vision"):
+        process = converged.sh(f"systemctl show --value --property=MainPID {unit}.service").strip()
+        account = "setpriv --reuid=mlflow-vision --regid=mlflow-vision --clear-groups"
+        found = converged.sh(f"nsenter --target={process} --mount {account} busctl list 2>&1", check=False)
+        assert found.strip() == "Failed to connect to bus: Permission denied"
+
+
+def test_a_team_fills_no_memory_that_all_need_to_start(converged: Stage) -> None:
+    """Not what /run is made of; and a server of several processes ends as well as ever without it."""
+    kept = converged.sh(f"cat {ENVIRONMENT}")
+    try:
+        converged.sh(f"echo 'MLFLOW_WORKERS=2' >> {ENVIRONMENT}; systemctl restart mlflow@vision.service")
+        assert converged.login(5001, **ALICE) == 200
+        process = converged.sh("systemctl show --value --property=MainPID mlflow@vision.service").strip()
+        account = "setpriv --reuid=mlflow-vision --regid=mlflow-vision --clear-groups"
+        write = f"nsenter --target={process} --mount {account} sh -c '>/run/mlflow/vision/more' 2>&1"
+        assert "Permission denied" in converged.sh(write, check=False)
+        converged.sh("systemctl stop mlflow@vision.service; ! systemctl is-failed --quiet mlflow@vision.service")
+    finally:
+        converged.sh(f"cat > {ENVIRONMENT}", feed=kept)
+        converged.sh("systemctl restart mlflow@vision.service")
+    assert converged.login(5001, **ALICE) == 200
+
+
 def test_who_ends_a_server_that_starts_is_named_by_the_signal(converged: Stage) -> None:
     converged.sh("systemctl restart --no-block mlflow@vision.service")
     # From the moment on at which there is a process, and before it answers.
@@ -70,4 +98,4 @@ def test_who_ends_a_server_that_starts_is_named_by_the_signal(converged: Stage) 
     converged.sh(kill)
     assert converged.login(5001, **ALICE) == 200
     said = converged.journal(f"--unit=mlflow@vision.service --since='@{since}'")
-    assert "the server ended before it answered, by signal 12 (SIGUSR2)" in said, said
+    assert "the server ended before it answered, by signal SIGUSR2" in said, said

@@ -20,11 +20,16 @@ def sync(path: str) -> None:
 def write_private(path: Path, content: bytes) -> None:
     """Write a file that root alone reads; after a power cut it is there as a whole, or as it was."""
     part = path.with_name(f".{path.name}.new")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        # On a full disk there may be half a secret in it.
+        part.unlink(missing_ok=True)
+        raise
     sync(str(path.parent))
 
 

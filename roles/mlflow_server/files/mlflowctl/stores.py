@@ -124,12 +124,14 @@ class Move:
 
     def ask(self, program: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Have it done as the team's account, by its MLflow, with the settings that are to be."""
+        # Not what its server could write to: ~/.aws/config names a program for whoever has no key.
+        defaults = {"PGCONNECT_TIMEOUT": "20", "HOME": str(workshop(self.team))}
         done = self.run(
             [self.team.python, "-Es", str(IN_MLFLOW), program],
             # A look takes long, too, where there are many files or rows.
             databases.COPY_SECONDS * 4,
             input=json.dumps(asked),
-            env={"PGCONNECT_TIMEOUT": "20", **self.environment, "PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore"},
+            env={**defaults, **self.environment, "PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore"},
             cwd=self.team.state_dir,
         )
         answer = last_answer(done.stdout)

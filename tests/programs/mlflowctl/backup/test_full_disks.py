@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+from mlflowctl.files import write_private
 from programs.mlflowctl.backup_lab import Lab
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
@@ -39,6 +40,15 @@ def fill(lab):
 
     yield fill
     subprocess.run(["umount", place], check=True)
+
+
+def test_of_a_secret_that_does_not_fit_nothing_is_left(lab, fill):
+    place = lab.home / "changes"
+    fill()
+    (place / "others").write_bytes(b"x" * 512)
+    with pytest.raises(OSError, match="No space left"):
+        write_private(place / "secrets.env", b"secret" * 20_000)
+    assert [path.name for path in place.iterdir()] == ["others"]
 
 
 def test_a_restore_that_is_not_well_is_undone_at_once(lab, monkeypatch, fill):

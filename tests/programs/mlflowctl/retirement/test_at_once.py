@@ -82,8 +82,9 @@ restore.Restore.compare = compare
 """
 
 
-@pytest.mark.parametrize("mode", ["keep", "remove"])
-def test_a_restore_that_has_fetched_all_before_puts_nothing_in_place(lab, mode):
+@pytest.fixture
+def fetched(lab):
+    """A restore that has fetched all, and waits."""
     before = FETCHED.replace("HOME", repr(str(lab.home)))
     process = lab.start("restore", "vision", before=f"{before}\npaths.HERE.state = Path({str(paths.HERE.state)!r})")
     end = time.monotonic() + WAIT_SECONDS
@@ -91,10 +92,30 @@ def test_a_restore_that_has_fetched_all_before_puts_nothing_in_place(lab, mode):
         assert time.monotonic() < end
         assert process.poll() is None
         time.sleep(0.05)
+    return process
+
+
+@pytest.mark.parametrize("change", ["upgrade", "move"])
+def test_a_restore_puts_nothing_into_a_team_that_became_another_meanwhile(lab, fetched, change):
+    lab.sql("INSERT INTO runs VALUES ('later')")
+    before = lab.everything()
+    if change == "upgrade":
+        lab.install("3.18.0")
+    else:
+        lab.declare("vision", lab.state, databases=[{"name": "mlflow", "uri": "postgresql://db/vision", "file": None}])
+    (lab.home / "go").touch()
+    _out, said = fetched.communicate(timeout=WAIT_SECONDS)
+    assert fetched.returncode != 0
+    assert "team vision was changed while the snapshot was fetched" in said
+    assert lab.everything() == before
+
+
+@pytest.mark.parametrize("mode", ["keep", "remove"])
+def test_a_restore_that_has_fetched_all_before_puts_nothing_in_place(lab, fetched, mode):
     assert retire.retire_all(mode, lab.home / "archives", ["vision"])["failures"] == {}
     (lab.home / "go").touch()
-    _out, said = process.communicate(timeout=WAIT_SECONDS)
-    assert process.returncode != 0
+    _out, said = fetched.communicate(timeout=WAIT_SECONDS)
+    assert fetched.returncode != 0
     assert "team vision is retired from this host" in said
     assert not (lab.config / "vision").exists()
     assert os.path.lexists(lab.state) == (mode == "keep")

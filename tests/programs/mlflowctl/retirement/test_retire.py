@@ -132,6 +132,16 @@ def test_what_was_read_of_a_team_is_not_shown_as_anothers_of_its_name(host, mode
     assert len(list(figures.glob("*/vision-two.json"))) == 3
 
 
+def test_nothing_is_left_that_starts_with_the_host_for_an_account_of_its_name(host):
+    folder = host.state.parent / "linger"
+    folder.mkdir()
+    for name in ("vision", "vision-two"):
+        (folder / f"mlflow-{name}").touch()
+    assert f"remove {folder / 'mlflow-vision'}" in host.look()["vision"]
+    assert host.retire()["failures"] == {}
+    assert [path.name for path in folder.iterdir()] == ["mlflow-vision-two"]
+
+
 def test_twice_is_once(host):
     for mode in ("keep", "remove"):
         host.retire(mode)

@@ -76,6 +76,7 @@ class Restore:
         self.copies: list[tuple[Path, dict[str, int]]] = []
         self.plan: dict[str, Any] = {"team": team.name, "places": [], "postgresql": []}
         self.plan["config_dir"] = str(team.config_dir)
+        self.version = ""
 
     def work(self, live: Path) -> Path:
         """Return where to gather what is to be renamed to a path; at first that is empty."""
@@ -218,6 +219,7 @@ class Restore:
     def replace(self) -> None:
         """Put it in place, and let the server run from it before the first client does."""
         with Change(self.team, f"restoring snapshot {self.snapshot['short_id']}") as change:
+            self.refuse_another()
             workshop(self.team)
             change.stop_server()
             wait_until_nobody_runs(self.team.account, self.team.name)
@@ -241,6 +243,15 @@ class Restore:
             self.tidy_up()
         except (ChangeError, OSError) as error:
             print(f"{self.team.name} is restored, and this was left behind: {error}", file=sys.stderr)
+
+    def refuse_another(self) -> None:
+        """Raise where the team is not the one any more that all was gathered for."""
+        now = teams.load(self.team.name, self.team.config_dir)
+        if (now, now.version) != (self.team, self.version):
+            raise BackupError(
+                f"team {self.team.name} was changed while the snapshot was fetched, as by an upgrade, a move or "
+                "mlops.mlflow.site; restore again"
+            )
 
     def keep_aside(self) -> None:
         """Complete the plan with what can only be told, or copied, while no server runs."""
@@ -286,7 +297,7 @@ class Restore:
         self.home.mkdir(mode=0o700, exist_ok=True)
         with Change(self.team, "restoring"):
             # Nothing is left now of one that was cut off, which would want the same places.
-            pass
+            self.version = self.team.version
         try:
             self.gather()
             self.compare()

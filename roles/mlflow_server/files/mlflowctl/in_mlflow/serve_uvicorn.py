@@ -296,7 +296,12 @@ def run() -> None:
     sys.path[0] = os.getcwd()
     from uvicorn.main import main  # noqa: PLC0415 - a module of that directory comes first, as there
 
-    main(prog_name="uvicorn")
+    try:
+        main(prog_name="uvicorn")
+    except PermissionError as error:
+        # Its socket, which goes with the unit's directory: that is root's by now.
+        if error.filename not in sys.argv:
+            raise
 
 
 if __name__ == "__main__":

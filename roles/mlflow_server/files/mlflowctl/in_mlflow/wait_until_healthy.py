@@ -1,18 +1,20 @@
 """Waits until this unit's MLflow server answers on its Unix socket, so that "active" means "ready".
 
-systemd runs it after each start, with the unit, the socket and for how many seconds at most. It ends with an error as
-soon as the server is gone, since systemd only then looks at the server again.
+systemd runs it after each start, with the socket and for how many seconds at most. It ends with an error as soon as the
+server is gone, since systemd only then looks at the server again. How that ended is for the unit to say, which finds a
+file beside the socket: it takes somebody who may ask systemd.
 """
 
+import contextlib
 import http.client
 import os
-import signal
 import socket
-import subprocess
 import sys
 import time
 
 SECONDS_BETWEEN_TRIES = 0.25
+# As the unit knows it.
+ENDED = "ended"
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -35,32 +37,8 @@ def is_healthy(path: str) -> bool:
         connection.close()
 
 
-def how_it_ended(unit: str) -> str:
-    """What systemd saw of the end of the server's main process: its exit code, or the signal that ended it."""
-    command = ["systemctl", "show", "--property=ExecMainCode,ExecMainStatus", unit]
-    try:
-        shown = subprocess.run(command, text=True, check=False, capture_output=True, timeout=10).stdout
-        found = dict(line.split("=", 1) for line in shown.splitlines())
-        code, status = int(found["ExecMainCode"]), int(found["ExecMainStatus"])
-    except (OSError, subprocess.TimeoutExpired, KeyError, ValueError):
-        return "; how, systemd does not say"
-    if code == os.CLD_EXITED:
-        return f", with exit code {status}"
-    if code in (os.CLD_KILLED, os.CLD_DUMPED):
-        return f", by signal {status} ({name_of(status)})"
-    return "; how, systemd does not say"
-
-
-def name_of(number: int) -> str:
-    """What a signal is called; of those for real time Python names the first and the last."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
-
-
 def main() -> None:
-    unit, path, seconds, server = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(os.environ["MAINPID"])
+    path, seconds, server = sys.argv[1], int(sys.argv[2]), int(os.environ["MAINPID"])
     end = time.monotonic() + seconds
     while not is_healthy(path):
         if time.monotonic() > end:
@@ -68,7 +46,9 @@ def main() -> None:
         try:
             os.kill(server, 0)
         except ProcessLookupError:
-            sys.exit(f"the server ended before it answered{how_it_ended(unit)}")
+            with contextlib.suppress(OSError), open(f"{os.path.dirname(path)}/{ENDED}", "w", encoding="utf-8"):
+                sys.exit(1)
+            sys.exit("the server ended before it answered")
         time.sleep(SECONDS_BETWEEN_TRIES)
 
 

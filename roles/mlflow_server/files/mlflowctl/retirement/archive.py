@@ -24,6 +24,7 @@ from mlflowctl.team import Team
 # Models hardly get smaller; more than this only takes time.
 COMPRESSION = 3
 MARGIN = 64 * 1024**2
+STAMP, PAUSE = "%Y%m%dT%H%M%SZ", 0.1
 
 
 class ArchiveError(Problem):
@@ -260,9 +261,12 @@ def entry(name: str, facts: os.stat_result, kind: bytes, link: str = "") -> tarf
 
 def write_tar(directory: Path, name: str, ending: str, fill: Callable[[tarfile.TarFile], None]) -> Path:
     """Write it aside and rename it when it is whole and on disk."""
-    for old in directory.glob(f".{name}-*.part"):
+    # Not of a team whose name goes on, which another host may be writing there.
+    for old in directory.glob(f".{name}-????????T??????Z*.part"):
         old.unlink()
-    path = directory / f"{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}{ending}.tar.gz"
+    # The clock may have been set back since there was an archive of another team of this name.
+    while (path := directory / f"{name}-{time.strftime(STAMP, time.gmtime())}{ending}.tar.gz").exists():
+        time.sleep(PAUSE)
     part = directory / f".{path.name}.part"
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:

@@ -58,6 +58,8 @@ def unit_files(name: str, places: Places) -> list[Path]:
     """Return a team's own parts of units, and what starts them with the host; also those of other roles."""
     patterns = (f"mlflow*@{name}.*", f"*.wants/mlflow*@{name}.*")
     found = [path for folder in places.units for pattern in patterns for path in folder.glob(pattern)]
+    # What its account was to have started with the host would be started as the next one's of its name.
+    found += (places.timers.parent / "linger").glob(f"mlflow-{name}")
     return sorted([*found, *places.timers.glob(f"stamp-mlflow*@{name}.timer")])
 
 
