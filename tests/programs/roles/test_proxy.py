@@ -596,3 +596,17 @@ def test_what_a_team_uses_is_for_those_whom_mlflow_takes_for_its_admins(sites):
         r'(?s)location = /\.mlflow-admin/(\w+) \{.*?proxy_cache_key "(.*?)";.*?proxy_cache_use_stale (.*?);', text
     )
     assert set(kept) == {(team, f"admin:{team} $mlflow_network $mlflow_login", "off") for team in ("vision", "nlp")}
+
+
+def test_of_a_request_only_its_log_in_is_asked_about(sites):
+    for text in sites:
+        asking = re.findall(r"(?s)location = /\.mlflow-\w+/\w+ \{\n(?:(?!\n    \}).)*?logins\.sock.*?\n    \}", text)
+        assert len(asking) >= 2 * len(VERSIONS)
+        # Not where somebody says to ask from, and nothing for which MLflow would not look at the log-in.
+        assert [it for it in asking if "proxy_pass_request_headers off;" not in it] == []
+        asked = re.findall(r"(?s)location = /\w+(?:/admin)? \{\n(?:(?!\n    \}).)*?mlflow_logins_again.*?\n    \}", text)
+        assert len(asked) >= len(VERSIONS)
+        for it in asked:
+            assert "proxy_set_header X-Forwarded-For $remote_addr;" in it
+            # Whoever has no turn left makes up no users: their number is limited, and the oldest is forgotten.
+            assert re.findall(r"limit_req zone=mlflow_logins_(\w+)", it) == ["of_address", "of_user", "again"]
