@@ -414,7 +414,7 @@ def garbling(handler):
     handler.close_connection = True
 
 
-NEW_PASSWORD = "correct \"horse\" bat'tery \\ staple"
+NEW_PASSWORD = 'correct "horse" bat\'tery \\ staple'
 
 
 @pytest.mark.parametrize("way", [repeating, garbling])
