@@ -75,9 +75,9 @@ def test_names_what_has_no_value(check, name):
 
 
 def test_names_a_team_that_nobody_has(check, tmp_path):
-    password = "correct horse battery"
-    teams = [{"name": "vision", "port": 5001, "admin_password": password}]
-    (tmp_path / "hosts.json").write_text(json.dumps({"mlflow_servers": {"hosts": {"localhost": {"mlflow_teams": teams}}}}))
+    teams = [{"name": "vision", "port": 5001, "admin_password": "correct horse battery"}]
+    servers = {"hosts": {"localhost": {"mlflow_teams": teams}}}
+    (tmp_path / "hosts.json").write_text(json.dumps({"mlflow_servers": servers}))
     given = {name: f"/etc/site.{name[-3:]}" for name in ("mlflow_proxy_tls_certificate", "mlflow_proxy_tls_key")}
     given["mlflow_proxy_tls_from_controller"] = False
     assert check(inventory="hosts.json", mlflow_proxy_teams=["vision"], **given)[0] == 0
