@@ -822,7 +822,7 @@ class LookupModule(LookupBase):
         found = unpacked(kwargs["resolved"]) if "resolved" in kwargs else self.resolve(variables)
         teams, problems = found["teams"], found["problems"]
         known = {team["name"] for team in teams}
-        for name in terms:
+        for name in map(str, terms):
             if name not in known:
                 problems.append(f"team: no team '{name}' is declared; there is {', '.join(sorted(known)) or 'none'}")
         if kwargs.get("problems"):

@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ansible.module_utils.urls import Request, make_context
 
+from ._causes import hidden
 from ._deadline import deadline
 from ._errors import InvalidRequest, RequestRefused, TransportError, Unsupported
 from ._here import is_here
@@ -209,7 +210,7 @@ class Client:
         except HTTPError as error:
             raise self._refusal(method, path, error, username) from None
         except (OSError, HTTPException, ValueError) as error:
-            raise TransportError(f"{method} {self.tracking_uri}{path}: {cut(error, SAID)}") from None
+            raise TransportError(f"{method} {self.tracking_uri}{path}: {told(str(error))}") from None
         finally:
             self._patience -= time.monotonic() - began
 
@@ -261,7 +262,7 @@ class Client:
             text = f"user '{username}' is not allowed to do this; log in as an admin"
         elif 300 <= error.code < 400:
             text = f"redirected to {cut(error.headers.get('Location'), 200)}; give the final address as tracking_uri"
-        detail = cut(DATABASE_DETAILS.sub("", text[: 8 * SAID]).strip(), SAID)
+        detail = told(DATABASE_DETAILS.sub("", text[: 8 * SAID]))
         return RequestRefused(f"{method} {path}: {error.code} {detail}", error.code, code)
 
 
@@ -289,6 +290,11 @@ def taken(answer: t.Any, at_most: int) -> bytes:
             break
         data += piece[:size]
     return bytes(data)
+
+
+def told(text: str) -> str:
+    """What is shown of a server's words: it, or what stands before it, may repeat what it was sent."""
+    return cut(hidden(text[: 8 * SAID]).strip(), SAID)
 
 
 def said(error: HTTPError) -> str:

@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from .clients import is_network
+from .endpoints import DOMAIN
 from .names import quoted
 from .vrrp import is_shareable
 
@@ -111,6 +112,9 @@ KINDS = {
         is_shareable, "address with the length of its prefix", "give one that no host has, such as 192.0.2.10/24"
     ),
     "virtual router": Kind(_is_number(1, 255), "number of a virtual router", "give one from 1 to 255"),
+    "host name": Kind(
+        lambda text: bool(DOMAIN.fullmatch(text)), "host name", "use one in lower case, such as mlflow.example.org"
+    ),
     "URL": Kind(_matches(r"https?://[A-Za-z0-9.\[\]:-]+(/[!-~]*)?"), "URL", "begin it with https:// and a host"),
     "e-mail address": Kind(
         lambda text: bool(re.fullmatch(r"[^\s@<>,;\"'%]+@[^\s@<>,;\"'%]+", text)) and text.isprintable(),

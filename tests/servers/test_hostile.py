@@ -395,3 +395,40 @@ def test_pages_without_an_end_are_left(evil, run):
     evil.script["experiments/search"] = {"experiments": [], "next_page_token": "more"}
     result = run("experiment_info")
     assert f"{evil.uri} has no end of pages" in result["msg"]
+
+
+def repeating(handler):
+    """What somebody might have put in front of a server to find an error with."""
+    head = "".join(f"{name}: {value}\r\n" for name, value in handler.headers.items())
+    body = handler.rfile.read(int(handler.headers.get("Content-Length", 0))).decode()
+    said = f"{handler.requestline} {head} {body}".encode()
+    handler.send_response(400)
+    handler.send_header("Content-Length", str(len(said)))
+    handler.end_headers()
+    handler.wfile.write(said)
+
+
+def garbling(handler):
+    """The same, by a server that cannot even say what status that is."""
+    handler.wfile.write(f"Authorization: {handler.headers['Authorization']}\r\n\r\n".encode())
+    handler.close_connection = True
+
+
+NEW_PASSWORD = 'correct "horse" bat\'tery \\ staple'
+
+
+@pytest.mark.parametrize("way", [repeating, garbling])
+def test_a_server_that_repeats_what_it_was_sent_tells_no_password(evil, run, way):
+    evil.script["users/create"] = evil.script["users/get"] = way
+    found = [
+        run("user", name="eve", user_password=NEW_PASSWORD),
+        run("access", users=[{"name": "eve", "password": NEW_PASSWORD}]),
+    ]
+    for result in found:
+        text = json.dumps(result, ensure_ascii=False)
+        assert result["failed"]
+        for secret in (PASSWORD, NEW_PASSWORD):
+            spelled = [secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]]
+            spelled.append(base64.b64encode(f"admin:{secret}".encode()).decode())
+            told = {each for it in spelled for each in (it, json.dumps(it, ensure_ascii=False)[1:-1]) if each in text}
+            assert told == set(), result["msg"]

@@ -66,6 +66,17 @@ def test_a_guesser_is_slowed_and_who_logs_beside_them_is_not(doors: Doors, run_i
     assert sorted(beside)[len(beside) * 9 // 10] < max(9, 10 * sorted(alone)[45]), (alone, beside)
 
 
+def test_a_guesser_does_not_say_where_from(doors: Doors) -> None:
+    claimed = "198.51.100.66"
+    more = {"X_Forwarded_For": claimed, "Forwarded": f"for={claimed}", "X_MLFLOW_WORKSPACE": "any"}
+    # MLflow would answer 500 to the last one, before it looks at the log-in.
+    assert doors.ask(WHO_AM_I, "mallory:from nowhere", **more).status in (401, 429)
+    assert doors.ask(WHO_AM_I, ALICE, **more).status == 500
+    asked = [line for line in doors.server.journal("--unit=mlflow@vision.service").splitlines() if WHO_AM_I in line]
+    assert len(asked) > 1
+    assert [line for line in asked if claimed in line] == []
+
+
 def test_a_guesser_learns_nothing_from_what_is_let_through(doors: Doors) -> None:
     # Who works here is known here, and is asked about elsewhere as anybody is.
     assert doors.ask(WHO_AM_I, "bob:bob-try-out-only").status == 200

@@ -8,6 +8,7 @@ import pytest
 
 ROLES = {
     "mlflow_proxy": {
+        "mlflow_proxy_domain": "mlflow.example.org; deny all",
         "mlflow_proxy_http_port": 99999,
         "mlflow_proxy_tls_certificate": "site.pem",
         "mlflow_proxy_tls_key": "/etc/a b.key",
@@ -110,3 +111,6 @@ def test_each_option_that_cannot_work_is_named(role, request, tmp_path):
     found = problems(wrong)
     named = [line.split(":")[0] for line in found if " is not a valid " in line]
     assert named == list(wrong)
+    # What stands there with nothing behind the colon.
+    empty = [*wrong, *(["mlflow_server_wheel_dir"] if role == "mlflow_server" else [])]
+    assert {line.split(":")[0] for line in problems(dict.fromkeys(empty))} >= set(empty)

@@ -35,14 +35,15 @@ def role(request):
 def check(role, request, tmp_path):
     """Let the role check what it is given."""
 
-    def run(**given):
+    def run(inventory="localhost,", **given):
         file = tmp_path / "play.yml"
         file.write_text(PLAYBOOK.replace("ROLE", str(role)))
         given = {"mlflow_proxy_domain": "mlflow.example.org", "mlflow_proxy_tls_from_controller": True, **given}
         collections = str(request.config.rootpath / "build" / "checkout")
         done = subprocess.run(
-            ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(given), str(file)],
+            ["ansible-playbook", "-i", inventory, "-c", "local", "-e", json.dumps(given), str(file)],
             env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_COLLECTIONS_PATH": collections},
+            cwd=tmp_path,
             capture_output=True,
             text=True,
             check=False,
@@ -62,6 +63,26 @@ def test_names_the_files_that_the_controller_does_not_have(check, tmp_path):
     key.touch()
     code, output = check(**given)
     assert code == 0, output
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mlflow_proxy_domain", "mlflow_proxy_shared_address", "mlflow_proxy_tls_certificate", "mlflow_proxy_tls_key"],
+)
+def test_names_what_has_no_value(check, name):
+    code, output = check(**{name: None})
+    assert (code, f"{name}: 'None' is not a valid " in output) == (2, True), output
+
+
+def test_names_a_team_that_nobody_has(check, tmp_path):
+    teams = [{"name": "vision", "port": 5001, "admin_password": "correct horse battery"}]
+    servers = {"hosts": {"localhost": {"mlflow_teams": teams}}}
+    (tmp_path / "hosts.json").write_text(json.dumps({"mlflow_servers": servers}))
+    given = {name: f"/etc/site.{name[-3:]}" for name in ("mlflow_proxy_tls_certificate", "mlflow_proxy_tls_key")}
+    given["mlflow_proxy_tls_from_controller"] = False
+    assert check(inventory="hosts.json", mlflow_proxy_teams=["vision"], **given)[0] == 0
+    code, output = check(inventory="hosts.json", mlflow_proxy_teams=["vision", "visoin"], **given)
+    assert (code, "mlflow_proxy_teams: no team is called visoin; use names" in output) == (2, True), output
 
 
 NGINX = """#!/bin/sh
@@ -596,3 +617,18 @@ def test_what_a_team_uses_is_for_those_whom_mlflow_takes_for_its_admins(sites):
         r'(?s)location = /\.mlflow-admin/(\w+) \{.*?proxy_cache_key "(.*?)";.*?proxy_cache_use_stale (.*?);', text
     )
     assert set(kept) == {(team, f"admin:{team} $mlflow_network $mlflow_login", "off") for team in ("vision", "nlp")}
+
+
+def test_of_a_request_only_its_log_in_is_asked_about(sites):
+    for text in sites:
+        locations = re.findall(r"(?s)location = (?:/\.mlflow-\w+)?/\w+(?:/admin)? \{\n.*?\n    \}", text)
+        asking = [it for it in locations if "/logins.sock:" in it]
+        assert len(asking) >= 2 * len(VERSIONS)
+        # Not where somebody says to ask from, and nothing for which MLflow would not look at the log-in.
+        assert [it for it in asking if "proxy_pass_request_headers off;" not in it] == []
+        asked = [it for it in locations if "zone=mlflow_logins_again " in it]
+        assert len(asked) >= len(VERSIONS)
+        for it in asked:
+            assert "proxy_set_header X-Forwarded-For $remote_addr;" in it
+            # Whoever has no turn left makes up no users: their number is limited, and the oldest is forgotten.
+            assert re.findall(r"limit_req zone=mlflow_logins_(\w+)", it) == ["of_address", "of_user", "again"]
