@@ -367,7 +367,7 @@ def test_a_number_is_the_same_experiment(place: Place) -> None:
     bob, hers = somebody(place, experiment="MANAGE", hers="DENY"), int(place.experiments["ann"])
     words: dict[str, t.Any] = dict.fromkeys(("prompt_template", "model_route", "model_input", "model_output"), "x")
     lists = ("prompt_parameters", "model_parameters", "model_output_parameters")
-    words |= {"mlflow_version": "3", **dict.fromkeys(lists, [{"key": "a", "value": "b"}])}
+    words |= {"mlflow_version": "3", **{it: [{"key": "a", "value": "b"}] for it in lists}}
     route = "/ajax-api/2.0/mlflow/runs/create-promptlab-run"
     for number in (str(hers), hers, float(hers), hers + 0.5):
         assert place.reader.status("POST", route, bob, experiment_id=number, **words) == 403, number

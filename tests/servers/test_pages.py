@@ -1,4 +1,4 @@
-"""Nobody learns by a search of what they may not read: a page tells of nothing else, and where the next begins neither."""
+"""Nobody learns by a search of what they may not read: neither from a page nor from where the next one begins."""
 
 from __future__ import annotations
 
@@ -133,13 +133,16 @@ def test_what_was_denied_is_no_part_of_them(reader: Reader, made: Made) -> None:
 
 
 def test_nor_is_it_told_otherwise(reader: Reader, made: Made) -> None:
-    text = SEARCHES["model_versions"][2]
-    for tag, names in (("-s%", []), ("%", ["m"]), ("-own", ["m"])):
+    text, found = SEARCHES["model_versions"][2], []
+    for tag in ("-s%", "%", "-own"):
         words = {"filter": f"{text} LIKE '{made.says}{tag}'{OF_PROMPTS}", "maxResults": 1, "orderBy": ["name ASC"]}
-        answer = reader.ask("POST", "/graphql", EVE, query=VERSIONS, variables={"input": words})
-        found = answer["data"]["mlflowSearchModelVersions"]
-        assert [row["name"].rpartition("-")[2] for row in found["modelVersions"]] == names
-        assert bool(found["nextPageToken"]) == bool(names)
+        answer = reader.ask("POST", "/graphql", EVE, query=VERSIONS, variables={"input": words})["data"]
+        rows, token = answer["mlflowSearchModelVersions"].values()
+        found.append(([row["name"].rpartition("-")[2] for row in rows], token or None))
+    assert found[0] == ([], None)
+    assert found[1] == found[2]
+    # Before 3.17, this has no prompts for anybody but admins.
+    assert found[1][0] == (["m"] if reader.version >= (3, 17) else [])
 
 
 @pytest.mark.parametrize("route", ["experiments", "registered-models", "model-versions"])

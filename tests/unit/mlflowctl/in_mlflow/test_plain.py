@@ -6,7 +6,6 @@ import json
 import pytest
 from mlflowctl.in_mlflow import plain
 
-
 ARTIFACTS = "/api/2.0/mlflow-artifacts/"
 
 

@@ -28,9 +28,11 @@ READS, READS_MODELS, READS_VERSIONS = (
     "_rm_or_prompt_version_read_predicate",
 )
 MAY_MCP = "_get_mcp_server_permission"
-# How many are looked at, at least, where those that were asked for are not all readable.
+# How many are looked at in one go, at most, where those that were asked for are not all readable.
 AT_ONCE = 1000
 OPEN = "people could learn by searches what they may not read"
+# Gives for somebody what says whether they may read one.
+Reads = Callable[[str], Callable[[Any], bool]]
 
 
 def asks() -> str | None:
@@ -45,7 +47,7 @@ def page_of(entities: list[Any], token: Any) -> Any:
     return importlib.import_module("mlflow.store.entities").PagedList(entities, token)
 
 
-def of_readable(search: Callable[..., Any], reads: Callable[[str], Callable[[Any], bool]]) -> Callable[..., Any]:
+def of_readable(search: Callable[..., Any], reads: Reads) -> Callable[..., Any]:
     """Return what finds the same, of what who asks may read."""
     signature = inspect.signature(search)
     utils = importlib.import_module("mlflow.utils.search_utils").SearchUtils
@@ -69,13 +71,14 @@ def of_readable(search: Callable[..., Any], reads: Callable[[str], Callable[[Any
             # One more tells whether there is another page.
             if not page.token or len(found) > wanted:
                 break
-            asked["page_token"], asked["max_results"] = page.token, max(wanted, AT_ONCE)
+            more = max(2 * asked["max_results"], start + wanted + 1 - seen)
+            asked["page_token"], asked["max_results"] = page.token, min(more, max(wanted, AT_ONCE))
         return page_of(found[:wanted], utils.create_page_token(start + wanted) if len(found) > wanted else None)
 
     return searched
 
 
-def in_readable(search: Callable[..., Any], reads: Callable[[str], Callable[[Any], bool]]) -> Callable[..., Any]:
+def in_readable(search: Callable[..., Any], reads: Reads) -> Callable[..., Any]:
     """Return what finds the same, in the experiments that who asks may read."""
     signature = inspect.signature(search)
 
@@ -91,7 +94,7 @@ def in_readable(search: Callable[..., Any], reads: Callable[[str], Callable[[Any
     return searched
 
 
-def by(name: str, *kind: str, of: Callable[[Any], Any] = lambda entity: entity) -> Callable[[str], Callable[[Any], bool]]:
+def by(name: str, *kind: str, of: Callable[[Any], Any] = lambda entity: entity) -> Reads:
     """Return what says what somebody may read, as MLflow says it of a part of each."""
 
     def reads(who: str) -> Callable[[Any], bool]:

@@ -1,4 +1,4 @@
-"""Has nobody run a scorer that they are denied, or say how much of what comes in it scores, or read what is said of that.
+"""Has nobody run a scorer that they are denied, or say or read how much of what comes in it scores.
 
 MLflow 3.17, the first that denies scorers, asks for EDIT on the experiment alone there, and runs what stands in the
 database under the name. From 3.18 on it asks itself.
