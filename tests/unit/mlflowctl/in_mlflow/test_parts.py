@@ -137,7 +137,6 @@ def mlflow(monkeypatch):
                 ),
             )
         },
-        "mlflow.utils.search_utils": {"SearchUtils": something},
         "flask": {},
         one_reading.SETTINGS: {},
         "mlflow.server": {"app": types.SimpleNamespace(before_request_funcs={}, teardown_request_funcs={})},

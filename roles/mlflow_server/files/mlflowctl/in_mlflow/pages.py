@@ -33,6 +33,8 @@ AT_ONCE = 1000
 OPEN = "people could learn by searches what they may not read"
 # Gives for somebody what says whether they may read one.
 Reads = Callable[[str], Callable[[Any], bool]]
+# Finds it, by a search of MLflow's and what was asked of that.
+Find = Callable[[Callable[..., Any], inspect.BoundArguments, str], Any]
 
 
 def asks() -> str | None:
@@ -47,10 +49,9 @@ def page_of(entities: list[Any], token: Any) -> Any:
     return importlib.import_module("mlflow.store.entities").PagedList(entities, token)
 
 
-def of_readable(search: Callable[..., Any], reads: Reads) -> Callable[..., Any]:
-    """Return what finds the same, of what who asks may read."""
+def for_members(search: Callable[..., Any], find: Find) -> Callable[..., Any]:
+    """Return what finds the same, and in this way for who may not read everything."""
     signature = inspect.signature(search)
-    utils = importlib.import_module("mlflow.utils.search_utils").SearchUtils
 
     @functools.wraps(search)
     def searched(*values: Any, **named: Any) -> Any:
@@ -59,7 +60,16 @@ def of_readable(search: Callable[..., Any], reads: Reads) -> Callable[..., Any]:
             return search(*values, **named)
         call = signature.bind(*values, **named)
         call.apply_defaults()
-        asked = call.arguments
+        return find(search, call, who)
+
+    return searched
+
+
+def of_readable(reads: Reads) -> Find:
+    """Find what somebody may read, and begin each page after so many of these."""
+
+    def find(search: Callable[..., Any], call: inspect.BoundArguments, who: str) -> Any:
+        utils, asked = importlib.import_module("mlflow.utils.search_utils").SearchUtils, call.arguments
         wanted, start = asked["max_results"], max(utils.parse_start_offset_from_page_token(asked["page_token"]), 0)
         asked["page_token"], may_read, seen, found = None, reads(who), 0, []
         while True:
@@ -75,23 +85,17 @@ def of_readable(search: Callable[..., Any], reads: Reads) -> Callable[..., Any]:
             asked["page_token"], asked["max_results"] = page.token, min(more, max(wanted, AT_ONCE))
         return page_of(found[:wanted], utils.create_page_token(start + wanted) if len(found) > wanted else None)
 
-    return searched
+    return find
 
 
-def in_readable(search: Callable[..., Any], reads: Reads) -> Callable[..., Any]:
-    """Return what finds the same, in the experiments that who asks may read."""
-    signature = inspect.signature(search)
+def in_readable(reads: Reads) -> Find:
+    """Find what is in the experiments that somebody may read."""
 
-    @functools.wraps(search)
-    def searched(*values: Any, **named: Any) -> Any:
-        who = asks()
-        if who is None:
-            return search(*values, **named)
-        call = signature.bind(*values, **named)
-        call.arguments["experiment_ids"] = list(filter(reads(who), call.arguments["experiment_ids"]))
-        return search(*call.args, **call.kwargs) if call.arguments["experiment_ids"] else page_of([], None)
+    def find(search: Callable[..., Any], call: inspect.BoundArguments, who: str) -> Any:
+        numbers = call.arguments["experiment_ids"] = list(filter(reads(who), call.arguments["experiment_ids"]))
+        return search(*call.args, **call.kwargs) if numbers else page_of([], None)
 
-    return searched
+    return find
 
 
 def by(name: str, *kind: str, of: Callable[[Any], Any] = lambda entity: entity) -> Reads:
@@ -121,14 +125,14 @@ def close() -> None:
     tracking, models = (places.STORE, places.KIND), (prompt_marks.STORE, prompt_marks.KIND)
     experiments = by(READS, "experiment", of=lambda experiment: experiment.experiment_id)
     endpoints = by(READS, "mcp_server", of=lambda endpoint: endpoint.server_name)
-    for where, name, change, reads, until in (
-        (models, "search_registered_models", of_readable, by(READS_MODELS), None),
-        (models, "search_model_versions", of_readable, by(versions), None),
-        (tracking, "search_experiments", of_readable, experiments, EXPERIMENTS),
-        (tracking, "search_logged_models", in_readable, by(READS, "experiment"), LOGGED_MODELS),
-        (tracking, "search_mcp_servers", of_readable, mcp_servers, MCP_SERVERS),
-        (tracking, "search_mcp_access_endpoints", of_readable, endpoints, MCP_ENDPOINTS),
+    for where, name, find, until in (
+        (models, "search_registered_models", of_readable(by(READS_MODELS)), None),
+        (models, "search_model_versions", of_readable(by(versions)), None),
+        (tracking, "search_experiments", of_readable(experiments), EXPERIMENTS),
+        (tracking, "search_logged_models", in_readable(by(READS, "experiment")), LOGGED_MODELS),
+        (tracking, "search_mcp_servers", of_readable(mcp_servers), MCP_SERVERS),
+        (tracking, "search_mcp_access_endpoints", of_readable(endpoints), MCP_ENDPOINTS),
     ):
         if until is None or hasattr(auth, until):
             search = parts.needed(where[0], f"{where[1]}.{name}", OPEN)
-            setattr(parts.needed(*where, OPEN), name, change(search, reads))
+            setattr(parts.needed(*where, OPEN), name, for_members(search, find))
