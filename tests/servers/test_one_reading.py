@@ -347,3 +347,48 @@ def test_what_is_called_so_since_before_is_an_admins(place: Place) -> None:
     assert place.reader.status("POST", V2 + "registered-models/rename", zoe, name="*", new_name="evil") == 403
     assert place.reader.status("DELETE", V2 + "registered-models/delete", zoe, name="*") == 403
     assert place.reader.status("POST", V2 + "registered-models/rename", name="*", new_name=f"{mine} for all") == 200
+
+
+def somebody(place: Place, **levels: str) -> tuple[str, str]:
+    """Return a new user who has the first of these levels of all experiments, and the others of ann's, or of a kind."""
+    who = (f"bob{secrets.token_hex(4)}", "a word of bob's")
+    place.reader.create_user(*who)
+    for kind, level in levels.items():
+        words = {"username": who[0], "resource_type": kind, "permission": level}
+        if kind == "hers":
+            words |= {"resource_type": "experiment", "resource_id": place.experiments["ann"]}
+        place.reader.ask("POST", V3 + "users/permissions/grant", **{"resource_id": "*", **words})
+    return who
+
+
+def test_a_number_is_the_same_experiment(place: Place) -> None:
+    if place.reader.version < (3, 17):
+        pytest.skip("nothing is denied before 3.17")
+    bob, hers = somebody(place, experiment="MANAGE", hers="DENY"), int(place.experiments["ann"])
+    words: dict[str, t.Any] = dict.fromkeys(("prompt_template", "model_route", "model_input", "model_output"), "x")
+    lists = ("prompt_parameters", "model_parameters", "model_output_parameters")
+    words |= {"mlflow_version": "3", **{it: [{"key": "a", "value": "b"}] for it in lists}}
+    route = "/ajax-api/2.0/mlflow/runs/create-promptlab-run"
+    for number in (str(hers), hers, float(hers), hers + 0.5):
+        assert place.reader.status("POST", route, bob, experiment_id=number, **words) == 403, number
+    assert place.reader.status("POST", route, bob, experiment_id=int(place.experiments["eve"]), **words) == 200
+
+
+@pytest.mark.parametrize("api", ["api", "ajax-api"])
+def test_a_path_of_artifacts_has_no_dots_between(place: Place, api: str) -> None:
+    number, run = place.experiments["ann"], place.runs["ann"]
+    routes = f"/{api}/2.0/mlflow-artifacts/artifacts"
+    plain = f"{number}/{run}/artifacts/a.json"
+    assert place.reader.status("PUT", f"{routes}/{plain}", ANN, a=1) == 200
+    assert place.reader.status("GET", f"{routes}/{plain}", ANN) == 200
+    if place.reader.version < (3, 17):
+        pytest.skip("nothing is denied before 3.17")
+    bob = somebody(place, experiment="READ", run="DENY")
+    for dot in (".", "%2e", "%252E", "./."):
+        for path in (plain, f"{number}/{dot}/{run}/artifacts/a.json", f"{dot}/{plain}"):
+            for method in ("GET", "PUT", "DELETE"):
+                assert place.reader.status(method, f"{routes}/{path}", bob) >= 400, path
+        for path in (f"{number}/{dot}/{run}/artifacts", f"{number}/{dot}"):
+            where = urllib.parse.unquote(path)
+            if place.reader.status("GET", routes, bob, path=where) == 200:
+                assert place.reader.ask("GET", routes, bob, path=where).get("files", []) == []

@@ -125,3 +125,23 @@ def test_who_is_denied_a_scorer_runs_none_of_it(reader: Reader, judge: dict[str,
     reader.grant(EVE[0], "scorer", f"{judge['experiment_id']}/{judge['name']}", "DENY")
     assert answered() == [403, 403, 403] or reader.version >= (3, 18)
     assert answered()[:2] == [403, 403]
+
+
+def test_who_is_denied_a_scorer_reads_nothing_of_it(reader: Reader, judge: dict[str, str]) -> None:
+    if reader.version < (3, 17):
+        pytest.skip("before 3.17, nothing is denied")
+    hers, number = {**judge, "name": "hers"}, judge["experiment_id"]
+    reader.ask("POST", SCORERS + "register", ANN, **hers, serialized_scorer=json.dumps({"name": "ann's"}))
+    found = reader.ask("GET", SCORERS + "list", ANN, experiment_id=number)["scorers"]
+    ids = {it["scorer_name"]: it["scorer_id"] for it in found}
+    for it in (judge, hers):
+        reader.ask("PUT", SCORERS + "online-config", ANN, **it, sample_rate=0.0, filter_string="tags.of = 'ann'")
+
+    def answered() -> list[int]:
+        routes = [f"/{api}/3.0/mlflow/scorers/online-configs" for api in APIS]
+        return [reader.status("GET", route, EVE, scorer_ids=it) for route in routes for it in ids.values()]
+
+    assert answered() == [200] * 4
+    reader.grant(EVE[0], "scorer", f"{number}/judge", "DENY")
+    assert answered() == [403 if it == "judge" else 200 for it in ids] * 2
+    assert reader.status("GET", SCORERS + "online-configs", ANN, scorer_ids=ids["judge"]) == 200

@@ -12,6 +12,7 @@ from mlflowctl.in_mlflow import (
     one_by_one,
     one_reading,
     optimizations,
+    pages,
     parts,
     patterns,
     places,
@@ -29,6 +30,16 @@ from mlflowctl.in_mlflow import (
 
 APIS = ("api", "ajax-api")
 BEGIN_OR_END = ("deprecated_start_trace_v2", "deprecated_end_trace_v2")
+DENIALS = (*scorer_denials.CHECKS, scorer_denials.READS, *scorer_denials.ASKED_BY, *scorer_denials.READS_BY)
+SEARCHES = {
+    prompt_marks.STORE: ("search_registered_models", "search_model_versions"),
+    places.STORE: (
+        "search_experiments",
+        "search_logged_models",
+        "search_mcp_servers",
+        "search_mcp_access_endpoints",
+    ),
+}
 NEEDED = [
     (gateway_traces, asking.AUTH, "_get_experiment_permission"),
     (gateway_traces, places.STORE, "SqlAlchemyStore"),
@@ -50,6 +61,8 @@ NEEDED = [
     ),
     (optimizations, places.STORE, f"SqlAlchemyStore.{optimizations.DATASETS}"),
     *((optimizations, asking.AUTH, name) for name in optimizations.ASKED_BY),
+    *((pages, asking.AUTH, name) for name in (pages.READS, pages.READS_MODELS)),
+    *((pages, module, f"SqlAlchemyStore.{name}") for module, names in SEARCHES.items() for name in names),
     (patterns, prompt_marks.STORE, "SqlAlchemyStore"),
     *(
         (patterns, prompt_marks.STORE, f"SqlAlchemyStore.{name}")
@@ -69,7 +82,7 @@ NEEDED = [
     (renames, asking.AUTH, "_get_request_param"),
     (renames, asking.AUTH, "store.list_roles"),
     (scorer_denials, asking.AUTH, "BEFORE_REQUEST_VALIDATORS"),
-    *((scorer_denials, asking.AUTH, name) for name in (*scorer_denials.CHECKS, *scorer_denials.ASKED_BY)),
+    *((scorer_denials, asking.AUTH, name) for name in DENIALS),
     (scorer_grants, asking.AUTH, scorer_grants.HANDLERS),
     (scorer_grants, scorer_grants.STORE_OF, scorer_grants.STORE),
     (scorer_grants, places.STORE, scorer_grants.VERSIONS),
@@ -109,6 +122,7 @@ def mlflow(monkeypatch):
         *gateway_traces.CHANGES,
         gateway_traces.OWN,
         "rename_experiment",
+        *SEARCHES[places.STORE],
     )
     kind = type("SqlAlchemyStore", (), dict.fromkeys(methods, something))
     names = {
@@ -117,7 +131,10 @@ def mlflow(monkeypatch):
             "SqlAlchemyStore": type(
                 "SqlAlchemyStore",
                 (),
-                dict.fromkeys((*prompt_marks.CHANGES, *patterns.NAMING, *patterns.ENDING), something),
+                dict.fromkeys(
+                    (*prompt_marks.CHANGES, *patterns.NAMING, *patterns.ENDING, *SEARCHES[prompt_marks.STORE]),
+                    something,
+                ),
             )
         },
         "flask": {},
@@ -148,7 +165,9 @@ def mlflow(monkeypatch):
             },
             renames.PARAMETER: something,
             **dict.fromkeys(optimizations.ASKED_BY, something),
-            **dict.fromkeys((*scorer_denials.CHECKS, *scorer_denials.ASKED_BY), something),
+            **dict.fromkeys((name for name in DENIALS if "." not in name), something),
+            **dict.fromkeys((pages.READS, pages.READS_MODELS, pages.EXPERIMENTS, pages.LOGGED_MODELS), something),
+            **dict.fromkeys((pages.MCP_SERVERS, pages.MCP_ENDPOINTS), something),
             **dict.fromkeys((trace_runs.REQUIREMENT, trace_runs.CHECK), something),
             "store": types.SimpleNamespace(
                 list_roles=something, _is_synthetic_role_name=something, _scorer_pattern=something

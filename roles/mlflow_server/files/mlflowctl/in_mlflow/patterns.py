@@ -4,7 +4,8 @@ Grants on models and prompts stand with their name, those on all of them with `*
 another name, has the grants on it there: up to MLflow 3.17 on all of them, when they call it `*`. With the name of one
 that is called so since before, or with it, goes all that users have and are denied on `*`. And `01` is another name
 than `1` to grants and the same experiment to all else, so that nobody was denied it who wrote it so, and who deleted a
-scorer so kept MANAGE on the next one of its name.
+scorer so kept MANAGE on the next one of its name. Nor was anybody denied it who wrote it as a number in JSON, where
+MLflow does not read it into one of its messages.
 """
 
 from __future__ import annotations
@@ -60,17 +61,17 @@ def not_of_all(change: Callable[..., Any]) -> Callable[..., Any]:
 
 def plain(kind: str, name: Any) -> Any:
     """Return what grants call a thing that a request may call otherwise."""
-    return numbered(name) if kind in NUMBERED and isinstance(name, str) else name
+    return numbered(name) if kind in NUMBERED and isinstance(name, str | float | int) else name
 
 
 # Of one experiment, each grant of who asks is asked.
 @functools.lru_cache(maxsize=4096)
-def numbered(name: str) -> str:
-    """Return a name with the number that it begins with as it is stored."""
-    number, *rest = name.split("/", 1)
+def numbered(name: str | float) -> str | float:
+    """Return a name with the number that it begins with as it is stored; in JSON, it may be a number itself."""
+    number, *rest = name.split("/", 1) if isinstance(name, str) else [name]
     try:
-        return "/".join([str(int(number)), *rest])
-    except ValueError:
+        return "/".join([str(int(number)), *map(str, rest)])
+    except (OverflowError, ValueError):
         return name
 
 

@@ -19,8 +19,9 @@ plain.py. On which routes MLflow is made to ask for grants is in unchecked.py, w
 nobody calls a thing in patterns.py, what nobody names in two ways in one_reading.py, what is done in turns in
 one_by_one.py, where no endpoint leaves its traces in gateway_traces.py, how nobody gets or loses grants on a scorer in
 scorer_grants.py, or runs one that they are denied in scorer_denials.py, of what nobody makes a prompt in
-prompt_marks.py, and which prompts nobody optimizes in optimizations.py. What strangers make it say is little
-(lines.py), and who cannot be looked up is no stranger (away.py) and waits a while (outage.py, waiting.py).
+prompt_marks.py, which prompts nobody optimizes in optimizations.py, and what a page of a search tells nobody in
+pages.py. What strangers make it say is little (lines.py), and who cannot be looked up is no stranger (away.py) and
+waits a while (outage.py, waiting.py).
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from mlflowctl.in_mlflow import (
     one_reading,
     optimizations,
     outage,
+    pages,
     patterns,
     places,
     plain,
@@ -261,6 +263,7 @@ def watch_the_application() -> None:
         prompt_marks.close()
         patterns.close()
         one_reading.close()
+        pages.close()
         scorer_grants.close()
         scorer_denials.close()
         optimizations.close()
