@@ -259,6 +259,24 @@ def test_what_a_get_asks_for_is_in_its_address(place: Place) -> None:
         assert place.answered("GET", api + "datasets/search", b"", "application/json", experiment_ids=mine) == 200
 
 
+@pytest.mark.parametrize("api", ["api", "ajax-api"])
+def test_the_experiment_of_an_artifact_has_one_number(place: Place, api: str) -> None:
+    mine, hers = place.experiments["eve"], place.experiments["ann"]
+    answer, route = place.answered, f"/{api}/2.0/mlflow-artifacts/artifacts"
+    assert answer("PUT", f"{route}/{mine}/a%20b%25.txt", b"eve's", "text/plain") == 200
+    assert answer("GET", f"{route}/{mine}/a%20b%25.txt", b"", "text/plain") == 200
+    home = place.home / "artifacts" / hers
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "ann.txt").write_text("ann's")
+    for number in (f"%253{hers}", f"%25253{hers}", f"%20{hers}", f"./{hers}", f"%2e/{hers}", f"%00{hers}"):
+        for query in ({}, {"path": f"{mine}/x"}):
+            for method, name in (("GET", "ann.txt"), ("PUT", "evil.txt"), ("DELETE", "ann.txt")):
+                seen = answer(method, f"{route}/{number}/{name}", b"evil" * (method == "PUT"), "text/plain", **query)
+                assert seen == 400, (method, number, query)
+        assert answer("GET", route, b"", "text/plain", path=urllib.parse.unquote(number)) == 400
+    assert [path.name for path in home.iterdir()] == ["ann.txt"]
+
+
 def test_what_is_asked_for_is_no_text(place: Place) -> None:
     mine, run = place.model(EVE), place.runs["eve"]
     text = json.dumps(json.dumps({"name": mine})).encode()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import urllib.parse
 
 import pytest
 from mlflowctl.in_mlflow import plain
@@ -47,6 +48,20 @@ def test_a_part_of_one_dot_is_refused(path):
     listed = f"{ARTIFACTS}artifacts"
     for query in (f"path={path}", f"path=1&path={path}", f"a=b&path={path.replace('/', '%2F')}"):
         assert answered(listed, query=query.encode()) == [400, "INVALID_PARAMETER_VALUE"]
+
+
+@pytest.mark.parametrize("number", ["%31", " 1", "\t1", "1\t", "\x001", "1%"])
+def test_the_number_of_an_artifacts_experiment_is_plain(number):
+    for way in ("artifacts", "presigned", "mpu/create"):
+        assert answered(f"{ARTIFACTS}{way}/{number}/model.pkl") == [400, "INVALID_PARAMETER_VALUE"]
+    query = urllib.parse.urlencode({"path": f"{number}/run"}).encode()
+    assert answered(f"{ARTIFACTS}artifacts", query=query) == [400, "INVALID_PARAMETER_VALUE"]
+
+
+@pytest.mark.parametrize("path", ["1/run/artifacts/ 100%.txt", "my models/1", ""])
+def test_all_else_of_an_artifact_is_mlflows(path):
+    for where, query in ((f"/{path}", b""), ("", urllib.parse.urlencode({"path": path}).encode())):
+        assert answered(f"{ARTIFACTS}artifacts{where}", query=query) == [f"{ARTIFACTS}artifacts{where}"]
 
 
 # MLflow's older routes take them for what they are in capitals, and whoever looks for PUT does not.
