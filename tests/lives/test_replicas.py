@@ -118,6 +118,9 @@ def test_an_upgrade_migrates_once(upgraded: tuple[object, str, object], replicas
     assert list(dict.fromkeys(said)) == ["migrated", "the same schemas"]
     assert said.count("migrated") == 1
     replicated.all_serve(replicas.servers(), NEW)
+    # Nobody's code fills what all need to start.
+    owners = {host.sh(f"stat --format=%U:%a /run/mlflow/{TEAM}").strip() for host in replicas.servers()}
+    assert owners == {"root:750"}
 
 
 def test_no_server_is_old_once_another_one_is_new(upgraded: tuple[object, str, list[replicas_lab.Told]]) -> None:
