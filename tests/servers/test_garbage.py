@@ -1,7 +1,9 @@
 """What was deleted long ago goes for good, with its files and the grants on it; nothing younger does."""
 
+import json
 import os
 import time
+import uuid
 
 import pytest
 from garbage import Team
@@ -78,6 +80,34 @@ def test_a_dataset_is_not_of_the_next_experiment_of_the_number(newest, team, som
             assert newest.reader.status(method, f"{route}{each['dataset_id']}{what}", ann) == 403
     found = newest.reader.ask("GET", f"{route}{made['dataset_id']}/experiment-ids")
     assert found == {"experiment_ids": [kept]}
+
+
+def test_what_was_worked_out_for_an_experiment_is_not_told_to_the_next_of_the_number(newest, team, some, secret):
+    ann = (some("ann"), secret())
+    newest.reader.create_user(*ann)
+    kept, number = (newest.reader.create_experiment(some(word)) for word in ("kept", "old"))
+    # As MLflow notes what it does beside requests, such as the optimization of a prompt.
+    jobs = {uuid.uuid4().hex: experiment for experiment in (number, kept, f"{number}0", None)}
+    for job, experiment in jobs.items():
+        params = json.dumps({"experiment_id": experiment, "prompt_uri": "prompts:/secret/1"} if experiment else {})
+        team.sql(
+            "INSERT INTO jobs (id, creation_time, job_name, params, workspace, status, retry_count, last_update_time)"
+            " VALUES (?, 1, 'optimize_prompts', ?, 'default', 3, 0, 1)",
+            job,
+            params,
+        )
+    team.post("experiments/delete", experiment_id=number)
+    team.age(experiment=number)
+    assert f"Experiment with ID {number} has been permanently deleted." in team.collect()
+    again = newest.reader.ask("POST", "/api/2.0/mlflow/experiments/create", ann, name=some("new"))["experiment_id"]
+    assert again == number
+    route = "/api/3.0/mlflow/prompt-optimization/jobs/search"
+    assert newest.reader.ask("POST", route, ann, experiment_id=again) == {}
+    left = {job for (job,) in team.sql("SELECT id FROM jobs") if job in jobs}
+    assert left == {job for job, experiment in jobs.items() if experiment != number}
+    assert [job["job_id"] for job in newest.reader.ask("POST", route, experiment_id=kept)["jobs"]] == [
+        job for job, experiment in jobs.items() if experiment == kept
+    ]
 
 
 def test_grants_that_a_run_cut_off_has_left_go_with_the_next(newest, team, some, secret):

@@ -3,7 +3,8 @@
 Run by mlflow-gc@TEAM.service as the team's account. The database is asked first, so that a team with nothing to
 remove is not woken. Not by `mlflow gc`, which goes wherever the database says that artifacts are, with the admin's
 password: what is not at its own place is left and named. SQLite gives the number of an experiment to another one later:
-its grants, the datasets' being of it and all that is below its place for artifacts go before the number is free.
+its grants, the datasets' being of it, its jobs and all that is below its place for artifacts go before the number is
+free.
 """
 
 from __future__ import annotations
