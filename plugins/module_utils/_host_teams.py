@@ -20,6 +20,9 @@ from ._host_system import answer_of
 ENCRYPTION = (b"MLFLOW_CRYPTO_KEK_PASSPHRASE=", b"MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY=")
 EVERYTHING = (b"MLFLOW_",)
 RETIRED = ".retired"
+# Its eighth field says when an account ends.
+SHADOW = "/etc/shadow"
+ENDS = 7
 
 Seen = t.Dict[str, t.Any]
 
@@ -65,11 +68,15 @@ def seen(name: str, password: str | None, replicated: bool, config_dir: str, sta
 
 
 def _has_account(name: str) -> bool:
+    """Whether its account is there, and one that nobody logs in as."""
+    account = f"mlflow-{name}"
     try:
-        pwd.getpwnam(f"mlflow-{name}")
+        pwd.getpwnam(account)
     except KeyError:
         return False
-    return True
+    lines = [line.split(b":") for line in (_read(SHADOW) or b"").splitlines()]
+    # One that another system has is not this host's to end.
+    return all(line[ENDS:] and line[ENDS] for line in lines if line[0] == account.encode())
 
 
 def _kept_password(path: str, declared: str | None) -> str:

@@ -184,7 +184,7 @@ teams:
   type: dict
   contains:
     account:
-      description: Whether its account is there.
+      description: Whether its account is there, and one that nobody logs in as.
       type: bool
     password:
       description: V(declared) or V(other), as the kept password of its admin is; V(none) where none is kept.

@@ -69,6 +69,11 @@ def test_a_team_has_nothing_done_by_the_host_over_its_bus(converged: Stage) -> N
         assert found.strip() == "Failed to connect to bus: Permission denied"
 
 
+def test_nobody_logs_in_as_a_team(converged: Stage) -> None:
+    """Not by a key that its server writes to its home, either: sshd would pass connections on for whoever has it."""
+    assert converged.sh("getent shadow mlflow-vision").strip().split(":")[7] == "1"
+
+
 def test_a_team_fills_no_memory_that_all_need_to_start(converged: Stage) -> None:
     """Not what /run is made of; and a server of several processes ends as well as ever without it."""
     kept = converged.sh(f"cat {ENVIRONMENT}")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from ansible_collections.mlops.mlflow.plugins.module_utils import _host_teams
 from ansible_collections.mlops.mlflow.plugins.module_utils._host_teams import names_of, seen
 
 NOTHING = {
@@ -52,6 +53,24 @@ def test_a_host_with_nothing(host):
     assert host.names() == []
     assert host.seen() == NOTHING
     assert host.seen(replicated=True) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("line", "is_there"),
+    [
+        # As systemd-sysusers makes it, and with a day on which it has ended.
+        ("mlflow-vision:!*:20786::::::", False),
+        ("mlflow-vision:!*:20786:::::1:", True),
+        # Whose end is another system's.
+        ("mlflow-vision-two:!*:20786::::::", True),
+        ("mlflow-vision", False),
+    ],
+)
+def test_an_account_that_somebody_could_log_in_as_is_not_there_yet(host, tmp_path, monkeypatch, line, is_there):
+    (tmp_path / "shadow").write_text(f"root:*:20786:0:99999:7:::\n{line}\n")
+    monkeypatch.setattr(_host_teams, "SHADOW", str(tmp_path / "shadow"))
+    monkeypatch.setattr(_host_teams.pwd, "getpwnam", lambda name: name)
+    assert host.seen() == {**NOTHING, "account": is_there}
 
 
 def test_teams_are_known_that_nobody_declares(host):
