@@ -54,13 +54,15 @@ KINDS = {
 BUSY = Asked("runs", ("experiment_id",), f"{WITHIN} AND NOT ({OLD_RUN})", each_once=True)
 # MLflow does not delete these with their experiment, but they go with it.
 MODELS_WITHIN = models(WITHIN)
-# Datasets for evaluations are of experiments by their numbers, as texts, and stay when one of these goes.
-OF_OTHERS = {
-    "entity_associations": "source_type = 'experiment' AND source_id = :ident"
-    " OR destination_type = 'experiment' AND destination_id = :ident"
+# By table. Datasets for evaluations are of experiments by their numbers, as texts, and stay when one of these goes.
+FORGET = {
+    "entity_associations": """DELETE FROM entity_associations WHERE source_type = 'experiment' AND source_id = :ident
+OR destination_type = 'experiment' AND destination_id = :ident"""
 }
 # So are jobs, such as the optimization of a prompt; elsewhere than in SQLite, no number is given again.
-IN_SQLITE = {"jobs": "json_valid(params) AND json_extract(params, '$.experiment_id') = :ident"}
+IN_SQLITE = {
+    "jobs": "DELETE FROM jobs WHERE json_valid(params) AND json_extract(params, '$.experiment_id') = :ident",
+}
 TRACES_WITHIN = Asked(
     "trace_info i JOIN trace_tags t ON t.request_id = i.request_id",
     ("i.request_id", "i.experiment_id", "t.value"),
@@ -147,11 +149,11 @@ class Deleted:
     def forget(self, experiment: str) -> None:
         """Have nothing else be of an experiment that is about to go: another one may get its number."""
         known = sqlalchemy.inspect(self.engine)
-        tables = {**OF_OTHERS, **(IN_SQLITE if self.engine.dialect.name == "sqlite" else {})}
+        statements = {**FORGET, **(IN_SQLITE if self.engine.dialect.name == "sqlite" else {})}
         with self.engine.begin() as connection:
-            for table, which in tables.items():
+            for table, statement in statements.items():
                 if known.has_table(table):
-                    connection.execute(sqlalchemy.text(f"DELETE FROM {table} WHERE {which}"), {"ident": experiment})
+                    connection.execute(sqlalchemy.text(statement), {"ident": experiment})
 
     def still_has(self, thing: Thing) -> bool:
         """Whether nobody restored it or moved it since."""
