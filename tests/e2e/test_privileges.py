@@ -84,6 +84,9 @@ def test_a_team_fills_no_memory_that_all_need_to_start(converged: Stage) -> None
         account = "setpriv --reuid=mlflow-vision --regid=mlflow-vision --clear-groups"
         write = f"nsenter --target={process} --mount {account} sh -c '>/run/mlflow/vision/more' 2>&1"
         assert "Permission denied" in converged.sh(write, check=False)
+        write = f"nsenter --target={process} --mount {account} sh -c '>/dev/shm/more && ls /dev/shm'"
+        assert converged.sh(write).strip() == "more"
+        assert "more" not in converged.sh("ls /dev/shm").split()
         converged.sh("systemctl stop mlflow@vision.service; ! systemctl is-failed --quiet mlflow@vision.service")
     finally:
         converged.sh(f"cat > {ENVIRONMENT}", feed=kept)

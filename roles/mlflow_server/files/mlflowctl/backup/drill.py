@@ -46,6 +46,7 @@ PROPERTIES = [
     "PrivateNetwork=yes",
     "RestrictAddressFamilies=AF_UNIX",
     "PrivateDevices=yes",
+    "TemporaryFileSystem=/dev/shm:mode=1777,noexec",
     "ProtectHome=yes",
     "ProtectProc=invisible",
     "CapabilityBoundingSet=",
