@@ -151,6 +151,22 @@ def test_what_is_wrong_is_still_said(reader: Reader, route: str) -> None:
         assert reader.status("GET", f"{V2}{route}/search", EVE, **more) == 400, more
 
 
+@pytest.mark.parametrize("route", ["experiments", "registered-models", "model-versions"])
+def test_no_page_of_nothing_tells_what_there_is(reader: Reader, made: Made, route: str) -> None:
+    for most in (0, -1, -2):
+        for name in (f"{made.prefix}-a", f"{made.prefix}-q"):
+            words = {"filter": f"name = '{name}'", "max_results": most}
+            assert reader.status("GET", f"{V2}{route}/search", EVE, **words) == 400, words
+
+
+def test_a_demo_that_others_have_is_made_once(reader: Reader) -> None:
+    for who in (ANN, EVE):
+        reader.ask("POST", "/ajax-api/3.0/mlflow/demo/generate", who, features=["prompts"])
+    words = {"filter": "name LIKE 'mlflow-demo%'" + OF_PROMPTS, "max_results": 1000}
+    found = reader.ask("GET", V2 + "model-versions/search", **words)["model_versions"]
+    assert {version["version"] for version in found} <= {"1", "2", "3", "4"}
+
+
 def test_servers_of_tools_are_found_so_too(reader: Reader) -> None:
     name = f"com.{secrets.token_hex(4)}/s"
     for letter, who in {"a": ANN, "m": EVE, "n": ANN, "o": EVE, "z": ANN}.items():

@@ -28,6 +28,8 @@ READS, READS_MODELS, READS_VERSIONS = (
     "_rm_or_prompt_version_read_predicate",
 )
 MAY_MCP = "_get_mcp_server_permission"
+# Looks, as whoever asks, for what others have made of it already, and would make versions of their prompts.
+DEMO = "/mlflow/demo/generate"
 # How many are looked at in one go, at most, where those that were asked for are not all readable.
 AT_ONCE = 1000
 OPEN = "people could learn by searches what they may not read"
@@ -38,9 +40,12 @@ Find = Callable[[Callable[..., Any], inspect.BoundArguments, str], Any]
 
 
 def asks() -> str | None:
-    """Return who asks, where that is somebody who may not read everything."""
+    """Return who asks, where that is somebody who may not read everything and is told what is found."""
+    flask: Any = importlib.import_module("flask")
     request = asking.asking.get()
     who = request.user if request is not None else None
+    if flask.has_request_context() and flask.request.path.endswith(DEMO):
+        return None
     return who if who is not None and not creators.is_admin(who) else None
 
 
@@ -71,6 +76,9 @@ def of_readable(reads: Reads) -> Find:
     def find(search: Callable[..., Any], call: inspect.BoundArguments, who: str) -> Any:
         utils, asked = importlib.import_module("mlflow.utils.search_utils").SearchUtils, call.arguments
         wanted, start = asked["max_results"], max(utils.parse_start_offset_from_page_token(asked["page_token"]), 0)
+        if wanted < 1:
+            # Of models and prompts, MLflow takes it, and tells that there are any, or all but so many of the last ones.
+            raise asking.invalid(f"max_results is 1 or more, and not {wanted}")
         asked["page_token"], may_read, seen, found = None, reads(who), 0, []
         while True:
             page = search(*call.args, **call.kwargs)
