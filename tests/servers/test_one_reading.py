@@ -399,14 +399,20 @@ def test_a_path_of_artifacts_has_no_dots_between(place: Place, api: str) -> None
     plain = f"{number}/{run}/artifacts/a.json"
     assert place.reader.status("PUT", f"{routes}/{plain}", ANN, a=1) == 200
     assert place.reader.status("GET", f"{routes}/{plain}", ANN) == 200
+    # As who lists what is in a run, wherever they are in it.
+    mine = f"{number}/{run}/artifacts"
+    for where in (f"{mine}/.", f"{mine}/./"):
+        assert place.reader.ask("GET", routes, ANN, path=where) == place.reader.ask("GET", routes, ANN, path=mine)
     if place.reader.version < (3, 17):
         pytest.skip("nothing is denied before 3.17")
     bob = somebody(place, experiment="READ", run="DENY")
+    for where in (f"{mine}/.", f"{mine}/./a.json"):
+        assert place.reader.status("GET", routes, bob, path=where) == 403
     for dot in (".", "%2e", "%252E", "./."):
         for path in (plain, f"{number}/{dot}/{run}/artifacts/a.json", f"{dot}/{plain}"):
             for method in ("GET", "PUT", "DELETE"):
                 assert place.reader.status(method, f"{routes}/{path}", bob) >= 400, path
-        for path in (f"{number}/{dot}/{run}/artifacts", f"{number}/{dot}"):
+        for path in (f"{number}/{dot}/{run}/artifacts", f"{number}/{run}/{dot}/artifacts", f"{number}/{dot}"):
             where = urllib.parse.unquote(path)
             if place.reader.status("GET", routes, bob, path=where) == 200:
                 assert place.reader.ask("GET", routes, bob, path=where).get("files", []) == []

@@ -40,7 +40,7 @@ def test_a_line_end_is_refused(path):
     assert answered(path) == [400, "INVALID_PARAMETER_VALUE"]
 
 
-@pytest.mark.parametrize("path", ["1/./a", "./1/a", "1/%2e/a", "1/%252E/a", "1/.", "."])
+@pytest.mark.parametrize("path", ["1/./a", "./1/a", "1/%2e/a", "1/%252E/a", "1/.", ".", "1//./a", "1/run/./artifacts"])
 def test_a_part_of_one_dot_is_refused(path):
     for route in ("artifacts/", "mpu/create/", "presigned/"):
         assert answered(f"{ARTIFACTS}{route}{path}") == [400, "INVALID_PARAMETER_VALUE"]
@@ -75,7 +75,7 @@ def test_all_else_is_read_by_mlflow(path):
     assert answered(path) == [path]
 
 
-@pytest.mark.parametrize("path", ["1/.a", "1/a.", "1/...", "a.b", "1/a/", ""])
+@pytest.mark.parametrize("path", ["1/.a", "1/a.", "1/...", "a.b", "1/a/", "", "1/run/artifacts/.", "1/traces/t/./a"])
 def test_other_dots_are_letters_of_a_name(path):
     assert answered(f"{ARTIFACTS}artifacts/{path}") == [f"{ARTIFACTS}artifacts/{path}"]
     assert answered(f"{ARTIFACTS}artifacts", query=f"path={path}&order=.".encode()) == [f"{ARTIFACTS}artifacts"]

@@ -6,6 +6,7 @@ Python's $ takes one at the end of a text for none, and so do the routes of newe
 "jobs/%0A" are the same, and to whoever compares texts, as is done here, they are two. To its older parts "put" is PUT,
 too. And `1/./RUN` is the same as `1/RUN` to a store of artifacts, while MLflow up to 3.17 asks for no grants on runs,
 traces or logged models there, nor in `./1` for any on the experiment. A proxy of ours lets none by, but in a query.
+Further on, as in `1/RUN/artifacts/.`, one tells nobody whose that is, and people list by it what they have.
 
 An artifact is its experiment's by the number with which its path begins. `%2531` and ` 1` are 1 where MLflow gets it,
 and up to 3.16 nobody's where it asks for grants, so that it looks at what the query of the request names.
@@ -22,9 +23,11 @@ from typing import Any
 from mlflowctl.in_mlflow import places
 
 LINE_END, SMALL = "no path of this server has a line end in it", "a method is written in capital letters"
-DOT = "no path of artifacts has a part of one dot"
+DOT = "no path of artifacts has a part of one dot where it says whose they are"
 NUMBER = "the path of an artifact begins with its experiment's number, and that is written in one way"
 ARTIFACT = re.compile(r"/mlflow-artifacts/(?:artifacts|presigned|mpu/[a-z]+)(?:$|/)(.*)")
+# The number, a run's own or of which kind it is, and which one.
+WHOSE = 3
 # What is decoded once more, or left out, where the path is followed.
 ODD = re.compile(r"[\x00- ]|[^/]*[%\x00-\x1f]")
 
@@ -37,8 +40,8 @@ def artifacts(scope: Any) -> Iterator[str]:
 
 
 def has_dot(path: str) -> bool:
-    """Say whether a path has a part of one dot, however it is spelt."""
-    return any("." in reading.split("/") for reading in places.readings(path))
+    """Say whether a path has a part of one dot, however it is spelt, among those that say whose it is."""
+    return any("." in list(filter(None, reading.split("/")))[:WHOSE] for reading in places.readings(path))
 
 
 def refusal(scope: Any) -> str | None:
