@@ -132,6 +132,21 @@ def test_what_was_denied_is_no_part_of_them(reader: Reader, made: Made) -> None:
     assert ("".join(names), token) == ("bmnopyz", "")
 
 
+def test_nor_are_logged_models_that_all_are_denied(reader: Reader, made: Made) -> None:
+    if reader.version < (3, 17):
+        pytest.skip("nothing is denied before 3.17")
+    bob = (f"bob{secrets.token_hex(4)}", "a word of bob's")
+    reader.create_user(*bob)
+    grant: dict[str, t.Any] = {"username": bob[0], "resource_type": "experiment", "permission": "READ"}
+    for number in (made.experiments["abmnopyz".index(letter)] for letter in "mop"):
+        reader.ask("POST", V3 + "users/permissions/grant", **grant, resource_id=number)
+    assert page(reader, bob, "models", "POST", "/api/", made, max_results=1)[0] == ["m"]
+    grant |= {"resource_type": "logged_model", "permission": "DENY"}
+    reader.ask("POST", V3 + "users/permissions/grant", **grant, resource_id="*")
+    for most in (1, 2, 100):
+        assert page(reader, bob, "models", "POST", "/api/", made, max_results=most) == ([], "")
+
+
 def test_nor_is_it_told_otherwise(reader: Reader, made: Made) -> None:
     text, found = SEARCHES["model_versions"][2], []
     for tag in ("-s%", "%", "-own"):

@@ -101,6 +101,12 @@ def in_readable(reads: Reads) -> Find:
 
     def find(search: Callable[..., Any], call: inspect.BoundArguments, who: str) -> Any:
         numbers = call.arguments["experiment_ids"] = list(filter(reads(who), call.arguments["experiment_ids"]))
+        if call.arguments["page_token"]:
+            # What looks for more to fill a page begins it in all that were asked for, and so did MLflow alone.
+            utils = importlib.import_module("mlflow.utils.search_utils")
+            token = utils.SearchLoggedModelsPaginationToken.decode(call.arguments["page_token"])
+            token.experiment_ids = numbers
+            call.arguments["page_token"] = token.encode()
         return search(*call.args, **call.kwargs) if numbers else page_of([], None)
 
     return find
