@@ -80,7 +80,7 @@ def test_files_have_their_owners_and_modes(server: Any) -> None:
     listed = server.host.check_output(f"find {places} {kept} -printf '%M %u %g %p\\n'").splitlines()
     found = {path: about for about, path in (line.rsplit(" ", 1) for line in listed)}
     assert {path: about for path, about in found.items() if path.startswith("/etc") or path in wanted} == wanted
-    owners = {about.split(" ", 1)[1] for path, about in found.items() if not path.startswith("/etc")}
+    owners = {about.split(" ", 1)[1] for path, about in found.items() if path not in wanted}
     assert owners == {f"{account} {account}"}
 
 
