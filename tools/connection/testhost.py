@@ -70,7 +70,7 @@ def share_modules() -> None:
 def with_bytecode(archive: bytes) -> bytes:
     """Return the archive of a module, and beside each source what a Python like this one makes of it.
 
-    Else each execution compiles all of Ansible's that the module loads, which is two thirds of a short one. Another
+    Else each execution compiles all of Ansible's that the module loads, which is half of a short one. Another
     Python takes the source.
     """
     given, made = zipfile.ZipFile(io.BytesIO(archive)), io.BytesIO()
